@@ -1,1 +1,41 @@
-//! Millstream sql.
+//! The front end of streaming SQL: text in, checked and typed plan out.
+//!
+//! ```text
+//!   text ─▶ lex ─▶ tokens ─▶ parse ─▶ syntax tree ─▶ resolve ─▶ Program (plan) + diagnostics
+//!                                                       ▲
+//!                              FunctionCatalog ─────────┘ which scalar functions exist: handed in
+//! ```
+//!
+//! The dialect is the one of Kinesis Data Analytics for SQL applications. [`compile`] never stops at the first
+//! mistake: it reports every [`Diagnostic`] with its place in the text, and gives a [`Program`] only when none
+//! of them is an error.
+//!
+//! Invariants:
+//! - Pure: no I/O, no clock, no randomness. The same text and inputs give the same plan.
+//! - Nothing here knows how a plan runs, nor which scalar functions exist beyond the catalog that it is handed.
+//! - Every expression of a plan is typed; every implicit conversion is an explicit [`ExpressionKind::Cast`].
+
+mod catalog;
+mod diagnostic;
+mod expression;
+mod interval;
+mod plan;
+mod span;
+mod types;
+mod value;
+
+pub use catalog::{Argument, FunctionCatalog, Signature, SignatureError};
+pub use diagnostic::{Diagnostic, Severity};
+pub use expression::{
+    ArithmeticOperator, CaseBranch, CastMode, ClockFunction, ComparisonOperator, Expression, ExpressionKind,
+    RoundingDirection, TruthTest,
+};
+pub use interval::{IntervalQualifier, TimeUnit};
+pub use plan::{
+    AggregateCall, AggregateFunction, Column, Frame, GroupDriver, InputStream, Node, NodeKind, Output,
+    Program, Projection, Pump, RandomCutForestCall, SlidingWindow, Stream, StreamId, TableFunction,
+    WindowCall, WindowFunction,
+};
+pub use span::{Position, Span};
+pub use types::{SqlType, TypeFamily};
+pub use value::Value;

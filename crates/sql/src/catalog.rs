@@ -1,0 +1,56 @@
+//! What the front end must be told about scalar functions.
+
+use crate::{SqlType, Value};
+
+/// An argument of a call as the front end knows it before the program runs.
+#[derive(Clone, Debug)]
+pub struct Argument {
+    /// Its type; [`SqlType::Null`] for a bare NULL.
+    pub sql_type: SqlType,
+    /// Its value when it is a literal.
+    pub literal: Option<Value>,
+}
+
+/// How a call of given arguments is typed.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Signature {
+    /// The type that each argument is converted to before the call; one for each argument.
+    pub parameters: Vec<SqlType>,
+    /// The type of the result.
+    pub returns: SqlType,
+}
+
+/// Why a call does not fit the function.
+#[derive(Clone, Debug, PartialEq)]
+pub enum SignatureError {
+    /// Wrong number of arguments; the text says how many it takes, e.g. `"1"` or `"2 or 3"`.
+    ArgumentCount(&'static str),
+    /// The argument at `index` (from 0) has a type that the function does not take; the text says what it takes.
+    ArgumentType {
+        /// Which argument, from 0.
+        index: usize,
+        /// What the function takes there, e.g. `"a number"`.
+        expected: &'static str,
+    },
+    /// The argument at `index` (from 0) has a value that the function does not take.
+    ArgumentValue {
+        /// Which argument, from 0.
+        index: usize,
+        /// What is wrong and what would be right.
+        message: String,
+    },
+}
+
+/// The scalar functions that exist.
+///
+/// Calls with syntax of their own arrive under these names: `SUBSTRING(s FROM p FOR n)` as `SUBSTRING_FROM(s, p, n)`
+/// (with text for `p`: `SUBSTRING_REGEX(s, p)`), `SUBSTRING(s SIMILAR p ESCAPE e)` as `SUBSTRING_SIMILAR(s, p, e)`,
+/// `TRIM(LEADING c FROM s)` as `TRIM_LEADING(c, s)` (also `TRIM_TRAILING`, `TRIM_BOTH`), `OVERLAY(s PLACING r FROM p
+/// FOR n)` as `OVERLAY(s, r, p, n)`, `POSITION(x IN s)` as `POSITION(x, s)`.
+pub trait FunctionCatalog {
+    /// Types a call of `name` (upper case) with these arguments; `None` when there is no such function.
+    fn signature(&self, name: &str, arguments: &[Argument]) -> Option<Result<Signature, SignatureError>>;
+
+    /// The names of all functions, for hints.
+    fn names(&self) -> Vec<&str>;
+}

@@ -1,0 +1,107 @@
+//! What the front end tells people about their text.
+
+use crate::{Position, Span};
+
+/// How bad it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Severity {
+    /// The program cannot run.
+    Error,
+    /// The program runs, but perhaps not as its author thinks.
+    Warning,
+}
+
+/// One remark on the text: what is wrong, where, and how to mend it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Diagnostic {
+    /// How bad it is.
+    pub severity: Severity,
+    /// The offending text.
+    pub span: Span,
+    /// What is wrong and why.
+    pub message: String,
+    /// How to mend it.
+    pub hint: Option<String>,
+}
+
+impl Diagnostic {
+    /// An error at `span`.
+    pub fn error(span: Span, message: impl Into<String>) -> Diagnostic {
+        Diagnostic { severity: Severity::Error, span, message: message.into(), hint: None }
+    }
+
+    /// A warning at `span`.
+    pub fn warning(span: Span, message: impl Into<String>) -> Diagnostic {
+        Diagnostic { severity: Severity::Warning, span, message: message.into(), hint: None }
+    }
+
+    /// Says that a legal form is not built yet, at its place.
+    pub fn unsupported(span: Span, what: &str) -> Diagnostic {
+        Diagnostic::error(span, format!("{what} is not supported yet"))
+    }
+
+    /// The same with a hint.
+    #[must_use]
+    pub fn with_hint(mut self, hint: impl Into<String>) -> Diagnostic {
+        self.hint = Some(hint.into());
+        self
+    }
+
+    /// True when the program cannot run.
+    pub fn is_error(&self) -> bool {
+        self.severity == Severity::Error
+    }
+
+    /// Line and column in `text`.
+    pub fn position(&self, text: &str) -> Position {
+        self.span.position(text)
+    }
+
+    /// The remark as people read it, with the line of `text` and the offending part underlined.
+    ///
+    /// ```text
+    /// error: column "PRICEE" does not exist
+    ///   --> app.sql:3:8
+    ///    |
+    ///  3 | SELECT pricee
+    ///    |        ^^^^^^
+    ///   hint: did you mean "PRICE"?
+    /// ```
+    pub fn render(&self, source_name: &str, text: &str) -> String {
+        let position = self.position(text);
+        let line = text.lines().nth(position.line - 1).unwrap_or("");
+        let width = self.span.slice(text).lines().next().unwrap_or("").chars().count().max(1);
+        let number = position.line.to_string();
+        let gutter = " ".repeat(number.len());
+        let severity = match self.severity {
+            Severity::Error => "error",
+            Severity::Warning => "warning",
+        };
+        let shown: String = line.chars().map(|c| if c == '\t' { ' ' } else { c }).collect();
+        let mut out = format!(
+            "{severity}: {}\n{gutter} --> {source_name}:{position}\n{gutter}  |\n{number}  | {shown}\n{gutter}  | {}{}\n",
+            self.message,
+            " ".repeat(position.column - 1),
+            "^".repeat(width),
+        );
+        if let Some(hint) = &self.hint {
+            out.push_str(&format!("{gutter}  hint: {hint}\n"));
+        }
+        out
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_remark_shows_the_line_and_underlines_the_text() {
+        let text = "SELECT STREAM\n  pricee FROM s";
+        let remark = Diagnostic::error(Span::new(16, 22), "no such column").with_hint("did you mean PRICE?");
+        let shown = remark.render("app.sql", text);
+        assert!(shown.contains("--> app.sql:2:3"), "{shown}");
+        assert!(shown.contains("2  |   pricee FROM s\n   |   ^^^^^^\n"), "{shown}");
+        assert!(shown.contains("hint: did you mean PRICE?"), "{shown}");
+    }
+}

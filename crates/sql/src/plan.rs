@@ -1,0 +1,342 @@
+//! The checked, typed plan of an application.
+//!
+//! A [`Program`] is a set of in-application streams and the pumps between them. Each pump is a tree of [`Node`]s;
+//! every node gives rows with a ROWTIME that never decreases, and says by bounds how far time has come.
+
+use crate::{Expression, SqlType, Value};
+use serde::{Deserialize, Serialize};
+
+/// A stream of the program, by its place in [`Program::streams`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct StreamId(pub usize);
+
+/// A whole application.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Program {
+    /// Inputs first, then the streams that the SQL creates, in order.
+    pub streams: Vec<Stream>,
+    /// The pumps in order.
+    pub pumps: Vec<Pump>,
+}
+
+impl Program {
+    /// The stream of this exact name.
+    pub fn stream(&self, name: &str) -> Option<StreamId> {
+        self.streams.iter().position(|stream| stream.name == name).map(StreamId)
+    }
+}
+
+/// An input stream as the service would create it: names keep their case.
+#[derive(Clone, Debug, PartialEq)]
+pub struct InputStream {
+    /// Exact name.
+    pub name: String,
+    /// Columns in order.
+    pub columns: Vec<Column>,
+}
+
+/// A named, typed column.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Column {
+    /// Exact name.
+    pub name: String,
+    /// Its type.
+    pub sql_type: SqlType,
+    /// A NULL here is a row error.
+    pub not_null: bool,
+}
+
+/// An in-application stream.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Stream {
+    /// Exact name.
+    pub name: String,
+    /// Columns in order, without ROWTIME.
+    pub columns: Vec<Column>,
+    /// Fed from outside; all others are fed by pumps.
+    pub is_input: bool,
+}
+
+/// A continuous INSERT INTO … SELECT.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Pump {
+    /// Exact name.
+    pub name: String,
+    /// The stream that it writes.
+    pub target: StreamId,
+    /// False when declared STOPPED.
+    pub started: bool,
+    /// The rows that it writes: exactly the columns of the target, converted to their types. The node at the top is
+    /// always a [`NodeKind::Project`]; NOT NULL columns are checked by the pump after it.
+    pub query: Node,
+}
+
+/// An operator with the columns that it gives.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Node {
+    /// What it does.
+    pub kind: NodeKind,
+    /// Its columns in order, without ROWTIME.
+    pub output: Vec<Output>,
+}
+
+/// A column that a node gives.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Output {
+    /// Exact name.
+    pub name: String,
+    /// Its type.
+    pub sql_type: SqlType,
+}
+
+/// The operators.
+#[derive(Clone, Debug, PartialEq)]
+pub enum NodeKind {
+    /// The rows of a stream.
+    Source(StreamId),
+    /// The rows for which the predicate is TRUE.
+    Filter {
+        /// Where the rows come from.
+        input: Box<Node>,
+        /// A BOOLEAN.
+        predicate: Expression,
+    },
+    /// New columns for each row.
+    Project {
+        /// Where the rows come from.
+        input: Box<Node>,
+        /// What is computed.
+        projection: Projection,
+    },
+    /// A tumbling window: GROUP BY with a monotonic key. Output columns: the keys, then the aggregates. One row for
+    /// each distinct combination of keys, in order of first appearance, with the window's end as ROWTIME.
+    Tumble {
+        /// Where the rows come from.
+        input: Box<Node>,
+        /// All grouping expressions over the input.
+        keys: Vec<Expression>,
+        /// Which of them moves the window, and how.
+        driver: GroupDriver,
+        /// What is computed for each group.
+        aggregates: Vec<AggregateCall>,
+    },
+    /// WINDOWED BY STAGGER. Output columns: the keys, then the aggregates. A window of a key opens with its first row
+    /// and closes `range` later: that is the ROWTIME of its row.
+    Stagger {
+        /// Where the rows come from.
+        input: Box<Node>,
+        /// PARTITION BY.
+        keys: Vec<Expression>,
+        /// Milliseconds, > 0.
+        range: i64,
+        /// What is computed for each key.
+        aggregates: Vec<AggregateCall>,
+    },
+    /// Sliding windows: for each row its own columns, then the value of each call.
+    Slide {
+        /// Where the rows come from.
+        input: Box<Node>,
+        /// The different windows.
+        windows: Vec<SlidingWindow>,
+        /// What is computed over them.
+        calls: Vec<WindowCall>,
+    },
+    /// `TABLE(function(CURSOR(input), …))`.
+    TableFunction {
+        /// The cursor.
+        input: Box<Node>,
+        /// Which, with its parameters.
+        function: TableFunction,
+    },
+}
+
+/// What a projection computes.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Projection {
+    /// One for each output column.
+    pub expressions: Vec<Expression>,
+    /// `expr AS ROWTIME`: the new ROWTIME (TIMESTAMP). A row whose ROWTIME would go backwards, or is NULL, is a row
+    /// error (`OUT_OF_ORDER`).
+    pub rowtime: Option<Expression>,
+}
+
+/// Which grouping expression moves a tumbling window.
+#[derive(Clone, Debug, PartialEq)]
+pub enum GroupDriver {
+    /// Key number `key` is a function of ROWTIME that is constant on `[offset + k * period, offset + (k+1) * period)`
+    /// for every whole `k` (milliseconds since the epoch): STEP or FLOOR by fixed units.
+    Periodic {
+        /// Which key.
+        key: usize,
+        /// Length of a window in milliseconds, > 0.
+        period: i64,
+        /// Where windows start, 0 <= offset < period.
+        offset: i64,
+    },
+    /// Key number `key` is another monotonic function of ROWTIME alone (months, CEIL, interval division): the window
+    /// ends at the first millisecond at which its value changes.
+    Rowtime {
+        /// Which key.
+        key: usize,
+    },
+    /// Key number `key` is monotonic but not a function of ROWTIME (`MONOTONIC(x)`): the window ends with the row that
+    /// changes its value, and bears that row's ROWTIME. Bounds do not close it.
+    Value {
+        /// Which key.
+        key: usize,
+    },
+}
+
+/// An aggregate of a group.
+#[derive(Clone, Debug, PartialEq)]
+pub struct AggregateCall {
+    /// Which.
+    pub function: AggregateFunction,
+    /// Its argument over the input; absent for COUNT(*). An error in it takes the row out of every aggregate.
+    pub argument: Option<Expression>,
+    /// Equal values count once.
+    pub distinct: bool,
+    /// The type of the result.
+    pub sql_type: SqlType,
+}
+
+/// The aggregate functions. Rows with a NULL argument are skipped; nothing left gives NULL, and 0 for COUNT.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub enum AggregateFunction {
+    /// COUNT: BIGINT.
+    Count,
+    /// SUM: BIGINT of integers, DECIMAL(18,s), DOUBLE.
+    Sum,
+    /// AVG: the integer type truncated toward zero, DECIMAL half-up, DOUBLE.
+    Avg,
+    /// MIN.
+    Min,
+    /// MAX.
+    Max,
+    /// Population standard deviation: DOUBLE.
+    StddevPop,
+    /// Sample standard deviation; NULL of one value.
+    StddevSamp,
+    /// Population variance.
+    VarPop,
+    /// Sample variance; NULL of one value.
+    VarSamp,
+    /// ANY of booleans: TRUE if any is, else FALSE; FALSE over no non-null value.
+    Any,
+    /// EVERY of booleans: FALSE if any is, else TRUE; NULL over no non-null value.
+    Every,
+}
+
+/// A sliding window: the rows of the same partition that have arrived, up to the current one.
+#[derive(Clone, Debug, PartialEq)]
+pub struct SlidingWindow {
+    /// PARTITION BY; empty for one partition.
+    pub partition: Vec<Expression>,
+    /// How far back it reaches.
+    pub frame: Frame,
+}
+
+/// How far back a sliding window reaches; every window ends with the current row.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Frame {
+    /// Rows with ROWTIME in `[t - millis, t]` that have arrived (lower end exclusive under a switch).
+    Range {
+        /// Milliseconds, >= 0.
+        millis: i64,
+    },
+    /// The `rows` rows before, and the current one.
+    Rows {
+        /// How many before the current one.
+        rows: u64,
+    },
+    /// All rows so far.
+    Unbounded,
+}
+
+/// A function over a sliding window.
+#[derive(Clone, Debug, PartialEq)]
+pub struct WindowCall {
+    /// Which.
+    pub function: WindowFunction,
+    /// Its argument over the input; absent for COUNT(*).
+    pub argument: Option<Expression>,
+    /// Equal values count once (aggregates only).
+    pub distinct: bool,
+    /// Number of the window in [`NodeKind::Slide`].
+    pub window: usize,
+    /// The type of the result.
+    pub sql_type: SqlType,
+}
+
+/// What may stand before OVER.
+#[derive(Clone, Debug, PartialEq)]
+pub enum WindowFunction {
+    /// An aggregate over the rows of the window.
+    Aggregate(AggregateFunction),
+    /// The oldest row's value; with `ignore_nulls` the oldest that is not NULL.
+    FirstValue {
+        /// IGNORE NULLS.
+        ignore_nulls: bool,
+    },
+    /// The newest row's value; with `ignore_nulls` the newest that is not NULL.
+    LastValue {
+        /// IGNORE NULLS.
+        ignore_nulls: bool,
+    },
+    /// The n-th value of the window, from 1; NULL when there are too few.
+    NthValue {
+        /// From 1.
+        n: u64,
+        /// Count from the newest.
+        from_last: bool,
+        /// Skip NULLs while counting.
+        ignore_nulls: bool,
+    },
+    /// The value `offset` rows before the current one inside the window, else the default.
+    Lag {
+        /// 0 is the current row.
+        offset: u64,
+        /// Given outside the window; of the call's type.
+        default: Option<Value>,
+        /// Skip NULLs while counting.
+        ignore_nulls: bool,
+    },
+    /// Exponential average: weight 2^(-age / half_life).
+    ExpAvg {
+        /// Milliseconds, > 0.
+        half_life: i64,
+    },
+}
+
+/// The table functions.
+#[derive(Clone, Debug, PartialEq)]
+pub enum TableFunction {
+    /// `COUNT_DISTINCT_ITEMS_TUMBLING(cursor, 'column', seconds)`: one row `NUMBER_OF_DISTINCT_ITEMS BIGINT` for each
+    /// window aligned to the epoch that holds a non-null item, with the window's end as ROWTIME.
+    CountDistinctItems {
+        /// Which column of the cursor.
+        column: usize,
+        /// Length of a window in milliseconds.
+        period: i64,
+    },
+    /// RANDOM_CUT_FOREST and RANDOM_CUT_FOREST_WITH_EXPLANATION: all columns of the cursor, then ANOMALY_SCORE DOUBLE
+    /// (and ANOMALY_EXPLANATION VARCHAR), one row for each row.
+    RandomCutForest(RandomCutForestCall),
+}
+
+/// Parameters of a random cut forest.
+#[derive(Clone, Debug, PartialEq)]
+pub struct RandomCutForestCall {
+    /// The numeric columns of the cursor that take part, with their names in order.
+    pub columns: Vec<usize>,
+    /// 1 to 1000.
+    pub number_of_trees: u32,
+    /// 10 to 1000.
+    pub sub_sample_size: u32,
+    /// 1 to 2147483647, more than `sub_sample_size`.
+    pub time_decay: u32,
+    /// 1 to 30.
+    pub shingle_size: u32,
+    /// `Some(with_directionality)` for RANDOM_CUT_FOREST_WITH_EXPLANATION.
+    pub explanation: Option<bool>,
+}

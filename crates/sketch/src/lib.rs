@@ -1,1 +1,30 @@
-//! Millstream sketch.
+//! Sketches: small summaries of endless streams of numbers and bytes.
+//!
+//! ```text
+//!   numbers ──▶ RandomCutForest ──▶ anomaly score, and which column it came from
+//!   bytes   ──▶ DistinctCounter ──▶ how many different items
+//! ```
+//!
+//! | module | holds |
+//! |---|---|
+//! | [`random_cut_forest`] | the forest: settings, per-tree samples, trees, scores, attribution |
+//! | [`distinct_counter`] | exact up to 10,000 distinct items, HyperLogLog beyond |
+//! | [`bench`] | throughput of the forest against a yardstick measured in the same run |
+//!
+//! Invariants of the crate:
+//!
+//! - No I/O, no clock, no SQL, no global randomness: a seed comes in with the settings, and the same seed
+//!   and the same input give the same output on every machine.
+//! - Memory is bounded by the settings, whatever the stream.
+//! - Every sketch goes through `serde` and back without a trace: the restored one continues identically.
+//!   Bytes that do not describe a sound sketch are refused when read, never later.
+
+pub mod bench;
+pub mod distinct_counter;
+mod generator;
+pub mod random_cut_forest;
+
+pub use distinct_counter::{DistinctCounter, DistinctCounterError};
+pub use random_cut_forest::{
+    ColumnAttribution, Explanation, ForestSettings, PointError, RandomCutForest, SettingsError,
+};

@@ -1,0 +1,15 @@
+//! Prints what durable appends cost here: `cargo run --release -p millstream-streamlog --example bench [DIR [SECONDS]]`.
+
+#![allow(clippy::print_stdout, reason = "the output is the purpose")]
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+fn main() -> Result<(), Box<dyn std::error::Error>> {
+    let mut arguments = std::env::args().skip(1);
+    let directory = arguments.next().map_or_else(std::env::temp_dir, PathBuf::from);
+    let seconds = arguments.next().map_or(Ok(5), |text| text.parse())?;
+    let report = millstream_streamlog::bench::bench(&directory, Duration::from_secs(seconds))?;
+    println!("{report:#?}");
+    Ok(())
+}

@@ -1,0 +1,191 @@
+//! What streams exist, durably: one small file that is replaced as a whole.
+//!
+//! The first line is the CRC-32 of the rest in hex, the rest is JSON.
+
+use std::collections::BTreeSet;
+use std::fs::{self, File};
+use std::io::Write;
+use std::path::Path;
+
+use millstream_host::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use crate::error::{FileError, OpenError, io_error};
+use crate::hash_range::HashRange;
+use crate::segment::{self, ShardKey, Span};
+use crate::shard::{ShardDescription, ShardNumber};
+use crate::stream_name::{StreamKind, StreamName};
+
+/// The format written, and the newest one read.
+const FORMAT: u32 = 1;
+const FILE_NAME: &str = "catalog";
+
+/// Everything that must survive the trimming of all segments.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Catalog {
+    format: u32,
+    /// Drawn when the log was created; part of every frame's checksum.
+    pub(crate) log_id: u64,
+    /// Stream ids are never used again.
+    pub(crate) next_stream_id: u32,
+    /// The oldest segment that may still exist.
+    pub(crate) first_segment: u64,
+    /// Later segments that were deleted already.
+    pub(crate) trimmed_segments: BTreeSet<u64>,
+    pub(crate) streams: Vec<CatalogStream>,
+}
+
+/// A stream.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct CatalogStream {
+    pub(crate) id: u32,
+    pub(crate) kind: StreamKind,
+    pub(crate) name: StreamName,
+    /// Milliseconds since the epoch.
+    pub(crate) created_at: i64,
+    pub(crate) retention_hours: u32,
+    pub(crate) shards: Vec<CatalogShard>,
+}
+
+/// A shard. Hash keys are decimal text: JSON numbers end at 2^53.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct CatalogShard {
+    pub(crate) number: u32,
+    starting_hash_key: String,
+    ending_hash_key: String,
+    /// Seconds since the epoch.
+    created_at: u64,
+    closed_at: Option<u64>,
+    parent: Option<u32>,
+    adjacent_parent: Option<u32>,
+    /// One past the newest index in any deleted segment.
+    pub(crate) trimmed_next_index: u64,
+    /// The newest arrival in any deleted segment, in milliseconds since the epoch.
+    pub(crate) trimmed_last_arrival: i64,
+}
+
+impl Catalog {
+    pub(crate) fn new(log_id: u64) -> Catalog {
+        Catalog {
+            format: FORMAT,
+            log_id,
+            next_stream_id: 1,
+            first_segment: 1,
+            trimmed_segments: BTreeSet::new(),
+            streams: Vec::new(),
+        }
+    }
+
+    /// Reads the catalog; `None` when there is none.
+    pub(crate) fn load(directory: &Path) -> Result<Option<Catalog>, OpenError> {
+        let path = directory.join(FILE_NAME);
+        let text = match fs::read(&path) {
+            Ok(text) => text,
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
+            Err(error) => return Err(io_error("read", &path)(error).into()),
+        };
+        let invalid = |reason: String| OpenError::Catalog { path: path.clone(), reason };
+        let (crc, json) =
+            text.split_at_checked(9).ok_or_else(|| invalid(format!("it has only {} bytes", text.len())))?;
+        if crc != format!("{:08x}\n", crc32fast::hash(json)).as_bytes() {
+            return Err(invalid("its checksum does not match".to_owned()));
+        }
+        #[derive(Deserialize)]
+        struct FormatOnly {
+            format: u32,
+        }
+        let FormatOnly { format } =
+            serde_json::from_slice(json).map_err(|error| invalid(error.to_string()))?;
+        if format > FORMAT {
+            return Err(OpenError::Format { path, found: format, known: FORMAT });
+        }
+        let catalog: Catalog = serde_json::from_slice(json).map_err(|error| invalid(error.to_string()))?;
+        for shard in catalog.streams.iter().flat_map(|stream| &stream.shards) {
+            shard.hash_range().ok_or_else(|| invalid(format!("shard {} has no hash range", shard.number)))?;
+        }
+        Ok(Some(catalog))
+    }
+
+    /// Replaces the catalog on disk; durable when this returns. On an error the old one stands.
+    pub(crate) fn store(&self, directory: &Path) -> Result<(), FileError> {
+        let json = serde_json::to_vec_pretty(self).expect("a catalog has only text keys and finite numbers");
+        let path = directory.join(FILE_NAME);
+        let new = directory.join("catalog.new");
+        let write = |file: &mut File| {
+            file.write_all(format!("{:08x}\n", crc32fast::hash(&json)).as_bytes())?;
+            file.write_all(&json)?;
+            file.sync_all()
+        };
+        let mut file = File::create(&new).map_err(io_error("create", &new))?;
+        write(&mut file).map_err(io_error("write", &new))?;
+        fs::rename(&new, &path).map_err(io_error("replace", &path))?;
+        segment::sync_folder(directory)
+    }
+
+    /// Notes that a segment is about to be deleted, and how far the shards in it had come.
+    pub(crate) fn trim_segment<'spans>(
+        &mut self,
+        number: u64,
+        spans: impl Iterator<Item = (&'spans ShardKey, &'spans Span)>,
+    ) {
+        for (&(stream, shard), span) in spans {
+            let stream = self.streams.iter_mut().find(|row| row.id == stream);
+            let shard = stream.and_then(|row| row.shards.iter_mut().find(|row| row.number == shard));
+            if let Some(shard) = shard {
+                shard.trimmed_next_index = shard.trimmed_next_index.max(span.next_index);
+                shard.trimmed_last_arrival = shard.trimmed_last_arrival.max(span.last_arrival.millis());
+            }
+        }
+        self.trimmed_segments.insert(number);
+        while self.trimmed_segments.remove(&self.first_segment) {
+            self.first_segment += 1;
+        }
+    }
+
+    /// Whether a segment of this number was deleted.
+    pub(crate) fn is_trimmed(&self, segment: u64) -> bool {
+        segment < self.first_segment || self.trimmed_segments.contains(&segment)
+    }
+}
+
+impl CatalogShard {
+    /// An open shard without parents.
+    pub(crate) fn new(number: u32, range: HashRange, created_at: u64) -> CatalogShard {
+        CatalogShard {
+            number,
+            starting_hash_key: range.starting.to_string(),
+            ending_hash_key: range.ending.to_string(),
+            created_at,
+            closed_at: None,
+            parent: None,
+            adjacent_parent: None,
+            trimmed_next_index: 1,
+            trimmed_last_arrival: i64::MIN,
+        }
+    }
+
+    fn hash_range(&self) -> Option<HashRange> {
+        let starting = self.starting_hash_key.parse().ok()?;
+        Some(HashRange { starting, ending: self.ending_hash_key.parse().ok()? })
+    }
+
+    /// The same as the rest of the crate sees it.
+    pub(crate) fn description(&self) -> ShardDescription {
+        ShardDescription {
+            number: ShardNumber(self.number),
+            hash_range: self.hash_range().expect("checked when the catalog was read"),
+            created_at: self.created_at,
+            closed_at: self.closed_at,
+            parent: self.parent.map(ShardNumber),
+            adjacent_parent: self.adjacent_parent.map(ShardNumber),
+        }
+    }
+
+    /// The newest arrival in any deleted segment.
+    pub(crate) fn trimmed_last_arrival(&self) -> Timestamp {
+        Timestamp(self.trimmed_last_arrival)
+    }
+}

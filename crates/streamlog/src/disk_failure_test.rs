@@ -1,0 +1,126 @@
+//! A full disk, a failing sync, a failing cut: nothing acknowledged is lost, nothing refused appears.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+use millstream_host::{ManualClock, Timestamp};
+
+use crate::disk::FailingDisk;
+use crate::{AppendError, Log, LogSettings, NewRecord, ReadFrom, Retention, ShardNumber, StreamKey};
+
+struct Setup {
+    directory: tempfile::TempDir,
+    disk: Arc<FailingDisk>,
+    key: StreamKey,
+}
+
+impl Setup {
+    fn new() -> (Setup, Arc<Log>) {
+        let directory = tempfile::tempdir().unwrap();
+        let key = StreamKey::data("s".parse().unwrap());
+        let setup = Setup { directory, disk: Arc::new(FailingDisk::healthy()), key };
+        let log = setup.open();
+        log.stream_create(&setup.key, 1, Retention::default()).unwrap();
+        (setup, log)
+    }
+
+    fn open(&self) -> Arc<Log> {
+        let clock = Arc::new(ManualClock::starting_at(Timestamp(1_700_000_000_000)));
+        let disk = Arc::clone(&self.disk);
+        Log::open_on(self.directory.path(), LogSettings::default(), clock, disk).unwrap().0
+    }
+
+    fn append(&self, log: &Log, data: &str) -> Result<(), AppendError> {
+        log.append_blocking(&self.key, vec![NewRecord::new("k", data.to_owned())]).map(drop)
+    }
+
+    fn contents(&self, log: &Log) -> Vec<String> {
+        let batch = log.read(&self.key, ShardNumber(0), ReadFrom::TrimHorizon, 1_000, 1 << 20).unwrap();
+        batch.records.iter().map(|record| String::from_utf8(record.data.to_vec()).unwrap()).collect()
+    }
+}
+
+#[test]
+fn a_full_disk_refuses_appends_serves_reads_and_recovers() {
+    for room in [0, 1, 30, 60] {
+        let (setup, log) = Setup::new();
+        setup.append(&log, "one").unwrap();
+        setup.disk.room.store(room, Ordering::SeqCst);
+        let refused = setup.append(&log, "refused").unwrap_err();
+        assert!(matches!(refused, AppendError::DiskFull(_)), "{refused}");
+        assert!(refused.to_string().starts_with("the disk is full, nothing was written"), "{refused}");
+        assert_eq!(setup.contents(&log), ["one"]);
+        setup.disk.room.store(-1, Ordering::SeqCst);
+        setup.append(&log, "two").unwrap();
+        assert_eq!(setup.contents(&log), ["one", "two"]);
+        drop(log);
+        assert_eq!(setup.contents(&setup.open()), ["one", "two"], "after {room} bytes");
+    }
+}
+
+#[test]
+fn a_full_disk_that_cannot_even_be_cut_stays_refused_until_it_can() {
+    let (setup, log) = Setup::new();
+    setup.append(&log, "one").unwrap();
+    setup.disk.room.store(20, Ordering::SeqCst);
+    setup.disk.failing_truncates.store(2, Ordering::SeqCst);
+    setup.append(&log, "refused").unwrap_err();
+    setup.disk.room.store(-1, Ordering::SeqCst);
+    let refused = setup.append(&log, "refused too").unwrap_err();
+    assert!(matches!(refused, AppendError::Disk(_)), "{refused}");
+    setup.append(&log, "two").unwrap();
+    assert_eq!(setup.contents(&log), ["one", "two"]);
+    drop(log);
+    assert_eq!(setup.contents(&setup.open()), ["one", "two"]);
+}
+
+#[test]
+fn a_failed_sync_is_never_acknowledged_and_its_records_never_appear() {
+    let (setup, log) = Setup::new();
+    setup.append(&log, "one").unwrap();
+    // The commit's own sync, then the one that would make the cut durable.
+    setup.disk.failing_syncs.store(2, Ordering::SeqCst);
+    setup.append(&log, "refused").unwrap_err();
+    setup.append(&log, "refused too").unwrap_err();
+    assert_eq!(setup.contents(&log), ["one"]);
+    setup.append(&log, "two").unwrap();
+    setup.append(&log, "three").unwrap();
+    assert_eq!(setup.contents(&log), ["one", "two", "three"]);
+    assert_eq!(log.statistics().segments, 2, "a new segment was begun");
+    drop(log);
+    let log = setup.open();
+    assert_eq!(setup.contents(&log), ["one", "two", "three"]);
+    setup.append(&log, "four").unwrap();
+    assert_eq!(setup.contents(&log), ["one", "two", "three", "four"]);
+}
+
+#[test]
+fn failures_while_a_segment_is_changed_lose_nothing() {
+    for failing_syncs in 1..=4 {
+        let (setup, log) = Setup::new();
+        let big = "x".repeat(900_000);
+        let mut kept = 0;
+        for round in 0..150 {
+            if round % 20 == 10 {
+                setup.disk.failing_syncs.store(failing_syncs, Ordering::SeqCst);
+            }
+            kept += usize::from(setup.append(&log, &big).is_ok());
+        }
+        let count = |log: &Log| {
+            let mut from = ReadFrom::TrimHorizon;
+            let mut count = 0;
+            loop {
+                let batch = log.read(&setup.key, ShardNumber(0), from, 10, 20 << 20).unwrap();
+                if batch.records.is_empty() {
+                    return count;
+                }
+                count += batch.records.len();
+                from = ReadFrom::Position(batch.next);
+            }
+        };
+        assert!(kept < 150);
+        assert_eq!(count(&log), kept);
+        drop(log);
+        assert_eq!(count(&setup.open()), kept);
+    }
+}

@@ -1,0 +1,324 @@
+//! Opening a log: what the last stop left, put in order.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::fs::{self, File, OpenOptions};
+use std::os::unix::fs::FileExt;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use millstream_host::{Clock, Random};
+
+use crate::catalog::Catalog;
+use crate::disk::Disk;
+use crate::error::{Damage, OpenError, io_error};
+use crate::index::IndexEntry;
+use crate::lock_file::LockFile;
+use crate::log::SegmentInfo;
+use crate::segment::footer::Footer;
+use crate::segment::recover::{ScannedFrame, scan};
+use crate::segment::{self, HEADER_BYTES, Identity, ShardKey, Span, extend_span};
+use crate::shard::ShardNumber;
+use crate::stream::{Stream, StreamTable};
+use crate::writer::{ActiveSegment, span_of};
+
+/// Bytes that were cut off the end of the log: a commit that was being written when the process or machine stopped.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TornTail {
+    /// The segment.
+    pub path: PathBuf,
+    /// Where it ends now.
+    pub offset: u64,
+    /// How many bytes were cut.
+    pub bytes: u64,
+    /// What was wrong with them.
+    pub reason: &'static str,
+}
+
+/// What opening a log found and did.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct RecoveryReport {
+    /// The log did not exist and was created.
+    pub created: bool,
+    /// Streams in the catalog.
+    pub streams: usize,
+    /// Segments taken over.
+    pub segments: usize,
+    /// Of these, how many were read and checked frame by frame.
+    pub segments_scanned: usize,
+    /// Bytes read and checked.
+    pub bytes_scanned: u64,
+    /// What was cut off the end.
+    pub torn_tail: Option<TornTail>,
+    /// Segments deleted: trimmed before the stop, or begun and never written to.
+    pub segments_removed: usize,
+}
+
+impl fmt::Display for RecoveryReport {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.created {
+            return write!(f, "a new log");
+        }
+        write!(
+            f,
+            "{} streams, {} segments ({} read whole, {} bytes)",
+            self.streams, self.segments, self.segments_scanned, self.bytes_scanned
+        )?;
+        if self.segments_removed > 0 {
+            write!(f, ", {} leftover segments deleted", self.segments_removed)?;
+        }
+        if let Some(tail) = &self.torn_tail {
+            let (bytes, path) = (tail.bytes, tail.path.display());
+            write!(f, ", {bytes} unacknowledged bytes cut off {path} at {} ({})", tail.offset, tail.reason)?;
+        }
+        Ok(())
+    }
+}
+
+/// The parts of an open log.
+pub(crate) struct Opened {
+    pub(crate) lock: LockFile,
+    pub(crate) catalog: Catalog,
+    pub(crate) streams: StreamTable,
+    pub(crate) segments: BTreeMap<u64, SegmentInfo>,
+    pub(crate) active: ActiveSegment,
+    pub(crate) next_commit: u64,
+    pub(crate) report: RecoveryReport,
+}
+
+/// Takes the lock, reads the catalog and all segments, cuts a torn tail.
+pub(crate) fn open(directory: &Path, clock: &dyn Clock, disk: &dyn Disk) -> Result<Opened, OpenError> {
+    let folder = segment::folder(directory);
+    fs::create_dir_all(&folder).map_err(io_error("create", &folder))?;
+    let lock = LockFile::acquire(directory)?;
+    let mut report = RecoveryReport::default();
+    let mut numbers = segment_numbers(&folder)?;
+    let catalog = match Catalog::load(directory)? {
+        Some(catalog) => catalog,
+        None if numbers.is_empty() => {
+            // The id only has to differ from other logs': the time, the process and the operating system's randomness.
+            let mut random = Random::from_entropy();
+            let catalog = Catalog::new(random.next_u64() ^ clock.now().millis().unsigned_abs());
+            catalog.store(directory)?;
+            report.created = true;
+            catalog
+        }
+        None => {
+            let path = directory.join("catalog");
+            return Err(OpenError::Catalog {
+                path,
+                reason: "it is missing, yet there are segments".to_owned(),
+            });
+        }
+    };
+    for number in numbers.extract_if(.., |number| catalog.is_trimmed(*number)) {
+        let path = segment::path(directory, number);
+        fs::remove_file(&path).map_err(io_error("delete", &path))?;
+        report.segments_removed += 1;
+    }
+    let last = numbers.last().copied();
+    if let Some(last) = last {
+        let is_missing = |number: &u64| !catalog.is_trimmed(*number) && !numbers.contains(number);
+        if let Some(missing) = (catalog.first_segment..last).find(is_missing) {
+            return Err(OpenError::SegmentMissing { path: segment::path(directory, missing) });
+        }
+    }
+
+    let mut streams = StreamTable::default();
+    for row in &catalog.streams {
+        streams.insert(Arc::new(Stream::new(row)));
+    }
+    report.streams = catalog.streams.len();
+    let mut recovery = Recovery {
+        directory,
+        disk,
+        catalog: &catalog,
+        streams: &streams,
+        segments: BTreeMap::new(),
+        last_commit: None,
+        report,
+    };
+    let mut active = None;
+    let mut previous = None;
+    for &number in &numbers {
+        if previous.is_none_or(|previous: u64| previous + 1 != number) {
+            recovery.last_commit = None;
+        }
+        previous = Some(number);
+        active = recovery.take_over(number, Some(number) == last)?;
+    }
+    let Recovery { mut segments, last_commit, mut report, .. } = recovery;
+    report.segments = segments.len();
+    let active = match active {
+        Some(active) => active,
+        None => {
+            let number = last.unwrap_or(catalog.first_segment);
+            let identity = Identity { log_id: catalog.log_id, number };
+            let file = segment::create(directory, identity, disk)?;
+            segments.insert(number, SegmentInfo::default());
+            ActiveSegment { number, file, length: u64::from(HEADER_BYTES), sealed: false, dirty: false }
+        }
+    };
+    let next_commit = last_commit.map_or(1, |commit| commit + 1);
+    tracing::info!(%report, directory = %directory.display(), "log opened");
+    Ok(Opened { lock, catalog, streams, segments, active, next_commit, report })
+}
+
+fn segment_numbers(folder: &Path) -> Result<Vec<u64>, OpenError> {
+    let mut numbers = Vec::new();
+    for entry in fs::read_dir(folder).map_err(io_error("list", folder))? {
+        let entry = entry.map_err(io_error("list", folder))?;
+        numbers.extend(entry.file_name().to_str().and_then(segment::number_of));
+    }
+    numbers.sort_unstable();
+    Ok(numbers)
+}
+
+struct Recovery<'open> {
+    directory: &'open Path,
+    disk: &'open dyn Disk,
+    catalog: &'open Catalog,
+    streams: &'open StreamTable,
+    segments: BTreeMap<u64, SegmentInfo>,
+    /// The last commit of the segment before, when known.
+    last_commit: Option<u64>,
+    report: RecoveryReport,
+}
+
+impl Recovery<'_> {
+    /// Takes over a segment: by its index when it is sealed, else by reading it. Returns it when it is the last one,
+    /// unless that has not even a header and must be created anew.
+    fn take_over(&mut self, number: u64, is_last: bool) -> Result<Option<ActiveSegment>, OpenError> {
+        let path = segment::path(self.directory, number);
+        let identity = Identity { log_id: self.catalog.log_id, number };
+        let file =
+            OpenOptions::new().read(true).write(is_last).open(&path).map_err(io_error("open", &path))?;
+        let length = file.metadata().map_err(io_error("read", &path))?.len();
+        let mut header = [0; HEADER_BYTES as usize];
+        if length < u64::from(HEADER_BYTES) {
+            if is_last {
+                self.report.segments_removed += 1;
+                return Ok(None);
+            }
+            return Err(Damage { path, offset: length, reason: "it ends within its header" }.into());
+        }
+        file.read_exact_at(&mut header, 0).map_err(io_error("read", &path))?;
+        if is_last && length == u64::from(HEADER_BYTES) && identity.check_header(&path, &header).is_err() {
+            // The name became durable and the bytes did not.
+            self.report.segments_removed += 1;
+            return Ok(None);
+        }
+        identity.check_header(&path, &header)?;
+
+        if let Some((footer, commit)) =
+            Footer::read(&file, identity, length).map_err(io_error("read", &path))?
+        {
+            let mut info = SegmentInfo { sealed: true, bytes: length, ..SegmentInfo::default() };
+            for (key, span, entries) in footer.shards {
+                extend_span(&mut info.spans, key, span);
+                self.note(key, span, &path, entries, ShardEntries::Whole)?;
+            }
+            self.segments.insert(number, info);
+            self.last_commit = Some(commit);
+            return Ok(is_last.then_some(ActiveSegment { number, file, length, sealed: true, dirty: false }));
+        }
+        let length = self.read_whole(&file, &path, identity, length, is_last)?;
+        Ok(is_last.then_some(ActiveSegment { number, file, length, sealed: false, dirty: false }))
+    }
+
+    /// Reads a segment frame by frame and cuts its torn tail. Returns its length.
+    fn read_whole(
+        &mut self,
+        file: &File,
+        path: &Path,
+        identity: Identity,
+        length: u64,
+        is_last: bool,
+    ) -> Result<u64, OpenError> {
+        let mut info = SegmentInfo { sealed: !is_last, ..SegmentInfo::default() };
+        let last_commit = self.last_commit;
+        let found = scan(file, path, identity, length, is_last, last_commit, |frame| {
+            let entry = entry_of(identity.number, frame);
+            let key = (frame.header.stream, frame.header.shard);
+            extend_span(&mut info.spans, key, span_of(&entry));
+            self.note(key, span_of(&entry), path, vec![entry], ShardEntries::Frame)
+        })?;
+        self.last_commit = found.last_commit;
+        self.report.segments_scanned += 1;
+        self.report.bytes_scanned += length;
+        if let Some(reason) = found.torn.filter(|_| is_last) {
+            let tail =
+                TornTail { path: path.to_owned(), offset: found.end, bytes: length - found.end, reason };
+            self.disk.truncate(file, found.end).map_err(io_error("cut", path))?;
+            self.report.torn_tail = Some(tail);
+        }
+        if is_last {
+            // What was read may so far be in the page cache only: it is shown to readers, so it must be on disk.
+            self.disk.sync(file).map_err(io_error("sync", path))?;
+        }
+        info.bytes = if is_last { found.end } else { length };
+        self.segments.insert(identity.number, info);
+        Ok(found.end)
+    }
+
+    /// Moves a shard's counters past records that were found on disk, and indexes them.
+    fn note(
+        &self,
+        key: ShardKey,
+        span: Span,
+        path: &Path,
+        entries: Vec<IndexEntry>,
+        shape: ShardEntries,
+    ) -> Result<(), Damage> {
+        let damage = |reason| {
+            let offset = entries.first().map_or(0, |entry| u64::from(entry.offset));
+            Damage { path: path.to_owned(), offset, reason }
+        };
+        let Some(stream) = self.streams.with_id(key.0) else {
+            // A deleted stream. One that was never created is not possible: the catalog is written first.
+            return if key.0 < self.catalog.next_stream_id {
+                Ok(())
+            } else {
+                Err(damage("it holds records of a stream that the catalog does not know"))
+            };
+        };
+        let Some(shard) = stream.shard(ShardNumber(key.1)) else {
+            return Err(damage("it holds records of a shard that the catalog does not know"));
+        };
+        let mut state = shard.state.lock();
+        // Trimming may have kept this segment and deleted a later one, so only indexed records count here.
+        if state.index.last_next_index() > span.first_index {
+            return Err(damage("the records of a shard are out of order"));
+        }
+        for entry in entries {
+            match shape {
+                ShardEntries::Whole => state.index.add_entry(entry),
+                ShardEntries::Frame => state.index.add_frame(entry),
+            }
+        }
+        state.next_assigned_index = state.next_assigned_index.max(span.next_index);
+        state.next_durable_index = state.next_assigned_index;
+        state.last_arrival = state.last_arrival.max(span.last_arrival);
+        state.last_durable_arrival = state.last_arrival;
+        Ok(())
+    }
+}
+
+/// Whether index entries are complete or single frames that may share one.
+#[derive(Clone, Copy)]
+enum ShardEntries {
+    Whole,
+    Frame,
+}
+
+fn entry_of(segment: u64, frame: ScannedFrame) -> IndexEntry {
+    let header = frame.header;
+    IndexEntry {
+        segment,
+        offset: frame.offset as u32,
+        end: (frame.offset + header.frame_bytes()) as u32,
+        first_index: header.first_index,
+        next_index: header.next_index(),
+        last_arrival: header.arrival,
+    }
+}

@@ -1,0 +1,154 @@
+//! A segment: one file of the log, and every byte in it.
+//!
+//! ```text
+//!  0        8         12         16          24        32             36     40
+//!  │magic   │format   │0         │number     │log id   │header crc    │0     │ frame │ frame │ … │ index frame │ trailer │
+//!  └─────────────────────────── header, 40 bytes ──────────────────────────┘
+//! ```
+//!
+//! All numbers are little-endian. `frame.rs` has the frame, `footer.rs` the index frame and the trailer that a sealed
+//! segment ends with, `write.rs` and `read.rs` the records within a frame, `recover.rs` what is left after a crash.
+
+pub(crate) mod footer;
+pub(crate) mod frame;
+pub(crate) mod read;
+pub(crate) mod recover;
+pub(crate) mod write;
+
+use std::collections::BTreeMap;
+use std::fs::{File, OpenOptions};
+use std::path::{Path, PathBuf};
+
+use millstream_host::Timestamp;
+
+use crate::disk::Disk;
+use crate::error::{Damage, FileError, OpenError, io_error};
+
+/// The length of the header at the start of a segment.
+pub(crate) const HEADER_BYTES: u32 = 40;
+/// The format written, and the newest one read.
+pub(crate) const FORMAT: u32 = 1;
+const MAGIC: &[u8; 8] = b"MSTRMLOG";
+
+/// Which segment of which log. Every frame's CRC depends on it, so a frame copied from elsewhere is never taken for
+/// one of this segment.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Identity {
+    pub(crate) log_id: u64,
+    pub(crate) number: u64,
+}
+
+/// What a segment holds of one shard.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Span {
+    /// The index of the first record.
+    pub(crate) first_index: u64,
+    /// One past the index of the last record.
+    pub(crate) next_index: u64,
+    /// The arrival of the last record.
+    pub(crate) last_arrival: Timestamp,
+}
+
+/// A shard anywhere in the log: stream id and shard number.
+pub(crate) type ShardKey = (u32, u32);
+
+/// What a segment holds of every shard.
+pub(crate) type Spans = BTreeMap<ShardKey, Span>;
+
+/// Widens the span of a shard by a stretch that follows it.
+pub(crate) fn extend_span(spans: &mut Spans, key: ShardKey, stretch: Span) {
+    spans
+        .entry(key)
+        .and_modify(|span| {
+            span.next_index = stretch.next_index;
+            span.last_arrival = stretch.last_arrival;
+        })
+        .or_insert(stretch);
+}
+
+impl Identity {
+    /// What the CRC of this segment's frame headers starts from.
+    pub(crate) fn seed(self) -> u32 {
+        let mut hasher = crc32fast::Hasher::new();
+        hasher.update(&self.log_id.to_le_bytes());
+        hasher.update(&self.number.to_le_bytes());
+        hasher.finalize()
+    }
+
+    fn header(self) -> [u8; HEADER_BYTES as usize] {
+        let mut header = [0; HEADER_BYTES as usize];
+        header[..8].copy_from_slice(MAGIC);
+        header[8..12].copy_from_slice(&FORMAT.to_le_bytes());
+        header[16..24].copy_from_slice(&self.number.to_le_bytes());
+        header[24..32].copy_from_slice(&self.log_id.to_le_bytes());
+        let crc = crc32fast::hash(&header[..32]);
+        header[32..36].copy_from_slice(&crc.to_le_bytes());
+        header
+    }
+
+    /// Checks the header of a segment file that is at least a header long.
+    pub(crate) fn check_header(
+        self,
+        path: &Path,
+        header: &[u8; HEADER_BYTES as usize],
+    ) -> Result<(), OpenError> {
+        let damage = |reason| Damage { path: path.to_owned(), offset: 0, reason };
+        if &header[..8] != MAGIC || u32_at(header, 32) != crc32fast::hash(&header[..32]) {
+            return Err(damage("this is not the header of a segment").into());
+        }
+        let found = u32_at(header, 8);
+        if found > FORMAT {
+            return Err(OpenError::Format { path: path.to_owned(), found, known: FORMAT });
+        }
+        if header[..] != self.header()[..] {
+            return Err(damage("it is a segment of another log, or has been renamed").into());
+        }
+        Ok(())
+    }
+}
+
+/// The folder of the segments.
+pub(crate) fn folder(directory: &Path) -> PathBuf {
+    directory.join("segments")
+}
+
+/// The path of a segment.
+pub(crate) fn path(directory: &Path, number: u64) -> PathBuf {
+    folder(directory).join(format!("{number:020}.log"))
+}
+
+/// The number in a segment's file name.
+pub(crate) fn number_of(file_name: &str) -> Option<u64> {
+    file_name.strip_suffix(".log").filter(|digits| digits.len() == 20)?.parse().ok()
+}
+
+/// Creates a segment that holds nothing but its header, durably. An unfinished file of that name is replaced.
+pub(crate) fn create(directory: &Path, identity: Identity, disk: &dyn Disk) -> Result<File, FileError> {
+    let path = path(directory, identity.number);
+    let file = OpenOptions::new()
+        .read(true)
+        .write(true)
+        .create(true)
+        .truncate(true)
+        .open(&path)
+        .map_err(io_error("create", &path))?;
+    disk.write_all_at(&file, &identity.header(), 0).map_err(io_error("write", &path))?;
+    disk.sync(&file).map_err(io_error("sync", &path))?;
+    sync_folder(&folder(directory))?;
+    Ok(file)
+}
+
+/// Makes the names in a folder durable.
+pub(crate) fn sync_folder(folder: &Path) -> Result<(), FileError> {
+    File::open(folder).and_then(|file| file.sync_all()).map_err(io_error("sync", folder))
+}
+
+/// The number at `offset`. The caller has checked the length.
+pub(crate) fn u32_at(bytes: &[u8], offset: usize) -> u32 {
+    u32::from_le_bytes(bytes[offset..offset + 4].try_into().expect("four bytes were sliced"))
+}
+
+/// The number at `offset`. The caller has checked the length.
+pub(crate) fn u64_at(bytes: &[u8], offset: usize) -> u64 {
+    u64::from_le_bytes(bytes[offset..offset + 8].try_into().expect("eight bytes were sliced"))
+}

@@ -1,0 +1,85 @@
+//! Deleting whole segments whose records are all past their time.
+
+use std::fs;
+use std::io;
+
+use millstream_host::Timestamp;
+
+use crate::error::{TrimError, io_error};
+use crate::log::{Log, SegmentInfo, Shared};
+use crate::segment;
+use crate::shard::ShardNumber;
+use crate::stream_name::StreamKind;
+
+/// What a trim did.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct TrimReport {
+    /// Segments deleted.
+    pub segments_deleted: usize,
+    /// The space they took.
+    pub bytes_freed: u64,
+}
+
+impl Log {
+    /// Deletes the sealed segments in which every record is of a deleted stream, or past its stream's retention at
+    /// `now`, or, in a delivery buffer, before the position given to [`Log::trim_consumed`]. A delivery buffer keeps
+    /// what was not consumed however old it is: a full disk then refuses appends rather than losing records.
+    ///
+    /// # Errors
+    /// [`TrimError::File`]; segments deleted before it stay deleted, and the next call goes on.
+    pub fn trim(&self, now: Timestamp) -> Result<TrimReport, TrimError> {
+        let mut report = TrimReport::default();
+        let mut catalog = self.shared.catalog.lock();
+        let expendable: Vec<(u64, SegmentInfo)> = {
+            let segments = self.shared.segments.lock();
+            let sealed = segments.iter().filter(|(_, info)| info.sealed);
+            sealed
+                .filter(|(_, info)| is_expendable(&self.shared, info, now))
+                .map(|(number, info)| (*number, info.clone()))
+                .collect()
+        };
+        if expendable.is_empty() {
+            return Ok(report);
+        }
+        // The catalog first: it keeps how far the shards had come, and lets recovery finish the deletion.
+        let mut changed = catalog.clone();
+        for (number, info) in &expendable {
+            changed.trim_segment(*number, info.spans.iter());
+        }
+        changed.store(&self.shared.directory)?;
+        *catalog = changed;
+        for (number, info) in expendable {
+            for key in info.spans.keys() {
+                let stream = self.shared.streams.read().with_id(key.0).cloned();
+                if let Some(shard) = stream.as_ref().and_then(|stream| stream.shard(ShardNumber(key.1))) {
+                    shard.state.lock().index.remove_segment(number);
+                }
+            }
+            self.shared.segments.lock().remove(&number);
+            let path = segment::path(&self.shared.directory, number);
+            match fs::remove_file(&path) {
+                Err(error) if error.kind() != io::ErrorKind::NotFound => {
+                    return Err(io_error("delete", &path)(error).into());
+                }
+                _ => {
+                    report.segments_deleted += 1;
+                    report.bytes_freed += info.bytes;
+                }
+            }
+        }
+        Ok(report)
+    }
+}
+
+fn is_expendable(shared: &Shared, info: &SegmentInfo, now: Timestamp) -> bool {
+    let streams = shared.streams.read();
+    info.spans.iter().all(|(key, span)| {
+        let Some(stream) = streams.with_id(key.0) else { return true };
+        match stream.key.kind {
+            StreamKind::Data => span.last_arrival < stream.horizon(now),
+            StreamKind::Delivery => stream
+                .shard(ShardNumber(key.1))
+                .is_none_or(|shard| span.next_index <= shard.state.lock().consumed.0),
+        }
+    })
+}

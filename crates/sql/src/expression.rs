@@ -385,4 +385,59 @@ impl Expression {
         self.for_each_operand(&mut |operand| found = found || operand.any(matches));
         found
     }
+
+    /// Calls `change` on this expression and on every operand below it.
+    pub fn for_each_mut(&mut self, change: &mut dyn FnMut(&mut Expression)) {
+        use ExpressionKind as K;
+        change(self);
+        match &mut self.kind {
+            K::Literal(_) | K::Column(_) | K::RowTime | K::Clock(_) => {}
+            K::Cast { operand, .. }
+            | K::Negate(operand)
+            | K::Not(operand)
+            | K::IsNull { operand, .. }
+            | K::IsTruth { operand, .. }
+            | K::RoundTo { operand, .. }
+            | K::StepDatetime { operand, .. }
+            | K::Extract { operand, .. } => operand.for_each_mut(change),
+            K::Arithmetic { left, right, .. }
+            | K::DatetimeDifference { left, right }
+            | K::IntervalSum { left, right, .. }
+            | K::Compare { left, right, .. }
+            | K::NotDistinct { left, right, .. }
+            | K::And(left, right)
+            | K::Or(left, right)
+            | K::Concat(left, right)
+            | K::DatetimeShift { datetime: left, interval: right, .. }
+            | K::IntervalScale { interval: left, factor: right, .. }
+            | K::StepNumber { operand: left, step: right } => {
+                left.for_each_mut(change);
+                right.for_each_mut(change);
+            }
+            K::InList { operand, list } => {
+                operand.for_each_mut(change);
+                list.iter_mut().for_each(|item| item.for_each_mut(change));
+            }
+            K::Like { text, pattern, escape } | K::SimilarTo { text, pattern, escape } => {
+                text.for_each_mut(change);
+                pattern.for_each_mut(change);
+                if let Some(escape) = escape {
+                    escape.for_each_mut(change);
+                }
+            }
+            K::Case { branches, otherwise } => {
+                for branch in branches {
+                    branch.condition.for_each_mut(change);
+                    branch.value.for_each_mut(change);
+                }
+                if let Some(otherwise) = otherwise {
+                    otherwise.for_each_mut(change);
+                }
+            }
+            K::Coalesce(operands) => operands.iter_mut().for_each(|operand| operand.for_each_mut(change)),
+            K::Call { arguments, .. } => {
+                arguments.iter_mut().for_each(|argument| argument.for_each_mut(change))
+            }
+        }
+    }
 }

@@ -10,17 +10,31 @@
 //! mistake: it reports every [`Diagnostic`] with its place in the text, and gives a [`Program`] only when none
 //! of them is an error.
 //!
+//! Start at [`compile`]; the plan is in `plan.rs`, its expressions in `expression.rs`.
+//!
 //! Invariants:
 //! - Pure: no I/O, no clock, no randomness. The same text and inputs give the same plan.
 //! - Nothing here knows how a plan runs, nor which scalar functions exist beyond the catalog that it is handed.
 //! - Every expression of a plan is typed; every implicit conversion is an explicit [`ExpressionKind::Cast`].
 
 mod catalog;
+pub mod civil;
 mod diagnostic;
 mod expression;
 mod interval;
+mod keywords;
+mod lex;
+pub mod limits;
+mod parse;
 mod plan;
+mod resolve;
 mod span;
+#[expect(
+    dead_code,
+    reason = "joins, sorting and VALUES are parsed whole; the resolver refuses them until they run"
+)]
+mod syntax;
+mod token;
 mod types;
 mod value;
 
@@ -36,6 +50,7 @@ pub use plan::{
     Program, Projection, Pump, RandomCutForestCall, SlidingWindow, Stream, StreamId, TableFunction,
     WindowCall, WindowFunction,
 };
+pub use resolve::{Compilation, compile, compile_expression, parse_sql_type};
 pub use span::{Position, Span};
 pub use types::{SqlType, TypeFamily};
 pub use value::Value;

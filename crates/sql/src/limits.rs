@@ -1,0 +1,19 @@
+//! The limits of the front end, in one place.
+
+/// Longest application text, in characters (the service's own limit).
+pub const MAX_SCRIPT_CHARACTERS: usize = 102_400;
+
+/// Longest name, in characters.
+pub const MAX_NAME_CHARACTERS: usize = 128;
+
+/// How deep parentheses, subqueries and signs may nest, and how many joins or set operators may follow each other.
+pub const MAX_NESTING: usize = 64;
+
+/// How many operators may stand above each other in one expression: `a + b + c` has two.
+pub const MAX_EXPRESSION_HEIGHT: usize = 200;
+
+/// Most columns of a stream or a select list.
+pub const MAX_COLUMNS: usize = 1_000;
+
+/// Longest CHAR, VARCHAR, BINARY or VARBINARY.
+pub const MAX_LENGTH: u32 = 65_535;

@@ -1,0 +1,239 @@
+//! From tokens to the syntax tree: recursive descent, operators by precedence.
+//!
+//! A mistake ends its statement: the parser notes it, goes on behind the next `;`, and so reports one mistake of
+//! each statement.
+
+mod expression;
+mod query;
+mod statement;
+mod types;
+mod window;
+
+use crate::keywords::{is_reserved, is_system_column};
+use crate::limits::{MAX_EXPRESSION_HEIGHT, MAX_NESTING};
+use crate::syntax::{Expr, ExprKind, Name, ObjectName, Statement};
+use crate::token::{Token, TokenKind};
+use crate::{Diagnostic, Span};
+
+/// A mistake that ends the statement.
+type Parsed<T> = Result<T, Diagnostic>;
+
+/// The statements of a script; what cannot be read becomes diagnostics.
+pub(crate) fn parse_script(tokens: &[Token], diagnostics: &mut Vec<Diagnostic>) -> Vec<Statement> {
+    let mut parser = Parser { tokens, position: 0, depth: 0 };
+    let mut statements = Vec::new();
+    loop {
+        while parser.accept_symbol(";") {}
+        if parser.at_end() {
+            return statements;
+        }
+        let result = parser.statement().and_then(|statement| {
+            if parser.at_end() || parser.is_symbol(";") {
+                Ok(statement)
+            } else {
+                Err(parser.unexpected("\";\""))
+            }
+        });
+        match result {
+            Ok(statement) => statements.push(statement),
+            Err(mistake) => {
+                diagnostics.push(mistake);
+                while !parser.at_end() && !parser.is_symbol(";") {
+                    parser.position += 1;
+                }
+            }
+        }
+    }
+}
+
+/// A single expression, as in a test of scalar functions.
+pub(crate) fn parse_expression(tokens: &[Token]) -> Parsed<Expr> {
+    let mut parser = Parser { tokens, position: 0, depth: 0 };
+    let expr = parser.expression()?;
+    if parser.at_end() { Ok(expr) } else { Err(parser.unexpected("the end of the expression")) }
+}
+
+/// A type, as in the schema of an input.
+pub(crate) fn parse_type(tokens: &[Token]) -> Parsed<crate::SqlType> {
+    let mut parser = Parser { tokens, position: 0, depth: 0 };
+    let (sql_type, _) = parser.data_type()?;
+    if parser.at_end() { Ok(sql_type) } else { Err(parser.unexpected("the end of the type")) }
+}
+
+struct Parser<'a> {
+    /// Never empty: the last is [`TokenKind::End`].
+    tokens: &'a [Token],
+    position: usize,
+    depth: usize,
+}
+
+impl Parser<'_> {
+    fn peek(&self) -> &Token {
+        self.peek_ahead(0)
+    }
+
+    fn peek_ahead(&self, ahead: usize) -> &Token {
+        let last = self.tokens.len() - 1;
+        &self.tokens[(self.position + ahead).min(last)]
+    }
+
+    fn next(&mut self) -> Token {
+        let token = self.peek().clone();
+        if self.position < self.tokens.len() - 1 {
+            self.position += 1;
+        }
+        token
+    }
+
+    /// The span of the token before the current one.
+    fn previous_span(&self) -> Span {
+        self.tokens[self.position.saturating_sub(1)].span
+    }
+
+    fn at_end(&self) -> bool {
+        self.peek().kind == TokenKind::End
+    }
+
+    fn is_symbol(&self, symbol: &str) -> bool {
+        matches!(&self.peek().kind, TokenKind::Symbol(found) if *found == symbol)
+    }
+
+    fn is_symbol_ahead(&self, ahead: usize, symbol: &str) -> bool {
+        matches!(&self.peek_ahead(ahead).kind, TokenKind::Symbol(found) if *found == symbol)
+    }
+
+    fn accept_symbol(&mut self, symbol: &str) -> bool {
+        let found = self.is_symbol(symbol);
+        if found {
+            self.next();
+        }
+        found
+    }
+
+    fn expect_symbol(&mut self, symbol: &str) -> Parsed<Span> {
+        if self.is_symbol(symbol) {
+            Ok(self.next().span)
+        } else {
+            Err(self.unexpected(&format!("\"{symbol}\"")))
+        }
+    }
+
+    fn is_word(&self, word: &str) -> bool {
+        self.is_word_ahead(0, word)
+    }
+
+    fn is_word_ahead(&self, ahead: usize, word: &str) -> bool {
+        matches!(&self.peek_ahead(ahead).kind, TokenKind::Word(found) if found == word)
+    }
+
+    /// The current token when it is an unquoted word.
+    fn word(&self) -> Option<&str> {
+        match &self.peek().kind {
+            TokenKind::Word(word) => Some(word),
+            _ => None,
+        }
+    }
+
+    fn accept_word(&mut self, word: &str) -> bool {
+        let found = self.is_word(word);
+        if found {
+            self.next();
+        }
+        found
+    }
+
+    fn accept_words(&mut self, words: &[&str]) -> bool {
+        let found = words.iter().enumerate().all(|(ahead, word)| self.is_word_ahead(ahead, word));
+        if found {
+            self.position += words.len();
+        }
+        found
+    }
+
+    fn expect_word(&mut self, word: &str) -> Parsed<Span> {
+        if self.is_word(word) { Ok(self.next().span) } else { Err(self.unexpected(word)) }
+    }
+
+    /// The mistake of finding the current token where `expected` should stand.
+    fn unexpected(&self, expected: &str) -> Diagnostic {
+        let token = self.peek();
+        Diagnostic::error(token.span, format!("expected {expected}, found {}", token.kind.describe()))
+    }
+
+    /// A name where one must stand; reserved words only when quoted.
+    fn name(&mut self, what: &str) -> Parsed<Name> {
+        let token = self.peek().clone();
+        match token.kind {
+            TokenKind::QuotedName(value) => {
+                self.next();
+                Ok(Name { value, quoted: true, span: token.span })
+            }
+            TokenKind::Word(value) if is_reserved(&value) => {
+                let message = format!("{value} is a reserved word and cannot be {what}");
+                Err(Diagnostic::error(token.span, message).with_hint(format!("quote it: \"{value}\"")))
+            }
+            TokenKind::Word(value) => {
+                self.next();
+                Ok(Name { value, quoted: false, span: token.span })
+            }
+            _ => Err(self.unexpected(what)),
+        }
+    }
+
+    /// A name, or one of the system columns such as ROWTIME.
+    fn column_name(&mut self) -> Parsed<Name> {
+        let token = self.peek().clone();
+        match token.kind {
+            TokenKind::Word(value) if is_system_column(&value) => {
+                self.next();
+                Ok(Name { value, quoted: false, span: token.span })
+            }
+            _ => self.name("a column name"),
+        }
+    }
+
+    fn object_name(&mut self, what: &str) -> Parsed<ObjectName> {
+        let mut qualifiers = Vec::new();
+        let mut object = self.name(what)?;
+        while self.is_symbol(".") {
+            self.next();
+            qualifiers.push(object);
+            object = self.name(what)?;
+        }
+        Ok(ObjectName { qualifiers, object })
+    }
+
+    fn name_list(&mut self, what: &str) -> Parsed<Vec<Name>> {
+        self.expect_symbol("(")?;
+        let mut names = vec![self.name(what)?];
+        while self.accept_symbol(",") {
+            names.push(self.name(what)?);
+        }
+        self.expect_symbol(")")?;
+        Ok(names)
+    }
+
+    /// Runs `inner` one level deeper, within the limit.
+    fn nested<T>(&mut self, inner: impl FnOnce(&mut Self) -> Parsed<T>) -> Parsed<T> {
+        if self.depth >= MAX_NESTING {
+            return Err(too_deep(self.peek().span));
+        }
+        self.depth += 1;
+        let result = inner(self);
+        self.depth -= 1;
+        result
+    }
+
+    /// Builds a tree node above `children`, within the limit of height.
+    fn node(&self, kind: ExprKind, span: Span, children: &[usize]) -> Parsed<Expr> {
+        let height = children.iter().max().map_or(0, |height| height + 1);
+        if height > MAX_EXPRESSION_HEIGHT { Err(too_deep(span)) } else { Ok(Expr { kind, span, height }) }
+    }
+}
+
+fn too_deep(span: Span) -> Diagnostic {
+    let message = format!(
+        "nested too deeply: more than {MAX_NESTING} parentheses or subqueries, or {MAX_EXPRESSION_HEIGHT} operators"
+    );
+    Diagnostic::error(span, message).with_hint("split it over a subquery or an in-application stream")
+}

@@ -1,0 +1,374 @@
+//! Queries: SELECT, VALUES, set operators, FROM.
+
+use super::{Parsed, Parser};
+use crate::keywords::is_reserved;
+use crate::syntax::{
+    FunctionArgument, GroupBy, Join, JoinCondition, JoinKind, Name, OrderBy, Query, QueryBody, Select,
+    SelectItem, SetOperator, SortKey, TableAlias, TableReference,
+};
+use crate::token::TokenKind;
+use crate::{Diagnostic, Span};
+
+impl Parser<'_> {
+    pub(super) fn query(&mut self) -> Parsed<Query> {
+        self.nested(|parser| {
+            let start = parser.peek().span;
+            let mut query = parser.query_term()?;
+            let mut chain = 0;
+            while let Some(operator) = parser.set_operator(&[SetOperator::Union, SetOperator::Except]) {
+                chain = parser.longer_chain(chain)?;
+                query = parser.set_operation(operator, query, start, Self::query_term)?;
+            }
+            if parser.is_word("ORDER") {
+                query.order_by = Some(parser.order_by()?);
+                query.span = start.to(parser.previous_span());
+            }
+            Ok(query)
+        })
+    }
+
+    fn query_term(&mut self) -> Parsed<Query> {
+        let start = self.peek().span;
+        let mut query = self.query_primary()?;
+        let mut chain = 0;
+        while let Some(operator) = self.set_operator(&[SetOperator::Intersect]) {
+            chain = self.longer_chain(chain)?;
+            query = self.set_operation(operator, query, start, Self::query_primary)?;
+        }
+        Ok(query)
+    }
+
+    /// Chains of joins and set operators lean to the left: they count as nesting.
+    fn longer_chain(&self, length: usize) -> Parsed<usize> {
+        if self.depth + length >= crate::limits::MAX_NESTING {
+            return Err(super::too_deep(self.peek().span));
+        }
+        Ok(length + 1)
+    }
+
+    fn set_operator(&self, wanted: &[SetOperator]) -> Option<SetOperator> {
+        let operator = match self.word()? {
+            "UNION" => SetOperator::Union,
+            "EXCEPT" => SetOperator::Except,
+            "INTERSECT" => SetOperator::Intersect,
+            _ => return None,
+        };
+        wanted.contains(&operator).then_some(operator)
+    }
+
+    fn set_operation(
+        &mut self,
+        operator: SetOperator,
+        left: Query,
+        start: Span,
+        operand: fn(&mut Self) -> Parsed<Query>,
+    ) -> Parsed<Query> {
+        let span = self.next().span;
+        let all = self.accept_word("ALL");
+        let right = operand(self)?;
+        let body =
+            QueryBody::SetOperation { operator, all, left: Box::new(left), right: Box::new(right), span };
+        Ok(Query { body, order_by: None, span: start.to(self.previous_span()) })
+    }
+
+    fn query_primary(&mut self) -> Parsed<Query> {
+        let start = self.peek().span;
+        match self.word() {
+            Some("SELECT") => {
+                let select = self.select()?;
+                let span = start.to(self.previous_span());
+                Ok(Query { body: QueryBody::Select(Box::new(select)), order_by: None, span })
+            }
+            Some("VALUES") => {
+                self.next();
+                let mut rows = vec![self.values_row()?];
+                while self.accept_symbol(",") {
+                    rows.push(self.values_row()?);
+                }
+                let span = start.to(self.previous_span());
+                Ok(Query { body: QueryBody::Values { rows, span }, order_by: None, span })
+            }
+            _ if self.is_symbol("(") => {
+                self.next();
+                let query = self.query()?;
+                self.expect_symbol(")")?;
+                Ok(query)
+            }
+            _ => Err(self.unexpected("SELECT")),
+        }
+    }
+
+    fn values_row(&mut self) -> Parsed<Vec<crate::syntax::Expr>> {
+        self.accept_word("ROW");
+        if !self.accept_symbol("(") {
+            return Ok(vec![self.expression()?]);
+        }
+        let mut row = vec![self.expression()?];
+        while self.accept_symbol(",") {
+            row.push(self.expression()?);
+        }
+        self.expect_symbol(")")?;
+        Ok(row)
+    }
+
+    fn select(&mut self) -> Parsed<Select> {
+        self.expect_word("SELECT")?;
+        self.accept_word("STREAM");
+        let distinct = self.is_word("DISTINCT").then(|| self.next().span);
+        if distinct.is_none() {
+            self.accept_word("ALL");
+        }
+        let mut items = vec![self.select_item()?];
+        while self.accept_symbol(",") {
+            items.push(self.select_item()?);
+        }
+        self.expect_word("FROM")?;
+        let mut from = vec![self.table_reference()?];
+        while self.accept_symbol(",") {
+            from.push(self.table_reference()?);
+        }
+        let condition = if self.accept_word("WHERE") { Some(self.expression()?) } else { None };
+        let group_by = self.group_by()?;
+        let having = if self.is_word("HAVING") {
+            let span = self.next().span;
+            Some((span, self.expression()?))
+        } else {
+            None
+        };
+        let mut windows = Vec::new();
+        if self.accept_word("WINDOW") {
+            loop {
+                let name = self.name("a window name")?;
+                self.expect_word("AS")?;
+                windows.push((name, self.window_specification()?));
+                if !self.accept_symbol(",") {
+                    break;
+                }
+            }
+        }
+        Ok(Select { distinct, items, from, condition, group_by, having, windows })
+    }
+
+    fn select_item(&mut self) -> Parsed<SelectItem> {
+        if self.is_symbol("*") {
+            return Ok(SelectItem::Wildcard(self.next().span));
+        }
+        let is_name = matches!(self.peek().kind, TokenKind::QuotedName(_) | TokenKind::Word(_));
+        if is_name && self.is_symbol_ahead(1, ".") && self.is_symbol_ahead(2, "*") {
+            let relation = self.name("a relation")?;
+            self.next();
+            let star = self.next().span;
+            return Ok(SelectItem::QualifiedWildcard { span: relation.span.to(star), relation });
+        }
+        let expr = self.expression()?;
+        let alias = if self.accept_word("AS") {
+            Some(self.alias_name("a column name")?)
+        } else if self.is_plain_name() {
+            Some(self.name("a column name")?)
+        } else {
+            None
+        };
+        Ok(SelectItem::Expr { expr, alias })
+    }
+
+    /// An alias may be ROWTIME, which gives the row its time.
+    fn alias_name(&mut self, what: &str) -> Parsed<Name> {
+        if self.is_word("ROWTIME") {
+            let token = self.next();
+            return Ok(Name { value: "ROWTIME".to_owned(), quoted: false, span: token.span });
+        }
+        self.name(what)
+    }
+
+    /// Whether the current token may be a name without being read as a keyword.
+    fn is_plain_name(&self) -> bool {
+        match &self.peek().kind {
+            TokenKind::QuotedName(_) => true,
+            TokenKind::Word(word) => {
+                !is_reserved(word) && !(word == "WINDOWED" && self.is_word_ahead(1, "BY"))
+            }
+            _ => false,
+        }
+    }
+
+    fn group_by(&mut self) -> Parsed<Option<GroupBy>> {
+        let span = self.peek().span;
+        if self.accept_word("GROUP") {
+            self.expect_word("BY")?;
+            let mut keys = vec![self.expression()?];
+            while self.accept_symbol(",") {
+                keys.push(self.expression()?);
+            }
+            return Ok(Some(GroupBy::Tumbling { span, keys }));
+        }
+        if self.accept_words(&["WINDOWED", "BY"]) {
+            self.expect_word("STAGGER")?;
+            self.expect_symbol("(")?;
+            self.expect_word("PARTITION")?;
+            self.expect_word("BY")?;
+            let mut keys = vec![self.expression()?];
+            while self.accept_symbol(",") {
+                keys.push(self.expression()?);
+            }
+            self.expect_word("RANGE")?;
+            let range = self.expression()?;
+            self.expect_symbol(")")?;
+            return Ok(Some(GroupBy::Stagger { span, keys, range }));
+        }
+        Ok(None)
+    }
+
+    pub(super) fn order_by(&mut self) -> Parsed<OrderBy> {
+        let span = self.expect_word("ORDER")?;
+        self.expect_word("BY")?;
+        let mut keys = vec![self.sort_key()?];
+        let within = if self.accept_word("WITHIN") { Some(self.expression()?) } else { None };
+        while self.accept_symbol(",") {
+            keys.push(self.sort_key()?);
+        }
+        Ok(OrderBy { span, keys, within })
+    }
+
+    fn sort_key(&mut self) -> Parsed<SortKey> {
+        let expr = self.expression()?;
+        let descending = match self.word() {
+            Some("DESC") => {
+                self.next();
+                true
+            }
+            Some("ASC") => {
+                self.next();
+                false
+            }
+            _ => false,
+        };
+        Ok(SortKey { expr, descending })
+    }
+
+    fn table_reference(&mut self) -> Parsed<TableReference> {
+        let mut reference = self.table_primary()?;
+        let mut chain = 0;
+        while let Some((kind, natural, span)) = self.join_kind()? {
+            chain = self.longer_chain(chain)?;
+            let right = self.table_primary()?;
+            let condition = if natural {
+                JoinCondition::Natural
+            } else if self.accept_word("ON") {
+                JoinCondition::On(self.expression()?)
+            } else if self.accept_word("USING") {
+                JoinCondition::Using(self.name_list("a column name")?)
+            } else if kind == JoinKind::Cross {
+                JoinCondition::None
+            } else {
+                return Err(self.unexpected("ON or USING"));
+            };
+            reference =
+                TableReference::Join(Box::new(Join { left: reference, right, kind, condition, span }));
+        }
+        Ok(reference)
+    }
+
+    /// The keywords of a join up to JOIN: its kind, whether it is NATURAL, and where they begin.
+    fn join_kind(&mut self) -> Parsed<Option<(JoinKind, bool, Span)>> {
+        let span = self.peek().span;
+        let natural = self.is_word("NATURAL") && self.accept_word("NATURAL");
+        let kind = match self.word() {
+            Some("JOIN") => JoinKind::Inner,
+            Some("INNER") => {
+                self.next();
+                JoinKind::Inner
+            }
+            Some("CROSS") => {
+                self.next();
+                JoinKind::Cross
+            }
+            Some(side @ ("LEFT" | "RIGHT" | "FULL")) => {
+                let kind = match side {
+                    "LEFT" => JoinKind::Left,
+                    "RIGHT" => JoinKind::Right,
+                    _ => JoinKind::Full,
+                };
+                self.next();
+                self.accept_word("OUTER");
+                kind
+            }
+            _ if natural => return Err(self.unexpected("JOIN")),
+            _ => return Ok(None),
+        };
+        self.expect_word("JOIN")?;
+        Ok(Some((kind, natural, span)))
+    }
+
+    fn table_primary(&mut self) -> Parsed<TableReference> {
+        if self.is_symbol("(") {
+            self.next();
+            let query = Box::new(self.query()?);
+            self.expect_symbol(")")?;
+            let over = if self.is_word("OVER") { Some(self.over()?) } else { None };
+            let alias = self.table_alias()?;
+            return Ok(TableReference::Subquery { query, over, alias });
+        }
+        if self.is_word("TABLE") {
+            self.next();
+            self.expect_symbol("(")?;
+            let (name, arguments) = self.table_function()?;
+            self.expect_symbol(")")?;
+            let alias = self.table_alias()?;
+            return Ok(TableReference::Function { name, arguments, alias });
+        }
+        let name = self.object_name("a stream name")?;
+        let over = if self.is_word("OVER") { Some(self.over()?) } else { None };
+        let alias = self.table_alias()?;
+        Ok(TableReference::Named { name, over, alias })
+    }
+
+    fn table_function(&mut self) -> Parsed<(Name, Vec<FunctionArgument>)> {
+        let name = self.name("a table function")?;
+        self.expect_symbol("(")?;
+        let mut arguments = Vec::new();
+        while !self.is_symbol(")") {
+            if !arguments.is_empty() {
+                self.expect_symbol(",")?;
+            }
+            if self.accept_word("CURSOR") {
+                self.expect_symbol("(")?;
+                arguments.push(FunctionArgument::Cursor(Box::new(self.query()?)));
+                self.expect_symbol(")")?;
+            } else {
+                arguments.push(FunctionArgument::Expr(self.expression()?));
+            }
+        }
+        self.expect_symbol(")")?;
+        Ok((name, arguments))
+    }
+
+    fn table_alias(&mut self) -> Parsed<Option<TableAlias>> {
+        let name = if self.accept_word("AS") {
+            self.name("an alias")?
+        } else if self.is_plain_name() {
+            self.name("an alias")?
+        } else {
+            return Ok(None);
+        };
+        let columns = if self.is_symbol("(") { Some(self.alias_columns()?) } else { None };
+        Ok(Some(TableAlias { name, columns }))
+    }
+
+    fn alias_columns(&mut self) -> Parsed<Vec<Name>> {
+        self.expect_symbol("(")?;
+        let mut names = Vec::new();
+        loop {
+            if self.is_word("ROWTIME") {
+                let message = "ROWTIME is not counted in a list of column aliases and cannot be renamed";
+                return Err(Diagnostic::error(self.peek().span, message)
+                    .with_hint("leave it out: every stream has it under its own name"));
+            }
+            names.push(self.name("a column alias")?);
+            if !self.accept_symbol(",") {
+                break;
+            }
+        }
+        self.expect_symbol(")")?;
+        Ok(names)
+    }
+}

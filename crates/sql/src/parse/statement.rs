@@ -1,0 +1,174 @@
+//! Statements: CREATE, ALTER, DROP.
+
+use super::{Parsed, Parser};
+use crate::syntax::{ColumnDefinition, DropKind, Insert, Statement};
+use crate::{Diagnostic, SqlType};
+
+impl Parser<'_> {
+    pub(super) fn statement(&mut self) -> Parsed<Statement> {
+        let start = self.peek().span;
+        match self.word() {
+            Some("CREATE") => self.create(),
+            Some("DROP") => self.drop_statement(),
+            Some("ALTER") => {
+                self.next();
+                self.expect_word("PUMP")?;
+                let name = self.object_name("a pump name")?;
+                let start = self.accept_word("START");
+                if !start {
+                    self.expect_word("STOP")?;
+                }
+                Ok(Statement::AlterPump { name, start })
+            }
+            Some("SET") if self.is_word_ahead(1, "SCHEMA") => {
+                self.skip_statement();
+                Ok(Statement::Ignored)
+            }
+            Some("INSERT") => self.unsupported_statement("a top-level INSERT"),
+            Some("SELECT" | "VALUES") => {
+                let message = "a query of its own gives its rows to nobody";
+                Err(Diagnostic::error(start, message)
+                    .with_hint("write CREATE PUMP name AS INSERT INTO stream SELECT STREAM …"))
+            }
+            Some(word @ ("UPDATE" | "DELETE" | "MERGE")) => {
+                let message = format!("{word} is not a statement of streaming SQL: streams are append-only");
+                Err(Diagnostic::error(start, message)
+                    .with_hint("use CREATE STREAM, CREATE PUMP or CREATE FUNCTION"))
+            }
+            _ => Err(self
+                .unexpected("a statement")
+                .with_hint("statements begin with CREATE, ALTER PUMP or DROP and end with ;")),
+        }
+    }
+
+    fn create(&mut self) -> Parsed<Statement> {
+        self.next();
+        let or_replace = self.accept_words(&["OR", "REPLACE"]);
+        match self.word() {
+            Some("STREAM") => {
+                self.next();
+                self.create_stream(or_replace)
+            }
+            Some("PUMP") => {
+                self.next();
+                self.create_pump(or_replace)
+            }
+            Some("SCHEMA") => {
+                self.skip_statement();
+                Ok(Statement::Ignored)
+            }
+            Some("FUNCTION") => self.unsupported_statement("CREATE FUNCTION"),
+            Some("VIEW") => self.unsupported_statement("CREATE VIEW"),
+            Some(word @ ("FOREIGN" | "SERVER" | "TABLE" | "INDEX")) => {
+                let message = format!("CREATE {word} is not part of Kinesis Data Analytics SQL");
+                Err(Diagnostic::error(self.peek().span, message)
+                    .with_hint("inputs, outputs and reference tables are configured beside the SQL"))
+            }
+            _ => Err(self.unexpected("STREAM, PUMP or FUNCTION")),
+        }
+    }
+
+    fn create_stream(&mut self, or_replace: bool) -> Parsed<Statement> {
+        let name = self.object_name("a stream name")?;
+        self.expect_symbol("(")?;
+        let mut columns = Vec::new();
+        loop {
+            let column = self.name("a column name")?;
+            let (sql_type, type_span) = self.data_type()?;
+            if matches!(sql_type, SqlType::Interval(_)) {
+                let message = "INTERVAL cannot be the type of a column";
+                return Err(Diagnostic::error(type_span, message)
+                    .with_hint("store it as BIGINT, or as text with CAST(… AS VARCHAR(n))"));
+            }
+            let not_null = self.accept_words(&["NOT", "NULL"]);
+            if !not_null {
+                self.accept_word("NULL");
+            }
+            columns.push(ColumnDefinition { name: column, sql_type, not_null });
+            if !self.accept_symbol(",") {
+                break;
+            }
+        }
+        if !self.is_symbol(")") {
+            return Err(self.unexpected("\",\" or \")\""));
+        }
+        self.next();
+        self.description()?;
+        if self.accept_word("OPTIONS") {
+            self.skip_parentheses()?;
+        }
+        Ok(Statement::CreateStream { or_replace, name, columns })
+    }
+
+    fn create_pump(&mut self, or_replace: bool) -> Parsed<Statement> {
+        let name = self.object_name("a pump name")?;
+        let stopped = self.accept_word("STOPPED");
+        if !stopped {
+            self.accept_word("STARTED");
+        }
+        self.description()?;
+        self.expect_word("AS")?;
+        self.expect_word("INSERT")?;
+        self.accept_word("EXPEDITED");
+        self.expect_word("INTO")?;
+        let target = self.object_name("a stream name")?;
+        let columns = if self.is_symbol("(") && !self.is_word_ahead(1, "SELECT") {
+            Some(self.name_list("a column name")?)
+        } else {
+            None
+        };
+        let query = self.query()?;
+        Ok(Statement::CreatePump { or_replace, name, stopped, insert: Insert { target, columns, query } })
+    }
+
+    fn description(&mut self) -> Parsed<()> {
+        if self.accept_word("DESCRIPTION") {
+            self.text("a description in single quotes")?;
+        }
+        Ok(())
+    }
+
+    fn drop_statement(&mut self) -> Parsed<Statement> {
+        self.next();
+        let kind = match self.word() {
+            Some("STREAM") => DropKind::Stream,
+            Some("PUMP") => DropKind::Pump,
+            Some("FUNCTION" | "VIEW") => return self.unsupported_statement("DROP of a function or a view"),
+            _ => return Err(self.unexpected("STREAM, PUMP, FUNCTION or VIEW")),
+        };
+        self.next();
+        let if_exists = self.accept_words(&["IF", "EXISTS"]);
+        let name = self.object_name("a name")?;
+        if !self.accept_word("CASCADE") {
+            self.accept_word("RESTRICT");
+        }
+        Ok(Statement::Drop { kind, if_exists, name })
+    }
+
+    /// A legal statement that cannot run yet: read past its end, so that the rest of the text is still checked.
+    fn unsupported_statement(&mut self, what: &'static str) -> Parsed<Statement> {
+        let span = self.peek().span;
+        self.skip_statement();
+        Ok(Statement::Unsupported { span, what })
+    }
+
+    fn skip_statement(&mut self) {
+        while !self.at_end() && !self.is_symbol(";") {
+            self.next();
+        }
+    }
+
+    fn skip_parentheses(&mut self) -> Parsed<()> {
+        self.expect_symbol("(")?;
+        let mut open = 1;
+        while open > 0 {
+            if self.at_end() {
+                return Err(self.unexpected("\")\""));
+            }
+            open += usize::from(self.is_symbol("("));
+            open -= usize::from(self.is_symbol(")"));
+            self.next();
+        }
+        Ok(())
+    }
+}

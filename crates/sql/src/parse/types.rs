@@ -1,0 +1,206 @@
+//! Data types and interval qualifiers.
+
+use super::{Parsed, Parser};
+use crate::limits::MAX_LENGTH;
+use crate::token::TokenKind;
+use crate::{Diagnostic, IntervalQualifier, Span, SqlType, TimeUnit};
+
+/// The widest DECIMAL that may be declared.
+const MAX_DECLARED_PRECISION: u32 = 19;
+
+impl Parser<'_> {
+    /// A type and its place.
+    pub(super) fn data_type(&mut self) -> Parsed<(SqlType, Span)> {
+        let start = self.peek().span;
+        let Some(word) = self.word().map(str::to_owned) else {
+            return Err(self.unexpected("a data type"));
+        };
+        let sql_type = match word.as_str() {
+            "BOOLEAN" => self.simple(SqlType::Boolean),
+            "TINYINT" => self.simple(SqlType::TinyInt),
+            "SMALLINT" => self.simple(SqlType::SmallInt),
+            "INTEGER" | "INT" => self.simple(SqlType::Integer),
+            "BIGINT" => self.simple(SqlType::BigInt),
+            "REAL" => self.simple(SqlType::Real),
+            "DATE" => self.simple(SqlType::Date),
+            "TIME" => self.simple(SqlType::Time),
+            "TIMESTAMP" => self.simple(SqlType::Timestamp),
+            "DOUBLE" => {
+                self.next();
+                self.accept_word("PRECISION");
+                SqlType::Double
+            }
+            "FLOAT" => {
+                self.next();
+                match self.optional_numbers()? {
+                    Some((bits, _)) if bits <= 24 => SqlType::Real,
+                    _ => SqlType::Double,
+                }
+            }
+            "DECIMAL" | "DEC" | "NUMERIC" => {
+                self.next();
+                self.decimal(start)?
+            }
+            "CHAR" | "CHARACTER" => {
+                self.next();
+                let varying = self.accept_word("VARYING");
+                let length = self.length(if varying { MAX_LENGTH } else { 1 })?;
+                if varying { SqlType::Varchar { length } } else { SqlType::Char { length } }
+            }
+            "VARCHAR" => {
+                self.next();
+                SqlType::Varchar { length: self.length(MAX_LENGTH)? }
+            }
+            "BINARY" => {
+                self.next();
+                let varying = self.accept_word("VARYING");
+                let length = self.length(if varying { MAX_LENGTH } else { 1 })?;
+                if varying { SqlType::Varbinary { length } } else { SqlType::Binary { length } }
+            }
+            "VARBINARY" => {
+                self.next();
+                SqlType::Varbinary { length: self.length(MAX_LENGTH)? }
+            }
+            "INTERVAL" => {
+                self.next();
+                SqlType::Interval(self.interval_qualifier()?)
+            }
+            other => {
+                let hint = match other {
+                    "STRING" | "TEXT" => "use VARCHAR(n)",
+                    "LONG" | "INT64" => "use BIGINT",
+                    "BOOL" => "use BOOLEAN",
+                    "DATETIME" => "use TIMESTAMP",
+                    _ => {
+                        "the types are BOOLEAN, TINYINT, SMALLINT, INTEGER, BIGINT, DECIMAL(p,s), REAL, DOUBLE, \
+                         CHAR(n), VARCHAR(n), BINARY(n), VARBINARY(n), DATE, TIME, TIMESTAMP"
+                    }
+                };
+                return Err(Diagnostic::error(start, format!("there is no type {other}")).with_hint(hint));
+            }
+        };
+        Ok((sql_type, start.to(self.previous_span())))
+    }
+
+    fn simple(&mut self, sql_type: SqlType) -> SqlType {
+        self.next();
+        sql_type
+    }
+
+    fn decimal(&mut self, start: Span) -> Parsed<SqlType> {
+        let (precision, scale) = match self.optional_numbers()? {
+            None => (18, 0),
+            Some((precision, scale)) => (precision, scale.unwrap_or(0)),
+        };
+        let span = start.to(self.previous_span());
+        if precision == 0 || precision > MAX_DECLARED_PRECISION {
+            let message =
+                format!("the precision of DECIMAL must be 1 to {MAX_DECLARED_PRECISION}, not {precision}");
+            return Err(Diagnostic::error(span, message));
+        }
+        if scale > precision {
+            let message = format!("the scale {scale} of DECIMAL is larger than its precision {precision}");
+            return Err(Diagnostic::error(span, message));
+        }
+        let narrow = |number: u32| u8::try_from(number).unwrap_or(u8::MAX);
+        Ok(SqlType::Decimal { precision: narrow(precision), scale: narrow(scale) })
+    }
+
+    /// `(n)` or `(n, m)` if there.
+    fn optional_numbers(&mut self) -> Parsed<Option<(u32, Option<u32>)>> {
+        if !self.accept_symbol("(") {
+            return Ok(None);
+        }
+        let first = self.small_number()?;
+        let second = if self.accept_symbol(",") { Some(self.small_number()?) } else { None };
+        self.expect_symbol(")")?;
+        Ok(Some((first, second)))
+    }
+
+    fn length(&mut self, default: u32) -> Parsed<u32> {
+        if !self.is_symbol("(") {
+            return Ok(default);
+        }
+        self.next();
+        let span = self.peek().span;
+        let length = self.small_number()?;
+        self.expect_symbol(")")?;
+        if length == 0 || length > MAX_LENGTH {
+            return Err(Diagnostic::error(
+                span,
+                format!("the length must be 1 to {MAX_LENGTH}, not {length}"),
+            ));
+        }
+        Ok(length)
+    }
+
+    fn small_number(&mut self) -> Parsed<u32> {
+        let token = self.peek().clone();
+        let TokenKind::Integer(digits) = &token.kind else {
+            return Err(self.unexpected("a number"));
+        };
+        self.next();
+        digits.parse().map_err(|_| Diagnostic::error(token.span, format!("{digits} is too large here")))
+    }
+
+    pub(super) fn time_unit(&mut self) -> Parsed<TimeUnit> {
+        match self.word().and_then(TimeUnit::from_keyword) {
+            Some(unit) => {
+                self.next();
+                Ok(unit)
+            }
+            None => Err(self.unexpected("YEAR, MONTH, DAY, HOUR, MINUTE or SECOND")),
+        }
+    }
+
+    /// `DAY`, `MINUTE(3)`, `DAY(3) TO SECOND(2)`, `SECOND(2,3)`.
+    pub(super) fn interval_qualifier(&mut self) -> Parsed<IntervalQualifier> {
+        let start = self.peek().span;
+        let leading = self.time_unit()?;
+        let mut qualifier = IntervalQualifier::single(leading);
+        if let Some((first, second)) = self.optional_numbers()? {
+            qualifier.leading_precision = self.precision(start, first, 1, 10, "leading precision")?;
+            if let Some(second) = second {
+                if leading != TimeUnit::Second {
+                    return Err(Diagnostic::error(start, "only SECOND takes a second precision"));
+                }
+                qualifier.fraction_precision =
+                    self.precision(start, second, 0, 3, "precision of the fraction")?;
+            }
+        }
+        // `FLOOR(x SECOND / 10 TO SECOND)` has a TO that is not ours: ours is followed by a smaller unit.
+        let trailing = match &self.peek_ahead(1).kind {
+            TokenKind::Word(word) if self.is_word("TO") => TimeUnit::from_keyword(word),
+            _ => None,
+        };
+        if let Some(trailing) = trailing {
+            let trailing_span = self.peek_ahead(1).span;
+            if trailing <= leading {
+                let message = format!("{} is not smaller than {}", trailing.name(), leading.name());
+                return Err(Diagnostic::error(trailing_span, message)
+                    .with_hint("write the larger unit first, as in DAY TO SECOND"));
+            }
+            if leading.is_calendar() != trailing.is_calendar() {
+                let message = format!("an interval cannot mix {} with {}", leading.name(), trailing.name());
+                return Err(Diagnostic::error(trailing_span, message)
+                    .with_hint("intervals are of years and months, or of days to seconds"));
+            }
+            self.position += 2;
+            qualifier.trailing = trailing;
+            if trailing == TimeUnit::Second
+                && let Some((fraction, None)) = self.optional_numbers()?
+            {
+                qualifier.fraction_precision =
+                    self.precision(trailing_span, fraction, 0, 3, "precision of the fraction")?;
+            }
+        }
+        Ok(qualifier)
+    }
+
+    fn precision(&self, span: Span, value: u32, low: u32, high: u32, what: &str) -> Parsed<u8> {
+        match u8::try_from(value) {
+            Ok(precision) if (low..=high).contains(&value) => Ok(precision),
+            _ => Err(Diagnostic::error(span, format!("the {what} must be {low} to {high}, not {value}"))),
+        }
+    }
+}

@@ -1,0 +1,139 @@
+//! Aggregate functions: their names, arguments and results.
+
+use super::Resolver;
+use super::conversion::coerce;
+use crate::syntax::Call;
+use crate::{AggregateFunction, Expression, Span, SqlType};
+
+/// Whether an unquoted call of this name aggregates.
+pub(super) fn is_aggregate_name(name: &str) -> bool {
+    function_named(name).is_some()
+}
+
+/// Functions that only exist over a window.
+pub(super) fn is_analytic_name(name: &str) -> bool {
+    matches!(name, "EXP_AVG" | "FIRST_VALUE" | "LAST_VALUE" | "NTH_VALUE" | "LAG")
+}
+
+/// Reserved names without a function.
+pub(super) fn is_unsupported_aggregate_name(name: &str) -> bool {
+    matches!(
+        name,
+        "RANK"
+            | "DENSE_RANK"
+            | "ROW_NUMBER"
+            | "PERCENT_RANK"
+            | "CUME_DIST"
+            | "PERCENTILE_CONT"
+            | "PERCENTILE_DISC"
+            | "CORR"
+            | "COVAR_POP"
+            | "COVAR_SAMP"
+    ) || name.starts_with("REGR_")
+}
+
+pub(super) fn function_named(name: &str) -> Option<AggregateFunction> {
+    use AggregateFunction as A;
+    let function = match name {
+        "COUNT" => A::Count,
+        "SUM" => A::Sum,
+        "AVG" => A::Avg,
+        "MIN" => A::Min,
+        "MAX" => A::Max,
+        "STDDEV_POP" => A::StddevPop,
+        "STDDEV_SAMP" | "STDDEV" | "STD_DEV" => A::StddevSamp,
+        "VAR_POP" => A::VarPop,
+        "VAR_SAMP" => A::VarSamp,
+        "ANY" => A::Any,
+        "EVERY" => A::Every,
+        _ => return None,
+    };
+    Some(function)
+}
+
+/// An aggregate with its argument in the type in which it is computed, and the type of its result.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct TypedAggregate {
+    pub(super) function: AggregateFunction,
+    pub(super) argument: Option<Expression>,
+    pub(super) distinct: bool,
+    pub(super) sql_type: SqlType,
+}
+
+impl Resolver<'_> {
+    /// Types an aggregate call whose argument is already resolved.
+    pub(super) fn aggregate(
+        &mut self,
+        call: &Call,
+        function: AggregateFunction,
+        argument: Option<Expression>,
+        span: Span,
+    ) -> Option<TypedAggregate> {
+        use AggregateFunction as A;
+        let name = &call.name.value;
+        if call.star {
+            if function != A::Count {
+                return self.error(span, format!("{name}(*) does not exist: only COUNT counts rows"));
+            }
+            return Some(TypedAggregate {
+                function,
+                argument: None,
+                distinct: false,
+                sql_type: SqlType::BigInt,
+            });
+        }
+        if call.arguments.len() != 1 {
+            return self.error(span, format!("{name} takes 1 argument, not {}", call.arguments.len()));
+        }
+        if call.distinct && function == A::Count {
+            return self.error_with_hint(
+                span,
+                "COUNT(DISTINCT …) is not part of the language",
+                "use TABLE(COUNT_DISTINCT_ITEMS_TUMBLING(CURSOR(…), 'column', seconds))",
+            );
+        }
+        let argument = argument?;
+        let found = argument.sql_type;
+        let wrong = |resolver: &mut Self, takes: &str| {
+            resolver.error_with_hint(
+                span,
+                format!("{name} takes {takes}, not {found}"),
+                "convert it with CAST",
+            )
+        };
+        let (computed, sql_type) = match function {
+            A::Count => (found, SqlType::BigInt),
+            A::Sum | A::Avg => match found {
+                SqlType::Null => (SqlType::BigInt, SqlType::BigInt),
+                integer if integer.is_integer() => {
+                    (SqlType::BigInt, if function == A::Sum { SqlType::BigInt } else { integer })
+                }
+                SqlType::Decimal { scale, .. } => {
+                    let scale = if function == A::Sum { scale } else { scale.max(6) };
+                    (found, SqlType::Decimal { precision: 18, scale })
+                }
+                SqlType::Real | SqlType::Double => (SqlType::Double, SqlType::Double),
+                _ => return wrong(self, "a number"),
+            },
+            A::Min | A::Max => match found {
+                SqlType::Boolean => return wrong(self, "a value with an order"),
+                SqlType::Null => (SqlType::Integer, SqlType::Integer),
+                other => (other, other),
+            },
+            A::StddevPop | A::StddevSamp | A::VarPop | A::VarSamp => {
+                if !(found.is_numeric() || found == SqlType::Null) {
+                    return wrong(self, "a number");
+                }
+                (SqlType::Double, SqlType::Double)
+            }
+            A::Any | A::Every => {
+                if !matches!(found, SqlType::Boolean | SqlType::Null) {
+                    return wrong(self, "a BOOLEAN");
+                }
+                (SqlType::Boolean, SqlType::Boolean)
+            }
+        };
+        let argument = Some(coerce(argument, computed));
+        Some(TypedAggregate { function, argument, distinct: call.distinct, sql_type })
+    }
+}

@@ -1,0 +1,543 @@
+//! Expressions: from the tree as written to the typed tree.
+
+use super::aggregate::{is_aggregate_name, is_analytic_name, is_unsupported_aggregate_name};
+use super::conversion::coerce;
+use super::literal::literal;
+use super::scope::Scope;
+use super::{Resolver, similar_name};
+use crate::syntax::{Call, Expr, ExprKind};
+use crate::{
+    Argument, CaseBranch, ClockFunction, ComparisonOperator, Expression, ExpressionKind, IntervalQualifier,
+    RoundingDirection, Signature, SignatureError, Span, SqlType, TimeUnit, Value,
+};
+
+/// What a clause does with an expression before the usual rules apply.
+pub(super) enum Intercepted {
+    /// The clause has resolved it, or reported a mistake.
+    Taken(Option<Expression>),
+    /// The usual rules apply.
+    Passed,
+}
+
+/// A clause that gives some expressions a meaning of its own: grouping keys, aggregates, windows.
+pub(super) trait Clause {
+    fn intercept(&mut self, resolver: &mut Resolver<'_>, expr: &Expr, scope: &Scope) -> Intercepted;
+}
+
+/// Where an expression stands.
+pub(super) struct Context<'c> {
+    pub(super) scope: &'c Scope,
+    /// For messages: `WHERE`, `the select list`.
+    pub(super) place: &'c str,
+    pub(super) clause: Option<&'c mut dyn Clause>,
+}
+
+impl Resolver<'_> {
+    /// An expression over single rows: no aggregates, no windows.
+    pub(super) fn scalar(&mut self, expr: &Expr, scope: &Scope, place: &str) -> Option<Expression> {
+        self.expression(expr, &mut Context { scope, place, clause: None })
+    }
+
+    pub(super) fn expression(&mut self, expr: &Expr, context: &mut Context<'_>) -> Option<Expression> {
+        let scope = context.scope;
+        if let Some(clause) = &mut context.clause
+            && let Intercepted::Taken(taken) = clause.intercept(self, expr, scope)
+        {
+            return taken;
+        }
+        let span = expr.span;
+        match &expr.kind {
+            ExprKind::Null => Some(literal(Value::Null, SqlType::Null, span)),
+            ExprKind::Boolean(value) => Some(literal(Value::Boolean(*value), SqlType::Boolean, span)),
+            ExprKind::Unknown => Some(literal(Value::Null, SqlType::Boolean, span)),
+            ExprKind::Integer(digits) => self.integer_literal(digits, span),
+            ExprKind::Decimal(digits) => self.decimal_literal(digits, span),
+            ExprKind::Approximate(digits) => self.approximate_literal(digits, span),
+            ExprKind::Text(text) => Some(self.text_literal(text, span)),
+            ExprKind::Binary(bytes) => {
+                let length = u32::try_from(bytes.len().max(1)).unwrap_or(u32::MAX);
+                Some(literal(Value::Binary(bytes.clone()), SqlType::Binary { length }, span))
+            }
+            ExprKind::Date(text) => self.date_literal(text, span),
+            ExprKind::Time(text) => self.time_literal(text, span),
+            ExprKind::Timestamp(text) => self.timestamp_literal(text, span),
+            ExprKind::Interval { negative, value, qualifier } => {
+                self.interval_literal(*negative, value, *qualifier, span)
+            }
+            ExprKind::Column(parts) => self.column(parts, scope),
+            ExprKind::Nested(inner) | ExprKind::Plus(inner) => {
+                let inner = self.expression(inner, context)?;
+                Some(inner)
+            }
+            ExprKind::Row(_) => self.error_with_hint(
+                span,
+                "a row of values can only be compared by a period predicate",
+                "write one expression in the parentheses",
+            ),
+            ExprKind::Qualified { operand, qualifier } => self.qualified(operand, *qualifier, span, context),
+            ExprKind::Negate(operand) => {
+                let operand = self.expression(operand, context)?;
+                self.negation(operand, span)
+            }
+            ExprKind::Not(operand) => {
+                let operand = self.expression(operand, context)?;
+                let operand = Box::new(self.boolean(operand, "NOT")?);
+                Some(Expression::new(ExpressionKind::Not(operand), SqlType::Boolean, span))
+            }
+            ExprKind::Binary2 { operator, left, right } => {
+                let left = self.expression(left, context);
+                let right = self.expression(right, context);
+                self.binary(*operator, left?, right?, span)
+            }
+            ExprKind::Compare { operator, left, right } => {
+                let left = self.expression(left, context);
+                let right = self.expression(right, context);
+                self.comparison(*operator, left?, right?, span)
+            }
+            ExprKind::IsNull { operand, negated } => {
+                let operand = Box::new(self.expression(operand, context)?);
+                Some(boolean_node(ExpressionKind::IsNull { operand, negated: *negated }, span))
+            }
+            ExprKind::IsTruth { operand, test, negated } => {
+                let operand = self.expression(operand, context)?;
+                let operand = Box::new(self.boolean(operand, "IS TRUE, IS FALSE and IS UNKNOWN")?);
+                Some(boolean_node(ExpressionKind::IsTruth { operand, test: *test, negated: *negated }, span))
+            }
+            ExprKind::IsDistinct { left, right, negated } => {
+                let left = self.expression(left, context);
+                let right = self.expression(right, context);
+                let (left, right) = self.comparable(left?, right?, "IS DISTINCT FROM", span)?;
+                let (left, right) = (Box::new(left), Box::new(right));
+                // Written NOT makes the test the plain "not distinct".
+                Some(boolean_node(ExpressionKind::NotDistinct { left, right, negated: !negated }, span))
+            }
+            ExprKind::Between { operand, low, high, symmetric, negated } => {
+                let operand = self.expression(operand, context);
+                let low = self.expression(low, context);
+                let high = self.expression(high, context);
+                let between = self.between(operand?, low?, high?, *symmetric, span)?;
+                Some(negated_if(*negated, between, span))
+            }
+            ExprKind::InList { operand, list, negated } => {
+                let in_list = self.in_list(operand, list, span, context)?;
+                Some(negated_if(*negated, in_list, span))
+            }
+            ExprKind::Like { text, pattern, escape, similar, negated } => {
+                let like = self.like(text, pattern, escape.as_deref(), *similar, span, context)?;
+                Some(negated_if(*negated, like, span))
+            }
+            ExprKind::Period { predicate, left, right } => {
+                self.period(*predicate, left, right, span, context)
+            }
+            ExprKind::Case { operand, branches, otherwise } => {
+                self.case(operand.as_deref(), branches, otherwise.as_deref(), span, context)
+            }
+            ExprKind::Cast { operand, target } => {
+                let operand = self.expression(operand, context)?;
+                self.cast(operand, *target, span)
+            }
+            ExprKind::Extract { unit, operand } => {
+                let operand = self.expression(operand, context)?;
+                self.extract(*unit, operand, span)
+            }
+            ExprKind::RoundTo { up, operand, unit } => {
+                let operand = self.expression(operand, context)?;
+                self.round_to(*up, operand, *unit, span)
+            }
+            ExprKind::Step { operand, by } => {
+                let operand = self.expression(operand, context);
+                let by = self.expression(by, context);
+                self.step(operand?, by?, span)
+            }
+            ExprKind::Call(call) => self.call(call, span, context),
+            ExprKind::Unsupported(what) => self.unsupported(span, what),
+        }
+    }
+
+    /// `(a - b) qualifier`, or an interval given another qualifier.
+    fn qualified(
+        &mut self,
+        operand: &Expr,
+        qualifier: IntervalQualifier,
+        span: Span,
+        context: &mut Context<'_>,
+    ) -> Option<Expression> {
+        if let ExprKind::Binary2 { operator: crate::syntax::BinaryOperator::Subtract, left, right } =
+            &operand.kind
+        {
+            let left = self.expression(left, context);
+            let right = self.expression(right, context);
+            return self.datetime_difference(left?, right?, qualifier, span);
+        }
+        let message = "an interval qualifier stands behind the difference of two datetimes";
+        self.error_with_hint(span, message, "write (a - b) DAY TO SECOND")
+    }
+
+    fn between(
+        &mut self,
+        operand: Expression,
+        low: Expression,
+        high: Expression,
+        symmetric: bool,
+        span: Span,
+    ) -> Option<Expression> {
+        let mut within = |operand: Expression, low: Expression, high: Expression| {
+            let at_least = self.comparison(ComparisonOperator::GreaterOrEqual, operand.clone(), low, span)?;
+            let at_most = self.comparison(ComparisonOperator::LessOrEqual, operand, high, span)?;
+            Some(boolean_node(ExpressionKind::And(Box::new(at_least), Box::new(at_most)), span))
+        };
+        let straight = within(operand.clone(), low.clone(), high.clone())?;
+        if !symmetric {
+            return Some(straight);
+        }
+        let reversed = within(operand, high, low)?;
+        Some(boolean_node(ExpressionKind::Or(Box::new(straight), Box::new(reversed)), span))
+    }
+
+    fn in_list(
+        &mut self,
+        operand: &Expr,
+        list: &[Expr],
+        span: Span,
+        context: &mut Context<'_>,
+    ) -> Option<Expression> {
+        let operand = self.expression(operand, context);
+        let items: Vec<Option<Expression>> = list.iter().map(|item| self.expression(item, context)).collect();
+        let (operand, items) = (operand?, items.into_iter().collect::<Option<Vec<_>>>()?);
+        let mut common = operand.sql_type;
+        for item in &items {
+            match common.common(item.sql_type) {
+                Some(wider) => common = wider,
+                None => {
+                    let message = format!("IN cannot compare {} with {}", operand.sql_type, item.sql_type);
+                    return self.error_with_hint(
+                        span,
+                        message,
+                        "there are no implicit conversions: use CAST",
+                    );
+                }
+            }
+        }
+        let operand = Box::new(coerce(operand, common));
+        let list = items.into_iter().map(|item| coerce(item, common)).collect();
+        Some(boolean_node(ExpressionKind::InList { operand, list }, span))
+    }
+
+    fn like(
+        &mut self,
+        text: &Expr,
+        pattern: &Expr,
+        escape: Option<&Expr>,
+        similar: bool,
+        span: Span,
+        context: &mut Context<'_>,
+    ) -> Option<Expression> {
+        let what = if similar { "SIMILAR TO" } else { "LIKE" };
+        let mut operand = |resolver: &mut Self, expr: &Expr| {
+            let expression = resolver.expression(expr, context)?;
+            match expression.sql_type {
+                SqlType::Null => Some(coerce(expression, SqlType::Varchar { length: 1 })),
+                text if text.is_character() => Some(expression),
+                other => resolver.error_with_hint(
+                    span,
+                    format!("{what} takes strings, not {other}"),
+                    "convert it: CAST(… AS VARCHAR(n))",
+                ),
+            }
+        };
+        let text = operand(self, text);
+        let pattern = operand(self, pattern);
+        let escape = match escape {
+            Some(escape) => Some(Box::new(operand(self, escape)?)),
+            None => None,
+        };
+        let (text, pattern) = (Box::new(text?), Box::new(pattern?));
+        let kind = if similar {
+            ExpressionKind::SimilarTo { text, pattern, escape }
+        } else {
+            ExpressionKind::Like { text, pattern, escape }
+        };
+        Some(boolean_node(kind, span))
+    }
+
+    fn case(
+        &mut self,
+        operand: Option<&Expr>,
+        branches: &[(Expr, Expr)],
+        otherwise: Option<&Expr>,
+        span: Span,
+        context: &mut Context<'_>,
+    ) -> Option<Expression> {
+        let tested = match operand {
+            Some(operand) => Some(self.expression(operand, context)?),
+            None => None,
+        };
+        let mut resolved = Vec::new();
+        for (condition_expr, value) in branches {
+            let condition = self.expression(condition_expr, context)?;
+            let condition = match &tested {
+                Some(tested) => self.comparison(
+                    ComparisonOperator::Equal,
+                    tested.clone(),
+                    condition,
+                    condition_expr.span,
+                )?,
+                None => self.boolean(condition, "WHEN")?,
+            };
+            resolved.push(CaseBranch { condition, value: self.expression(value, context)? });
+        }
+        let otherwise = match otherwise {
+            Some(otherwise) => Some(self.expression(otherwise, context)?),
+            None => None,
+        };
+        let types = resolved.iter().map(|branch| branch.value.sql_type);
+        let types: Vec<SqlType> = types.chain(otherwise.iter().map(|value| value.sql_type)).collect();
+        let sql_type = self.common_type(&types, "the branches of CASE", span)?;
+        let branches = resolved
+            .into_iter()
+            .map(|branch| CaseBranch { value: coerce(branch.value, sql_type), ..branch })
+            .collect();
+        let otherwise = otherwise.map(|value| Box::new(coerce(value, sql_type)));
+        Some(Expression::new(ExpressionKind::Case { branches, otherwise }, sql_type, span))
+    }
+
+    fn common_type(&mut self, types: &[SqlType], what: &str, span: Span) -> Option<SqlType> {
+        let mut common = SqlType::Null;
+        for sql_type in types {
+            match common.common(*sql_type) {
+                Some(wider) => common = wider,
+                None => {
+                    let message = format!("{what} must have one type, not {common} and {sql_type}");
+                    return self.error_with_hint(span, message, "convert them with CAST");
+                }
+            }
+        }
+        Some(common)
+    }
+
+    fn extract(&mut self, unit: TimeUnit, operand: Expression, span: Span) -> Option<Expression> {
+        let has_field = match operand.sql_type {
+            SqlType::Timestamp | SqlType::Null => true,
+            SqlType::Date => unit <= TimeUnit::Day,
+            SqlType::Time => unit >= TimeUnit::Hour,
+            SqlType::Interval(qualifier) => qualifier.is_year_month() == unit.is_calendar(),
+            _ => false,
+        };
+        if !has_field {
+            return self
+                .error(span, format!("EXTRACT cannot take {} from {}", unit.name(), operand.sql_type));
+        }
+        let operand =
+            if operand.sql_type == SqlType::Null { coerce(operand, SqlType::Timestamp) } else { operand };
+        let sql_type = if unit == TimeUnit::Second {
+            SqlType::Decimal { precision: 5, scale: 3 }
+        } else {
+            SqlType::BigInt
+        };
+        Some(Expression::new(ExpressionKind::Extract { unit, operand: Box::new(operand) }, sql_type, span))
+    }
+
+    fn round_to(&mut self, up: bool, operand: Expression, unit: TimeUnit, span: Span) -> Option<Expression> {
+        let name = if up { "CEIL" } else { "FLOOR" };
+        let sql_type = operand.sql_type;
+        if !(sql_type.is_datetime() || sql_type.is_interval() || sql_type == SqlType::Null) {
+            let message =
+                format!("{name}(… TO {}) takes a datetime or an interval, not {sql_type}", unit.name());
+            return self.error(span, message);
+        }
+        if sql_type == SqlType::Time && unit < TimeUnit::Hour {
+            return self.error(span, format!("a TIME has no {}", unit.name()));
+        }
+        let sql_type = if sql_type == SqlType::Null { SqlType::Timestamp } else { sql_type };
+        let direction = if up { RoundingDirection::Ceil } else { RoundingDirection::Floor };
+        let operand = Box::new(coerce(operand, sql_type));
+        Some(Expression::new(ExpressionKind::RoundTo { direction, operand, unit }, sql_type, span))
+    }
+
+    fn step(&mut self, operand: Expression, by: Expression, span: Span) -> Option<Expression> {
+        let positive = |value: &Value| match value {
+            Value::IntervalMillis(millis) => *millis > 0,
+            Value::IntervalMonths(months) => *months > 0,
+            Value::Integer(number) => *number > 0,
+            Value::Decimal(number) => *number > 0,
+            Value::Double(number) => *number > 0.0,
+            _ => false,
+        };
+        let Some(step) = by.literal().filter(|value| positive(value)).cloned() else {
+            return self.error_with_hint(
+                by.span,
+                "STEP … BY takes a constant above 0",
+                "write STEP(s.ROWTIME BY INTERVAL '5' SECOND)",
+            );
+        };
+        match (operand.sql_type, by.sql_type) {
+            (datetime, SqlType::Interval(qualifier))
+                if datetime.is_datetime() || datetime == SqlType::Null =>
+            {
+                if datetime == SqlType::Time && qualifier.is_year_month() {
+                    return self.error(by.span, "a TIME cannot be stepped by months");
+                }
+                let sql_type = if datetime == SqlType::Null { SqlType::Timestamp } else { datetime };
+                let operand = Box::new(coerce(operand, sql_type));
+                Some(Expression::new(ExpressionKind::StepDatetime { operand, step }, sql_type, span))
+            }
+            (number, step_type)
+                if step_type.is_numeric() && (number.is_numeric() || number == SqlType::Null) =>
+            {
+                let sql_type = number.common(step_type)?;
+                let (operand, step) = (Box::new(coerce(operand, sql_type)), Box::new(coerce(by, sql_type)));
+                Some(Expression::new(ExpressionKind::StepNumber { operand, step }, sql_type, span))
+            }
+            (operand_type, step_type) => {
+                let message = format!(
+                    "STEP takes a datetime BY an interval or a number BY a number, not \
+                                       {operand_type} BY {step_type}"
+                );
+                self.error(span, message)
+            }
+        }
+    }
+
+    fn call(&mut self, call: &Call, span: Span, context: &mut Context<'_>) -> Option<Expression> {
+        let name = call.name.value.as_str();
+        if let Some(clock) = clock_function(name).filter(|_| !call.name.quoted) {
+            let (function, sql_type) = clock;
+            return Some(Expression::new(ExpressionKind::Clock(function), sql_type, span));
+        }
+        if is_unsupported_aggregate_name(name) {
+            let message = format!("{name} is reserved, but the language has no such function");
+            return self.error(call.name.span, message);
+        }
+        if call.over.is_some() || is_analytic_name(name) {
+            let place = context.place;
+            let hint = if call.over.is_some() {
+                "compute it in a subquery, and use its column outside"
+            } else {
+                "it needs a window: OVER (PARTITION BY … RANGE INTERVAL '…' … PRECEDING)"
+            };
+            return self.error_with_hint(
+                span,
+                format!("analytic function {name} may not stand in {place}"),
+                hint,
+            );
+        }
+        if is_aggregate_name(name) {
+            let message = format!("aggregate function {name} may not stand in {}", context.place);
+            let hint = "aggregate in a subquery with GROUP BY, and use its column outside";
+            return self.error_with_hint(span, message, hint);
+        }
+        let arguments: Vec<Option<Expression>> =
+            call.arguments.iter().map(|argument| self.expression(argument, context)).collect();
+        let arguments: Vec<Expression> = arguments.into_iter().collect::<Option<_>>()?;
+        if call.star || call.distinct || call.ignore_nulls || call.from_last {
+            return self.error(span, format!("{name} is not an aggregate: it takes plain arguments"));
+        }
+        match (name, arguments.len()) {
+            ("COALESCE", 1..) => self.coalesce(arguments, span),
+            ("NULLIF", 2) => {
+                let mut arguments = arguments.into_iter();
+                let (value, other) = (arguments.next()?, arguments.next()?);
+                self.nullif(value, other, span)
+            }
+            ("MONOTONIC", 1) => {
+                let argument = arguments.into_iter().next()?;
+                self.asserted_monotonic.insert(span);
+                Some(Expression { span, ..argument })
+            }
+            ("COALESCE" | "NULLIF" | "MONOTONIC", _) => {
+                let takes = match name {
+                    "COALESCE" => "at least one argument",
+                    "NULLIF" => "2 arguments",
+                    _ => "1 argument",
+                };
+                self.error(span, format!("{name} takes {takes}, not {}", arguments.len()))
+            }
+            _ => self.function(call, arguments, span),
+        }
+    }
+
+    fn coalesce(&mut self, operands: Vec<Expression>, span: Span) -> Option<Expression> {
+        let types: Vec<SqlType> = operands.iter().map(|operand| operand.sql_type).collect();
+        let sql_type = self.common_type(&types, "the arguments of COALESCE", span)?;
+        let operands = operands.into_iter().map(|operand| coerce(operand, sql_type)).collect();
+        Some(Expression::new(ExpressionKind::Coalesce(operands), sql_type, span))
+    }
+
+    /// `NULLIF(a, b)` is `CASE WHEN a = b THEN NULL ELSE a END`.
+    fn nullif(&mut self, value: Expression, other: Expression, span: Span) -> Option<Expression> {
+        let sql_type = value.sql_type;
+        let condition = self.comparison(ComparisonOperator::Equal, value.clone(), other, span)?;
+        let branch = CaseBranch { condition, value: literal(Value::Null, sql_type, span) };
+        let kind = ExpressionKind::Case { branches: vec![branch], otherwise: Some(Box::new(value)) };
+        Some(Expression::new(kind, sql_type, span))
+    }
+
+    /// A function of the catalog.
+    fn function(&mut self, call: &Call, arguments: Vec<Expression>, span: Span) -> Option<Expression> {
+        let mut name = call.name.value.as_str();
+        // The two FROM forms differ by the type of what follows: text is a regular expression.
+        if name == "SUBSTRING_FROM" && arguments.len() == 2 && arguments[1].sql_type.is_character() {
+            name = "SUBSTRING_REGEX";
+        }
+        let described: Vec<Argument> = arguments
+            .iter()
+            .map(|argument| Argument { sql_type: argument.sql_type, literal: argument.literal().cloned() })
+            .collect();
+        let shown = shown_name(name);
+        match self.catalog.signature(name, &described) {
+            None => {
+                let message = format!("there is no function {shown}");
+                let names: Vec<String> = self.catalog.names().into_iter().map(str::to_owned).collect();
+                let hint = similar_name::hint(name, names.iter().map(String::as_str));
+                let mut mistake = crate::Diagnostic::error(span, message);
+                mistake.hint = hint;
+                self.report(mistake);
+                None
+            }
+            Some(Ok(Signature { parameters, returns })) => {
+                let arguments = arguments.into_iter().zip(parameters).map(|(a, p)| coerce(a, p)).collect();
+                let kind = ExpressionKind::Call { function: name.to_owned(), arguments };
+                Some(Expression::new(kind, returns, span))
+            }
+            Some(Err(SignatureError::ArgumentCount(takes))) => {
+                self.error(span, format!("{shown} takes {takes} arguments, not {}", arguments.len()))
+            }
+            Some(Err(SignatureError::ArgumentType { index, expected })) => {
+                let found = arguments.get(index).map_or(SqlType::Null, |argument| argument.sql_type);
+                let message = format!("argument {} of {shown} is {found}: it takes {expected}", index + 1);
+                self.error_with_hint(span, message, "convert it with CAST")
+            }
+            Some(Err(SignatureError::ArgumentValue { index, message })) => {
+                let place = arguments.get(index).map_or(span, |argument| argument.span);
+                self.error(place, format!("{shown}: {message}"))
+            }
+        }
+    }
+}
+
+/// The name that the author wrote, for the calls with syntax of their own.
+fn shown_name(name: &str) -> &str {
+    match name {
+        "SUBSTRING_FROM" | "SUBSTRING_REGEX" | "SUBSTRING_SIMILAR" => "SUBSTRING",
+        "TRIM_LEADING" | "TRIM_TRAILING" | "TRIM_BOTH" => "TRIM",
+        other => other,
+    }
+}
+
+fn clock_function(name: &str) -> Option<(ClockFunction, SqlType)> {
+    match name {
+        "CURRENT_ROW_TIMESTAMP" => Some((ClockFunction::RowTimestamp, SqlType::Timestamp)),
+        "CURRENT_TIMESTAMP" | "LOCALTIMESTAMP" => Some((ClockFunction::QueryTimestamp, SqlType::Timestamp)),
+        "CURRENT_DATE" => Some((ClockFunction::QueryDate, SqlType::Date)),
+        "CURRENT_TIME" | "LOCALTIME" => Some((ClockFunction::QueryTime, SqlType::Time)),
+        _ => None,
+    }
+}
+
+fn boolean_node(kind: ExpressionKind, span: Span) -> Expression {
+    Expression::new(kind, SqlType::Boolean, span)
+}
+
+fn negated_if(negated: bool, expression: Expression, span: Span) -> Expression {
+    if negated { boolean_node(ExpressionKind::Not(Box::new(expression)), span) } else { expression }
+}

@@ -1,0 +1,150 @@
+//! From the syntax tree to the typed plan: names, types, and the rules of streaming.
+//!
+//! The resolver notes a mistake and goes on: an expression that does not resolve is `None`, and whatever needs it is
+//! passed over silently, so that one mistake gives one diagnostic.
+
+mod aggregate;
+mod conversion;
+mod expression;
+mod group;
+mod literal;
+mod monotonic;
+mod operator;
+mod period;
+mod query;
+mod scope;
+mod similar_name;
+mod slide;
+mod statement;
+mod table_function;
+
+use crate::lex::lex;
+use crate::limits::MAX_SCRIPT_CHARACTERS;
+use crate::parse::{parse_expression, parse_script, parse_type};
+use crate::{
+    Diagnostic, Expression, FunctionCatalog, InputStream, Program, Pump, Span, SqlType, Stream, StreamId,
+};
+use std::collections::HashSet;
+
+/// What became of a text.
+#[derive(Clone, Debug)]
+pub struct Compilation {
+    /// The plan; absent when any diagnostic is an error.
+    pub program: Option<Program>,
+    /// Every remark, in the order of the text.
+    pub diagnostics: Vec<Diagnostic>,
+}
+
+/// Compiles the text of an application over its input streams.
+///
+/// Never fails: mistakes are diagnostics, each with its place. Cost grows with the length of the text, which is
+/// limited to 102,400 characters.
+pub fn compile(text: &str, inputs: &[InputStream], catalog: &dyn FunctionCatalog) -> Compilation {
+    if text.chars().count() > MAX_SCRIPT_CHARACTERS {
+        let message = format!("the application text is longer than {MAX_SCRIPT_CHARACTERS} characters");
+        return Compilation { program: None, diagnostics: vec![Diagnostic::error(Span::default(), message)] };
+    }
+    let mut diagnostics = Vec::new();
+    let tokens = lex(text, &mut diagnostics);
+    let statements = if diagnostics.iter().any(|d| d.is_error() && d.message.starts_with("unterminated")) {
+        // Everything behind the opening quote is gone: what the parser would say of it helps nobody.
+        Vec::new()
+    } else {
+        parse_script(&tokens, &mut diagnostics)
+    };
+    let mut resolver = Resolver::new(inputs, catalog, diagnostics);
+    for statement in &statements {
+        resolver.statement(statement);
+    }
+    let mut diagnostics = resolver.diagnostics;
+    diagnostics.sort_by_key(|diagnostic| diagnostic.span.start);
+    let failed = diagnostics.iter().any(Diagnostic::is_error);
+    let program = (!failed).then_some(Program { streams: resolver.streams, pumps: resolver.pumps });
+    Compilation { program, diagnostics }
+}
+
+/// Compiles one expression over no row, as tests of scalar functions use it.
+///
+/// # Errors
+/// All mistakes of the text.
+pub fn compile_expression(text: &str, catalog: &dyn FunctionCatalog) -> Result<Expression, Vec<Diagnostic>> {
+    let mut diagnostics = Vec::new();
+    let tokens = lex(text, &mut diagnostics);
+    if diagnostics.iter().any(Diagnostic::is_error) {
+        return Err(diagnostics);
+    }
+    let expr = parse_expression(&tokens).map_err(|mistake| vec![mistake])?;
+    let mut resolver = Resolver::new(&[], catalog, diagnostics);
+    match resolver.scalar(&expr, &scope::Scope::default(), "an expression of its own") {
+        Some(expression) if !resolver.diagnostics.iter().any(Diagnostic::is_error) => Ok(expression),
+        _ => Err(resolver.diagnostics),
+    }
+}
+
+/// Parses the text of a type, such as `VARCHAR(16)` or `DECIMAL(5,2)`, in any case.
+///
+/// # Errors
+/// What is wrong with the text.
+pub fn parse_sql_type(text: &str) -> Result<SqlType, Diagnostic> {
+    let mut diagnostics = Vec::new();
+    let tokens = lex(text, &mut diagnostics);
+    match diagnostics.into_iter().find(Diagnostic::is_error) {
+        Some(mistake) => Err(mistake),
+        None => parse_type(&tokens),
+    }
+}
+
+struct Resolver<'a> {
+    catalog: &'a dyn FunctionCatalog,
+    diagnostics: Vec<Diagnostic>,
+    streams: Vec<Stream>,
+    pumps: Vec<Pump>,
+    /// Calls of MONOTONIC: their authors vouch for them.
+    asserted_monotonic: HashSet<Span>,
+}
+
+impl<'a> Resolver<'a> {
+    fn new(
+        inputs: &[InputStream],
+        catalog: &'a dyn FunctionCatalog,
+        diagnostics: Vec<Diagnostic>,
+    ) -> Resolver<'a> {
+        let streams = inputs
+            .iter()
+            .map(|input| Stream { name: input.name.clone(), columns: input.columns.clone(), is_input: true })
+            .collect();
+        Resolver { catalog, diagnostics, streams, pumps: Vec::new(), asserted_monotonic: HashSet::new() }
+    }
+
+    fn report(&mut self, diagnostic: Diagnostic) {
+        self.diagnostics.push(diagnostic);
+    }
+
+    fn error<T>(&mut self, span: Span, message: impl Into<String>) -> Option<T> {
+        self.report(Diagnostic::error(span, message));
+        None
+    }
+
+    fn error_with_hint<T>(
+        &mut self,
+        span: Span,
+        message: impl Into<String>,
+        hint: impl Into<String>,
+    ) -> Option<T> {
+        self.report(Diagnostic::error(span, message).with_hint(hint));
+        None
+    }
+
+    fn unsupported<T>(&mut self, span: Span, what: &str) -> Option<T> {
+        self.report(Diagnostic::unsupported(span, what));
+        None
+    }
+
+    fn stream(&self, id: StreamId) -> &Stream {
+        &self.streams[id.0]
+    }
+
+    fn stream_named(&self, name: &str) -> Option<StreamId> {
+        self.streams.iter().position(|stream| stream.name == name).map(StreamId)
+    }
+}

@@ -1,0 +1,361 @@
+//! SELECT: where rows come from, which are kept, what is made of them.
+
+use super::group::Grouping;
+use super::scope::{Scope, is_rowtime};
+use super::slide::Sliding;
+use super::{Resolver, similar_name};
+use crate::limits::MAX_COLUMNS;
+use crate::syntax::{Expr, ExprKind, GroupBy, Name, Query, QueryBody, Select, SelectItem, TableReference};
+use crate::{Diagnostic, Expression, Node, NodeKind, Output, Projection, Span, SqlType};
+
+/// How the items of a select list are resolved.
+enum ListMode<'m> {
+    Plain,
+    Grouped(&'m mut Grouping),
+    Sliding(&'m mut Sliding),
+}
+
+impl Resolver<'_> {
+    /// The plan of a query, and where each of its columns stands in the text.
+    pub(super) fn query(&mut self, query: &Query) -> Option<(Node, Vec<Span>)> {
+        if let Some(order_by) = &query.order_by {
+            self.unsupported::<()>(order_by.span, "ORDER BY");
+        }
+        match &query.body {
+            QueryBody::Select(select) => self.select(select),
+            QueryBody::Values { span, .. } => self.unsupported(*span, "VALUES"),
+            QueryBody::SetOperation { operator, all, left, right, span } => {
+                self.query(left);
+                self.query(right);
+                let name = match operator {
+                    crate::syntax::SetOperator::Union if *all => "UNION ALL",
+                    crate::syntax::SetOperator::Union => {
+                        return self.error_with_hint(
+                            *span,
+                            "UNION without ALL needs finite tables, not streams: use UNION ALL",
+                            "UNION ALL merges streams by ROWTIME",
+                        );
+                    }
+                    crate::syntax::SetOperator::Except => "EXCEPT",
+                    crate::syntax::SetOperator::Intersect => "INTERSECT",
+                };
+                self.unsupported(*span, name)
+            }
+        }
+    }
+
+    fn select(&mut self, select: &Select) -> Option<(Node, Vec<Span>)> {
+        if let Some(distinct) = select.distinct {
+            self.unsupported::<()>(distinct, "SELECT DISTINCT");
+        }
+        let (mut input, scope) = self.from(&select.from)?;
+        if let Some(condition) = &select.condition
+            && let Some(predicate) = self.condition(condition, &scope, "WHERE")
+        {
+            input = filter(input, predicate);
+        }
+        let windows = self.window_definitions(&select.windows);
+        match &select.group_by {
+            Some(group_by) => self.grouped_select(select, input, &scope, group_by),
+            None => {
+                if let Some((span, condition)) = &select.having {
+                    self.error_with_hint::<()>(
+                        *span,
+                        "HAVING needs GROUP BY or WINDOWED BY",
+                        "filter single rows with WHERE",
+                    );
+                    let _ = condition;
+                    return None;
+                }
+                if select.items.iter().any(|item| item_expr(item).is_some_and(has_analytic)) {
+                    let mut sliding = Sliding::new(windows, input.output.len());
+                    let list = self.select_list(&select.items, &scope, ListMode::Sliding(&mut sliding))?;
+                    Some(list.over(sliding.node(input)))
+                } else {
+                    let list = self.select_list(&select.items, &scope, ListMode::Plain)?;
+                    Some(list.over(input))
+                }
+            }
+        }
+    }
+
+    fn grouped_select(
+        &mut self,
+        select: &Select,
+        input: Node,
+        scope: &Scope,
+        group_by: &GroupBy,
+    ) -> Option<(Node, Vec<Span>)> {
+        for item in &select.items {
+            if let Some(expr) = item_expr(item)
+                && let Some(span) = find_analytic(expr)
+            {
+                return self.error_with_hint(
+                    span,
+                    "an analytic function (OVER) cannot stand in a select with GROUP BY",
+                    "compute it in an outer query over the grouped subquery",
+                );
+            }
+        }
+        let mut grouping = self.grouping(group_by, scope)?;
+        let list = self.select_list(&select.items, scope, ListMode::Grouped(&mut grouping));
+        let having = match &select.having {
+            Some((_, condition)) => Some(self.grouped_condition(condition, scope, &mut grouping)?),
+            None => None,
+        };
+        let list = list?;
+        let mut node = grouping.node(input);
+        if let Some(predicate) = having {
+            node = filter(node, predicate);
+        }
+        Some(list.over(node))
+    }
+
+    /// A condition over single rows.
+    fn condition(&mut self, condition: &Expr, scope: &Scope, clause: &'static str) -> Option<Expression> {
+        let predicate = self.scalar(condition, scope, clause)?;
+        self.boolean(predicate, clause)
+    }
+
+    /// Requires a BOOLEAN.
+    pub(super) fn boolean(&mut self, expression: Expression, clause: &str) -> Option<Expression> {
+        match expression.sql_type {
+            SqlType::Boolean => Some(expression),
+            SqlType::Null => Some(Expression { sql_type: SqlType::Boolean, ..expression }),
+            other => {
+                let message = format!("{clause} needs a BOOLEAN, this is {other}");
+                self.error_with_hint(expression.span, message, "compare it with something")
+            }
+        }
+    }
+
+    fn select_list(
+        &mut self,
+        items: &[SelectItem],
+        scope: &Scope,
+        mut mode: ListMode<'_>,
+    ) -> Option<SelectList> {
+        let mut list = SelectList::default();
+        let mut complete = true;
+        for item in items {
+            match item {
+                SelectItem::Wildcard(span) => {
+                    complete &= self.wildcard(scope.columns(), *span, &mode, &mut list);
+                }
+                SelectItem::QualifiedWildcard { relation, span } => match scope.relation(&relation.value) {
+                    Some(found) => {
+                        let columns =
+                            found.columns.iter().enumerate().map(|(index, c)| (found.offset + index, c));
+                        complete &= self.wildcard(columns, *span, &mode, &mut list);
+                    }
+                    None => {
+                        let message = format!("there is no stream or alias \"{}\" in FROM", relation.value);
+                        self.error::<()>(relation.span, message);
+                        complete = false;
+                    }
+                },
+                SelectItem::Expr { expr, alias } => {
+                    let resolved = match &mut mode {
+                        ListMode::Plain => self.scalar(expr, scope, "the select list without GROUP BY"),
+                        ListMode::Grouped(grouping) => self.grouped(expr, scope, grouping),
+                        ListMode::Sliding(sliding) => self.sliding(expr, scope, sliding),
+                    };
+                    match resolved {
+                        Some(expression) => {
+                            complete &= self.list_item(expr, expression, alias.as_ref(), &mut list)
+                        }
+                        None => complete = false,
+                    }
+                }
+            }
+        }
+        if list.output.len() > MAX_COLUMNS {
+            self.error::<()>(list.spans[MAX_COLUMNS], format!("a query has at most {MAX_COLUMNS} columns"));
+            complete = false;
+        }
+        complete.then_some(list)
+    }
+
+    fn wildcard<'o>(
+        &mut self,
+        columns: impl Iterator<Item = (usize, &'o Output)>,
+        span: Span,
+        mode: &ListMode<'_>,
+        list: &mut SelectList,
+    ) -> bool {
+        if let ListMode::Grouped(_) = mode {
+            self.error_with_hint::<()>(
+                span,
+                "* cannot stand in a select with GROUP BY",
+                "name the keys and aggregates",
+            );
+            return false;
+        }
+        for (index, column) in columns {
+            list.push(Expression::column(index, column.sql_type, span), column.name.clone(), span);
+        }
+        true
+    }
+
+    fn list_item(
+        &mut self,
+        expr: &Expr,
+        expression: Expression,
+        alias: Option<&Name>,
+        list: &mut SelectList,
+    ) -> bool {
+        let span = expr.span;
+        if let Some(alias) = alias
+            && is_rowtime(alias)
+        {
+            if expression.sql_type != SqlType::Timestamp {
+                let message = format!("ROWTIME must be a TIMESTAMP, this is {}", expression.sql_type);
+                self.error::<()>(span, message);
+                return false;
+            }
+            if list.rowtime.is_some() {
+                self.error::<()>(alias.span, "ROWTIME is given twice");
+                return false;
+            }
+            list.rowtime = Some(expression);
+            return true;
+        }
+        let name = match (alias, &strip(expr).kind) {
+            (Some(alias), _) => alias.value.clone(),
+            (None, ExprKind::Column(parts)) => {
+                parts.last().map(|name| name.value.clone()).unwrap_or_default()
+            }
+            _ => format!("EXPR${}", list.output.len()),
+        };
+        list.push(expression, name, span);
+        true
+    }
+
+    fn from(&mut self, from: &[TableReference]) -> Option<(Node, Scope)> {
+        match from {
+            [single] => self.relation(single),
+            [_, second, ..] => {
+                let span = relation_span(second);
+                self.unsupported(span, "several relations in FROM")
+            }
+            [] => None,
+        }
+    }
+
+    fn relation(&mut self, relation: &TableReference) -> Option<(Node, Scope)> {
+        match relation {
+            TableReference::Named { name, over, alias } => {
+                let name = self.object(name);
+                if over.is_some() {
+                    return self.unsupported(name.span, "a window on a relation (it serves joins)");
+                }
+                let Some(id) = self.stream_named(&name.value) else {
+                    let names: Vec<String> = self.streams.iter().map(|stream| stream.name.clone()).collect();
+                    let message = format!("there is no stream \"{}\"", name.value);
+                    let mut mistake = Diagnostic::error(name.span, message);
+                    mistake.hint =
+                        similar_name::hint(&name.value, names.iter().map(String::as_str)).or_else(|| {
+                            let known: Vec<String> = names.iter().map(|name| format!("\"{name}\"")).collect();
+                            (!known.is_empty()).then(|| format!("the streams are {}", known.join(", ")))
+                        });
+                    self.report(mistake);
+                    return None;
+                };
+                let stream = self.stream(id);
+                let stream_name = stream.name.clone();
+                let output: Vec<Output> = stream
+                    .columns
+                    .iter()
+                    .map(|column| Output { name: column.name.clone(), sql_type: column.sql_type })
+                    .collect();
+                let node = Node { kind: NodeKind::Source(id), output: output.clone() };
+                let scope = self.aliased(Some(stream_name), output, alias.as_ref())?;
+                Some((node, scope))
+            }
+            TableReference::Subquery { query, over, alias } => {
+                if over.is_some() {
+                    return self.unsupported(query.span, "a window on a relation (it serves joins)");
+                }
+                let (node, _) = self.query(query)?;
+                let scope = self.aliased(None, node.output.clone(), alias.as_ref())?;
+                Some((node, scope))
+            }
+            TableReference::Function { name, arguments, alias } => {
+                let node = self.table_function(name, arguments)?;
+                let scope = self.aliased(None, node.output.clone(), alias.as_ref())?;
+                Some((node, scope))
+            }
+            TableReference::Join(join) => self.unsupported(join.span, "JOIN"),
+        }
+    }
+}
+
+/// The rows for which the predicate is TRUE.
+fn filter(input: Node, predicate: Expression) -> Node {
+    let output = input.output.clone();
+    Node { kind: NodeKind::Filter { input: Box::new(input), predicate }, output }
+}
+
+/// A resolved select list.
+#[derive(Default)]
+struct SelectList {
+    expressions: Vec<Expression>,
+    output: Vec<Output>,
+    spans: Vec<Span>,
+    rowtime: Option<Expression>,
+}
+
+impl SelectList {
+    fn push(&mut self, expression: Expression, name: String, span: Span) {
+        self.output.push(Output { name, sql_type: expression.sql_type });
+        self.expressions.push(expression);
+        self.spans.push(span);
+    }
+
+    fn over(self, input: Node) -> (Node, Vec<Span>) {
+        let projection = Projection { expressions: self.expressions, rowtime: self.rowtime };
+        let kind = NodeKind::Project { input: Box::new(input), projection };
+        (Node { kind, output: self.output }, self.spans)
+    }
+}
+
+fn item_expr(item: &SelectItem) -> Option<&Expr> {
+    match item {
+        SelectItem::Expr { expr, .. } => Some(expr),
+        SelectItem::Wildcard(_) | SelectItem::QualifiedWildcard { .. } => None,
+    }
+}
+
+/// The expression inside its parentheses.
+pub(super) fn strip(mut expr: &Expr) -> &Expr {
+    while let ExprKind::Nested(inner) = &expr.kind {
+        expr = inner;
+    }
+    expr
+}
+
+fn has_analytic(expr: &Expr) -> bool {
+    find_analytic(expr).is_some()
+}
+
+fn find_analytic(expr: &Expr) -> Option<Span> {
+    let mut found = None;
+    expr.walk(&mut |e| {
+        if let ExprKind::Call(call) = &e.kind
+            && call.over.is_some()
+            && found.is_none()
+        {
+            found = Some(e.span);
+        }
+    });
+    found
+}
+
+fn relation_span(relation: &TableReference) -> Span {
+    match relation {
+        TableReference::Named { name, .. } => name.object.span,
+        TableReference::Subquery { query, .. } => query.span,
+        TableReference::Function { name, .. } => name.span,
+        TableReference::Join(join) => join.span,
+    }
+}

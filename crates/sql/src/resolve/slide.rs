@@ -1,0 +1,373 @@
+//! OVER: sliding windows and the functions over them.
+
+use super::Resolver;
+use super::aggregate::{function_named, is_analytic_name};
+use super::conversion::coerce;
+use super::expression::{Clause, Intercepted};
+use super::group::same;
+use super::scope::Scope;
+use crate::syntax::{
+    Call, Expr, ExprKind, FrameBound, FrameBoundKind, FrameClause, Name, Over, WindowSpecification,
+};
+use crate::{
+    Expression, Frame, Node, NodeKind, Output, SlidingWindow, Span, SqlType, Value, WindowCall,
+    WindowFunction,
+};
+
+/// Named windows of a WINDOW clause.
+pub(super) type WindowDefinitions = Vec<(String, WindowSpecification)>;
+
+/// What a query with OVER collects while its select list is resolved.
+pub(super) struct Sliding {
+    definitions: WindowDefinitions,
+    windows: Vec<SlidingWindow>,
+    calls: Vec<WindowCall>,
+    input_columns: usize,
+}
+
+impl Sliding {
+    pub(super) fn new(definitions: WindowDefinitions, input_columns: usize) -> Sliding {
+        Sliding { definitions, windows: Vec::new(), calls: Vec::new(), input_columns }
+    }
+
+    /// The operator over its input. Columns: those of the input, then the calls.
+    pub(super) fn node(self, input: Node) -> Node {
+        let mut output = input.output.clone();
+        for (index, call) in self.calls.iter().enumerate() {
+            output.push(Output { name: format!("EXPR${index}"), sql_type: call.sql_type });
+        }
+        let kind = NodeKind::Slide { input: Box::new(input), windows: self.windows, calls: self.calls };
+        Node { kind, output }
+    }
+
+    fn window_index(&mut self, window: SlidingWindow) -> usize {
+        let equal = |known: &SlidingWindow| {
+            known.frame == window.frame
+                && known.partition.len() == window.partition.len()
+                && known.partition.iter().zip(&window.partition).all(|(left, right)| same(left, right))
+        };
+        match self.windows.iter().position(equal) {
+            Some(index) => index,
+            None => {
+                self.windows.push(window);
+                self.windows.len() - 1
+            }
+        }
+    }
+}
+
+impl Clause for Sliding {
+    fn intercept(&mut self, resolver: &mut Resolver<'_>, expr: &Expr, scope: &Scope) -> Intercepted {
+        let ExprKind::Call(call) = &expr.kind else { return Intercepted::Passed };
+        let Some(over) = &call.over else { return Intercepted::Passed };
+        if function_named(&call.name.value).is_none() && !is_analytic_name(&call.name.value) {
+            return Intercepted::Passed;
+        }
+        Intercepted::Taken(resolver.window_call(call, over, expr.span, scope, self))
+    }
+}
+
+impl Resolver<'_> {
+    /// An item of a select list with windows.
+    pub(super) fn sliding(
+        &mut self,
+        expr: &Expr,
+        scope: &Scope,
+        sliding: &mut Sliding,
+    ) -> Option<Expression> {
+        let place = "a select without GROUP BY (analytic functions need OVER)";
+        let mut context = super::expression::Context { scope, place, clause: Some(sliding) };
+        self.expression(expr, &mut context)
+    }
+
+    /// The WINDOW clause.
+    pub(super) fn window_definitions(
+        &mut self,
+        windows: &[(Name, WindowSpecification)],
+    ) -> WindowDefinitions {
+        let mut definitions: WindowDefinitions = Vec::new();
+        for (name, specification) in windows {
+            if definitions.iter().any(|(known, _)| *known == name.value) {
+                self.error::<()>(name.span, format!("window \"{}\" is defined twice", name.value));
+            }
+            definitions.push((name.value.clone(), specification.clone()));
+        }
+        definitions
+    }
+
+    fn window_call(
+        &mut self,
+        call: &Call,
+        over: &Over,
+        span: Span,
+        scope: &Scope,
+        sliding: &mut Sliding,
+    ) -> Option<Expression> {
+        let window = self.window(over, scope, &sliding.definitions.clone());
+        let argument = match call.arguments.first() {
+            Some(argument) => Some(self.scalar(argument, scope, "the argument of an analytic function")?),
+            None => None,
+        };
+        let window = window?;
+        let (function, argument, distinct, sql_type) = match function_named(&call.name.value) {
+            Some(function) => {
+                let typed = self.aggregate(call, function, argument, span)?;
+                (WindowFunction::Aggregate(function), typed.argument, typed.distinct, typed.sql_type)
+            }
+            None => {
+                let argument = argument?;
+                let (function, argument) = self.analytic(call, argument, &window, scope, span)?;
+                let sql_type = match function {
+                    WindowFunction::ExpAvg { .. } => SqlType::Double,
+                    _ => argument.sql_type,
+                };
+                (function, Some(argument), false, sql_type)
+            }
+        };
+        let window = sliding.window_index(window);
+        let index = sliding.input_columns + sliding.calls.len();
+        sliding.calls.push(WindowCall { function, argument, distinct, window, sql_type });
+        Some(Expression::column(index, sql_type, span))
+    }
+
+    /// FIRST_VALUE, LAST_VALUE, NTH_VALUE, LAG, EXP_AVG.
+    fn analytic(
+        &mut self,
+        call: &Call,
+        argument: Expression,
+        window: &SlidingWindow,
+        scope: &Scope,
+        span: Span,
+    ) -> Option<(WindowFunction, Expression)> {
+        let name = call.name.value.as_str();
+        let count = call.arguments.len();
+        let (least, most) = match name {
+            "NTH_VALUE" | "EXP_AVG" => (2, 2),
+            "LAG" => (1, 3),
+            _ => (1, 1),
+        };
+        if !(least..=most).contains(&count) {
+            let takes = if least == most { least.to_string() } else { format!("{least} to {most}") };
+            return self.error(span, format!("{name} takes {takes} arguments, not {count}"));
+        }
+        let ignore_nulls = call.ignore_nulls;
+        let second = match call.arguments.get(1) {
+            Some(expr) => Some((expr.span, self.scalar(expr, scope, "the second argument")?)),
+            None => None,
+        };
+        let whole_number = |expression: &Expression| match expression.literal() {
+            Some(Value::Integer(number)) => u64::try_from(*number).ok(),
+            _ => None,
+        };
+        let function = match (name, second) {
+            ("FIRST_VALUE", _) => WindowFunction::FirstValue { ignore_nulls },
+            ("LAST_VALUE", _) => WindowFunction::LastValue { ignore_nulls },
+            ("NTH_VALUE", Some((place, n))) => match whole_number(&n).filter(|n| *n > 0) {
+                Some(n) => WindowFunction::NthValue { n, from_last: call.from_last, ignore_nulls },
+                None => {
+                    return self
+                        .error(place, "NTH_VALUE counts from 1: its second argument is a constant above 0");
+                }
+            },
+            ("LAG", second) => {
+                let offset = match second {
+                    None => 1,
+                    Some((place, n)) => match whole_number(&n) {
+                        Some(offset) => offset,
+                        None => return self.error(place, "LAG takes a constant number of rows, 0 or more"),
+                    },
+                };
+                let default = match call.arguments.get(2) {
+                    Some(expr) => self.lag_default(expr, &argument, scope)?,
+                    None => None,
+                };
+                WindowFunction::Lag { offset, default, ignore_nulls }
+            }
+            (_, Some((place, half_life))) => {
+                if !matches!(window.frame, Frame::Range { .. }) {
+                    return self.error_with_hint(
+                        span,
+                        "EXP_AVG needs a RANGE window",
+                        "write RANGE INTERVAL '…' … PRECEDING",
+                    );
+                }
+                if !argument.sql_type.is_numeric() {
+                    return self.error(span, format!("EXP_AVG takes a number, not {}", argument.sql_type));
+                }
+                match half_life.literal() {
+                    Some(Value::IntervalMillis(millis)) if *millis > 0 => {
+                        let function = WindowFunction::ExpAvg { half_life: *millis };
+                        return Some((function, coerce(argument, SqlType::Double)));
+                    }
+                    _ => return self.error(place, "the half-life of EXP_AVG is a constant interval above 0"),
+                }
+            }
+            _ => return None,
+        };
+        Some((function, argument))
+    }
+
+    /// The default of LAG, a constant of the argument's type; `Some(None)` when it is NULL.
+    fn lag_default(&mut self, expr: &Expr, argument: &Expression, scope: &Scope) -> Option<Option<Value>> {
+        let default = self.scalar(expr, scope, "the default of LAG")?;
+        if argument.sql_type.common(default.sql_type).is_none() {
+            let message =
+                format!("the default of LAG is {}, its argument {}", default.sql_type, argument.sql_type);
+            return self.error(expr.span, message);
+        }
+        match (default.literal(), argument.sql_type) {
+            (Some(Value::Null), _) => Some(None),
+            (Some(Value::Integer(number)), SqlType::Real | SqlType::Double) => {
+                Some(Some(Value::Double(*number as f64)))
+            }
+            (Some(Value::Integer(number)), SqlType::Decimal { scale, .. }) => {
+                Some(Some(Value::Decimal(i128::from(*number) * 10_i128.pow(u32::from(scale)))))
+            }
+            (Some(Value::Decimal(number)), SqlType::Decimal { scale, .. }) => {
+                let SqlType::Decimal { scale: written, .. } = default.sql_type else { return Some(None) };
+                let value = match scale.checked_sub(written) {
+                    Some(up) => number * 10_i128.pow(u32::from(up)),
+                    None => number / 10_i128.pow(u32::from(written - scale)),
+                };
+                Some(Some(Value::Decimal(value)))
+            }
+            (Some(Value::Decimal(number)), SqlType::Real | SqlType::Double) => {
+                let SqlType::Decimal { scale, .. } = default.sql_type else { return Some(None) };
+                Some(Some(Value::Double(*number as f64 / 10_f64.powi(i32::from(scale)))))
+            }
+            (Some(value), sql_type) if default.sql_type.family() == sql_type.family() => match value {
+                Value::Decimal(_) | Value::Double(_) if sql_type.is_integer() => {
+                    self.error(expr.span, format!("the default of LAG must be {sql_type}"))
+                }
+                value => Some(Some(value.clone())),
+            },
+            _ => self.error(expr.span, "the default of LAG is a constant"),
+        }
+    }
+
+    fn window(
+        &mut self,
+        over: &Over,
+        scope: &Scope,
+        definitions: &WindowDefinitions,
+    ) -> Option<SlidingWindow> {
+        match over {
+            Over::Specification(specification) => {
+                self.window_specification(specification, scope, definitions)
+            }
+            Over::Name(name) => {
+                let index = self.definition(name, definitions)?;
+                // A definition sees those before it.
+                let earlier = definitions[..index].to_vec();
+                let specification = definitions[index].1.clone();
+                self.window_specification(&specification, scope, &earlier)
+            }
+        }
+    }
+
+    fn definition(&mut self, name: &Name, definitions: &WindowDefinitions) -> Option<usize> {
+        match definitions.iter().position(|(known, _)| *known == name.value) {
+            Some(index) => Some(index),
+            None => {
+                let hint =
+                    super::similar_name::hint(&name.value, definitions.iter().map(|(n, _)| n.as_str()))
+                        .unwrap_or_else(|| format!("define it: WINDOW {} AS (…)", name.value));
+                self.error_with_hint(name.span, format!("there is no window \"{}\"", name.value), hint)
+            }
+        }
+    }
+
+    fn window_specification(
+        &mut self,
+        specification: &WindowSpecification,
+        scope: &Scope,
+        definitions: &WindowDefinitions,
+    ) -> Option<SlidingWindow> {
+        let base = match &specification.base {
+            Some(name) => Some(self.window(&Over::Name(name.clone()), scope, definitions)?),
+            None => None,
+        };
+        if let Some(order_by) = specification.order_by {
+            return self.error_with_hint(
+                order_by,
+                "ORDER BY may not stand in a window: streams are in order of ROWTIME",
+                "remove it",
+            );
+        }
+        let partition: Vec<Option<Expression>> =
+            specification.partition_by.iter().map(|expr| self.scalar(expr, scope, "PARTITION BY")).collect();
+        let partition: Vec<Expression> = partition.into_iter().collect::<Option<_>>()?;
+        let frame = match &specification.frame {
+            Some(frame) => Some(self.frame(frame, scope)?),
+            None => None,
+        };
+        let (base_partition, base_frame) = match base {
+            Some(base) => (base.partition, Some(base.frame)),
+            None => (Vec::new(), None),
+        };
+        let partition = if partition.is_empty() { base_partition } else { partition };
+        Some(SlidingWindow { partition, frame: frame.or(base_frame).unwrap_or(Frame::Unbounded) })
+    }
+
+    fn frame(&mut self, clause: &FrameClause, scope: &Scope) -> Option<Frame> {
+        if let Some(end) = &clause.end
+            && !matches!(end.kind, FrameBoundKind::CurrentRow)
+        {
+            // A wrong start is the first mistake of the text.
+            self.start_of_frame(clause, scope)?;
+            return self.bad_bound(end, "a window of a stream ends with the CURRENT ROW");
+        }
+        self.start_of_frame(clause, scope)
+    }
+
+    fn bad_bound(&mut self, bound: &FrameBound, why: &str) -> Option<Frame> {
+        let direction = match &bound.kind {
+            FrameBoundKind::CurrentRow => "CURRENT ROW",
+            FrameBoundKind::Unbounded { following: true } => "UNBOUNDED FOLLOWING",
+            FrameBoundKind::Unbounded { following: false } => "UNBOUNDED PRECEDING",
+            FrameBoundKind::Offset { following: true, .. } => "FOLLOWING",
+            FrameBoundKind::Offset { following: false, .. } => "PRECEDING",
+        };
+        let message = format!("{direction} may not stand here: {why}");
+        self.error_with_hint(bound.span, message, "write … PRECEDING, or BETWEEN … PRECEDING AND CURRENT ROW")
+    }
+
+    fn start_of_frame(&mut self, clause: &FrameClause, scope: &Scope) -> Option<Frame> {
+        let start = &clause.start;
+        let zero = if clause.is_range { Frame::Range { millis: 0 } } else { Frame::Rows { rows: 0 } };
+        match &start.kind {
+            FrameBoundKind::CurrentRow => Some(zero),
+            FrameBoundKind::Unbounded { following: false } => Some(Frame::Unbounded),
+            FrameBoundKind::Unbounded { following: true }
+            | FrameBoundKind::Offset { following: true, .. } => {
+                self.bad_bound(start, "a window of a stream reaches back, not forward")
+            }
+            FrameBoundKind::Offset { expr, following: false } => {
+                let size = self.scalar(expr, scope, "a window")?;
+                match (clause.is_range, size.literal()) {
+                    (true, Some(Value::IntervalMillis(millis))) if *millis >= 0 => {
+                        Some(Frame::Range { millis: *millis })
+                    }
+                    (true, Some(Value::IntervalMillis(_))) => {
+                        self.bad_bound(start, "its interval is negative")
+                    }
+                    (true, _) => self.error_with_hint(
+                        start.span,
+                        "RANGE … PRECEDING takes a constant interval of days to seconds",
+                        "write RANGE INTERVAL '1' MINUTE PRECEDING",
+                    ),
+                    (false, Some(Value::Integer(rows))) => match u64::try_from(*rows) {
+                        Ok(0) => self.bad_bound(start, "0 rows: write CURRENT ROW"),
+                        Ok(rows) => Some(Frame::Rows { rows }),
+                        Err(_) => self.bad_bound(start, "its number of rows is negative"),
+                    },
+                    (false, _) => self.error_with_hint(
+                        start.span,
+                        "ROWS … PRECEDING takes a constant number of rows",
+                        "write ROWS 10 PRECEDING",
+                    ),
+                }
+            }
+        }
+    }
+}

@@ -80,8 +80,8 @@ impl Lexer<'_> {
             } else if rest.starts_with(['\u{2013}', '\u{2014}']) {
                 self.skip_line();
                 self.foreign_comment(start, 3);
-            } else if rest.starts_with("/*") {
-                match rest[2..].find("*/") {
+            } else if let Some(comment) = rest.strip_prefix("/*") {
+                match comment.find("*/") {
                     Some(end) => self.position += end + 4,
                     None => {
                         self.position = self.text.len();

@@ -185,7 +185,7 @@ impl Parser<'_> {
         match &self.peek().kind {
             TokenKind::QuotedName(_) => true,
             TokenKind::Word(word) => {
-                !is_reserved(word) && !(word == "WINDOWED" && self.is_word_ahead(1, "BY"))
+                !(is_reserved(word) || word == "WINDOWED" && self.is_word_ahead(1, "BY"))
             }
             _ => false,
         }
@@ -343,13 +343,10 @@ impl Parser<'_> {
     }
 
     fn table_alias(&mut self) -> Parsed<Option<TableAlias>> {
-        let name = if self.accept_word("AS") {
-            self.name("an alias")?
-        } else if self.is_plain_name() {
-            self.name("an alias")?
-        } else {
+        if !self.accept_word("AS") && !self.is_plain_name() {
             return Ok(None);
-        };
+        }
+        let name = self.name("an alias")?;
         let columns = if self.is_symbol("(") { Some(self.alias_columns()?) } else { None };
         Ok(Some(TableAlias { name, columns }))
     }

@@ -118,7 +118,8 @@ impl Parser<'_> {
             None
         };
         let query = self.query()?;
-        Ok(Statement::CreatePump { or_replace, name, stopped, insert: Insert { target, columns, query } })
+        let insert = Box::new(Insert { target, columns, query });
+        Ok(Statement::CreatePump { or_replace, name, stopped, insert: Box::new(insert) })
     }
 
     fn description(&mut self) -> Parsed<()> {

@@ -322,7 +322,7 @@ mod tests {
     #[test]
     fn decimal_types_follow_the_documented_formulas() {
         use ArithmeticOperator as A;
-        assert_eq!(decimal_result(A::Divide, decimal(2, 1), decimal(10, 0)), decimal(14, 12));
+        assert_eq!(decimal_result(A::Divide, decimal(2, 1), decimal(10, 0)), decimal(13, 12));
         assert_eq!(decimal_result(A::Divide, decimal(10, 1), decimal(10, 3)), decimal(18, 6));
         assert_eq!(decimal_result(A::Multiply, decimal(10, 1), decimal(10, 3)), decimal(18, 4));
         assert_eq!(decimal_result(A::Add, decimal(10, 1), decimal(10, 3)), decimal(13, 3));

@@ -29,7 +29,7 @@ pub(crate) enum Statement {
         or_replace: bool,
         name: ObjectName,
         stopped: bool,
-        insert: Insert,
+        insert: Box<Insert>,
     },
     AlterPump {
         name: ObjectName,

@@ -119,7 +119,7 @@ impl Parser<'_> {
         };
         let query = self.query()?;
         let insert = Box::new(Insert { target, columns, query });
-        Ok(Statement::CreatePump { or_replace, name, stopped, insert: Box::new(insert) })
+        Ok(Statement::CreatePump { or_replace, name, stopped, insert })
     }
 
     fn description(&mut self) -> Parsed<()> {

@@ -1,1 +1,40 @@
-//! Millstream engine.
+//! The engine: runs the typed plan of streaming SQL over columns of rows.
+//!
+//! ```text
+//!   record bytes ─▶ formats ─▶ Batch ─▶ expression ─▶ values + RowErrors ─▶ formats ─▶ record bytes
+//! ```
+//!
+//! | module | what it holds |
+//! |---|---|
+//! | [`batch`] | [`Batch`]: rows in columns with their ROWTIMEs; how each SQL type is held |
+//! | [`values`] | single values in and out of columns |
+//! | [`row_error`] | errors of single rows: [`RowErrors`] |
+//! | [`expression`] | [`CompiledExpression`]: a plan's expression, ready to run column by column |
+//! | `cast` | CAST and the implied conversions |
+//! | [`functions`] | the scalar functions, one file each, and their catalog |
+//! | [`formats`] | records of CSV, TSV and JSON in, CSV and JSON out |
+//! | [`bench`] | throughput of all that against a yardstick |
+//!
+//! Invariants:
+//! - No I/O, no clock, no randomness: what time it is comes in an [`EvaluationContext`].
+//! - A bad row or record never stops its neighbours and never panics: it becomes a [`RowError`].
+//! - Any slicing of the same rows gives the same values.
+
+pub mod batch;
+pub mod bench;
+mod calendar;
+mod cast;
+mod datetime_text;
+pub mod expression;
+pub mod formats;
+pub mod functions;
+mod number_text;
+pub mod row_error;
+mod text_builder;
+pub mod values;
+
+pub use batch::{Batch, physical_type};
+pub use expression::{CompileError, CompiledExpression, Evaluated, EvaluationContext};
+pub use functions::catalog;
+pub use row_error::{ErrorName, RowError, RowErrors};
+pub use values::{ValueTypeError, array_from_values, value_at};

@@ -1,0 +1,196 @@
+//! Compiled expressions: a typed tree, built once from the plan, that computes whole columns.
+//!
+//! ```text
+//!   sql::Expression ─▶ compile ─▶ Node tree ─▶ evaluate(batch) ─▶ values + row errors
+//! ```
+//!
+//! - Constants stay one value ([`datum::Datum::Constant`]) all the way: a literal is never spread over the rows.
+//! - A row that fails gets NULL and an entry in [`RowErrors`]; its neighbours go on. AND, OR, CASE and COALESCE drop
+//!   the errors of operands that a row does not need. Expressions have no effects, so computing a value that
+//!   is not needed is allowed, and cheaper than leaving rows out.
+//! - Constant operands are computed when the expression is compiled, patterns prepared.
+
+pub(crate) mod arithmetic;
+pub(crate) mod comparison;
+mod compile;
+mod conditional;
+pub(crate) mod datetime;
+pub(crate) mod datum;
+pub(crate) mod intervals;
+pub(crate) mod java_regex;
+pub(crate) mod like;
+mod logic;
+mod membership;
+mod node;
+pub(crate) mod similar;
+mod texts;
+
+#[cfg(test)]
+mod tests;
+
+use crate::batch::{Batch, physical_type};
+use crate::row_error::{RowError, RowErrors};
+use crate::values::{ValueTypeError, value_at};
+use arrow_array::{Array, ArrayRef, BooleanArray};
+use arrow_buffer::ScalarBuffer;
+use millstream_sql::{self as sql, SqlType, Value};
+use node::{Input, Node};
+
+/// What expressions may know besides the row.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct EvaluationContext {
+    /// When the query started, in milliseconds since the epoch: CURRENT_TIMESTAMP and its parts.
+    pub query_started: i64,
+    /// When these rows are processed, in milliseconds since the epoch: CURRENT_ROW_TIMESTAMP.
+    pub now: i64,
+}
+
+/// A column of results.
+#[derive(Clone, Debug)]
+pub struct Evaluated {
+    /// One value for each row; NULL where the row failed.
+    pub values: ArrayRef,
+    /// The rows that failed, each once.
+    pub errors: RowErrors,
+}
+
+/// Why an expression of a plan cannot be compiled. The front end lets none of these through; meeting one is a defect
+/// of the plan, not of the user's text.
+#[derive(Clone, Debug, PartialEq, thiserror::Error)]
+pub enum CompileError {
+    /// No such conversion.
+    #[error("no CAST from {from} to {to}")]
+    Cast {
+        /// Source type.
+        from: SqlType,
+        /// Target type.
+        to: SqlType,
+    },
+    /// An operation on types that it does not take.
+    #[error("{operation} does not take {types}")]
+    OperandTypes {
+        /// The operation.
+        operation: &'static str,
+        /// The operand types, as text.
+        types: String,
+    },
+    /// A function that the catalog does not have.
+    #[error("there is no function {0}")]
+    UnknownFunction(String),
+    /// A function called with the wrong number of arguments.
+    #[error("{function} was planned with {count} arguments")]
+    ArgumentCount {
+        /// The function.
+        function: String,
+        /// Arguments in the plan.
+        count: usize,
+    },
+    /// A literal that is not of its type.
+    #[error(transparent)]
+    Literal(#[from] ValueTypeError),
+    /// A STEP of zero or less, or of the wrong kind.
+    #[error("STEP BY {0:?} is not a positive interval")]
+    Step(Value),
+}
+
+/// An expression ready to run over batches. Compile once, evaluate often; may be shared by threads.
+pub struct CompiledExpression {
+    root: Node,
+    sql_type: SqlType,
+}
+
+impl CompiledExpression {
+    /// Compiles an expression of a plan.
+    ///
+    /// # Errors
+    /// When the plan is not one of the front end's: see [`CompileError`].
+    pub fn compile(expression: &sql::Expression) -> Result<CompiledExpression, CompileError> {
+        let root = compile::compile(expression)?;
+        Ok(CompiledExpression { root, sql_type: expression.sql_type })
+    }
+
+    /// The type of the values.
+    pub fn sql_type(&self) -> SqlType {
+        self.sql_type
+    }
+
+    /// Whether any row can fail. `false` is a promise.
+    pub fn can_fail(&self) -> bool {
+        self.root.can_fail()
+    }
+
+    /// The value when it is the same for every row, computed already.
+    pub fn constant(&self) -> Option<Value> {
+        self.root.literal().map(|array| value_at(array, self.sql_type, 0))
+    }
+
+    /// Computes the expression for every row of `batch`.
+    ///
+    /// # Panics
+    /// When the batch does not have the columns that the expression was planned for.
+    pub fn evaluate(&self, batch: &Batch, context: &EvaluationContext) -> Evaluated {
+        let input = Input { rowtimes: &batch.rowtimes, columns: &batch.columns, rows: batch.len(), context };
+        let mut errors = RowErrors::default();
+        let datum = self.root.evaluate(&input, &mut errors);
+        errors.settle();
+        let values = datum.into_column(batch.len());
+        Evaluated { values: nullify_failed(values, &errors), errors }
+    }
+
+    /// Computes the expression for one instant, for expressions of ROWTIME, constants and the clock alone. A few
+    /// microseconds at most; made to search for the end of a window.
+    ///
+    /// # Errors
+    /// The row error, when the expression fails at that instant.
+    ///
+    /// # Panics
+    /// When the expression uses columns.
+    pub fn evaluate_rowtime_only(
+        &self,
+        rowtime: i64,
+        context: &EvaluationContext,
+    ) -> Result<Value, RowError> {
+        let rowtimes = ScalarBuffer::from(vec![rowtime]);
+        let input = Input { rowtimes: &rowtimes, columns: &[], rows: 1, context };
+        let mut errors = RowErrors::default();
+        let datum = self.root.evaluate(&input, &mut errors);
+        errors.settle();
+        match errors.iter().next() {
+            Some((_, error)) => Err(error.clone()),
+            None => Ok(value_at(datum.array(), self.sql_type, 0)),
+        }
+    }
+
+    /// Computes an expression without columns or ROWTIME: an `eval` line, a default, a bound.
+    ///
+    /// # Errors
+    /// The row error, when the expression fails.
+    ///
+    /// # Panics
+    /// When the expression uses columns.
+    pub fn evaluate_constant(&self, context: &EvaluationContext) -> Result<Value, RowError> {
+        self.evaluate_rowtime_only(context.now, context)
+    }
+}
+
+impl std::fmt::Debug for CompiledExpression {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("CompiledExpression").field("sql_type", &self.sql_type).finish_non_exhaustive()
+    }
+}
+
+/// Sets the rows that failed to NULL, whatever an operation that ignores NULL made of them.
+fn nullify_failed(values: ArrayRef, errors: &RowErrors) -> ArrayRef {
+    if errors.is_empty() || errors.iter().all(|(row, _)| values.is_null(row)) {
+        return values;
+    }
+    let mut failed = vec![false; values.len()];
+    errors.iter().for_each(|(row, _)| failed[row] = true);
+    arrow_select::nullif::nullif(&values, &BooleanArray::from(failed))
+        .expect("the mask has the length of the values")
+}
+
+/// An array of `rows` NULLs of a SQL type.
+pub(crate) fn null_array(sql_type: SqlType, rows: usize) -> ArrayRef {
+    arrow_array::new_null_array(&physical_type(sql_type), rows)
+}

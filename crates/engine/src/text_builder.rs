@@ -1,0 +1,121 @@
+//! Builds a text column in one buffer: values are written piece by piece, no row allocates.
+
+use arrow_array::{BinaryArray, StringArray};
+use arrow_buffer::{Buffer, NullBufferBuilder, OffsetBuffer, ScalarBuffer};
+
+/// A text column under construction.
+///
+/// A row is made of any number of pieces and ended by [`TextBuilder::finish_value`] or [`TextBuilder::push_null`]. A batch holds at
+/// most 2 GiB of text: from there on [`TextBuilder::has_room`] is false and callers fail the row.
+pub(crate) struct TextBuilder {
+    bytes: Vec<u8>,
+    offsets: Vec<i32>,
+    nulls: NullBufferBuilder,
+}
+
+impl TextBuilder {
+    /// Room for `rows` rows and about `bytes` bytes.
+    pub(crate) fn with_capacity(rows: usize, bytes: usize) -> TextBuilder {
+        let mut offsets = Vec::with_capacity(rows + 1);
+        offsets.push(0);
+        TextBuilder { bytes: Vec::with_capacity(bytes), offsets, nulls: NullBufferBuilder::new(rows) }
+    }
+
+    /// Rows so far.
+    pub(crate) fn len(&self) -> usize {
+        self.offsets.len() - 1
+    }
+
+    /// Bytes so far, those of an unfinished row included.
+    pub(crate) fn byte_len(&self) -> usize {
+        self.bytes.len()
+    }
+
+    /// Whether another `more` bytes fit the 32-bit offsets.
+    pub(crate) fn has_room(&self, more: usize) -> bool {
+        self.bytes.len() + more <= i32::MAX as usize
+    }
+
+    /// Adds text to the current row.
+    pub(crate) fn write(&mut self, text: &str) {
+        self.bytes.extend_from_slice(text.as_bytes());
+    }
+
+    /// Adds one character to the current row.
+    pub(crate) fn write_char(&mut self, character: char) {
+        let mut buffer = [0; 4];
+        self.write(character.encode_utf8(&mut buffer));
+    }
+
+    /// Ends the current row. A row that went past 2 GiB becomes NULL.
+    pub(crate) fn finish_value(&mut self) {
+        if self.bytes.len() > i32::MAX as usize {
+            self.push_null();
+            return;
+        }
+        self.offsets.push(self.bytes.len() as i32);
+        self.nulls.append_non_null();
+    }
+
+    /// Adds a whole row.
+    pub(crate) fn push(&mut self, text: &str) {
+        self.write(text);
+        self.finish_value();
+    }
+
+    /// Ends the current row as NULL; what was written to it is dropped.
+    pub(crate) fn push_null(&mut self) {
+        let end = self.row_start();
+        self.bytes.truncate(end);
+        self.offsets.push(end as i32);
+        self.nulls.append_null();
+    }
+
+    fn row_start(&self) -> usize {
+        self.offsets.last().map_or(0, |offset| *offset as usize)
+    }
+
+    /// The text written to the current row so far.
+    pub(crate) fn current(&self) -> &[u8] {
+        &self.bytes[self.row_start()..]
+    }
+
+    /// Shortens the current row to `length` bytes.
+    pub(crate) fn truncate_current(&mut self, length: usize) {
+        let end = self.row_start() + length;
+        self.bytes.truncate(end);
+    }
+
+    /// Drops whole rows from the end until `rows` are left.
+    pub(crate) fn truncate_rows(&mut self, rows: usize) {
+        if rows < self.len() {
+            self.offsets.truncate(rows + 1);
+            let end = self.row_start();
+            self.bytes.truncate(end);
+            self.nulls.truncate(rows);
+        }
+    }
+
+    /// The column. Checks the text to be UTF-8 once, as a whole.
+    pub(crate) fn finish(mut self) -> StringArray {
+        let offsets = OffsetBuffer::new(ScalarBuffer::from(self.offsets));
+        StringArray::try_new(offsets, Buffer::from_vec(self.bytes), self.nulls.finish())
+            .expect("only whole characters are written and cut")
+    }
+}
+
+/// A byte string column from rows.
+pub(crate) fn binary_array<'a>(rows: impl IntoIterator<Item = Option<&'a [u8]>>) -> BinaryArray {
+    BinaryArray::from_iter(rows)
+}
+
+/// The byte position after the first `characters` characters of `text`; its length when it has fewer.
+pub(crate) fn character_boundary(text: &str, characters: usize) -> usize {
+    if text.len() <= characters {
+        return text.len();
+    }
+    if text.as_bytes()[..characters].is_ascii() && text.is_char_boundary(characters) {
+        return characters;
+    }
+    text.char_indices().nth(characters).map_or(text.len(), |(at, _)| at)
+}

@@ -1,1 +1,55 @@
-//! Millstream delivery.
+//! Delivery: records are buffered, transformed, and written as objects; every raw record can be kept beside them.
+//!
+//! ```text
+//!                       ┌── backup lane ───────────────────────────────────▶ backup objects   every record, untouched
+//!  Source ─▶ Pipeline ──┤
+//!   read     (pure)     └── transform buffer ─▶ Transform ─▶ main lane ────▶ objects          what it answered "Ok"
+//!                              by size, age     in order   └▶ failed lane ─▶ failed objects    JSON lines, with why
+//!                                                                                │
+//!  PositionStore ◀─ how far each half has come: stored only after the objects ◀──┘
+//! ```
+//!
+//! The pipeline is a plain state machine: records, answers and the time go in, actions come out. The
+//! shell in `worker.rs` reads the source, calls the transform, writes objects and stores positions.
+//!
+//! | file | holds |
+//! |---|---|
+//! | [`DeliveryWorker`], [`DeliveryHandle`] in `worker.rs` | the loop, and what others may ask of it |
+//! | `pipeline.rs`, `lane.rs` | the state machine: what is buffered, what is due, how far everything has come |
+//! | `writing.rs` | compressing, writing and retrying an object; `backoff.rs` how long to wait |
+//! | [`transform`] | the contract with the function: its event, its answer, what each record comes to |
+//! | [`naming`] | the keys of objects: prefixes, time patterns |
+//! | `source.rs`, `position.rs` | the traits that the outside fulfils |
+//! | `settings.rs`, `status.rs`, `error.rs` | buffering hints and limits; counters; what can go wrong |
+//!
+//! Invariants:
+//! - A position is stored only after every record before it is in an object, or was dropped by the function. A crash
+//!   repeats records and never loses one.
+//! - Objects hold records in the order of the source, whatever the batching and however the function orders them.
+//! - No error ends the loop: sources, functions, stores and positions are tried again, for ever where giving up would
+//!   lose records. While the destination is down, reading stops at a fixed number of bytes.
+//! - Nothing here knows who stores the records or runs the function.
+
+mod backoff;
+mod error;
+mod lane;
+pub mod naming;
+mod pipeline;
+#[cfg(test)]
+mod pipeline_test;
+mod position;
+mod settings;
+mod source;
+mod status;
+pub mod transform;
+mod worker;
+mod writing;
+
+pub use error::{InvalidDelivery, SourceError, StoreError};
+pub use naming::{Compression, InvalidPrefix, ObjectNaming};
+pub use position::{PositionStore, Positions, SourcePosition};
+pub use settings::{BackupSettings, BufferingHints, DeliverySettings, RetrySettings, TransformSettings};
+pub use source::{Source, SourceBatch, SourceMetadata, SourceRecord};
+pub use status::{DeliveredObject, DeliveryStatus, ObjectKind, Observer};
+pub use transform::{Outcome, Transform, TransformError, TransformErrorKind, TransformedRecord};
+pub use worker::{Components, DeliveryHandle, DeliveryStopped, DeliveryWorker};

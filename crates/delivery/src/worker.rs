@@ -1,0 +1,389 @@
+//! The thin shell around the [`Pipeline`]: one task that reads, calls, writes and stores.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures::FutureExt;
+use futures::future::BoxFuture;
+use futures::stream::{FuturesUnordered, StreamExt};
+use millstream_host::{Clock, Random, Timestamp};
+use object_store::ObjectStore;
+use parking_lot::Mutex;
+use tokio::sync::{mpsc, oneshot};
+
+use crate::backoff::Backoff;
+use crate::error::InvalidDelivery;
+use crate::pipeline::{Action, BatchId, Pipeline};
+use crate::position::{PositionStore, Positions, SourcePosition};
+use crate::settings::{DeliverySettings, RetrySettings};
+use crate::source::{Source, SourceBatch};
+use crate::status::{DeliveredObject, DeliveryStatus, ObjectKind, Observer};
+use crate::transform::{Invocation, Outcome, Transform, TransformedRecord, invoke};
+use crate::writing::{NewObject, note, write};
+
+/// The most taken in by one read.
+const READ_BYTES: usize = 4 << 20;
+const READ_RECORDS: usize = 10_000;
+/// Sleeps longer than this are cut, so that a clock that was set is noticed.
+const LONGEST_SLEEP: Duration = Duration::from_secs(60);
+
+/// What a delivery works with.
+pub struct Components {
+    /// Where records come from.
+    pub source: Arc<dyn Source>,
+    /// Where positions are kept.
+    pub positions: Arc<dyn PositionStore>,
+    /// The function; needed when the settings have a transform.
+    pub transform: Option<Arc<dyn Transform>>,
+    /// Where main and failed objects go. For a local directory switch on its `fsync`: once an object is written, its
+    /// records may be deleted from the source.
+    pub destination: Arc<dyn ObjectStore>,
+    /// Where backup objects go; needed when the settings have a backup.
+    pub backup: Option<Arc<dyn ObjectStore>>,
+    /// The time.
+    pub clock: Arc<dyn Clock>,
+    /// For the unique parts of keys. Must differ from run to run, or objects could be written over.
+    pub random: Random,
+    /// Is told of what happens.
+    pub observer: Option<Arc<dyn Observer>>,
+}
+
+/// The delivery ended before it could do that.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("the delivery was stopped")]
+pub struct DeliveryStopped;
+
+enum Command {
+    Flush(oneshot::Sender<()>),
+    Stop,
+}
+
+/// Asks things of a running delivery. Cheap to clone; the delivery ends when the last one is dropped.
+#[derive(Clone)]
+pub struct DeliveryHandle {
+    commands: mpsc::UnboundedSender<Command>,
+    status: Arc<Mutex<DeliveryStatus>>,
+}
+
+impl DeliveryHandle {
+    /// The counters as they are now.
+    pub fn status(&self) -> DeliveryStatus {
+        self.status.lock().clone()
+    }
+
+    /// Delivers everything that the source holds at this moment without waiting for size or age; comes back when it is
+    /// in objects and the position is stored. Takes as long as the destination is down.
+    ///
+    /// # Errors
+    /// [`DeliveryStopped`].
+    pub async fn flush(&self) -> Result<(), DeliveryStopped> {
+        let (reply, answer) = oneshot::channel();
+        self.commands.send(Command::Flush(reply)).map_err(|_| DeliveryStopped)?;
+        answer.await.map_err(|_| DeliveryStopped)
+    }
+
+    /// Ends the delivery at once. What is buffered is read again by the next one: nothing is lost.
+    pub fn stop(&self) {
+        // It may have ended already.
+        let _ = self.commands.send(Command::Stop);
+    }
+}
+
+/// A delivery that is ready to run.
+pub struct DeliveryWorker {
+    components: Components,
+    settings: Arc<DeliverySettings>,
+    status: Arc<Mutex<DeliveryStatus>>,
+    commands: mpsc::UnboundedReceiver<Command>,
+}
+
+impl DeliveryWorker {
+    /// Checks the settings. Nothing happens until [`DeliveryWorker::run`].
+    ///
+    /// # Errors
+    /// [`InvalidDelivery`]: a number is out of range, or settings and components do not fit.
+    pub fn new(
+        components: Components,
+        settings: DeliverySettings,
+    ) -> Result<(DeliveryHandle, DeliveryWorker), InvalidDelivery> {
+        settings.check()?;
+        if settings.transform.is_some() && components.transform.is_none() {
+            return Err(InvalidDelivery::Missing { setting: "transform", missing: "function" });
+        }
+        if settings.backup.is_some() && components.backup.is_none() {
+            return Err(InvalidDelivery::Missing { setting: "backup", missing: "object store for it" });
+        }
+        let (sender, commands) = mpsc::unbounded_channel();
+        let status = Arc::new(Mutex::new(DeliveryStatus::default()));
+        let handle = DeliveryHandle { commands: sender, status: Arc::clone(&status) };
+        Ok((handle, DeliveryWorker { components, settings: Arc::new(settings), status, commands }))
+    }
+
+    /// Delivers until stopped, or until every handle is dropped. May be cancelled at any point without losing records.
+    pub async fn run(mut self) {
+        let retry = self.settings.retry;
+        let loaded = {
+            let load =
+                load_positions(Arc::clone(&self.components.positions), retry, Arc::clone(&self.status));
+            let mut load = std::pin::pin!(load);
+            let mut early = Vec::new();
+            let loaded = loop {
+                tokio::select! {
+                    loaded = &mut load => break loaded,
+                    command = self.commands.recv() => match command {
+                        Some(Command::Flush(reply)) => early.push(reply),
+                        Some(Command::Stop) | None => return,
+                    },
+                }
+            };
+            (loaded, early)
+        };
+        let (positions, early_flushes) = loaded;
+        let pipeline = Pipeline::new(Arc::clone(&self.settings), positions, self.components.random.clone());
+        let mut running = Running {
+            components: self.components,
+            settings: self.settings,
+            status: self.status,
+            pipeline,
+            stored: positions,
+            reading: None,
+            storing: None,
+            calls: FuturesUnordered::new(),
+            writes: FuturesUnordered::new(),
+            ends: FuturesUnordered::new(),
+            flushes: Vec::new(),
+        };
+        for reply in early_flushes {
+            running.find_end(reply);
+        }
+        running.run(&mut self.commands).await;
+    }
+}
+
+/// The task's state: the pipeline and everything under way.
+struct Running {
+    components: Components,
+    settings: Arc<DeliverySettings>,
+    status: Arc<Mutex<DeliveryStatus>>,
+    pipeline: Pipeline,
+    stored: Positions,
+    reading: Option<BoxFuture<'static, SourceBatch>>,
+    storing: Option<BoxFuture<'static, Positions>>,
+    calls: FuturesUnordered<BoxFuture<'static, (BatchId, Invocation)>>,
+    writes: FuturesUnordered<BoxFuture<'static, DeliveredObject>>,
+    /// Flushes that look for the end of the source.
+    ends: FuturesUnordered<BoxFuture<'static, (SourcePosition, oneshot::Sender<()>)>>,
+    /// Flushes that wait for their position to be stored.
+    flushes: Vec<(SourcePosition, oneshot::Sender<()>)>,
+}
+
+impl Running {
+    async fn run(&mut self, commands: &mut mpsc::UnboundedReceiver<Command>) {
+        loop {
+            self.start_what_is_due();
+            let now = self.components.clock.now();
+            let sleep = self.pipeline.deadline().map_or(LONGEST_SLEEP, |deadline| deadline.since(now));
+            tokio::select! {
+                command = commands.recv() => match command {
+                    Some(Command::Flush(reply)) => self.find_end(reply),
+                    Some(Command::Stop) | None => return,
+                },
+                Some((target, reply)) = self.ends.next(), if !self.ends.is_empty() => {
+                    self.pipeline.flush_to(target);
+                    self.flushes.push((target, reply));
+                }
+                Some(object) = self.writes.next(), if !self.writes.is_empty() => self.object_written(&object),
+                Some((batch, result)) = self.calls.next(), if !self.calls.is_empty() => {
+                    let now = self.components.clock.now();
+                    let records = self.pipeline.transformed(now, batch, result);
+                    self.records_transformed(&records);
+                }
+                positions = until(&mut self.storing) => {
+                    self.storing = None;
+                    self.stored = positions;
+                }
+                batch = until(&mut self.reading) => {
+                    self.reading = None;
+                    self.take_in(batch);
+                }
+                () = tokio::time::sleep(sleep.min(LONGEST_SLEEP)) => {}
+            }
+        }
+    }
+
+    fn start_what_is_due(&mut self) {
+        let now = self.components.clock.now();
+        for action in self.pipeline.poll(now) {
+            match action {
+                Action::Invoke { batch, invocation_id, records } => {
+                    let (Some(function), Some(transform)) =
+                        (self.components.transform.clone(), self.settings.transform.clone())
+                    else {
+                        continue;
+                    };
+                    let call = invoke(
+                        function,
+                        Arc::clone(&self.components.clock),
+                        Arc::clone(&self.settings),
+                        transform,
+                        Arc::clone(&self.status),
+                        invocation_id,
+                        records,
+                    );
+                    self.calls.push(call.map(move |result| (batch, result)).boxed());
+                }
+                Action::Write { kind, key, compression, contents } => {
+                    let store = match (kind, &self.components.backup) {
+                        (ObjectKind::Backup, Some(backup)) => Arc::clone(backup),
+                        _ => Arc::clone(&self.components.destination),
+                    };
+                    let object = NewObject { kind, key, compression, contents };
+                    let status = Arc::clone(&self.status);
+                    self.writes.push(write(object, store, self.settings.retry, status).boxed());
+                }
+            }
+        }
+        let positions = self.pipeline.positions();
+        if self.storing.is_none() && positions != self.stored {
+            let (store, status) = (Arc::clone(&self.components.positions), Arc::clone(&self.status));
+            self.storing = Some(store_positions(store, positions, self.settings.retry, status).boxed());
+        }
+        let stored = self.stored.oldest();
+        for (_, reply) in self.flushes.extract_if(.., |(target, _)| *target <= stored) {
+            // Whoever asked may have gone.
+            let _ = reply.send(());
+        }
+        let room = self.pipeline.room();
+        if self.reading.is_none() && room > 0 {
+            let (source, status) = (Arc::clone(&self.components.source), Arc::clone(&self.status));
+            let (from, most) = (self.pipeline.read_position(), room.min(READ_BYTES));
+            self.reading = Some(read(source, from, most, self.settings.retry, status).boxed());
+        }
+        self.status.lock().held_bytes = self.pipeline.held_bytes() as u64;
+    }
+
+    fn take_in(&mut self, batch: SourceBatch) {
+        {
+            let mut status = self.status.lock();
+            status.records_in += batch.records.len() as u64;
+            status.bytes_in += batch.records.iter().map(|record| record.data.len() as u64).sum::<u64>();
+        }
+        let now: Timestamp = self.components.clock.now();
+        self.pipeline.push(now, batch.records, batch.next);
+    }
+
+    fn records_transformed(&mut self, records: &[TransformedRecord]) {
+        if records.is_empty() {
+            return;
+        }
+        {
+            let mut status = self.status.lock();
+            for record in records {
+                match record.outcome {
+                    Outcome::Ok(_) => status.records_transformed += 1,
+                    Outcome::Dropped => status.dropped_records += 1,
+                    Outcome::Failed { .. } => status.failed_records += 1,
+                }
+            }
+        }
+        if let Some(observer) = &self.components.observer {
+            observer.records_transformed(records);
+        }
+    }
+
+    fn object_written(&mut self, object: &DeliveredObject) {
+        self.pipeline.written(object.kind);
+        {
+            let mut status = self.status.lock();
+            status.object_bytes += object.bytes;
+            match object.kind {
+                ObjectKind::Main => {
+                    status.objects_written += 1;
+                    status.records_delivered += object.records;
+                    status.last_object = Some(object.key.clone());
+                }
+                ObjectKind::Backup => status.backup_objects_written += 1,
+                ObjectKind::Failed => status.failed_objects_written += 1,
+            }
+        }
+        tracing::debug!(key = object.key, records = object.records, bytes = object.bytes, "object written");
+        if let Some(observer) = &self.components.observer {
+            observer.object_delivered(object);
+        }
+    }
+
+    fn find_end(&mut self, reply: oneshot::Sender<()>) {
+        let (source, status) = (Arc::clone(&self.components.source), Arc::clone(&self.status));
+        let mut backoff = Backoff::new(self.settings.retry);
+        let end = async move {
+            loop {
+                match source.end().await {
+                    Ok(end) => return (end, reply),
+                    Err(error) => note(&status, error.to_string()),
+                }
+                tokio::time::sleep(backoff.failed()).await;
+            }
+        };
+        self.ends.push(end.boxed());
+    }
+}
+
+/// Waits for the future if there is one, else for ever.
+async fn until<T>(future: &mut Option<BoxFuture<'static, T>>) -> T {
+    match future {
+        Some(future) => future.await,
+        None => std::future::pending().await,
+    }
+}
+
+/// Reads until there is something: records, or a place further on.
+async fn read(
+    source: Arc<dyn Source>,
+    from: SourcePosition,
+    most_bytes: usize,
+    retry: RetrySettings,
+    status: Arc<Mutex<DeliveryStatus>>,
+) -> SourceBatch {
+    let mut backoff = Backoff::new(retry);
+    loop {
+        match source.read(from, READ_RECORDS, most_bytes).await {
+            Ok(batch) if !batch.records.is_empty() || batch.next > from => return batch,
+            Ok(_) => source.wait(from).await,
+            Err(error) => {
+                note(&status, error.to_string());
+                tokio::time::sleep(backoff.failed()).await;
+            }
+        }
+    }
+}
+
+async fn load_positions(
+    store: Arc<dyn PositionStore>,
+    retry: RetrySettings,
+    status: Arc<Mutex<DeliveryStatus>>,
+) -> Positions {
+    let mut backoff = Backoff::new(retry);
+    loop {
+        match store.load().await {
+            Ok(positions) => return positions.unwrap_or_default(),
+            Err(error) => note(&status, error.to_string()),
+        }
+        tokio::time::sleep(backoff.failed()).await;
+    }
+}
+
+async fn store_positions(
+    store: Arc<dyn PositionStore>,
+    positions: Positions,
+    retry: RetrySettings,
+    status: Arc<Mutex<DeliveryStatus>>,
+) -> Positions {
+    let mut backoff = Backoff::new(retry);
+    loop {
+        match store.store(positions).await {
+            Ok(()) => return positions,
+            Err(error) => note(&status, error.to_string()),
+        }
+        tokio::time::sleep(backoff.failed()).await;
+    }
+}

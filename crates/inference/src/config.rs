@@ -82,7 +82,7 @@ impl Architecture {
             )));
         }
         let position_offset = match family {
-            Family::Roberta => raw.pad_token_id.unwrap_or(1) + 1,
+            Family::Roberta => raw.pad_token_id.unwrap_or(1).saturating_add(1),
             Family::Bert | Family::DistilBert => 0,
         };
         let positions = at_least_one("max_position_embeddings", raw.max_position_embeddings)?;

@@ -65,6 +65,15 @@ pub enum ModelError {
         /// What the tokenizer said.
         reason: String,
     },
+    /// The network gave infinity or no number at all.
+    #[error(
+        "the model gives no finite numbers for text {index}; its weights are damaged or beyond the range of \
+         32-bit floats"
+    )]
+    NotFinite {
+        /// Which text of the call.
+        index: usize,
+    },
     /// Token numbers the model does not have, or too many or none of them.
     #[error("sequence {index}: {reason}")]
     Tokens {
@@ -158,7 +167,7 @@ impl Model {
     /// What stands beside a text does not change its answer beyond rounding.
     ///
     /// # Errors
-    /// The tokenizer gave up on a text.
+    /// The tokenizer gave up on a text, or damaged weights gave something that is no number.
     pub fn classify(
         &self,
         texts: &[&str],
@@ -173,6 +182,9 @@ impl Model {
             truncated.push(tokenized.truncated);
         }
         let logits = self.logits_of_sequences(&sequences, workspace);
+        if let Some(index) = logits.iter().position(|row| row.iter().any(|logit| !logit.is_finite())) {
+            return Err(ModelError::NotFinite { index });
+        }
         let answers = logits.into_iter().zip(&sequences).zip(truncated);
         Ok(answers
             .map(|((logits, sequence), truncated)| self.classification(logits, sequence.ids.len(), truncated))

@@ -216,9 +216,6 @@ impl ModelServer {
     ///
     /// # Errors
     /// A setting is too small.
-    ///
-    /// # Panics
-    /// The system gives no thread.
     pub fn start(
         source: ModelSource,
         settings: ServerSettings,
@@ -243,14 +240,11 @@ impl ModelServer {
             workers,
         });
         let loader = Arc::clone(&shared);
-        spawn("model-0", move || {
-            loader.load(source);
-            for number in 1..loader.threads {
-                let worker = Arc::clone(&loader);
-                spawn(&format!("model-{number}"), move || worker.work());
-            }
-            loader.work();
-        });
+        if let Err(error) = spawn(0, move || loader.load_and_work(source)) {
+            let reason = format!("the system gives no thread: {error}");
+            shared.phase.send_replace(Phase::Failed(reason));
+            shared.workers.send_replace(0);
+        }
         Ok(Arc::new(ModelServer { shared, phase: phase_receiver, workers: workers_receiver }))
     }
 
@@ -309,9 +303,8 @@ impl std::fmt::Debug for ModelServer {
     }
 }
 
-fn spawn(name: &str, body: impl FnOnce() + Send + 'static) {
-    let thread = std::thread::Builder::new().name(name.to_owned()).spawn(body);
-    thread.expect("the system gives a thread to a server that starts");
+fn spawn(number: usize, body: impl FnOnce() + Send + 'static) -> std::io::Result<()> {
+    std::thread::Builder::new().name(format!("model-{number}")).spawn(body).map(drop)
 }
 
 type Answer = oneshot::Receiver<Result<Classification, ClassifyError>>;
@@ -357,6 +350,19 @@ impl Shared {
     fn close(&self) {
         self.queue.lock().closed = true;
         self.changed.notify_all();
+    }
+
+    /// The first worker: loads the model, then starts the others.
+    fn load_and_work(self: &Arc<Self>, source: ModelSource) {
+        self.load(source);
+        for number in 1..self.threads {
+            let worker = Arc::clone(self);
+            if let Err(error) = spawn(number, move || worker.work()) {
+                tracing::error!(%error, number, "no thread for a worker; fewer will do");
+                self.workers.send_modify(|workers| *workers -= 1);
+            }
+        }
+        self.work();
     }
 
     /// Loads the model and announces the outcome.

@@ -101,7 +101,7 @@ impl TextTokenizer {
 
     /// The tokens of a text, cut to the limit. The error says what the tokenizer said.
     pub(crate) fn tokenize(&self, text: &str) -> Result<Tokenized, String> {
-        let mut reach = self.longest_sequence * BYTES_PER_TOKEN;
+        let mut reach = self.longest_sequence.saturating_mul(BYTES_PER_TOKEN);
         while self.reads_prefixes && reach < text.len() {
             let prefix = before_white_space(text, reach);
             if prefix.len() == text.len() {

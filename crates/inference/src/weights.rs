@@ -77,8 +77,9 @@ impl<'data> Weights<'data> {
         inputs: usize,
         outputs: usize,
     ) -> Result<PackedLinear, LoadError> {
-        let mut weights = Vec::with_capacity(names.len() * inputs * outputs);
-        let mut bias = Vec::with_capacity(names.len() * outputs);
+        // Grown by what the file really holds: the sizes are only claims until the shapes are checked.
+        let mut weights = Vec::new();
+        let mut bias = Vec::new();
         for name in names {
             weights.extend(self.tensor(&format!("{name}.weight"), &[outputs, inputs])?);
             bias.extend(self.tensor(&format!("{name}.bias"), &[outputs])?);

@@ -40,6 +40,30 @@ fn tensors() {
     check(|tiny| tiny.config["num_hidden_layers"] = json!(1_000_000_000), "is missing");
     check(|tiny| tiny.config["intermediate_size"] = json!(40), "[36, 20] and config.json asks for [40, 20]");
     check(|tiny| tiny.config["id2label"] = json!({"0": "a"}), "asks for [1, 20]");
+    // Sizes that are only claimed allocate nothing.
+    for (key, size) in [
+        ("intermediate_size", 1_u64 << 60),
+        ("max_position_embeddings", 1 << 62),
+        ("vocab_size", 1 << 60),
+        ("type_vocab_size", 1 << 60),
+        ("hidden_size", 1 << 40),
+    ] {
+        check(|tiny| tiny.config[key] = json!(size), "belong to different models");
+    }
+    check(
+        |tiny| {
+            *tiny = TinyModel::new(Family::DistilBert, "gelu", Numbers::F32);
+            tiny.config["dim"] = json!(1_u64 << 40);
+        },
+        "belong to different models",
+    );
+    check(
+        |tiny| {
+            *tiny = TinyModel::new(Family::Roberta, "gelu", Numbers::F32);
+            tiny.config["pad_token_id"] = json!(u64::MAX);
+        },
+        "leaves no room after pad_token_id",
+    );
 }
 
 #[test]

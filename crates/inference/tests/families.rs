@@ -64,6 +64,17 @@ fn labels_probabilities_and_truncation_are_answered() {
 }
 
 #[test]
+fn weights_that_give_no_number_are_an_error_and_not_a_label() {
+    let mut tiny = TinyModel::new(Family::Bert, "gelu", Numbers::F32);
+    tiny.tensors.get_mut("classifier.weight").unwrap().data[3] = f32::NAN;
+    let folder = tempfile::tempdir().unwrap();
+    tiny.write(folder.path());
+    let model = Model::load(folder.path()).unwrap();
+    let message = model.classify(&["w1"], &mut Workspace::default()).unwrap_err().to_string();
+    assert!(message.contains("no finite numbers"), "{message}");
+}
+
+#[test]
 fn tokens_the_model_does_not_have_are_refused() {
     let tiny = TinyModel::new(Family::Bert, "gelu", Numbers::F32);
     let folder = tempfile::tempdir().unwrap();

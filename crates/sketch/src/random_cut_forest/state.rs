@@ -32,6 +32,7 @@ impl TryFrom<StoredForest> for RandomCutForest {
         settings.validate()?;
         ensure(shingle.len() == settings.dimensions(), "the shingle has another length")?;
         ensure(shingle.iter().all(|value| value.is_finite()), "the shingle has a value that is not finite")?;
+        ensure(records <= i64::MAX as u64, "the number of records is too large")?;
         ensure(trees.len() == settings.number_of_trees as usize, "the number of trees differs")?;
         let mass = trees[0].sample.heap.len();
         ensure(mass <= settings.sample_size as usize, "a sample is too large")?;

@@ -94,6 +94,27 @@ impl Accumulator {
         }
     }
 
+    /// Empties these groups.
+    pub(crate) fn reset(&mut self, groups: &[usize]) {
+        for group in groups.iter().copied() {
+            match &mut self.state {
+                State::Count(counts) => counts[group] = 0,
+                State::Integers { sums, counts } | State::Decimals { sums, counts } => {
+                    (sums[group], counts[group]) = (0, 0);
+                }
+                State::OneDouble { sum, count } => (*sum, *count) = (LaneSum::default(), 0),
+                State::Doubles { sums, counts } => (sums[group], counts[group]) = (0.0, 0),
+                State::Extremes(values) => values[group] = Value::Null,
+                State::Moments(moments) => moments[group] = Moments::default(),
+                State::Any(found) => found[group] = false,
+                State::Every(found) => found[group] = None,
+            }
+            if let Some(seen) = &mut self.seen {
+                seen[group].clear();
+            }
+        }
+    }
+
     /// Forgets all groups.
     pub(crate) fn clear(&mut self) {
         self.resize(0);

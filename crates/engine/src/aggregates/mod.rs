@@ -9,6 +9,6 @@ mod lanes;
 mod moments;
 mod result;
 
-pub(crate) use accumulator::Accumulator;
+pub(crate) use accumulator::{Accumulator, compare_values};
 pub(crate) use moments::Moments;
 pub(crate) use result::{average_of_decimals, average_of_integers, decimal_in_range, integer_in_range};

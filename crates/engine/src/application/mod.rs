@@ -1,0 +1,326 @@
+//! A running application: its streams, the pumps between them, and its state as a whole.
+//!
+//! ```text
+//!   push(input, rows) ─▶ input stream ─▶ pump ─▶ stream ─▶ pump ─▶ stream ─▶ take_output(stream)
+//!   bound(input, t)                        └─ row errors ─────────────────▶ take_errors()
+//! ```
+//!
+//! Everything happens inside `push` and `bound`, on the caller's thread: an application has no threads, clock or I/O
+//! of its own, and the same calls give the same rows every time.
+
+mod checkpoint;
+mod error_row;
+mod merge;
+mod settings;
+
+pub use checkpoint::{CheckpointError, RestoreReport};
+pub use error_row::ErrorRow;
+pub use settings::{ApplicationSettings, SwitchError, Switches};
+
+use crate::batch::Batch;
+use crate::expression::{CompileError, EvaluationContext};
+use crate::operators::{BuildSettings, Message, Operator, Outbox, RunContext, build};
+use crate::row_error::{ErrorName, RowError, RowErrors};
+use arrow_array::{Array, BooleanArray};
+use merge::Merge;
+use millstream_sql::{ClockFunction, ExpressionKind, Node, NodeKind, Program, SqlType, StreamId};
+use std::collections::VecDeque;
+use std::sync::Arc;
+
+/// Why rows or bounds were refused. The application is then as it was before.
+#[derive(Clone, Debug, PartialEq, thiserror::Error)]
+pub enum PushError {
+    /// The stream is not an input.
+    #[error("stream \"{0}\" is not an input of the application")]
+    NotAnInput(String),
+    /// The columns are not those of the stream.
+    #[error("input \"{stream}\" has {expected} columns, the rows have {found}")]
+    Columns {
+        /// Name of the input.
+        stream: String,
+        /// Columns of the input.
+        expected: usize,
+        /// Columns of the rows.
+        found: usize,
+    },
+    /// ROWTIME went backwards.
+    #[error("input \"{stream}\" goes backwards: ROWTIME {found} ms after {latest} ms")]
+    Backwards {
+        /// Name of the input.
+        stream: String,
+        /// The largest ROWTIME or bound so far.
+        latest: i64,
+        /// The smaller one.
+        found: i64,
+    },
+}
+
+/// A running application.
+pub struct Application {
+    program: Program,
+    settings: ApplicationSettings,
+    pumps: Vec<RunningPump>,
+    streams: Vec<StreamState>,
+    errors: Vec<ErrorRow>,
+    /// Rows must be handled one by one: see [`needs_single_rows`].
+    single_rows: bool,
+}
+
+struct RunningPump {
+    name: Arc<str>,
+    source: StreamId,
+    target: StreamId,
+    operators: Vec<Box<dyn Operator>>,
+    /// Columns of the target that may not be NULL.
+    not_null: Vec<usize>,
+    target_types: Vec<SqlType>,
+    /// Which writer of its target this pump is.
+    writer: usize,
+}
+
+/// What a stream holds between two calls.
+struct StreamState {
+    merge: Merge,
+    /// Rows for whoever reads the stream from outside.
+    output: Vec<Batch>,
+    wanted: bool,
+    /// The largest ROWTIME or bound so far.
+    latest: i64,
+}
+
+impl Application {
+    /// Builds the operators of a program. No rows are kept for [`Application::take_output`] until a stream is asked
+    /// for by [`Application::subscribe`].
+    ///
+    /// # Errors
+    /// When the plan contradicts itself, which the front end prevents.
+    pub fn new(program: Program, settings: ApplicationSettings) -> Result<Application, CompileError> {
+        let mut writers = vec![0_usize; program.streams.len()];
+        let mut pumps = Vec::new();
+        for (number, pump) in program.pumps.iter().enumerate() {
+            if !(pump.started || settings.switches.pump_stopped_autostart) {
+                continue;
+            }
+            let seed = settings.seed.wrapping_add((number as u64).wrapping_mul(0xd1b5_4a32_d192_ed03));
+            let build_settings =
+                BuildSettings { seed, range_excludes_lower_bound: settings.switches.range_lower_bound_exclusive };
+            let chain = build(&pump.query, build_settings)?;
+            let target = &program.streams[pump.target.0];
+            let not_null =
+                target.columns.iter().enumerate().filter(|(_, column)| column.not_null).map(|(index, _)| index);
+            pumps.push(RunningPump {
+                name: Arc::from(pump.name.as_str()),
+                source: chain.source,
+                target: pump.target,
+                operators: chain.operators,
+                not_null: not_null.collect(),
+                target_types: target.columns.iter().map(|column| column.sql_type).collect(),
+                writer: writers[pump.target.0],
+            });
+            writers[pump.target.0] += 1;
+        }
+        let single_rows = needs_single_rows(&program, &writers);
+        let streams = writers
+            .iter()
+            .map(|writers| StreamState {
+                merge: Merge::new(*writers),
+                output: Vec::new(),
+                wanted: false,
+                latest: i64::MIN,
+            })
+            .collect();
+        Ok(Application { program, settings, pumps, streams, errors: Vec::new(), single_rows })
+    }
+
+    /// The plan that runs.
+    pub fn program(&self) -> &Program {
+        &self.program
+    }
+
+    /// Keeps the rows of a stream for [`Application::take_output`] from now on.
+    pub fn subscribe(&mut self, stream: StreamId) {
+        self.streams[stream.0].wanted = true;
+    }
+
+    /// The rows of a subscribed stream since the last call, in order.
+    pub fn take_output(&mut self, stream: StreamId) -> Vec<Batch> {
+        std::mem::take(&mut self.streams[stream.0].output)
+    }
+
+    /// The row errors since the last call, in order.
+    pub fn take_errors(&mut self) -> Vec<ErrorRow> {
+        std::mem::take(&mut self.errors)
+    }
+
+    /// Feeds rows to an input. `now` is the time of the clock in milliseconds since the epoch; on a virtual clock
+    /// each row is handled at its own ROWTIME instead.
+    ///
+    /// # Errors
+    /// When the rows do not belong to the input, or go backwards.
+    pub fn push(&mut self, input: StreamId, batch: &Batch, now: i64) -> Result<(), PushError> {
+        let Some(first) = batch.rowtimes.first().copied() else { return Ok(()) };
+        self.check_input(input, first)?;
+        let stream = &self.program.streams[input.0];
+        if batch.columns.len() != stream.columns.len() {
+            return Err(PushError::Columns {
+                stream: stream.name.clone(),
+                expected: stream.columns.len(),
+                found: batch.columns.len(),
+            });
+        }
+        if let Some(step) = batch.rowtimes.windows(2).find(|pair| pair[1] < pair[0]) {
+            let stream = stream.name.clone();
+            return Err(PushError::Backwards { stream, latest: step[0], found: step[1] });
+        }
+        let last = batch.rowtimes[batch.len() - 1];
+        self.streams[input.0].latest = last;
+        if self.single_rows {
+            for row in 0..batch.len() {
+                let rowtime = batch.rowtimes[row];
+                let now = if self.settings.virtual_clock { rowtime } else { now };
+                self.run(input, vec![Message::Rows(batch.slice(row, 1)), Message::Bound(rowtime)], now);
+            }
+        } else {
+            let now = if self.settings.virtual_clock { last } else { now };
+            self.run(input, vec![Message::Rows(batch.clone()), Message::Bound(last)], now);
+        }
+        Ok(())
+    }
+
+    /// Tells an input that its next row will have a ROWTIME of `bound` or later.
+    ///
+    /// # Errors
+    /// When the stream is not an input. A bound below an earlier one is no news, and no error.
+    pub fn bound(&mut self, input: StreamId, bound: i64, now: i64) -> Result<(), PushError> {
+        if bound <= self.streams.get(input.0).map_or(i64::MAX, |stream| stream.latest) {
+            return self.check_input(input, i64::MAX);
+        }
+        self.check_input(input, bound)?;
+        self.streams[input.0].latest = bound;
+        let now = if self.settings.virtual_clock { bound } else { now };
+        self.run(input, vec![Message::Bound(bound)], now);
+        Ok(())
+    }
+
+    /// The largest ROWTIME or bound that an input has seen; `None` before the first.
+    pub fn latest(&self, input: StreamId) -> Option<i64> {
+        Some(self.streams[input.0].latest).filter(|latest| *latest != i64::MIN)
+    }
+
+    fn check_input(&self, input: StreamId, time: i64) -> Result<(), PushError> {
+        let stream = &self.program.streams[input.0];
+        if !stream.is_input {
+            return Err(PushError::NotAnInput(stream.name.clone()));
+        }
+        let latest = self.streams[input.0].latest;
+        if time < latest {
+            return Err(PushError::Backwards { stream: stream.name.clone(), latest, found: time });
+        }
+        Ok(())
+    }
+
+    /// Carries messages of a stream through all pumps behind it. The front end refuses circles of pumps, so the queue
+    /// runs empty.
+    fn run(&mut self, stream: StreamId, messages: Vec<Message>, now: i64) {
+        let evaluation = EvaluationContext { query_started: self.settings.query_started, now };
+        let mut queue: VecDeque<(StreamId, Vec<Message>)> = VecDeque::from([(stream, messages)]);
+        while let Some((stream, messages)) = queue.pop_front() {
+            let state = &mut self.streams[stream.0];
+            if state.wanted {
+                let rows = messages.iter().filter_map(|message| match message {
+                    Message::Rows(batch) => Some(batch.clone()),
+                    Message::Bound(_) => None,
+                });
+                state.output.extend(rows);
+            }
+            for pump in &mut self.pumps {
+                if pump.source != stream {
+                    continue;
+                }
+                let given = pump.run(&messages, evaluation, &mut self.errors);
+                let released = self.streams[pump.target.0].merge.take(pump.writer, given);
+                if !released.is_empty() {
+                    queue.push_back((pump.target, released));
+                }
+            }
+        }
+    }
+}
+
+impl RunningPump {
+    fn run(&mut self, messages: &[Message], evaluation: EvaluationContext, errors: &mut Vec<ErrorRow>) -> Vec<Message> {
+        let mut messages = messages.to_vec();
+        let mut context = RunContext { evaluation, pump: &self.name, errors };
+        for operator in &mut self.operators {
+            let mut outbox = Outbox::default();
+            for message in messages {
+                match message {
+                    Message::Rows(batch) => operator.rows(batch, &mut context, &mut outbox),
+                    Message::Bound(bound) => operator.bound(bound, &mut context, &mut outbox),
+                }
+            }
+            messages = outbox.messages;
+        }
+        if !self.not_null.is_empty() {
+            for message in &mut messages {
+                if let Message::Rows(batch) = message {
+                    *batch = refuse_nulls(batch, &self.not_null, &self.target_types, &mut context);
+                }
+            }
+        }
+        messages
+    }
+}
+
+/// Takes out the rows with NULL in a NOT NULL column.
+fn refuse_nulls(batch: &Batch, not_null: &[usize], types: &[SqlType], context: &mut RunContext<'_>) -> Batch {
+    let mut errors = RowErrors::default();
+    for column in not_null.iter().filter(|column| batch.columns[**column].null_count() > 0) {
+        for row in 0..batch.len() {
+            if batch.columns[*column].is_null(row) {
+                let message = format!("column {} is NOT NULL", column + 1);
+                errors.push(row, RowError::new(ErrorName::NullViolation, message));
+            }
+        }
+    }
+    if errors.is_empty() {
+        return batch.clone();
+    }
+    errors.settle();
+    let mut kept = vec![true; batch.len()];
+    for (row, error) in errors.iter() {
+        kept[row] = false;
+        let now = context.evaluation.now;
+        context.errors.push(ErrorRow::of_batch_row(error, batch, row, types, context.pump, now));
+    }
+    batch.filter(&BooleanArray::from(kept)).expect("the mask has one value for each row")
+}
+
+/// Whether rows must go one by one for the output to be independent of batches: where several pumps write one stream,
+/// rows of one ROWTIME leave in the order in which they came; and CURRENT_ROW_TIMESTAMP differs from row to row.
+fn needs_single_rows(program: &Program, writers: &[usize]) -> bool {
+    writers.iter().any(|writers| *writers > 1) || program.pumps.iter().any(|pump| reads_row_clock(&pump.query))
+}
+
+fn reads_row_clock(node: &Node) -> bool {
+    let asks = |expression: &millstream_sql::Expression| {
+        expression.any(&mut |e| e.kind == ExpressionKind::Clock(ClockFunction::RowTimestamp))
+    };
+    match &node.kind {
+        NodeKind::Source(_) => false,
+        NodeKind::Filter { input, predicate } => asks(predicate) || reads_row_clock(input),
+        NodeKind::Project { input, projection } => {
+            projection.expressions.iter().chain(&projection.rowtime).any(asks) || reads_row_clock(input)
+        }
+        NodeKind::Tumble { input, keys, aggregates, .. } | NodeKind::Stagger { input, keys, aggregates, .. } => {
+            keys.iter().chain(aggregates.iter().filter_map(|call| call.argument.as_ref())).any(asks)
+                || reads_row_clock(input)
+        }
+        NodeKind::Slide { input, windows, calls } => {
+            windows.iter().flat_map(|window| &window.partition).any(asks)
+                || calls.iter().filter_map(|call| call.argument.as_ref()).any(asks)
+                || reads_row_clock(input)
+        }
+        NodeKind::TableFunction { input, .. } => reads_row_clock(input),
+    }
+}

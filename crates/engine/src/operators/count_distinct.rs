@@ -1,0 +1,87 @@
+//! COUNT_DISTINCT_ITEMS_TUMBLING: how many different items each window holds.
+
+use super::{Operator, Outbox, RunContext, StateError};
+use crate::batch::Batch;
+use crate::grouping::EncodedKeys;
+use arrow_array::{Array, Int64Array};
+use arrow_buffer::ScalarBuffer;
+use millstream_sketch::DistinctCounter;
+use serde::{Deserialize, Serialize};
+use std::sync::Arc;
+
+pub(super) struct CountDistinct {
+    column: usize,
+    /// Milliseconds; windows are aligned to the epoch.
+    period: i64,
+    state: CountDistinctState,
+}
+
+/// What a checkpoint holds.
+#[derive(Serialize, Deserialize)]
+struct CountDistinctState {
+    /// End of the open window.
+    end: Option<i64>,
+    items: DistinctCounter,
+}
+
+impl CountDistinct {
+    pub(super) fn new(column: usize, period: i64, seed: u64) -> CountDistinct {
+        let state = CountDistinctState { end: None, items: DistinctCounter::new(seed) };
+        CountDistinct { column, period, state }
+    }
+
+    fn close_before(&mut self, time: i64, outbox: &mut Outbox) {
+        let Some(end) = self.state.end.filter(|end| time >= *end) else { return };
+        self.state.end = None;
+        let count = i64::try_from(self.state.items.count()).unwrap_or(i64::MAX);
+        self.state.items.clear();
+        if count > 0 {
+            outbox.rows(Batch::new(ScalarBuffer::from(vec![end]), vec![Arc::new(Int64Array::from(vec![count]))]));
+        }
+    }
+
+    fn output_bound(&self, bound: i64) -> i64 {
+        self.state.end.unwrap_or(bound)
+    }
+}
+
+impl Operator for CountDistinct {
+    fn rows(&mut self, batch: Batch, _context: &mut RunContext<'_>, outbox: &mut Outbox) {
+        let Some(last) = batch.rowtimes.last().copied() else { return };
+        let column = &batch.columns[self.column];
+        let encoded = EncodedKeys::new(std::slice::from_ref(column), batch.len());
+        let mut scratch = [0; 8];
+        let mut start = 0;
+        while start < batch.len() {
+            let rowtime = batch.rowtimes[start];
+            self.close_before(rowtime, outbox);
+            let end = match self.state.end {
+                Some(end) => end,
+                None => rowtime.div_euclid(self.period).saturating_add(1).saturating_mul(self.period),
+            };
+            self.state.end = Some(end);
+            let stop = start + batch.rowtimes[start..].partition_point(|time| *time < end);
+            for row in start..stop {
+                if column.is_valid(row) {
+                    self.state.items.insert(encoded.row_bytes(row, &mut scratch));
+                }
+            }
+            start = stop;
+        }
+        outbox.bound(self.output_bound(last));
+    }
+
+    fn bound(&mut self, bound: i64, _context: &mut RunContext<'_>, outbox: &mut Outbox) {
+        self.close_before(bound, outbox);
+        outbox.bound(self.output_bound(bound));
+    }
+
+    fn save(&self) -> Result<Vec<u8>, StateError> {
+        Ok(postcard::to_allocvec(&self.state)?)
+    }
+
+    fn restore(&mut self, state: &[u8]) -> Result<(), StateError> {
+        self.state = postcard::from_bytes(state)?;
+        Ok(())
+    }
+}

@@ -1,0 +1,100 @@
+//! The select list: new columns for each row, and perhaps a new ROWTIME.
+
+use super::row_failures::{evaluate_all, report_row};
+use super::{Operator, Outbox, RunContext, StateError, compile_all};
+use crate::batch::Batch;
+use crate::expression::{CompileError, CompiledExpression};
+use crate::row_error::{ErrorName, RowError};
+use arrow_array::cast::AsArray;
+use arrow_array::types::TimestampMillisecondType;
+use arrow_array::{Array, UInt32Array};
+use arrow_buffer::ScalarBuffer;
+use millstream_sql::{Projection, SqlType};
+
+pub(super) struct Project {
+    expressions: Vec<CompiledExpression>,
+    rowtime: Option<CompiledExpression>,
+    input_types: Vec<SqlType>,
+    /// The largest ROWTIME given so far, when the query sets it.
+    latest: Option<i64>,
+}
+
+impl Project {
+    pub(super) fn new(projection: &Projection, input_types: Vec<SqlType>) -> Result<Project, CompileError> {
+        let rowtime = projection.rowtime.as_ref().map(CompiledExpression::compile).transpose()?;
+        Ok(Project { expressions: compile_all(&projection.expressions)?, rowtime, input_types, latest: None })
+    }
+
+    /// Gives each row its own time; rows that would go backwards, or have none, are refused.
+    fn retime(&mut self, input: &Batch, output: Batch, times: &dyn Array, context: &mut RunContext<'_>) -> Batch {
+        let times = times.as_primitive::<TimestampMillisecondType>();
+        let mut kept: Vec<u32> = Vec::with_capacity(times.len());
+        let mut rowtimes = Vec::with_capacity(times.len());
+        for row in 0..times.len() {
+            let problem = if times.is_null(row) {
+                "ROWTIME is NULL".to_owned()
+            } else {
+                let time = times.value(row);
+                match self.latest {
+                    Some(latest) if time < latest => format!(
+                        "rows are out of order: ROWTIME {} is before {}",
+                        crate::datetime_text::timestamp_to_text(time),
+                        crate::datetime_text::timestamp_to_text(latest)
+                    ),
+                    _ => {
+                        self.latest = Some(time);
+                        kept.push(row as u32);
+                        rowtimes.push(time);
+                        continue;
+                    }
+                }
+            };
+            let error = RowError::new(ErrorName::OutOfOrder, problem);
+            report_row(&error, input, row, &self.input_types, context);
+        }
+        let batch = if kept.len() == output.len() {
+            output
+        } else {
+            output.take(&UInt32Array::from(kept)).expect("the rows are there")
+        };
+        Batch::new(ScalarBuffer::from(rowtimes), batch.columns)
+    }
+}
+
+impl Operator for Project {
+    fn rows(&mut self, batch: Batch, context: &mut RunContext<'_>, outbox: &mut Outbox) {
+        let Some(last) = batch.rowtimes.last().copied() else { return };
+        let mut expressions: Vec<&CompiledExpression> = self.expressions.iter().collect();
+        expressions.extend(&self.rowtime);
+        let (batch, mut columns) = evaluate_all(&expressions, batch, &self.input_types, context);
+        if self.rowtime.is_none() {
+            outbox.rows(Batch::new(batch.rowtimes, columns));
+            outbox.bound(last);
+            return;
+        }
+        let times = columns.pop().expect("the new ROWTIME is the last column");
+        let output = Batch::new(batch.rowtimes.clone(), columns);
+        let output = self.retime(&batch, output, times.as_ref(), context);
+        let latest = output.rowtimes.last().copied();
+        outbox.rows(output);
+        if let Some(latest) = latest {
+            outbox.bound(latest);
+        }
+    }
+
+    fn bound(&mut self, bound: i64, _context: &mut RunContext<'_>, outbox: &mut Outbox) {
+        // A query that sets ROWTIME says nothing of the times to come by the times that were.
+        if self.rowtime.is_none() {
+            outbox.bound(bound);
+        }
+    }
+
+    fn save(&self) -> Result<Vec<u8>, StateError> {
+        Ok(postcard::to_allocvec(&self.latest)?)
+    }
+
+    fn restore(&mut self, state: &[u8]) -> Result<(), StateError> {
+        self.latest = postcard::from_bytes(state)?;
+        Ok(())
+    }
+}

@@ -65,6 +65,13 @@ impl Lane {
         self.open.as_ref().map(|(_, opened_at)| opened_at.plus(self.hints.interval))
     }
 
+    /// Notes the time: if the clock was set back, the buffer's age is counted from now on.
+    pub(crate) fn clock_reads(&mut self, now: Timestamp) {
+        if let Some((_, opened_at)) = &mut self.open {
+            *opened_at = (*opened_at).min(now);
+        }
+    }
+
     /// Whether anything is sealed and not written.
     pub(crate) fn has_sealed(&self) -> bool {
         !self.sealed.is_empty()

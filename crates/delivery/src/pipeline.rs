@@ -239,6 +239,7 @@ impl Pipeline {
     /// What is to be done now.
     pub fn poll(&mut self, now: Timestamp) -> Vec<Action> {
         let mut actions = Vec::new();
+        self.waiting_since = self.waiting_since.min(now);
         let is_flushing = self.is_flushing();
         let is_pressed = self.room() == 0;
         self.invoke_due(now, is_flushing || is_pressed, &mut actions);
@@ -252,6 +253,7 @@ impl Pipeline {
         let mut writes = Vec::new();
         for (kind, lane, is_flushed) in lanes {
             let Some(lane) = lane else { continue };
+            lane.clock_reads(now);
             let is_old = lane.deadline().is_some_and(|deadline| deadline <= now);
             if is_old || is_flushed || (is_pressed && !lane.has_sealed()) {
                 lane.seal();

@@ -79,6 +79,15 @@ fn a_buffer_is_due_by_size_or_by_age_of_its_first_record() {
 }
 
 #[test]
+fn a_clock_that_is_set_back_delays_by_one_interval_at_most() {
+    let mut pipeline = pipeline(settings());
+    push(&mut pipeline, 3_600_000, 0..1, 10);
+    assert_eq!(writes(&pipeline.poll(Timestamp(0))), []);
+    assert_eq!(pipeline.deadline(), Some(Timestamp(10_000)));
+    assert_eq!(writes(&pipeline.poll(Timestamp(10_000))), [(ObjectKind::Main, 1)]);
+}
+
+#[test]
 fn a_zero_interval_delivers_at_once() {
     let mut pipeline = pipeline(DeliverySettings { buffering: hints(100, 0), ..settings() });
     push(&mut pipeline, 5, 0..1, 10);

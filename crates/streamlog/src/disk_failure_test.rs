@@ -27,7 +27,8 @@ impl Setup {
     fn open(&self) -> Arc<Log> {
         let clock = Arc::new(ManualClock::starting_at(Timestamp(1_700_000_000_000)));
         let disk = Arc::clone(&self.disk);
-        Log::open_on(self.directory.path(), LogSettings::default(), clock, disk).unwrap().0
+        let settings = LogSettings { segment_bytes: 64 << 10, ..LogSettings::default() };
+        Log::open_on(self.directory.path(), settings, clock, disk).unwrap().0
     }
 
     fn append(&self, log: &Log, data: &str) -> Result<(), AppendError> {
@@ -98,7 +99,7 @@ fn a_failed_sync_is_never_acknowledged_and_its_records_never_appear() {
 fn failures_while_a_segment_is_changed_lose_nothing() {
     for failing_syncs in 1..=4 {
         let (setup, log) = Setup::new();
-        let big = "x".repeat(900_000);
+        let big = "x".repeat(9_000);
         let mut kept = 0;
         for round in 0..150 {
             if round % 20 == 10 {
@@ -123,4 +124,28 @@ fn failures_while_a_segment_is_changed_lose_nothing() {
         drop(log);
         assert_eq!(count(&setup.open()), kept);
     }
+}
+
+#[test]
+fn a_log_on_a_full_disk_opens_and_serves_reads() {
+    let (setup, log) = Setup::new();
+    let big = "x".repeat(9_000);
+    while setup.append(&log, &big).is_ok() {
+        // Room for the index at the end of the first segment, not for the next segment's header.
+        if log.statistics().segment_bytes > 55_000 {
+            setup.disk.room.store(1_000, Ordering::SeqCst);
+        }
+    }
+    let kept = setup.contents(&log).len();
+    drop(log);
+    let log = setup.open();
+    assert_eq!(setup.contents(&log).len(), kept);
+    setup.disk.room.store(0, Ordering::SeqCst);
+    assert!(matches!(setup.append(&log, &big), Err(AppendError::DiskFull(_))));
+    drop(log);
+    let log = setup.open();
+    assert_eq!(setup.contents(&log).len(), kept);
+    setup.disk.room.store(-1, Ordering::SeqCst);
+    setup.append(&log, &big).unwrap();
+    assert_eq!(setup.contents(&log).len(), kept + 1);
 }

@@ -100,6 +100,11 @@ pub(crate) fn open(directory: &Path, clock: &dyn Clock, disk: &dyn Disk) -> Resu
             let mut random = Random::from_entropy();
             let catalog = Catalog::new(random.next_u64() ^ clock.now().millis().unsigned_abs());
             catalog.store(directory)?;
+            // The directory's own name must survive a power cut too. Its parent may not be ours to open: then the
+            // system administrator made it, some time ago.
+            if let Some(parent) = directory.parent().filter(|parent| !parent.as_os_str().is_empty()) {
+                let _ = segment::sync_folder(parent);
+            }
             report.created = true;
             catalog
         }
@@ -115,6 +120,16 @@ pub(crate) fn open(directory: &Path, clock: &dyn Clock, disk: &dyn Disk) -> Resu
         let path = segment::path(directory, number);
         fs::remove_file(&path).map_err(io_error("delete", &path))?;
         report.segments_removed += 1;
+    }
+    // A segment that was begun and did not get its header holds nothing. It is begun again with the next append, not
+    // now: the disk may be full, and reads must work all the same.
+    if let Some(&unfinished) = numbers.last()
+        && let path = segment::path(directory, unfinished)
+        && is_unfinished(&path, Identity { log_id: catalog.log_id, number: unfinished })?
+    {
+        fs::remove_file(&path).map_err(io_error("delete", &path))?;
+        report.segments_removed += 1;
+        numbers.pop();
     }
     let last = numbers.last().copied();
     if let Some(last) = last {
@@ -152,7 +167,7 @@ pub(crate) fn open(directory: &Path, clock: &dyn Clock, disk: &dyn Disk) -> Resu
     let active = match active {
         Some(active) => active,
         None => {
-            let number = last.unwrap_or(catalog.first_segment);
+            let number = catalog.first_segment;
             let identity = Identity { log_id: catalog.log_id, number };
             let file = segment::create(directory, identity, disk)?;
             segments.insert(number, SegmentInfo::default());
@@ -162,6 +177,18 @@ pub(crate) fn open(directory: &Path, clock: &dyn Clock, disk: &dyn Disk) -> Resu
     let next_commit = last_commit.map_or(1, |commit| commit + 1);
     tracing::info!(%report, directory = %directory.display(), "log opened");
     Ok(Opened { lock, catalog, streams, segments, active, next_commit, report })
+}
+
+/// Whether the file ends within its header, or has its length but not its bytes.
+fn is_unfinished(path: &Path, identity: Identity) -> Result<bool, OpenError> {
+    let file = File::open(path).map_err(io_error("open", path))?;
+    let length = file.metadata().map_err(io_error("read", path))?.len();
+    if length != u64::from(HEADER_BYTES) {
+        return Ok(length < u64::from(HEADER_BYTES));
+    }
+    let mut header = [0; HEADER_BYTES as usize];
+    file.read_exact_at(&mut header, 0).map_err(io_error("read", path))?;
+    Ok(identity.check_header(path, &header).is_err())
 }
 
 fn segment_numbers(folder: &Path) -> Result<Vec<u64>, OpenError> {
@@ -186,8 +213,7 @@ struct Recovery<'open> {
 }
 
 impl Recovery<'_> {
-    /// Takes over a segment: by its index when it is sealed, else by reading it. Returns it when it is the last one,
-    /// unless that has not even a header and must be created anew.
+    /// Takes over a segment: by its index when it is sealed, else by reading it. Returns it when it is the last one.
     fn take_over(&mut self, number: u64, is_last: bool) -> Result<Option<ActiveSegment>, OpenError> {
         let path = segment::path(self.directory, number);
         let identity = Identity { log_id: self.catalog.log_id, number };
@@ -196,18 +222,9 @@ impl Recovery<'_> {
         let length = file.metadata().map_err(io_error("read", &path))?.len();
         let mut header = [0; HEADER_BYTES as usize];
         if length < u64::from(HEADER_BYTES) {
-            if is_last {
-                self.report.segments_removed += 1;
-                return Ok(None);
-            }
             return Err(Damage { path, offset: length, reason: "it ends within its header" }.into());
         }
         file.read_exact_at(&mut header, 0).map_err(io_error("read", &path))?;
-        if is_last && length == u64::from(HEADER_BYTES) && identity.check_header(&path, &header).is_err() {
-            // The name became durable and the bytes did not.
-            self.report.segments_removed += 1;
-            return Ok(None);
-        }
         identity.check_header(&path, &header)?;
 
         if let Some((footer, commit)) =

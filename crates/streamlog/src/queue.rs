@@ -90,3 +90,42 @@ impl Queue {
         self.filled.notify_all();
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::catalog::{CatalogShard, CatalogStream};
+    use crate::hash_range::HashRange;
+    use crate::stream_name::StreamKind;
+
+    fn request(bytes: usize) -> Request {
+        let row = CatalogStream {
+            id: 1,
+            kind: StreamKind::Data,
+            name: "s".parse().unwrap(),
+            created_at: 0,
+            retention_hours: 24,
+            shards: vec![CatalogShard::new(0, HashRange { starting: 0, ending: u128::MAX }, 0)],
+        };
+        let (reply, _) = oneshot::channel();
+        Request { stream: Arc::new(Stream::new(&row)), frames: Vec::new(), bytes, reply }
+    }
+
+    #[test]
+    fn a_full_queue_refuses_at_once_and_a_large_request_gets_through_alone() {
+        let queue = Queue::new(100);
+        queue.push(request(1_000)).unwrap();
+        assert!(matches!(queue.push(request(1)), Err(AppendError::Busy { waiting: 1_000, most: 100 })));
+        assert_eq!(queue.take(10).len(), 1);
+        for _ in 0..10 {
+            queue.push(request(10)).unwrap();
+        }
+        assert!(matches!(queue.push(request(1)), Err(AppendError::Busy { waiting: 100, .. })));
+        assert_eq!(queue.take(35).len(), 3);
+        queue.push(request(30)).unwrap();
+        queue.close();
+        assert!(matches!(queue.push(request(1)), Err(AppendError::Closed)));
+        assert_eq!(queue.take(1_000).len(), 8, "what waits is still given out");
+        assert!(queue.take(1_000).is_empty());
+    }
+}

@@ -29,7 +29,7 @@
 //! | `stream.rs`, `shard.rs`, `index.rs` | the same in memory |
 //! | `sequence_number.rs`, `hash_range.rs`, `stream_name.rs`, `record.rs`, `position.rs` | the vocabulary |
 //! | `disk.rs` | writing, syncing, cutting a file: the real one and, in tests, a failing one |
-//! | [`bench`] | the numbers that `millstream bench log` prints |
+//! | [`mod@bench`] | the numbers that `millstream bench log` prints |
 //!
 //! Invariants:
 //! - A record is readable and acknowledged only after the `fdatasync` that covers it. "Assigned" and "durable" are two

@@ -1,1 +1,23 @@
-//! Record formats.
+//! Record formats: bytes of records in, columns out, and back.
+//!
+//! ```text
+//!   InputSchema ─▶ RecordParser ── parse(record) … ──▶ finish ─▶ ParsedBatch { columns, row_to_record, errors }
+//!   columns ─▶ OutputWriter ─▶ EncodedRows: one byte string for each row
+//! ```
+
+mod columns;
+mod csv;
+mod json;
+mod json_scan;
+mod output;
+mod output_csv;
+mod output_json;
+mod parser;
+mod schema;
+
+#[cfg(test)]
+mod tests;
+
+pub use output::{EncodedRows, OutputColumn, OutputFormat, OutputWriter};
+pub use parser::{ParsedBatch, RecordError, RecordParser};
+pub use schema::{InputColumn, InputSchema, RecordFormat, SchemaError};

@@ -1,0 +1,188 @@
+//! Records of delimited fields: CSV, TSV and the like.
+//!
+//! Columns go by position. Missing fields are NULL, further fields are ignored, rows without a character are skipped. With
+//! quoting, a field that begins with `"` runs to the next lone `"`, delimiters and all; `""` is a quote.
+
+use crate::formats::parser::Rows;
+use crate::row_error::ErrorName;
+use memchr::memmem::Finder;
+
+/// A reader of delimited rows.
+pub(super) struct CsvReader {
+    row: Delimiter,
+    column: Delimiter,
+    quoting: bool,
+    unquoted: String,
+}
+
+struct Delimiter {
+    single: Option<u8>,
+    length: usize,
+    finder: Finder<'static>,
+}
+
+impl Delimiter {
+    fn new(text: &str) -> Delimiter {
+        let single = match text.as_bytes() {
+            [byte] => Some(*byte),
+            _ => None,
+        };
+        Delimiter { single, length: text.len(), finder: Finder::new(text.as_bytes()).into_owned() }
+    }
+
+    #[inline]
+    fn find(&self, text: &[u8]) -> Option<usize> {
+        match self.single {
+            Some(byte) => memchr::memchr(byte, text),
+            None => self.finder.find(text),
+        }
+    }
+
+    fn starts(&self, text: &str) -> bool {
+        text.as_bytes().starts_with(self.finder.needle())
+    }
+}
+
+impl CsvReader {
+    pub(super) fn new(row_delimiter: &str, column_delimiter: &str, quoting: bool) -> CsvReader {
+        CsvReader {
+            row: Delimiter::new(row_delimiter),
+            column: Delimiter::new(column_delimiter),
+            quoting,
+            unquoted: String::new(),
+        }
+    }
+
+    /// Reads the rows of a text; `count_rows` makes each row a record of its own.
+    pub(super) fn read(&mut self, text: &str, count_rows: bool, rows: &mut Rows) {
+        let mut rest = text;
+        while !rest.is_empty() {
+            let start = rest;
+            let (row, after) =
+                if self.quoting && memchr::memchr(b'"', self.first_line(rest).as_bytes()).is_some() {
+                    self.read_quoted(rest, rows)
+                } else {
+                    let end = self.row.find(rest.as_bytes());
+                    let (row, after) = match end {
+                        Some(end) => (&rest[..end], &rest[end + self.row.length..]),
+                        None => (rest, ""),
+                    };
+                    if !row.is_empty() {
+                        self.read_plain(row, rows);
+                    }
+                    (row, after)
+                };
+            if count_rows && !row.is_empty() {
+                rows.record += 1;
+            }
+            rest = after;
+            debug_assert!(rest.len() < start.len());
+        }
+    }
+
+    fn first_line<'a>(&self, text: &'a str) -> &'a str {
+        self.row.find(text.as_bytes()).map_or(text, |end| &text[..end])
+    }
+
+    /// A row without quotes.
+    fn read_plain(&self, row: &str, rows: &mut Rows) {
+        let before = rows.row_to_record.len();
+        let mut rest = Some(row);
+        for column in 0..rows.builders.len() {
+            let Some(text) = rest else {
+                rows.builders[column].push_null();
+                continue;
+            };
+            let (field, after) = match self.column.find(text.as_bytes()) {
+                Some(end) => (&text[..end], Some(&text[end + self.column.length..])),
+                None => (text, None),
+            };
+            if rows.builders[column].push_field(field).is_err() {
+                rows.roll_back(before);
+                rows.refuse_column(column, field, row.as_bytes());
+                return;
+            }
+            rest = after;
+        }
+        rows.commit();
+    }
+
+    /// A row in which quotes may hide delimiters. Gives the row and what follows it.
+    fn read_quoted<'a>(&mut self, text: &'a str, rows: &mut Rows) -> (&'a str, &'a str) {
+        let before = rows.row_to_record.len();
+        let mut refused: Option<(usize, String)> = None;
+        let mut broken = None;
+        let mut at = 0;
+        let mut column = 0;
+        let mut ended = false;
+        while !ended {
+            let rest = &text[at..];
+            self.unquoted.clear();
+            let mut field = "";
+            if let Some(quoted) = rest.strip_prefix('"') {
+                match unquote(quoted, &mut self.unquoted) {
+                    Some(length) => at += 1 + length,
+                    None => {
+                        broken = Some("a quote is not closed");
+                        at = text.len();
+                    }
+                }
+            } else {
+                let end = match (self.column.find(rest.as_bytes()), self.row.find(rest.as_bytes())) {
+                    (Some(column), Some(row)) => column.min(row),
+                    (Some(end), None) | (None, Some(end)) => end,
+                    (None, None) => rest.len(),
+                };
+                field = &rest[..end];
+                at += end;
+            }
+            let field = if self.unquoted.is_empty() { field } else { self.unquoted.as_str() };
+            if column < rows.builders.len() && refused.is_none() && broken.is_none() {
+                if rows.builders[column].push_field(field).is_err() {
+                    refused = Some((column, field.to_owned()));
+                }
+            }
+            column += 1;
+            let rest = &text[at..];
+            if rest.is_empty() || self.row.starts(rest) {
+                ended = true;
+            } else if self.column.starts(rest) {
+                at += self.column.length;
+            } else {
+                broken = broken.or(Some("text follows a closing quote"));
+                at += self.row.find(rest.as_bytes()).unwrap_or(rest.len());
+                ended = true;
+            }
+        }
+        let row = &text[..at];
+        let after = text[at..].get(self.row.length..).unwrap_or_default();
+        if let Some(reason) = broken {
+            rows.roll_back(before);
+            rows.refuse(ErrorName::ParseError, format!("the row is not CSV: {reason}"), row.as_bytes());
+        } else if let Some((column, value)) = refused {
+            rows.roll_back(before);
+            rows.refuse_column(column, &value, row.as_bytes());
+        } else {
+            for missing in column..rows.builders.len() {
+                rows.builders[missing].push_null();
+            }
+            rows.commit();
+        }
+        (row, after)
+    }
+}
+
+/// Copies a quoted field, without its first quote, to `out`; gives the bytes up to and with the closing quote.
+fn unquote(text: &str, out: &mut String) -> Option<usize> {
+    let mut at = 0;
+    loop {
+        let quote = at + memchr::memchr(b'"', &text.as_bytes()[at..])?;
+        out.push_str(&text[at..quote]);
+        at = quote + 1;
+        if text.as_bytes().get(at) != Some(&b'"') {
+            return Some(at);
+        }
+        out.push('"');
+        at += 1;
+    }
+}

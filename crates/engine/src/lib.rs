@@ -13,6 +13,9 @@
 //! | `cast` | CAST and the implied conversions |
 //! | [`functions`] | the scalar functions, one file each, and their catalog |
 //! | [`formats`] | records of CSV, TSV and JSON in, CSV and JSON out |
+//! | `operators`, `windows`, `aggregates`, `grouping` | the operators of a plan and what they are made of |
+//! | [`application`] | [`Application`]: streams, pumps, errors, checkpoints |
+//! | [`golden`] | golden files: SQL tested on a virtual clock |
 //! | [`bench`] | throughput of all that against a yardstick |
 //!
 //! Invariants:
@@ -20,6 +23,8 @@
 //! - A bad row or record never stops its neighbours and never panics: it becomes a [`RowError`].
 //! - Any slicing of the same rows gives the same values.
 
+mod aggregates;
+pub mod application;
 pub mod batch;
 pub mod bench;
 mod calendar;
@@ -28,13 +33,21 @@ mod datetime_text;
 pub mod expression;
 pub mod formats;
 pub mod functions;
+pub mod golden;
+mod grouping;
 mod number_text;
+mod operators;
 pub mod row_error;
 mod text_builder;
 pub mod values;
+mod windows;
 
+pub use application::{
+    Application, ApplicationSettings, CheckpointError, ErrorRow, PushError, RestoreReport, SwitchError, Switches,
+};
 pub use batch::{Batch, physical_type};
 pub use expression::{CompileError, CompiledExpression, Evaluated, EvaluationContext};
 pub use functions::catalog;
+pub use operators::StateError;
 pub use row_error::{ErrorName, RowError, RowErrors};
 pub use values::{ValueTypeError, array_from_values, value_at};

@@ -169,9 +169,7 @@ impl ColumnBuilder {
                 } else {
                     &text[..character_boundary(text, self.length)]
                 };
-                if !column.has_room(self.length.max(cut.len()))
-                    && !column.has_room(cut.len() + 4 * self.length)
-                {
+                if !column.has_room(cut.len() + if self.pad { self.length } else { 0 }) {
                     return Err(Misfit);
                 }
                 column.write(cut);

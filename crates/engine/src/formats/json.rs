@@ -9,6 +9,11 @@ use crate::formats::parser::Rows;
 use crate::formats::schema::{InputColumn, SchemaError};
 use crate::row_error::ErrorName;
 
+/// Values that the rows of one flattened array may have: two million, so that a small record cannot fill the memory.
+const FLATTENED_LIMIT: usize = 1 << 21;
+/// Bytes that the columns outside a flattened array may take when they are repeated for each element.
+const REPEATED_LIMIT: usize = 1 << 26;
+
 /// A reader of JSON records.
 pub(super) struct JsonReader {
     /// Names on the way to the row; `true` where an array is opened whose elements are rows.
@@ -330,6 +335,9 @@ impl JsonReader {
         }
         loop {
             let width = self.found.len();
+            if self.elements.len() + width > FLATTENED_LIMIT {
+                return scanner.error(at, "the array has too many elements for so many columns");
+            }
             self.elements.resize(self.elements.len() + width, None);
             let after = if scanner.is(at, b'{') {
                 self.walk_members(text, scanner, node, at, depth + 1, &Target::Element)?
@@ -352,6 +360,15 @@ impl JsonReader {
         let width = self.found.len();
         let any_element = self.elements.iter().any(Option::is_some);
         let count = if any_element { self.elements.len() / width } else { 1 };
+        if count > 1 {
+            let repeated: usize = self.found.iter().flatten().map(|found| found.end - found.start).sum();
+            if repeated.saturating_mul(count) > REPEATED_LIMIT {
+                let message =
+                    format!("repeating {repeated} bytes for {count} array elements takes too much memory");
+                rows.refuse(ErrorName::ParseError, message, raw.as_bytes());
+                return;
+            }
+        }
         for element in 0..count {
             for column in 0..width {
                 let inside = any_element

@@ -43,7 +43,8 @@ pub(super) enum Reader {
 /// Turns records into columns.
 ///
 /// A row of a record with a value that does not fit its column gives an error and no row; the other rows of the record
-/// stand. Nothing in a record can make this panic; memory is bounded by a small multiple of the bytes given.
+/// stand. Nothing in a record can make this panic. Memory grows with the bytes given (and the padding of CHAR columns): call
+/// [`RecordParser::finish`] after some thousand records.
 pub struct RecordParser {
     reader: Reader,
     rows: Rows,

@@ -1,1 +1,322 @@
-//! Tests.
+//! Records in and out: the documented cases and properties.
+
+use super::*;
+use crate::values::{array_from_values, value_at};
+use crate::{ErrorName, values};
+use millstream_sql::{SqlType, Value};
+use proptest::prelude::*;
+
+const TEXT: SqlType = SqlType::Varchar { length: 64 };
+
+fn csv(delimiter: &str, quoting: bool, types: &[SqlType]) -> RecordParser {
+    let columns = types
+        .iter()
+        .enumerate()
+        .map(|(index, sql_type)| InputColumn {
+            name: format!("c{index}"),
+            sql_type: *sql_type,
+            mapping: None,
+        })
+        .collect();
+    let format =
+        RecordFormat::Csv { row_delimiter: "\n".into(), column_delimiter: delimiter.into(), quoting };
+    InputSchema { format, columns }.parser().unwrap()
+}
+
+fn json_schema(row_path: &str, columns: &[(&str, SqlType)]) -> InputSchema {
+    let columns = columns
+        .iter()
+        .map(|(path, sql_type)| InputColumn {
+            name: path.trim_start_matches("$.").into(),
+            sql_type: *sql_type,
+            mapping: Some((*path).into()),
+        })
+        .collect();
+    InputSchema { format: RecordFormat::Json { record_row_path: row_path.into() }, columns }
+}
+
+fn json(row_path: &str, columns: &[(&str, SqlType)]) -> RecordParser {
+    json_schema(row_path, columns).parser().unwrap()
+}
+
+/// The rows, each as its values.
+fn rows(batch: &ParsedBatch, types: &[SqlType]) -> Vec<Vec<Value>> {
+    (0..batch.row_to_record.len())
+        .map(|row| {
+            batch
+                .columns
+                .iter()
+                .zip(types)
+                .map(|(column, sql_type)| value_at(column, *sql_type, row))
+                .collect()
+        })
+        .collect()
+}
+
+fn text(value: &str) -> Value {
+    Value::Text(value.into())
+}
+
+#[test]
+fn csv_rows_go_by_position() {
+    let types = [TEXT, TEXT, SqlType::Integer];
+    let mut parser = csv(",", true, &types);
+    parser.parse(b"Doe,John,7\nRoe,Jane,8");
+    parser.parse(b"\"a,\"\"b\"\"\nc\",,\n");
+    parser.parse(b"only");
+    parser.parse(b"1,2,3,4,5");
+    parser.parse(b"x,y,z");
+    parser.parse(b"\"open,1");
+    parser.parse(b"\"\",\"q\" ,1");
+    let batch = parser.finish();
+    assert_eq!(
+        rows(&batch, &types),
+        [
+            vec![text("Doe"), text("John"), Value::Integer(7)],
+            vec![text("Roe"), text("Jane"), Value::Integer(8)],
+            vec![text("a,\"b\"\nc"), text(""), Value::Null],
+            vec![text("only"), Value::Null, Value::Null],
+            vec![text("1"), text("2"), Value::Integer(3)],
+        ]
+    );
+    assert_eq!(batch.row_to_record, [0, 0, 1, 2, 3]);
+    let names: Vec<(u32, ErrorName)> = batch.errors.iter().map(|error| (error.record, error.name)).collect();
+    use ErrorName::{CoercionError, ParseError};
+    assert_eq!(names, [(4, CoercionError), (5, ParseError), (6, ParseError)]);
+    assert!(batch.errors[0].message.contains("\"c2\""), "{}", batch.errors[0].message);
+    assert_eq!(batch.errors[0].raw, b"x,y,z");
+}
+
+#[test]
+fn tsv_without_quoting_keeps_quotes() {
+    let types = [TEXT, SqlType::Integer];
+    let mut parser = csv("\t", false, &types);
+    parser.parse_bulk(b"\"great\t5\nbad \"one\t1\nbad\tx\nlast\t2");
+    let batch = parser.finish();
+    assert_eq!(
+        rows(&batch, &types),
+        [
+            vec![text("\"great"), Value::Integer(5)],
+            vec![text("bad \"one"), Value::Integer(1)],
+            vec![text("last"), Value::Integer(2)],
+        ]
+    );
+    assert_eq!(batch.row_to_record, [0, 1, 3]);
+    assert_eq!(batch.errors[0].record, 2);
+}
+
+#[test]
+fn arrays_make_rows() {
+    let record = br#"{"customerName":"John Doe","orders":[{"orderId":"23284","itemName":"Widget"},
+        {"orderId":"63122"},{"orderId":"77284","itemName":"Sprocket"}]}"#;
+    let check = |columns: &[(&str, SqlType)], expected: &[Vec<Value>]| {
+        let mut parser = json("$", columns);
+        parser.parse(record);
+        let batch = parser.finish();
+        let types: Vec<SqlType> = columns.iter().map(|column| column.1).collect();
+        assert_eq!(rows(&batch, &types), expected);
+        assert_eq!(batch.errors, []);
+    };
+    let john = || text("John Doe");
+    let ids = [vec![john(), text("23284")], vec![john(), text("63122")], vec![john(), text("77284")]];
+    check(&[("$.customerName", TEXT), ("$.orders[0:].orderId", TEXT)], &ids);
+    check(&[("$.customerName", TEXT), ("$.orders.orderId", TEXT)], &ids);
+    check(&[("$.customername", TEXT)], &[vec![Value::Null]]);
+    check(
+        &[("$.orders[0:].itemName", TEXT)],
+        &[vec![text("Widget")], vec![Value::Null], vec![text("Sprocket")]],
+    );
+    check(&[("$.orders[0:].itemId", TEXT)], &[vec![Value::Null]]);
+    let source = r#"[{"orderId":"23284","itemName":"Widget"},{"orderId":"63122"},{"orderId":"77284","itemName":"Sprocket"}]"#;
+    check(&[("$.orders[0:]", SqlType::Varchar { length: 200 })], &[vec![text(source)]]);
+    let two = json_schema("$", &[("$.a[0:].x", TEXT), ("$.b[0:].y", TEXT)]);
+    assert!(matches!(two.parser(), Err(SchemaError::TwoArrays { .. })));
+    let deep = json_schema("$", &[("$.a[0:].b[0:].c", TEXT)]);
+    assert!(matches!(deep.parser(), Err(SchemaError::Path { .. })));
+}
+
+#[test]
+fn documents_may_stand_together_and_rows_lie_deep() {
+    let mut parser = json("$", &[("$.a", SqlType::Integer)]);
+    parser.parse(br#"{"a":1}{"a":2} {"b":3}"#);
+    parser.parse(br#"{"a":4}{"a":"#);
+    parser.parse(b"");
+    parser.parse(b"\xff\xfe");
+    let batch = parser.finish();
+    let values: Vec<Value> = (0..4).map(|row| value_at(&batch.columns[0], SqlType::Integer, row)).collect();
+    assert_eq!(values, [Value::Integer(1), Value::Integer(2), Value::Null, Value::Integer(4)]);
+    assert_eq!(batch.errors.iter().map(|error| error.record).collect::<Vec<_>>(), [1, 2, 3]);
+    assert!(batch.errors[2].message.contains("UTF-8"));
+
+    let mut parser = json("$.Records[0:].row", &[("$.a", SqlType::Integer)]);
+    parser.parse(br#"{"Records":[{"row":{"a":1}},{"other":0},{"row":{"a":2}}]}"#);
+    assert_eq!(parser.finish().row_to_record.len(), 2);
+    let mut parser = json("$[0:]", &[("$.a", SqlType::Integer)]);
+    parser.parse(br#"[{"a":1},{"a":2}]"#);
+    assert_eq!(parser.finish().row_to_record.len(), 2);
+}
+
+#[test]
+fn values_are_coerced_by_the_table() {
+    let varchar = |length| SqlType::Varchar { length };
+    let decimal = SqlType::Decimal { precision: 5, scale: 2 };
+    let good = [
+        ("true", SqlType::Integer, Value::Integer(1)),
+        ("true", varchar(2), text("tr")),
+        ("false", SqlType::Varbinary { length: 4 }, Value::Binary(vec![0])),
+        ("0", SqlType::Boolean, Value::Boolean(false)),
+        ("7", SqlType::Boolean, Value::Boolean(true)),
+        (r#""TRUE""#, SqlType::Boolean, Value::Boolean(true)),
+        (r#""yes""#, SqlType::Boolean, Value::Boolean(false)),
+        (r#""abcdef""#, varchar(4), text("abcd")),
+        (r#""äöüß""#, varchar(3), text("äöü")),
+        (r#""ab""#, SqlType::Char { length: 4 }, text("ab  ")),
+        (r#""1992-02-14 18:35:44.0""#, SqlType::Timestamp, Value::Timestamp(698_092_544_000)),
+        (r#""2018-05-09T12:50:41.337510""#, SqlType::Timestamp, Value::Timestamp(1_525_870_241_337)),
+        (r#""1992-02-14""#, SqlType::Date, Value::Date(8_079)),
+        (r#"{ "a" : 1 }"#, varchar(20), text(r#"{"a":1}"#)),
+        ("1.50", varchar(20), text("1.50")),
+        ("1e2", SqlType::Integer, Value::Integer(100)),
+        ("12.345", decimal, Value::Decimal(1235)),
+        (r#""42""#, SqlType::SmallInt, Value::Integer(42)),
+        (r#""X'3F67'""#, SqlType::Varbinary { length: 8 }, Value::Binary(vec![0x3F, 0x67])),
+        (r#""a\u00e9\n\"\ud83d\ude00""#, TEXT, text("aé\n\"😀")),
+        ("null", SqlType::Integer, Value::Null),
+        ("1e-3", SqlType::Double, Value::Double(0.001)),
+    ];
+    for (source, sql_type, expected) in good {
+        let mut parser = json("$", &[("$.v", sql_type)]);
+        parser.parse(format!("{{\"v\":{source}}}").as_bytes());
+        let batch = parser.finish();
+        assert_eq!(batch.errors, [], "{source} into {sql_type}");
+        assert_eq!(value_at(&batch.columns[0], sql_type, 0), expected, "{source} into {sql_type}");
+    }
+    let bad = [
+        ("123.4", SqlType::Integer),
+        ("300", SqlType::TinyInt),
+        ("true", SqlType::Timestamp),
+        (r#"{"a":1}"#, SqlType::Integer),
+        (r#""abc""#, SqlType::Integer),
+        (r#""X'3F6'""#, SqlType::Varbinary { length: 8 }),
+        ("1", SqlType::Date),
+        ("1000", decimal),
+        ("1e400", SqlType::Double),
+    ];
+    for (source, sql_type) in bad {
+        let mut parser = json("$", &[("$.v", sql_type)]);
+        parser.parse(format!("{{\"v\":{source}}}").as_bytes());
+        let batch = parser.finish();
+        assert_eq!(batch.row_to_record.len(), 0, "{source} into {sql_type}");
+        assert_eq!(batch.errors[0].name, ErrorName::CoercionError, "{source} into {sql_type}");
+    }
+}
+
+#[test]
+fn hostile_records_are_refused() {
+    let mut parser = json("$", &[("$.v.w", TEXT)]);
+    for record in [
+        "[".repeat(100_000),
+        "{\"v\":".repeat(100_000),
+        format!("{{\"v\":{{\"w\":{}}}}}", "[".repeat(5_000)),
+        "{\"v\":01}".into(),
+        "{\"v\":1,}".into(),
+        "{\"v\":\"".into(),
+        "{\"v\":{\"w\":\"\\q\"}}".into(),
+        "nul".into(),
+    ] {
+        parser.parse(record.as_bytes());
+    }
+    let batch = parser.finish();
+    assert_eq!((batch.row_to_record.len(), batch.errors.len()), (0, 8));
+    let columns: Vec<(String, SqlType)> =
+        (0..1000).map(|index| (format!("$.a[0:].c{index}"), TEXT)).collect();
+    let columns: Vec<(&str, SqlType)> = columns.iter().map(|(path, t)| (path.as_str(), *t)).collect();
+    let mut parser = json("$", &columns);
+    parser.parse(format!("{{\"a\":[{}{{\"c1\":1}}]}}", "{},".repeat(100_000)).as_bytes());
+    assert_eq!(parser.finish().errors.len(), 1);
+}
+
+#[test]
+fn rows_become_records() {
+    let columns = vec![
+        OutputColumn { name: "TICKER".into(), sql_type: TEXT },
+        OutputColumn { name: "N".into(), sql_type: SqlType::Integer },
+        OutputColumn { name: "at".into(), sql_type: SqlType::Timestamp },
+        OutputColumn { name: "d".into(), sql_type: SqlType::Double },
+        OutputColumn { name: "x".into(), sql_type: SqlType::Decimal { precision: 5, scale: 2 } },
+        OutputColumn { name: "b".into(), sql_type: SqlType::Varbinary { length: 4 } },
+        OutputColumn { name: "ok".into(), sql_type: SqlType::Boolean },
+    ];
+    let values = [
+        vec![text("A,\"\n"), Value::Null],
+        vec![Value::Integer(2), Value::Integer(3)],
+        vec![Value::Timestamp(1_525_870_241_337), Value::Null],
+        vec![Value::Double(4.5), Value::Double(f64::NAN)],
+        vec![Value::Decimal(-5), Value::Null],
+        vec![Value::Binary(vec![1, 2, 3]), Value::Null],
+        vec![Value::Boolean(true), Value::Null],
+    ];
+    let arrays: Vec<_> = columns
+        .iter()
+        .zip(&values)
+        .map(|(column, values)| values::array_from_values(column.sql_type, values).unwrap())
+        .collect();
+    let written = OutputWriter::new(OutputFormat::Json { newline: false }, columns.clone()).write(&arrays);
+    let records: Vec<&str> = written.iter().map(|record| std::str::from_utf8(record).unwrap()).collect();
+    assert_eq!(
+        records,
+        [
+            r#"{"TICKER":"A,\"\n","N":2,"at":"2018-05-09 12:50:41.337","d":4.5,"x":-0.05,"b":"AQID","ok":true}"#,
+            r#"{"TICKER":null,"N":3,"at":null,"d":null,"x":null,"b":null,"ok":null}"#,
+        ]
+    );
+    let written = OutputWriter::new(OutputFormat::Csv, columns).write(&arrays);
+    let records: Vec<&str> = written.iter().map(|record| std::str::from_utf8(record).unwrap()).collect();
+    assert_eq!(records, ["\"A,\"\"\n\",2,2018-05-09 12:50:41.337,4.5,-0.05,AQID,true\n", ",3,,,,,\n"]);
+}
+
+proptest! {
+    #[test]
+    fn no_bytes_panic(records in proptest::collection::vec(proptest::collection::vec(any::<u8>(), 0..60), 1..5)) {
+        let types = [TEXT, SqlType::Integer, SqlType::Timestamp];
+        let paths = [("$.a", types[0]), ("$.b[0:].c", types[1]), ("$.b[0:].d", types[2])];
+        for mut parser in [csv(",", true, &types), csv("\t", false, &types), json("$", &paths), json("$.a[0:]", &paths)] {
+            for record in &records {
+                parser.parse(record);
+                parser.parse_bulk(record);
+            }
+            let batch = parser.finish();
+            prop_assert!(batch.columns.iter().all(|column| column.len() == batch.row_to_record.len()));
+        }
+    }
+
+    #[test]
+    fn no_almost_json_panics(record in r#"[\[\]{},:"\\a-d01.e\-u ]{0,40}"#) {
+        let mut parser = json("$", &[("$.a", TEXT), ("$.b.c", SqlType::Integer), ("$.b.d", TEXT)]);
+        parser.parse(record.as_bytes());
+        let mut quoted = csv(",", true, &[TEXT, TEXT]);
+        quoted.parse(record.as_bytes());
+        let (json, csv) = (parser.finish(), quoted.finish());
+        prop_assert!(json.columns.iter().all(|column| column.len() == json.row_to_record.len()));
+        prop_assert!(csv.columns.iter().all(|column| column.len() == csv.row_to_record.len()));
+    }
+
+    #[test]
+    fn json_written_can_be_read(items in proptest::collection::vec((proptest::option::of("\\PC{0,20}"), any::<i64>(), any::<f64>()), 1..20)) {
+        let types = [SqlType::Varchar { length: 200 }, SqlType::BigInt, SqlType::Double];
+        let names = ["a", "b", "c"];
+        let columns = names.iter().zip(types).map(|(name, sql_type)| OutputColumn { name: (*name).into(), sql_type }).collect();
+        let texts: Vec<Value> = items.iter().map(|item| item.0.as_ref().map_or(Value::Null, |text| Value::Text(text.clone()))).collect();
+        let integers: Vec<Value> = items.iter().map(|item| Value::Integer(item.1)).collect();
+        let doubles: Vec<Value> = items.iter().map(|item| if item.2.is_finite() { Value::Double(item.2) } else { Value::Null }).collect();
+        let arrays: Vec<_> = types.iter().zip([texts, integers, doubles]).map(|(t, values)| array_from_values(*t, &values).unwrap()).collect();
+        let written = OutputWriter::new(OutputFormat::Json { newline: true }, columns).write(&arrays);
+        let mut parser = json("$", &[("$.a", types[0]), ("$.b", types[1]), ("$.c", types[2])]);
+        parser.parse_bulk(&written.bytes);
+        let batch = parser.finish();
+        prop_assert_eq!(&batch.errors, &[]);
+        for (read, written) in batch.columns.iter().zip(&arrays) {
+            prop_assert_eq!(read, written);
+        }
+    }
+}

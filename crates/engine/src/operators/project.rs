@@ -38,8 +38,8 @@ impl Project {
                 match self.latest {
                     Some(latest) if time < latest => format!(
                         "rows are out of order: ROWTIME {} is before {}",
-                        crate::datetime_text::timestamp_to_text(time),
-                        crate::datetime_text::timestamp_to_text(latest)
+                        timestamp_text(time),
+                        timestamp_text(latest)
                     ),
                     _ => {
                         self.latest = Some(time);
@@ -59,6 +59,12 @@ impl Project {
         };
         Batch::new(ScalarBuffer::from(rowtimes), batch.columns)
     }
+}
+
+fn timestamp_text(millis: i64) -> String {
+    let mut text = Vec::new();
+    crate::datetime_text::write_timestamp(&mut text, millis, true);
+    String::from_utf8_lossy(&text).into_owned()
 }
 
 impl Operator for Project {

@@ -1,1 +1,3 @@
-//! Millstream control.
+//! Decides what exists, what runs, and what connects to what.
+
+pub mod view;

@@ -43,7 +43,8 @@ pub mod values;
 mod windows;
 
 pub use application::{
-    Application, ApplicationSettings, CheckpointError, ErrorRow, PushError, RestoreReport, SwitchError, Switches,
+    Application, ApplicationSettings, CheckpointError, ErrorRow, PushError, RestoreReport, SwitchError,
+    Switches,
 };
 pub use batch::{Batch, physical_type};
 pub use expression::{CompileError, CompiledExpression, Evaluated, EvaluationContext};

@@ -80,6 +80,34 @@ pub struct Node {
     pub output: Vec<Output>,
 }
 
+impl Node {
+    /// Calls `change` on every expression of this operator and of those below it.
+    pub fn for_each_expression_mut(&mut self, change: &mut dyn FnMut(&mut Expression)) {
+        match &mut self.kind {
+            NodeKind::Source(_) => {}
+            NodeKind::Filter { input, predicate } => {
+                change(predicate);
+                input.for_each_expression_mut(change);
+            }
+            NodeKind::Project { input, projection } => {
+                projection.expressions.iter_mut().chain(&mut projection.rowtime).for_each(&mut *change);
+                input.for_each_expression_mut(change);
+            }
+            NodeKind::Tumble { input, keys, aggregates, .. } | NodeKind::Stagger { input, keys, aggregates, .. } => {
+                keys.iter_mut().for_each(&mut *change);
+                aggregates.iter_mut().filter_map(|call| call.argument.as_mut()).for_each(&mut *change);
+                input.for_each_expression_mut(change);
+            }
+            NodeKind::Slide { input, windows, calls } => {
+                windows.iter_mut().flat_map(|window| &mut window.partition).for_each(&mut *change);
+                calls.iter_mut().filter_map(|call| call.argument.as_mut()).for_each(&mut *change);
+                input.for_each_expression_mut(change);
+            }
+            NodeKind::TableFunction { input, .. } => input.for_each_expression_mut(change),
+        }
+    }
+}
+
 /// A column that a node gives.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Output {

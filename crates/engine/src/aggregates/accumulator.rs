@@ -30,11 +30,23 @@ pub(crate) struct Accumulator {
 #[derive(Clone, Debug, Serialize, Deserialize)]
 enum State {
     Count(Vec<i64>),
-    Integers { sums: Vec<i128>, counts: Vec<u64> },
-    Decimals { sums: Vec<i128>, counts: Vec<u64> },
+    Integers {
+        sums: Vec<i128>,
+        counts: Vec<u64>,
+    },
+    Decimals {
+        sums: Vec<i128>,
+        counts: Vec<u64>,
+    },
     /// Sums of floats when there is one group only.
-    OneDouble { sum: LaneSum, count: u64 },
-    Doubles { sums: Vec<f64>, counts: Vec<u64> },
+    OneDouble {
+        sum: LaneSum,
+        count: u64,
+    },
+    Doubles {
+        sums: Vec<f64>,
+        counts: Vec<u64>,
+    },
     Extremes(Vec<Value>),
     Moments(Vec<Moments>),
     /// ANY: whether one was TRUE.
@@ -143,7 +155,9 @@ impl Accumulator {
                         }
                         Some(nulls) => {
                             sum.add_where(slice, |index| nulls.is_valid(range.start + index));
-                            *count += nulls.slice(range.start, range.len()).iter().filter(|valid| *valid).count() as u64;
+                            *count +=
+                                nulls.slice(range.start, range.len()).iter().filter(|valid| *valid).count()
+                                    as u64;
                         }
                     }
                     return;
@@ -193,7 +207,10 @@ impl Accumulator {
                 _ => {}
             }
         }
-        self.update_rows(values, ids.iter().enumerate().map(|(index, group)| (start + index, *group as usize)));
+        self.update_rows(
+            values,
+            ids.iter().enumerate().map(|(index, group)| (start + index, *group as usize)),
+        );
     }
 
     /// The general way: row by row.
@@ -240,7 +257,9 @@ impl Accumulator {
                         extremes[group] = value;
                     }
                 }
-                State::Moments(moments) => moments[group].add(values.as_primitive::<Float64Type>().value(row)),
+                State::Moments(moments) => {
+                    moments[group].add(values.as_primitive::<Float64Type>().value(row))
+                }
                 State::Any(found) => found[group] |= values.as_boolean().value(row),
                 State::Every(found) => {
                     let value = values.as_boolean().value(row);
@@ -263,7 +282,8 @@ impl Accumulator {
                 })
             })
             .collect();
-        let array = array_from_values(self.result_type, &values).expect("an aggregate gives values of its own type");
+        let array =
+            array_from_values(self.result_type, &values).expect("an aggregate gives values of its own type");
         (array, errors)
     }
 
@@ -278,7 +298,9 @@ impl Accumulator {
             },
             State::Decimals { sums, counts } => match (counts[group], self.argument_type, self.result_type) {
                 (0, _, _) => Value::Null,
-                (count, SqlType::Decimal { scale, .. }, SqlType::Decimal { scale: result_scale, .. }) if averages => {
+                (count, SqlType::Decimal { scale, .. }, SqlType::Decimal { scale: result_scale, .. })
+                    if averages =>
+                {
                     Value::Decimal(average_of_decimals(sums[group], count, scale, result_scale)?)
                 }
                 _ => Value::Decimal(decimal_in_range(sums[group])?),
@@ -286,7 +308,9 @@ impl Accumulator {
             State::OneDouble { sum, count } => double_result(sum.total(), *count, averages),
             State::Doubles { sums, counts } => double_result(sums[group], counts[group], averages),
             State::Extremes(extremes) => extremes[group].clone(),
-            State::Moments(moments) => moments[group].result(self.function).map_or(Value::Null, Value::Double),
+            State::Moments(moments) => {
+                moments[group].result(self.function).map_or(Value::Null, Value::Double)
+            }
             State::Any(found) => Value::Boolean(found[group]),
             State::Every(found) => found[group].map_or(Value::Null, Value::Boolean),
         };

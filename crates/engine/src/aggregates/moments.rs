@@ -64,7 +64,9 @@ mod tests {
     fn deviations_match_the_documented_example() {
         let mut moments = Moments::default();
         [10.0, 12.0, 14.0].into_iter().for_each(|value| moments.add(value));
-        assert!((moments.result(AggregateFunction::StddevPop).unwrap() - 1.632_993_161_855_452).abs() < 1e-12);
+        assert!(
+            (moments.result(AggregateFunction::StddevPop).unwrap() - 1.632_993_161_855_452).abs() < 1e-12
+        );
         assert_eq!(moments.result(AggregateFunction::VarSamp), Some(4.0));
         let mut single = Moments::default();
         assert_eq!(single.result(AggregateFunction::VarPop), None);

@@ -90,7 +90,8 @@ impl Application {
     pub fn save(&self) -> Result<Vec<u8>, CheckpointError> {
         let mut pumps = Vec::new();
         for pump in &self.pumps {
-            let operators = pump.operators.iter().map(|operator| operator.save()).collect::<Result<_, _>>()?;
+            let operators =
+                pump.operators.iter().map(|operator| operator.save()).collect::<Result<_, _>>()?;
             let name = pump.name.to_string();
             let fingerprint = self.fingerprint_of(&name);
             pumps.push(SavedPump { name, fingerprint, operators });
@@ -99,7 +100,8 @@ impl Application {
             let state = &self.streams[index];
             let (writers, given) = state.merge.parts();
             let types: Vec<SqlType> = stream.columns.iter().map(|column| column.sql_type).collect();
-            let names = self.pumps.iter().filter(|pump| pump.target.0 == index).map(|pump| pump.name.to_string());
+            let names =
+                self.pumps.iter().filter(|pump| pump.target.0 == index).map(|pump| pump.name.to_string());
             let writers = writers.iter().zip(names).map(|(writer, pump)| SavedWriter {
                 pump,
                 bound: writer.bound,
@@ -177,9 +179,11 @@ impl Application {
     }
 
     fn fingerprint_of(&self, pump: &str) -> u64 {
-        self.program.pumps.iter().find(|planned| planned.name == pump).map_or(0, |planned| {
-            fingerprint(planned, &self.program)
-        })
+        self.program
+            .pumps
+            .iter()
+            .find(|planned| planned.name == pump)
+            .map_or(0, |planned| fingerprint(planned, &self.program))
     }
 }
 
@@ -192,11 +196,13 @@ fn fingerprint(pump: &Pump, program: &Program) -> u64 {
     let streams: Vec<_> = program.streams.iter().map(|stream| (&stream.name, &stream.columns)).collect();
     let text = format!("{pump:?} {streams:?}");
     // FNV-1a, 64 bits: stable over builds.
-    text.bytes().fold(0xcbf2_9ce4_8422_2325, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3))
+    text.bytes()
+        .fold(0xcbf2_9ce4_8422_2325, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3))
 }
 
 fn saved_row(row: &Batch, types: &[SqlType]) -> (i64, Vec<Value>) {
-    let values = row.columns.iter().zip(types).map(|(column, sql_type)| value_at(column, *sql_type, 0)).collect();
+    let values =
+        row.columns.iter().zip(types).map(|(column, sql_type)| value_at(column, *sql_type, 0)).collect();
     (row.rowtimes[0], values)
 }
 

@@ -54,8 +54,11 @@ impl ErrorRow {
         pump: &Arc<str>,
         now: i64,
     ) -> ErrorRow {
-        let texts: Vec<String> =
-            types.iter().zip(&batch.columns).map(|(sql_type, column)| text(&value_at(column, *sql_type, row))).collect();
+        let texts: Vec<String> = types
+            .iter()
+            .zip(&batch.columns)
+            .map(|(sql_type, column)| text(&value_at(column, *sql_type, row)))
+            .collect();
         ErrorRow {
             error_time: now,
             error_name: error.name.as_str().to_owned(),

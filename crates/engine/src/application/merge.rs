@@ -48,7 +48,9 @@ impl Merge {
         }
         let mut messages = Vec::new();
         if !released.is_empty() {
-            messages.push(Message::Rows(Batch::concat(&released).expect("all rows have the columns of the stream")));
+            messages.push(Message::Rows(
+                Batch::concat(&released).expect("all rows have the columns of the stream"),
+            ));
         }
         let bound = self.bound();
         if bound > self.given {
@@ -66,11 +68,10 @@ impl Merge {
             .enumerate()
             .filter_map(|(index, writer)| Some((index, writer.waiting.front()?.rowtimes[0])))
             .min_by_key(|(index, rowtime)| (*rowtime, *index))?;
-        let others_have_come = self
-            .writers
-            .iter()
-            .enumerate()
-            .all(|(other, writer)| other == index || !writer.waiting.is_empty() || writer.bound >= rowtime);
+        let others_have_come =
+            self.writers.iter().enumerate().all(|(other, writer)| {
+                other == index || !writer.waiting.is_empty() || writer.bound >= rowtime
+            });
         if others_have_come { self.writers[index].waiting.pop_front() } else { None }
     }
 

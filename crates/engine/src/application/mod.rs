@@ -102,12 +102,18 @@ impl Application {
                 continue;
             }
             let seed = settings.seed.wrapping_add((number as u64).wrapping_mul(0xd1b5_4a32_d192_ed03));
-            let build_settings =
-                BuildSettings { seed, range_excludes_lower_bound: settings.switches.range_lower_bound_exclusive };
+            let build_settings = BuildSettings {
+                seed,
+                range_excludes_lower_bound: settings.switches.range_lower_bound_exclusive,
+            };
             let chain = build(&pump.query, build_settings)?;
             let target = &program.streams[pump.target.0];
-            let not_null =
-                target.columns.iter().enumerate().filter(|(_, column)| column.not_null).map(|(index, _)| index);
+            let not_null = target
+                .columns
+                .iter()
+                .enumerate()
+                .filter(|(_, column)| column.not_null)
+                .map(|(index, _)| index);
             pumps.push(RunningPump {
                 name: Arc::from(pump.name.as_str()),
                 source: chain.source,
@@ -248,7 +254,12 @@ impl Application {
 }
 
 impl RunningPump {
-    fn run(&mut self, messages: &[Message], evaluation: EvaluationContext, errors: &mut Vec<ErrorRow>) -> Vec<Message> {
+    fn run(
+        &mut self,
+        messages: &[Message],
+        evaluation: EvaluationContext,
+        errors: &mut Vec<ErrorRow>,
+    ) -> Vec<Message> {
         let mut messages = messages.to_vec();
         let mut context = RunContext { evaluation, pump: &self.name, errors };
         for operator in &mut self.operators {
@@ -299,7 +310,8 @@ fn refuse_nulls(batch: &Batch, not_null: &[usize], types: &[SqlType], context: &
 /// Whether rows must go one by one for the output to be independent of batches: where several pumps write one stream,
 /// rows of one ROWTIME leave in the order in which they came; and CURRENT_ROW_TIMESTAMP differs from row to row.
 fn needs_single_rows(program: &Program, writers: &[usize]) -> bool {
-    writers.iter().any(|writers| *writers > 1) || program.pumps.iter().any(|pump| reads_row_clock(&pump.query))
+    writers.iter().any(|writers| *writers > 1)
+        || program.pumps.iter().any(|pump| reads_row_clock(&pump.query))
 }
 
 fn reads_row_clock(node: &Node) -> bool {
@@ -312,7 +324,8 @@ fn reads_row_clock(node: &Node) -> bool {
         NodeKind::Project { input, projection } => {
             projection.expressions.iter().chain(&projection.rowtime).any(asks) || reads_row_clock(input)
         }
-        NodeKind::Tumble { input, keys, aggregates, .. } | NodeKind::Stagger { input, keys, aggregates, .. } => {
+        NodeKind::Tumble { input, keys, aggregates, .. }
+        | NodeKind::Stagger { input, keys, aggregates, .. } => {
             keys.iter().chain(aggregates.iter().filter_map(|call| call.argument.as_ref())).any(asks)
                 || reads_row_clock(input)
         }

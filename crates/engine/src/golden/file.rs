@@ -125,8 +125,9 @@ impl<'t> Reader<'t> {
                 return Ok(());
             }
             "set" => {
-                let (key, value) =
-                    rest.split_once(char::is_whitespace).ok_or_else(|| fail("write set KEY VALUE".to_owned()))?;
+                let (key, value) = rest
+                    .split_once(char::is_whitespace)
+                    .ok_or_else(|| fail("write set KEY VALUE".to_owned()))?;
                 return self.set(key, value.trim()).map_err(fail);
             }
             "application" => return self.application(at),
@@ -135,8 +136,9 @@ impl<'t> Reader<'t> {
             "checkpoint" => StepKind::Checkpoint,
             "expect" => self.expect(at, rest)?,
             "eval" => {
-                let (expression, result) =
-                    rest.rsplit_once("=>").ok_or_else(|| fail("write eval EXPRESSION => VALUE".to_owned()))?;
+                let (expression, result) = rest
+                    .rsplit_once("=>")
+                    .ok_or_else(|| fail("write eval EXPRESSION => VALUE".to_owned()))?;
                 let expected = match result.trim() {
                     "ERROR" => EvalResult::Error,
                     "INVALID" => EvalResult::Invalid,
@@ -157,7 +159,8 @@ impl<'t> Reader<'t> {
 
     fn set(&mut self, key: &str, value: &str) -> Result<(), String> {
         if key == "seed" {
-            self.file.seed = value.parse().map_err(|_| format!("'{value}' is not a seed: write a whole number"))?;
+            self.file.seed =
+                value.parse().map_err(|_| format!("'{value}' is not a seed: write a whole number"))?;
             return Ok(());
         }
         self.file.switches.set(key, value).map_err(|error| error.to_string())
@@ -235,7 +238,11 @@ impl<'t> Reader<'t> {
             let fields = split_fields(text);
             let columns = &self.file.inputs[input].columns;
             if fields.len() != columns.len() + 1 {
-                let message = format!("a row has a ROWTIME and {} values, this has {}", columns.len(), fields.len() - 1);
+                let message = format!(
+                    "a row has a ROWTIME and {} values, this has {}",
+                    columns.len(),
+                    fields.len() - 1
+                );
                 return Err((line, message));
             }
             let rowtime = parse_time_of_row(&fields[0]).map_err(|message| (line, message))?;
@@ -297,16 +304,17 @@ fn expect_invalid(at: usize, rest: &str) -> Result<StepKind, Mistake> {
     let position = if place == "*" {
         None
     } else {
-        let parsed = place
-            .split_once(':')
-            .and_then(|(line, column)| Some((line.parse().ok()?, column.parse().ok()?)));
+        let parsed =
+            place.split_once(':').and_then(|(line, column)| Some((line.parse().ok()?, column.parse().ok()?)));
         Some(parsed.ok_or_else(|| (at, "write expect invalid LINE:COL TEXT".to_owned()))?)
     };
     Ok(StepKind::ExpectInvalid { position, text: text.trim().to_owned() })
 }
 
 fn unquoted(name: &str) -> String {
-    name.strip_prefix('"').and_then(|rest| rest.strip_suffix('"')).map_or(name.to_owned(), |n| n.replace("\"\"", "\""))
+    name.strip_prefix('"')
+        .and_then(|rest| rest.strip_suffix('"'))
+        .map_or(name.to_owned(), |n| n.replace("\"\"", "\""))
 }
 
 /// Splits at the commas outside parentheses.

@@ -10,7 +10,10 @@ pub(crate) enum Expected {
     /// `*`
     Anything,
     /// `~0.92 +- 0.05`
-    About { center: f64, tolerance: f64 },
+    About {
+        center: f64,
+        tolerance: f64,
+    },
     /// `NULL`
     Null,
     Boolean(bool),
@@ -116,7 +119,8 @@ fn hex(digits: &str) -> Result<Vec<u8>, String> {
     }
     (0..digits.len() / 2)
         .map(|index| {
-            u8::from_str_radix(&digits[2 * index..2 * index + 2], 16).map_err(|_| format!("X'{digits}' is not hex"))
+            u8::from_str_radix(&digits[2 * index..2 * index + 2], 16)
+                .map_err(|_| format!("X'{digits}' is not hex"))
         })
         .collect()
 }

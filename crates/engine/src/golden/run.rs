@@ -114,7 +114,8 @@ impl<'f> Runner<'f> {
                 None => self.fail(line, "the application was accepted"),
                 Some(first) => {
                     let found = first.position(&application.text);
-                    let at_place = position.is_none_or(|(line, column)| found.line == line && found.column == column);
+                    let at_place =
+                        position.is_none_or(|(line, column)| found.line == line && found.column == column);
                     if !at_place || !first.message.contains(wanted.as_str()) {
                         let shown = first.render("application", &application.text);
                         self.fail(line, format!("another mistake was found first, at {found}:\n{shown}"));
@@ -190,7 +191,10 @@ impl<'f> Runner<'f> {
                 match restored {
                     Ok((mut application, report)) => {
                         if !report.started_afresh.is_empty() {
-                            self.fail(step.line, format!("pumps lost their state: {:?}", report.started_afresh));
+                            self.fail(
+                                step.line,
+                                format!("pumps lost their state: {:?}", report.started_afresh),
+                            );
                         }
                         self.subscribe(&mut application);
                         running.application = application;
@@ -207,7 +211,10 @@ impl<'f> Runner<'f> {
                 let errors = std::mem::take(&mut running.errors);
                 if errors.len() != *count {
                     let shown = errors.iter().map(|error| format!("\n  {error}")).collect::<String>();
-                    self.fail(step.line, format!("expected {count} row errors, found {}:{shown}", errors.len()));
+                    self.fail(
+                        step.line,
+                        format!("expected {count} row errors, found {}:{shown}", errors.len()),
+                    );
                 }
             }
             StepKind::ExpectInvalid { .. } | StepKind::Eval { .. } => {}
@@ -227,8 +234,11 @@ impl<'f> Runner<'f> {
             self.fail(line, format!("the application has no stream {stream}"));
             return;
         };
-        let types: Vec<SqlType> =
-            running.application.program().streams[id.0].columns.iter().map(|column| column.sql_type).collect();
+        let types: Vec<SqlType> = running.application.program().streams[id.0]
+            .columns
+            .iter()
+            .map(|column| column.sql_type)
+            .collect();
         let batches = running.outputs.remove(&id).unwrap_or_default();
         let actual: Vec<(i64, Vec<Value>)> = batches
             .iter()
@@ -303,7 +313,8 @@ impl<'f> Runner<'f> {
             (EvalResult::Value(expected), Ok(value)) => {
                 if !matches(expected, &value, expression.sql_type) {
                     let found = write_value(&value, expression.sql_type);
-                    let message = format!("{text} gave {found} of type {}, expected {expected:?}", expression.sql_type);
+                    let message =
+                        format!("{text} gave {found} of type {}, expected {expected:?}", expression.sql_type);
                     self.fail(step.line, message);
                 }
             }
@@ -321,7 +332,8 @@ impl Running {
             }
         }
         let errors = self.application.take_errors();
-        self.errors.extend(errors.into_iter().map(|error| format!("{}: {}", error.error_name, error.message)));
+        self.errors
+            .extend(errors.into_iter().map(|error| format!("{}: {}", error.error_name, error.message)));
     }
 }
 
@@ -352,7 +364,12 @@ fn row_matches(expected: &ExpectedRow, (rowtime, values): &(i64, Vec<Value>), ty
         && expected.values.iter().zip(values.iter().zip(types)).all(|(e, (value, t))| matches(e, value, *t))
 }
 
-fn same_rows(expected: &[ExpectedRow], actual: &[(i64, Vec<Value>)], types: &[SqlType], unordered: bool) -> bool {
+fn same_rows(
+    expected: &[ExpectedRow],
+    actual: &[(i64, Vec<Value>)],
+    types: &[SqlType],
+    unordered: bool,
+) -> bool {
     if expected.len() != actual.len() {
         return false;
     }

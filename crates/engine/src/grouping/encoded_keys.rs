@@ -5,8 +5,8 @@
 
 use arrow_array::cast::AsArray;
 use arrow_array::types::{
-    Date32Type, Decimal128Type, DurationMillisecondType, Float32Type, Float64Type, Int8Type, Int16Type, Int32Type,
-    Int64Type, Time32MillisecondType, TimestampMillisecondType,
+    Date32Type, Decimal128Type, DurationMillisecondType, Float32Type, Float64Type, Int8Type, Int16Type,
+    Int32Type, Int64Type, Time32MillisecondType, TimestampMillisecondType,
 };
 use arrow_array::{Array, ArrayRef, StringArray};
 use arrow_schema::DataType;
@@ -22,10 +22,7 @@ pub(crate) enum EncodedKeys {
     /// One text a row.
     Texts(StringArray),
     /// One byte string a row: `bytes[ends[row - 1]..ends[row]]`.
-    Bytes {
-        bytes: Vec<u8>,
-        ends: Vec<usize>,
-    },
+    Bytes { bytes: Vec<u8>, ends: Vec<usize> },
 }
 
 impl EncodedKeys {
@@ -97,15 +94,25 @@ fn encode_element(column: &ArrayRef, row: usize, out: &mut Vec<u8>) {
     match column.data_type() {
         DataType::Boolean => out.push(u8::from(column.as_boolean().value(row))),
         DataType::Int8 => out.extend_from_slice(&column.as_primitive::<Int8Type>().value(row).to_le_bytes()),
-        DataType::Int16 => out.extend_from_slice(&column.as_primitive::<Int16Type>().value(row).to_le_bytes()),
-        DataType::Int32 => out.extend_from_slice(&column.as_primitive::<Int32Type>().value(row).to_le_bytes()),
-        DataType::Int64 => out.extend_from_slice(&column.as_primitive::<Int64Type>().value(row).to_le_bytes()),
-        DataType::Date32 => out.extend_from_slice(&column.as_primitive::<Date32Type>().value(row).to_le_bytes()),
+        DataType::Int16 => {
+            out.extend_from_slice(&column.as_primitive::<Int16Type>().value(row).to_le_bytes())
+        }
+        DataType::Int32 => {
+            out.extend_from_slice(&column.as_primitive::<Int32Type>().value(row).to_le_bytes())
+        }
+        DataType::Int64 => {
+            out.extend_from_slice(&column.as_primitive::<Int64Type>().value(row).to_le_bytes())
+        }
+        DataType::Date32 => {
+            out.extend_from_slice(&column.as_primitive::<Date32Type>().value(row).to_le_bytes())
+        }
         DataType::Time32(_) => {
             out.extend_from_slice(&column.as_primitive::<Time32MillisecondType>().value(row).to_le_bytes());
         }
         DataType::Timestamp(_, _) => {
-            out.extend_from_slice(&column.as_primitive::<TimestampMillisecondType>().value(row).to_le_bytes());
+            out.extend_from_slice(
+                &column.as_primitive::<TimestampMillisecondType>().value(row).to_le_bytes(),
+            );
         }
         DataType::Duration(_) => {
             out.extend_from_slice(&column.as_primitive::<DurationMillisecondType>().value(row).to_le_bytes());

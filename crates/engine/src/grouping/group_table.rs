@@ -38,12 +38,6 @@ impl GroupTable {
         self.ends.clear();
     }
 
-    /// The key bytes of a group.
-    pub(crate) fn key(&self, group: usize) -> &[u8] {
-        let start = if group == 0 { 0 } else { self.ends[group - 1] };
-        &self.bytes[start..self.ends[group]]
-    }
-
     /// The group of a key, new or known.
     pub(crate) fn group(&mut self, key: &[u8]) -> u32 {
         let hash_of_key = hash(key);
@@ -61,11 +55,6 @@ impl GroupTable {
         self.bytes.extend_from_slice(key);
         self.ends.push(self.bytes.len());
         group
-    }
-
-    /// The group of a key if it is known.
-    pub(crate) fn find(&self, key: &[u8]) -> Option<u32> {
-        self.table.find(hash(key), |group| self.key(*group as usize) == key).copied()
     }
 
     /// Appends the group of each row in `range` to `ids`.

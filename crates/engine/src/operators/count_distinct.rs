@@ -36,7 +36,10 @@ impl CountDistinct {
         let count = i64::try_from(self.state.items.count()).unwrap_or(i64::MAX);
         self.state.items.clear();
         if count > 0 {
-            outbox.rows(Batch::new(ScalarBuffer::from(vec![end]), vec![Arc::new(Int64Array::from(vec![count]))]));
+            outbox.rows(Batch::new(
+                ScalarBuffer::from(vec![end]),
+                vec![Arc::new(Int64Array::from(vec![count]))],
+            ));
         }
     }
 

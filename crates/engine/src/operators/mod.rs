@@ -96,7 +96,9 @@ pub(crate) struct Chain {
 pub(crate) fn build(node: &Node, settings: BuildSettings) -> Result<Chain, CompileError> {
     let (input, operator): (&Node, Box<dyn Operator>) = match &node.kind {
         NodeKind::Source(source) => return Ok(Chain { source: *source, operators: Vec::new() }),
-        NodeKind::Filter { input, predicate } => (input, Box::new(filter::Filter::new(predicate, column_types(input))?)),
+        NodeKind::Filter { input, predicate } => {
+            (input, Box::new(filter::Filter::new(predicate, column_types(input))?))
+        }
         NodeKind::Project { input, projection } => {
             (input, Box::new(project::Project::new(projection, column_types(input))?))
         }
@@ -124,7 +126,8 @@ pub(crate) fn build(node: &Node, settings: BuildSettings) -> Result<Chain, Compi
         }
     };
     // Each operator of a query has generators of its own.
-    let below = BuildSettings { seed: settings.seed.wrapping_mul(0x9e37_79b9_7f4a_7c15).wrapping_add(1), ..settings };
+    let below =
+        BuildSettings { seed: settings.seed.wrapping_mul(0x9e37_79b9_7f4a_7c15).wrapping_add(1), ..settings };
     let mut chain = build(input, below)?;
     chain.operators.push(operator);
     Ok(chain)

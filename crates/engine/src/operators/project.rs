@@ -26,7 +26,13 @@ impl Project {
     }
 
     /// Gives each row its own time; rows that would go backwards, or have none, are refused.
-    fn retime(&mut self, input: &Batch, output: Batch, times: &dyn Array, context: &mut RunContext<'_>) -> Batch {
+    fn retime(
+        &mut self,
+        input: &Batch,
+        output: Batch,
+        times: &dyn Array,
+        context: &mut RunContext<'_>,
+    ) -> Batch {
         let times = times.as_primitive::<TimestampMillisecondType>();
         let mut kept: Vec<u32> = Vec::with_capacity(times.len());
         let mut rowtimes = Vec::with_capacity(times.len());

@@ -32,7 +32,9 @@ pub(super) fn evaluate_all(
     batch = batch.filter(&kept).expect("the mask has one value for each row");
     let columns = columns
         .iter()
-        .map(|column| arrow_select::filter::filter(column, &kept).expect("the mask has one value for each row"))
+        .map(|column| {
+            arrow_select::filter::filter(column, &kept).expect("the mask has one value for each row")
+        })
         .collect();
     (batch, columns)
 }
@@ -60,5 +62,12 @@ pub(super) fn report_row(
     types: &[SqlType],
     context: &mut RunContext<'_>,
 ) {
-    context.errors.push(ErrorRow::of_batch_row(error, batch, row, types, context.pump, context.evaluation.now));
+    context.errors.push(ErrorRow::of_batch_row(
+        error,
+        batch,
+        row,
+        types,
+        context.pump,
+        context.evaluation.now,
+    ));
 }

@@ -103,7 +103,9 @@ impl Window {
     /// Drops partitions whose rows no later row can see, so that memory is bounded by the rows of the window. The
     /// work is paid for by the rows that came since the last time.
     fn sweep(&mut self, bound: i64) {
-        if !matches!(self.frame, Frame::Range { .. }) || self.rows_since_sweep < self.partitions.len().max(1_024) {
+        if !matches!(self.frame, Frame::Range { .. })
+            || self.rows_since_sweep < self.partitions.len().max(1_024)
+        {
             return;
         }
         self.rows_since_sweep = 0;
@@ -141,7 +143,9 @@ impl Window {
         let argument_types: Vec<SqlType> = self
             .calls
             .iter()
-            .map(|call| calls[*call].plan.argument.as_ref().map_or(SqlType::Null, |argument| argument.sql_type))
+            .map(|call| {
+                calls[*call].plan.argument.as_ref().map_or(SqlType::Null, |argument| argument.sql_type)
+            })
             .collect();
         for row in 0..batch.len() {
             let rowtime = batch.rowtimes[row];

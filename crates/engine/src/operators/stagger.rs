@@ -115,7 +115,8 @@ impl Stagger {
         let mut columns: Vec<ArrayRef> = Vec::new();
         for (index, sql_type) in self.key_types.iter().enumerate() {
             let keys: Vec<Value> = closed.iter().map(|window| window.keys[index].clone()).collect();
-            columns.push(array_from_values(*sql_type, &keys).expect("keys have the type of their expression"));
+            columns
+                .push(array_from_values(*sql_type, &keys).expect("keys have the type of their expression"));
         }
         let key_columns = columns.clone();
         let mut kept = vec![true; closed.len()];
@@ -163,7 +164,8 @@ impl Operator for Stagger {
                 Some(place) => *place,
                 None => {
                     let types = self.key_types.iter().enumerate();
-                    let keys = types.map(|(index, sql_type)| value_at(&values[index], *sql_type, row)).collect();
+                    let keys =
+                        types.map(|(index, sql_type)| value_at(&values[index], *sql_type, row)).collect();
                     self.open_window(rowtime, key, keys)
                 }
             };

@@ -191,10 +191,12 @@ impl Tumble {
             return;
         }
         let groups: Vec<usize> = (0..count).collect();
-        let mut columns: Vec<ArrayRef> = Vec::with_capacity(self.key_types.len() + self.state.accumulators.len());
+        let mut columns: Vec<ArrayRef> =
+            Vec::with_capacity(self.key_types.len() + self.state.accumulators.len());
         for (index, sql_type) in self.key_types.iter().enumerate() {
             let keys: Vec<Value> = self.state.group_keys.iter().map(|keys| keys[index].clone()).collect();
-            columns.push(array_from_values(*sql_type, &keys).expect("keys have the type of their expression"));
+            columns
+                .push(array_from_values(*sql_type, &keys).expect("keys have the type of their expression"));
         }
         let mut failed = Vec::new();
         for accumulator in &self.state.accumulators {
@@ -210,7 +212,8 @@ impl Tumble {
                     let keys = &batch.columns[..self.key_types.len()];
                     let row = Batch::new(batch.rowtimes.clone(), keys.to_vec());
                     let now = context.evaluation.now;
-                    let error = ErrorRow::of_batch_row(&error, &row, group, &self.key_types, context.pump, now);
+                    let error =
+                        ErrorRow::of_batch_row(&error, &row, group, &self.key_types, context.pump, now);
                     context.errors.push(error);
                 }
             }

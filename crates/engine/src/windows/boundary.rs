@@ -7,10 +7,7 @@ use millstream_sql::Value;
 #[derive(Debug)]
 pub(crate) enum WindowBoundary {
     /// Windows of one length: `[offset + k * period, offset + (k + 1) * period)`.
-    Periodic {
-        period: i64,
-        offset: i64,
-    },
+    Periodic { period: i64, offset: i64 },
     /// A monotonic key of ROWTIME alone: the window ends where its value changes.
     Key(CompiledExpression),
 }
@@ -23,10 +20,13 @@ impl WindowBoundary {
     pub(crate) fn end_of(&self, rowtime: i64, context: &EvaluationContext) -> i64 {
         match self {
             WindowBoundary::Periodic { period, offset } => {
-                let start = (rowtime - offset).div_euclid(*period).saturating_mul(*period).saturating_add(*offset);
+                let start =
+                    (rowtime - offset).div_euclid(*period).saturating_mul(*period).saturating_add(*offset);
                 start.saturating_add(*period)
             }
-            WindowBoundary::Key(key) => search(rowtime, |instant| key.evaluate_rowtime_only(instant, context).ok()),
+            WindowBoundary::Key(key) => {
+                search(rowtime, |instant| key.evaluate_rowtime_only(instant, context).ok())
+            }
         }
     }
 }

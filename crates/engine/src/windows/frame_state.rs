@@ -150,10 +150,14 @@ impl CallState {
             }
             WindowFunction::Aggregate(function) => match function {
                 A::Count => CallState::Count { count: 0, held: VecDeque::new() },
-                A::Sum | A::Avg if argument_type == SqlType::Double => CallState::Doubles(TwoStacks::default()),
+                A::Sum | A::Avg if argument_type == SqlType::Double => {
+                    CallState::Doubles(TwoStacks::default())
+                }
                 A::Sum | A::Avg => CallState::Exact { sum: 0, count: 0, held: VecDeque::new() },
                 A::Min | A::Max => CallState::Extremes { held: VecDeque::new(), oldest: 0, next: 0 },
-                A::StddevPop | A::StddevSamp | A::VarPop | A::VarSamp => CallState::Moments(TwoStacks::default()),
+                A::StddevPop | A::StddevSamp | A::VarPop | A::VarSamp => {
+                    CallState::Moments(TwoStacks::default())
+                }
                 A::Any | A::Every => CallState::Truths { yes: 0, no: 0, held: VecDeque::new() },
             },
             WindowFunction::ExpAvg { .. } => CallState::Decayed(TwoStacks::default()),
@@ -317,9 +321,12 @@ impl CallState {
                 (_, 0, 0) => Value::Null,
                 (_, _, no) => Value::Boolean(*no == 0),
             },
-            CallState::Distinct { values, .. } => {
-                distinct_result(values.values().map(|(_, value)| value), function, argument_type, call.sql_type)?
-            }
+            CallState::Distinct { values, .. } => distinct_result(
+                values.values().map(|(_, value)| value),
+                function,
+                argument_type,
+                call.sql_type,
+            )?,
             CallState::Decayed(_) | CallState::Values(_) => Value::Null,
         })
     }
@@ -348,7 +355,8 @@ impl CallState {
             }
             WindowFunction::Lag { offset: 0, .. } => values.back(),
             WindowFunction::Lag { offset, default, ignore_nulls } => {
-                let before = values.iter().rev().skip(1).filter(counted(*ignore_nulls)).nth(place(offset - 1));
+                let before =
+                    values.iter().rev().skip(1).filter(counted(*ignore_nulls)).nth(place(offset - 1));
                 return before.cloned().or_else(|| default.clone()).unwrap_or(Value::Null);
             }
             WindowFunction::Aggregate(_) | WindowFunction::ExpAvg { .. } => None,

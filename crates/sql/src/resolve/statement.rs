@@ -161,6 +161,12 @@ impl Resolver<'_> {
         }
         let resolved = self.query(&insert.query);
         let target = target?;
+        if let Some((node, _)) = &resolved
+            && self.feeds(target, node)
+        {
+            let message = format!("stream \"{}\" would feed itself: its rows would go round for ever", target_name.value);
+            return self.error_with_hint(target_name.span, message, "insert into a stream that this query does not read");
+        }
         if self.stream(target).is_input {
             let message = format!("\"{}\" is an input stream: only the service writes it", target_name.value);
             return self.error_with_hint(
@@ -186,6 +192,24 @@ impl Resolver<'_> {
             );
         }
         self.assign(node, &stream, &positions, &spans, target_name).map(|node| (target, node))
+    }
+
+    /// Whether rows of `stream` reach the query, directly or over other pumps.
+    fn feeds(&self, stream: StreamId, query: &Node) -> bool {
+        let mut reached = vec![stream];
+        let mut next = 0;
+        while let Some(id) = reached.get(next).copied() {
+            next += 1;
+            if reads(query, id) {
+                return true;
+            }
+            for pump in self.pumps.iter().filter(|pump| reads(&pump.query, id)) {
+                if !reached.contains(&pump.target) {
+                    reached.push(pump.target);
+                }
+            }
+        }
+        false
     }
 
     /// The places of the columns that the query fills, in its order.

@@ -66,9 +66,7 @@ fn explain(names: &[String], attribution: &[ColumnAttribution], with_directional
         if index > 0 {
             out.push(',');
         }
-        let mut quoted = Vec::new();
-        crate::formats::write_json_string(&mut quoted, name);
-        out.push_str(&String::from_utf8_lossy(&quoted));
+        crate::formats::push_json_text(&mut out, name);
         out.push_str(":{");
         if with_directionality {
             let direction = if part.high >= part.low && part.high > 0.0 { "HIGH" } else { "LOW" };

@@ -90,8 +90,15 @@ pub(super) fn write_plain(array: &ArrayRef, sql_type: SqlType, row: usize, out: 
     true
 }
 
+/// Adds a text as a JSON string, with its quotes, to a text that is put together elsewhere.
+pub(crate) fn push_json_text(out: &mut String, text: &str) {
+    let mut bytes = Vec::with_capacity(text.len() + 2);
+    write_string(&mut bytes, text);
+    out.push_str(std::str::from_utf8(&bytes).expect("escapes of a text are text"));
+}
+
 /// Writes a string with its quotes, escaping quotes, backslashes and control characters.
-pub(super) fn write_string(out: &mut Vec<u8>, text: &str) {
+pub(crate) fn write_string(out: &mut Vec<u8>, text: &str) {
     out.push(b'"');
     let mut kept = 0;
     for (at, byte) in text.bytes().enumerate() {

@@ -16,19 +16,18 @@ use arrow_buffer::NullBufferBuilder;
 use millstream_sql::SqlType;
 use std::sync::Arc;
 
-/// The value of a NULL or failed row.
 fn out_of_range(value: impl std::fmt::Display, to: SqlType) -> RowError {
     RowError::overflow(format!("{value} is out of the range of {to}"))
 }
 
-/// Rounds half away from zero and converts; the flag says that the result does not fit. `limit` is the exclusive bound
-/// of the magnitude (the most negative value is checked by the narrowing conversion).
+/// Rounds half away from zero; the flag says that the result does not fit 64 bits.
 #[inline(always)]
 fn round_double(value: f64) -> (i64, bool) {
     // The largest double below one half: adding 0.5 itself would lift 0.49999999999999994 to 1.
     const ALMOST_HALF: f64 = 0.499_999_999_999_999_94;
+    const TWO_TO_63: f64 = -(i64::MIN as f64);
     let rounded = value + ALMOST_HALF.copysign(value);
-    (rounded as i64, !(-9.223_372_036_854_775_8e18..9.223_372_036_854_775_8e18).contains(&rounded))
+    (rounded as i64, !(-TWO_TO_63..TWO_TO_63).contains(&rounded))
 }
 
 pub(super) fn number_to_number(from: SqlType, to: SqlType) -> Result<Option<Cast>, CompileError> {

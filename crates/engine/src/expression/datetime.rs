@@ -388,7 +388,7 @@ pub(crate) fn step_number(sql_type: SqlType) -> Result<Kernel, CompileError> {
                     arguments,
                     &result,
                     errors,
-                    |value, step| ((value / step).floor() * step, !(step > 0.0)),
+                    |value, step| ((value / step).floor() * step, step <= 0.0 || step.is_nan()),
                     |_, _| step_error(true),
                 )
             })

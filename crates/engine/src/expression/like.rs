@@ -56,7 +56,10 @@ impl Segment {
     /// Matches at the leftmost place; gives what follows.
     fn find<'a>(&self, text: &'a str) -> Option<&'a str> {
         if let Some(literal) = &self.literal {
-            let at = literal.finder.find(text.as_bytes())?;
+            let at = match literal.text.as_bytes() {
+                [byte] => memchr::memchr(*byte, text.as_bytes())?,
+                _ => literal.finder.find(text.as_bytes())?,
+            };
             return Some(&text[at + literal.text.len()..]);
         }
         let mut rest = text;

@@ -150,6 +150,37 @@ impl ColumnBuilder {
         }
     }
 
+    /// The text `source[start..end]`.
+    #[inline]
+    pub(super) fn push_text_within(&mut self, source: &str, start: usize, end: usize) -> Result<(), Misfit> {
+        match &mut self.data {
+            Data::Text(column) if end - start <= self.length && !self.pad && column.has_room(end - start) => {
+                column.write_within(source, start, end);
+                column.finish_value();
+                Ok(())
+            }
+            _ => self.push_text(&source[start..end]),
+        }
+    }
+
+    /// The field `source[start..end]` of a CSV row: an empty one is NULL unless the column is text.
+    #[inline]
+    pub(super) fn push_field_within(&mut self, source: &str, start: usize, end: usize) -> Result<(), Misfit> {
+        match &mut self.data {
+            Data::Integer(column) => {
+                if let Some(value) = parse_integer(&source.as_bytes()[start..end])
+                    && let Ok(value) = i32::try_from(value)
+                {
+                    column.push(value);
+                    return Ok(());
+                }
+                self.push_field(&source[start..end])
+            }
+            Data::Text(_) => self.push_text_within(source, start, end),
+            _ => self.push_field(&source[start..end]),
+        }
+    }
+
     /// A field of a CSV row: an empty one is NULL unless the column is text.
     #[inline]
     pub(super) fn push_field(&mut self, text: &str) -> Result<(), Misfit> {

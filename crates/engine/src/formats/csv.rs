@@ -68,7 +68,7 @@ impl CsvReader {
                         None => (rest, ""),
                     };
                     if !row.is_empty() {
-                        self.read_plain(row, rows);
+                        self.read_plain(rest, row.len(), rows);
                     }
                     (row, after)
                 };
@@ -84,25 +84,26 @@ impl CsvReader {
         self.row.find(text.as_bytes()).map_or(text, |end| &text[..end])
     }
 
-    /// A row without quotes.
-    fn read_plain(&self, row: &str, rows: &mut Rows) {
+    /// A row without quotes: the first `end` bytes of `text`.
+    fn read_plain(&self, text: &str, end: usize, rows: &mut Rows) {
         let before = rows.row_to_record.len();
-        let mut rest = Some(row);
+        let row = &text.as_bytes()[..end];
+        let mut at = 0;
         for column in 0..rows.builders.len() {
-            let Some(text) = rest else {
+            if at > end {
                 rows.builders[column].push_null();
                 continue;
+            }
+            let (field_end, next) = match self.column.find(&row[at..]) {
+                Some(found) => (at + found, at + found + self.column.length),
+                None => (end, end + 1),
             };
-            let (field, after) = match self.column.find(text.as_bytes()) {
-                Some(end) => (&text[..end], Some(&text[end + self.column.length..])),
-                None => (text, None),
-            };
-            if rows.builders[column].push_field(field).is_err() {
+            if rows.builders[column].push_field_within(text, at, field_end).is_err() {
                 rows.roll_back(before);
-                rows.refuse_column(column, field, row.as_bytes());
+                rows.refuse_column(column, &text[at..field_end], row);
                 return;
             }
-            rest = after;
+            at = next;
         }
         rows.commit();
     }
@@ -137,10 +138,9 @@ impl CsvReader {
                 at += end;
             }
             let field = if self.unquoted.is_empty() { field } else { self.unquoted.as_str() };
-            if column < rows.builders.len() && refused.is_none() && broken.is_none() {
-                if rows.builders[column].push_field(field).is_err() {
-                    refused = Some((column, field.to_owned()));
-                }
+            let counts = column < rows.builders.len() && refused.is_none() && broken.is_none();
+            if counts && rows.builders[column].push_field(field).is_err() {
+                refused = Some((column, field.to_owned()));
             }
             column += 1;
             let rest = &text[at..];

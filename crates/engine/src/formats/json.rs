@@ -3,7 +3,7 @@
 //! The paths of the columns form a tree of names. A document is scanned once along that tree: what no column asks for is
 //! skipped, what one asks for is noted as a range of bytes, and only then converted. Nothing is built in between.
 
-use crate::formats::columns::RecordValue;
+use crate::formats::columns::{ColumnBuilder, RecordValue};
 use crate::formats::json_scan::{Found, JsonError, Kind, Scanner, compact, unescape};
 use crate::formats::parser::Rows;
 use crate::formats::schema::{InputColumn, SchemaError};
@@ -26,6 +26,8 @@ pub(super) struct JsonReader {
     /// The columns inside the flattened array, once a document has one.
     flattened: Option<Vec<usize>>,
     scratch: String,
+    /// The names and columns of the row's members, when no path goes deeper: such rows are read in one pass.
+    flat: Option<Vec<(String, usize)>>,
 }
 
 /// A step of a path.
@@ -136,7 +138,9 @@ impl JsonReader {
             let names: Vec<&str> = steps.iter().filter_map(|step| step.name.as_deref()).collect();
             tree.insert(&names, index);
         }
+        let plain_row = matches!(row_path.as_slice(), [Step { array: false, .. }]);
         Ok(JsonReader {
+            flat: if plain_row { flat_members(&tree, columns.len()) } else { None },
             row_path,
             tree,
             found: vec![None; columns.len()],
@@ -159,7 +163,7 @@ impl JsonReader {
                 Ok(after) => at = scanner.skip_blank(after),
                 Err(error) => {
                     let message = format!("the record is not JSON: {} at byte {}", error.reason, error.at);
-                    rows.refuse(ErrorName::ParseError, message, text[at..].as_bytes());
+                    rows.refuse(ErrorName::ParseError, message, &text.as_bytes()[at..]);
                     return;
                 }
             }
@@ -214,6 +218,11 @@ impl JsonReader {
         depth: usize,
         rows: &mut Rows,
     ) -> Result<usize, JsonError> {
+        if let Some(members) = &self.flat
+            && let Some(after) = read_flat(members, text, scanner, at, rows)
+        {
+            return Ok(after);
+        }
         self.found.fill(None);
         self.elements.clear();
         self.flattened = None;
@@ -378,8 +387,16 @@ impl JsonReader {
                     rows.builders[column].push_null();
                     continue;
                 };
-                self.scratch.clear();
                 let source = &text[found.start..found.end];
+                if found.kind == (Kind::Text { escaped: false }) {
+                    if rows.builders[column].push_text_within(text, found.start, found.end).is_err() {
+                        rows.roll_back(before);
+                        rows.refuse_column(column, source, raw.as_bytes());
+                        return;
+                    }
+                    continue;
+                }
+                self.scratch.clear();
                 let value = match found.kind {
                     Kind::Null => RecordValue::Null,
                     Kind::True => RecordValue::Boolean(true),
@@ -410,6 +427,143 @@ impl JsonReader {
                 }
             }
             rows.commit();
+        }
+    }
+}
+
+/// The members that the columns ask for, when every path is one plain name and no two are the same.
+fn flat_members(tree: &PathNode, columns: usize) -> Option<Vec<(String, usize)>> {
+    let plain = |name: &str| !name.contains(['"', '\\']);
+    let members: Vec<(String, usize)> = tree
+        .children
+        .iter()
+        .filter_map(|(name, node)| match node.columns.as_slice() {
+            [column] if node.children.is_empty() && plain(name) => Some((name.clone(), *column)),
+            _ => None,
+        })
+        .collect();
+    (members.len() == columns && columns <= 64).then_some(members)
+}
+
+/// Reads an object whose wanted members are plain values straight into the columns; gives the place after it. `None`, and
+/// nothing read, for anything else (escapes, nested values where one is wanted, a member twice, a value that does not fit,
+/// an error): the general way then takes it, and finds the words for what is wrong.
+fn read_flat(
+    members: &[(String, usize)],
+    text: &str,
+    scanner: Scanner<'_>,
+    start: usize,
+    rows: &mut Rows,
+) -> Option<usize> {
+    let before = rows.row_to_record.len();
+    let mut filled = 0u64;
+    let after = read_flat_members(members, text, scanner, start, rows, &mut filled);
+    if after.is_none() {
+        rows.roll_back(before);
+        return None;
+    }
+    if filled.count_ones() as usize != members.len() {
+        for (_, column) in members.iter().filter(|(_, column)| filled & (1 << column) == 0) {
+            rows.builders[*column].push_null();
+        }
+    }
+    rows.commit();
+    after
+}
+
+fn read_flat_members(
+    members: &[(String, usize)],
+    text: &str,
+    scanner: Scanner<'_>,
+    start: usize,
+    rows: &mut Rows,
+    filled: &mut u64,
+) -> Option<usize> {
+    if !scanner.is(start, b'{') {
+        return None;
+    }
+    let mut at = scanner.skip_blank(start + 1);
+    if scanner.is(at, b'}') {
+        return Some(at + 1);
+    }
+    let mut expected = 0;
+    loop {
+        let mut wanted = None;
+        let mut key_end = at;
+        if let Some((name, column)) = members.get(expected) {
+            let end = at + 1 + name.len();
+            if scanner.is(at, b'"')
+                && scanner.is(end, b'"')
+                && scanner.bytes.get(at + 1..end) == Some(name.as_bytes())
+            {
+                wanted = Some(*column);
+                key_end = end;
+                expected += 1;
+            }
+        }
+        let value_at = if wanted.is_some() {
+            let colon = scanner.skip_blank(key_end + 1);
+            if !scanner.is(colon, b':') {
+                return None;
+            }
+            scanner.skip_blank(colon + 1)
+        } else {
+            let (key, value_at) = scanner.key(at).ok()?;
+            if key.kind == (Kind::Text { escaped: true }) {
+                return None;
+            }
+            let name = &text[key.start..key.end];
+            if let Some(index) = members.iter().position(|(member, _)| member == name) {
+                wanted = Some(members[index].1);
+                expected = index + 1;
+            }
+            value_at
+        };
+        let after = match wanted {
+            None => scanner.value(value_at, 1).ok()?.1,
+            Some(column) => {
+                let bit = 1u64 << column;
+                if *filled & bit != 0 {
+                    return None;
+                }
+                *filled |= bit;
+                push_flat(&mut rows.builders[column], text, scanner, value_at)?
+            }
+        };
+        at = scanner.skip_blank(after);
+        match scanner.bytes.get(at) {
+            Some(b',') => at = scanner.skip_blank(at + 1),
+            Some(b'}') => return Some(at + 1),
+            _ => return None,
+        }
+    }
+}
+
+#[inline]
+fn push_flat(builder: &mut ColumnBuilder, text: &str, scanner: Scanner<'_>, at: usize) -> Option<usize> {
+    match scanner.bytes.get(at)? {
+        b'"' => {
+            let (end, escaped) = scanner.text_end(at + 1).ok()?;
+            if escaped || builder.push_text_within(text, at + 1, end).is_err() {
+                return None;
+            }
+            Some(end + 1)
+        }
+        b'-' | b'0'..=b'9' => {
+            let end = scanner.number_end(at).ok()?;
+            builder.push(RecordValue::Number(&text[at..end])).ok()?;
+            Some(end)
+        }
+        _ => {
+            let (found, after) = scanner.value(at, 1).ok()?;
+            let value = match found.kind {
+                Kind::Null => RecordValue::Null,
+                Kind::True => RecordValue::Boolean(true),
+                Kind::False => RecordValue::Boolean(false),
+                _ => return None,
+            };
+            builder.push(value).ok()?;
+            Some(after)
         }
     }
 }

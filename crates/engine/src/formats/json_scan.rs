@@ -122,7 +122,7 @@ impl Scanner<'_> {
     }
 
     #[inline]
-    fn number_end(&self, start: usize) -> Result<usize, JsonError> {
+    pub(super) fn number_end(&self, start: usize) -> Result<usize, JsonError> {
         let digits = |mut at: usize| {
             while self.bytes.get(at).is_some_and(u8::is_ascii_digit) {
                 at += 1;

@@ -36,8 +36,8 @@ pub struct RecordError {
 
 /// The reader of one format.
 pub(super) enum Reader {
-    Csv(CsvReader),
-    Json(JsonReader),
+    Csv(Box<CsvReader>),
+    Json(Box<JsonReader>),
 }
 
 /// Turns records into columns.

@@ -112,10 +112,10 @@ impl InputSchema {
                         return Err(SchemaError::Delimiter(name));
                     }
                 }
-                Reader::Csv(CsvReader::new(row_delimiter, column_delimiter, *quoting))
+                Reader::Csv(Box::new(CsvReader::new(row_delimiter, column_delimiter, *quoting)))
             }
             RecordFormat::Json { record_row_path } => {
-                Reader::Json(JsonReader::new(record_row_path, &self.columns)?)
+                Reader::Json(Box::new(JsonReader::new(record_row_path, &self.columns)?))
             }
         };
         Ok(RecordParser::new(reader, &self.columns))

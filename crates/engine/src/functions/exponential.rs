@@ -53,16 +53,21 @@ fn exp(site: &CallSite<'_>) -> Result<Kernel, CompileError> {
     Ok(real_function(site, f64::exp, |_| true, "any number"))
 }
 
+/// NaN passes: the result is NaN.
+fn above_zero(value: f64) -> bool {
+    value > 0.0 || value.is_nan()
+}
+
 fn ln(site: &CallSite<'_>) -> Result<Kernel, CompileError> {
-    Ok(real_function(site, f64::ln, |value| !(value <= 0.0), "numbers above 0"))
+    Ok(real_function(site, f64::ln, above_zero, "numbers above 0"))
 }
 
 fn log10(site: &CallSite<'_>) -> Result<Kernel, CompileError> {
-    Ok(real_function(site, f64::log10, |value| !(value <= 0.0), "numbers above 0"))
+    Ok(real_function(site, f64::log10, above_zero, "numbers above 0"))
 }
 
 fn sqrt(site: &CallSite<'_>) -> Result<Kernel, CompileError> {
-    Ok(real_function(site, f64::sqrt, |value| !(value < 0.0), "numbers from 0 up"))
+    Ok(real_function(site, f64::sqrt, |value| value >= 0.0 || value.is_nan(), "numbers from 0 up"))
 }
 
 fn power(_: &CallSite<'_>) -> Result<Kernel, CompileError> {

@@ -3,13 +3,13 @@
 //! The two forms differ only where p lies beyond the end: the FROM form gives an empty text, the comma form NULL.
 
 use crate::expression::CompileError;
-use crate::expression::datum::{Arguments, Kernel};
+use crate::expression::datum::{Arguments, Kernel, Lane};
 use crate::functions::{CallSite, Function, signature, text_rows};
 use crate::row_error::{RowError, RowErrors};
 use crate::text_builder::{binary_array, character_boundary};
-use arrow_array::ArrayRef;
 use arrow_array::cast::AsArray;
 use arrow_array::types::Int64Type;
+use arrow_array::{ArrayRef, StringArray};
 use millstream_sql::{Argument, Signature, SignatureError, SqlType};
 use std::sync::Arc;
 
@@ -40,29 +40,56 @@ fn compile(site: &CallSite<'_>) -> Result<Kernel, CompileError> {
     Ok(Box::new(move |arguments, errors| texts(arguments, errors, beyond_is_null)))
 }
 
-/// The range of a row in characters (or bytes): from, inclusive, and to, exclusive, counted from 0.
-fn range(arguments: &Arguments<'_>, row: usize) -> Result<(usize, usize), RowError> {
-    let start = arguments.lane::<Int64Type>(1).get(row).saturating_sub(1);
-    let end = if arguments.operands.len() > 2 {
-        let length = arguments.lane::<Int64Type>(2).get(row);
-        if length < 0 {
-            return Err(RowError::function(format!("SUBSTRING takes no negative length ({length})")));
+/// The positions of all rows.
+struct Ranges<'a> {
+    starts: Lane<'a, i64>,
+    lengths: Option<Lane<'a, i64>>,
+}
+
+impl<'a> Ranges<'a> {
+    /// The operands after the first; none of them may be a constant NULL.
+    fn of(arguments: &Arguments<'a>) -> Ranges<'a> {
+        Ranges {
+            starts: arguments.lane::<Int64Type>(1),
+            lengths: (arguments.operands.len() > 2).then(|| arguments.lane::<Int64Type>(2)),
         }
-        start.saturating_add(length)
-    } else {
-        i64::MAX
-    };
-    let from = start.max(0) as usize;
-    Ok((from, (end.max(0) as usize).max(from)))
+    }
+
+    /// The range of a row in characters (or bytes): from, inclusive, and to, exclusive, counted from 0.
+    #[inline(always)]
+    fn of_row(&self, row: usize) -> Result<(usize, usize), RowError> {
+        let start = self.starts.get(row).saturating_sub(1);
+        let end = match &self.lengths {
+            Some(lengths) => {
+                let length = lengths.get(row);
+                if length < 0 {
+                    return Err(negative_length(length));
+                }
+                start.saturating_add(length)
+            }
+            None => i64::MAX,
+        };
+        let from = start.max(0) as usize;
+        Ok((from, (end.max(0) as usize).max(from)))
+    }
+}
+
+#[cold]
+fn negative_length(length: i64) -> RowError {
+    RowError::function(format!("SUBSTRING takes no negative length ({length})"))
 }
 
 fn texts(arguments: &Arguments<'_>, errors: &mut RowErrors, beyond_is_null: bool) -> ArrayRef {
+    if arguments.has_null_constant() {
+        return Arc::new(StringArray::new_null(arguments.rows));
+    }
     let lane = arguments.text(0);
     let ascii = lane.bytes().is_ascii();
+    let ranges = Ranges::of(arguments);
     let capacity = if lane.is_constant() { arguments.rows * lane.bytes().len() } else { lane.bytes().len() };
     text_rows(arguments, errors, capacity, |row, builder| {
         let text = lane.get(row).unwrap_or_default();
-        let (from, to) = range(arguments, row)?;
+        let (from, to) = ranges.of_row(row)?;
         let start = if ascii { from.min(text.len()) } else { character_boundary(text, from) };
         if beyond_is_null && start == text.len() && beyond(text, from, ascii) {
             return Ok(false);
@@ -70,7 +97,7 @@ fn texts(arguments: &Arguments<'_>, errors: &mut RowErrors, beyond_is_null: bool
         let rest = &text[start..];
         let length = to - from;
         let end = if ascii { length.min(rest.len()) } else { character_boundary(rest, length) };
-        builder.write(&rest[..end]);
+        builder.write_within(text, start, start + end);
         Ok(true)
     })
 }
@@ -87,12 +114,13 @@ fn bytes(arguments: &Arguments<'_>, errors: &mut RowErrors, beyond_is_null: bool
     let array = arguments.array(0).as_binary::<i32>();
     let constant = arguments.operands[0].is_constant();
     let nulls = arguments.strict_nulls();
+    let ranges = Ranges::of(arguments);
     let rows = (0..arguments.rows).map(|row| {
         if nulls.as_ref().is_some_and(|nulls| nulls.is_null(row)) {
             return None;
         }
         let whole = array.value(if constant { 0 } else { row });
-        match range(arguments, row) {
+        match ranges.of_row(row) {
             Ok((from, _)) if beyond_is_null && from > 0 && from >= whole.len() => None,
             Ok((from, to)) => Some(&whole[from.min(whole.len())..to.min(whole.len())]),
             Err(error) => {

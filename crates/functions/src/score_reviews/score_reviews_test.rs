@@ -1,0 +1,149 @@
+//! Tests of `score-reviews` with a model that rates by simple words.
+
+use super::*;
+use crate::events::transform::TransformRecord;
+use crate::function::FunctionErrorKind;
+
+/// "good" is 5 stars, "bad" 1, else 3. Refuses "refuse" (by index) and "poison" (without), at most `most` at once.
+struct Words {
+    most: usize,
+    calls: Mutex<Vec<usize>>,
+}
+
+#[async_trait]
+impl Classifier for Words {
+    async fn classify(&self, texts: Vec<String>) -> Result<Vec<StarRating>, ClassifierError> {
+        self.calls.lock().push(texts.len());
+        if texts.len() > self.most {
+            return Err(ClassifierError::TooMany(format!("{} texts", texts.len())));
+        }
+        if let Some(index) = texts.iter().position(|text| text == "refuse") {
+            return Err(ClassifierError::Refused { index: Some(index), message: "too long".to_owned() });
+        }
+        if texts.iter().any(|text| text == "poison") {
+            return Err(ClassifierError::Refused { index: None, message: "not finite".to_owned() });
+        }
+        if texts.iter().any(|text| text == "busy") {
+            return Err(ClassifierError::Busy("queue full".to_owned()));
+        }
+        if texts.iter().any(|text| text == "broken") {
+            return Err(ClassifierError::Other("not loaded".to_owned()));
+        }
+        let stars = |text: &String| match text.as_str() {
+            "good" => 5,
+            "bad" => 1,
+            "hundred" => 100,
+            _ => 3,
+        };
+        Ok(texts
+            .iter()
+            .map(|text| StarRating {
+                star_rating: stars(text),
+                probability: 0.9,
+                truncated: text.len() > 1_000,
+            })
+            .collect())
+    }
+}
+
+fn function(most: usize) -> (ScoreReviews, Arc<Words>) {
+    let words = Arc::new(Words { most, calls: Mutex::default() });
+    let settings = ScoreReviewsSettings { max_body_bytes: 10_000, ..ScoreReviewsSettings::default() };
+    (ScoreReviews::new(settings, words.clone()).unwrap(), words)
+}
+
+/// Answers in short: the data, or `failed`.
+async fn score(function: &ScoreReviews, records: &[&[u8]]) -> Result<Vec<String>, FunctionError> {
+    let records = records.iter().enumerate().map(|(index, data)| TransformRecord {
+        record_id: format!("id-{index}"),
+        data: Bytes::copy_from_slice(data),
+        ..TransformRecord::default()
+    });
+    let event = TransformEvent { records: records.collect(), ..TransformEvent::default() };
+    let answer = TransformAnswer::decode_for(&event, &function.invoke(event.encode()).await?).unwrap();
+    Ok(answer
+        .records
+        .into_iter()
+        .map(|record| match record.result {
+            TransformResult::Ok => String::from_utf8(record.data.unwrap().to_vec()).unwrap(),
+            TransformResult::Dropped => "dropped".to_owned(),
+            TransformResult::ProcessingFailed => "failed".to_owned(),
+        })
+        .collect())
+}
+
+#[tokio::test]
+async fn bad_records_fail_alone_and_the_model_is_asked_once() {
+    let (function, words) = function(100);
+    let long_body = format!("R5\tToys\t{}", "x".repeat(10_001));
+    let truncated_body = format!("R6\tToys\t{}", "x".repeat(2_000));
+    let records: [&[u8]; 8] = [
+        b"R1\tToys\tgood\n",
+        b"R2\tToys",
+        b"R3\tToys\t\xff",
+        b"R4\tToys\t",
+        long_body.as_bytes(),
+        truncated_body.as_bytes(),
+        br#"{"review_id":"R7","product_category":"Toys\tand\nGames","review_body":"bad"}"#,
+        b"US\t1\tR8\tB1\t2\tA title\tToys\t100\t0\t0\tN\tY\tFine\tbad\t2015-08-31",
+    ];
+    let answers = score(&function, &records).await.unwrap();
+    assert_eq!(answers[0], "R1\t5\tToys\tgood\n");
+    assert_eq!(answers[1..3], ["failed", "failed"]);
+    assert_eq!(answers[3], "R4\t3\tToys\t\n");
+    assert_eq!(answers[4], "failed");
+    assert!(answers[5].starts_with("R6\t3\tToys\txxx"));
+    assert_eq!(answers[6], "R7\t1\tToys and Games\tbad\n");
+    assert_eq!(answers[7], "R8\t1\tToys\tbad\n", "the given rating is not used");
+    assert_eq!(*words.calls.lock(), [5]);
+    let statistics = function.statistics();
+    assert_eq!((statistics.scored, statistics.truncated, statistics.failed), (5, 1, 3));
+    assert!(statistics.newest_failure.unwrap().contains("max_body_bytes"));
+}
+
+#[tokio::test]
+async fn a_refused_text_fails_its_record_only() {
+    let bodies = ["good", "refuse", "bad", "poison", "good", "refuse", "x"];
+    let records: Vec<String> = bodies.iter().map(|body| format!("R\tToys\t{body}")).collect();
+    let records: Vec<&[u8]> = records.iter().map(String::as_bytes).collect();
+    for most in [1, 2, 100] {
+        let (function, words) = function(most);
+        let answers = score(&function, &records).await.unwrap();
+        for (body, answer) in bodies.iter().zip(&answers) {
+            assert_eq!(answer == "failed", ["refuse", "poison"].contains(body), "{body}: {answer}");
+        }
+        assert!(words.calls.lock().len() <= 2 * bodies.len());
+    }
+}
+
+#[tokio::test]
+async fn a_model_that_may_work_later_fails_the_batch() {
+    let (function, _) = function(100);
+    let kind = async |body: &str| {
+        let record = format!("R\tToys\t{body}");
+        score(&function, &[b"R\tToys\tgood", record.as_bytes()]).await.unwrap_err().kind
+    };
+    assert_eq!(kind("busy").await, FunctionErrorKind::Throttled);
+    assert_eq!(kind("broken").await, FunctionErrorKind::Failed);
+    assert_eq!(kind("hundred").await, FunctionErrorKind::Failed);
+    assert!(function.invoke(Bytes::from_static(b"not json")).await.is_err());
+    assert_eq!(score(&function, &[]).await.unwrap(), Vec::<String>::new());
+}
+
+#[tokio::test]
+async fn settings_refuse_empty_bodies_and_bad_layouts() {
+    let words = Arc::new(Words { most: 10, calls: Mutex::default() });
+    let settings = ScoreReviewsSettings { empty_body: EmptyBody::Refuse, ..ScoreReviewsSettings::default() };
+    let seen = Arc::new(Mutex::new(Vec::new()));
+    let function = ScoreReviews::new(settings, words.clone()).unwrap().observed_by({
+        let seen = seen.clone();
+        move |review| seen.lock().push(review.clone())
+    });
+    let answers = score(&function, &[b"R1\tToys\t  ", b"R2\tToys\tgood"]).await.unwrap();
+    assert_eq!(answers, ["failed", "R2\t5\tToys\tgood\n"]);
+    assert_eq!(seen.lock().len(), 1);
+    assert_eq!(seen.lock()[0].rating.star_rating, 5);
+    let layout = ReviewLayout::Delimited { columns: vec!["review_id".to_owned()], delimiter: '\t' };
+    let settings = ScoreReviewsSettings { layout, ..ScoreReviewsSettings::default() };
+    assert!(ScoreReviews::new(settings, words).is_err());
+}

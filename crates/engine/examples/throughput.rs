@@ -6,7 +6,10 @@ use std::time::Duration;
 #[expect(clippy::print_stdout, reason = "the output of the example")]
 fn main() {
     let duration = Duration::from_millis(500);
-    for found in [bench::expressions::run(duration), bench::formats::run(duration), bench::operators::run(duration)].concat() {
+    for found in
+        [bench::expressions::run(duration), bench::formats::run(duration), bench::operators::run(duration)]
+            .concat()
+    {
         println!(
             "{:28} {:8.1} M rows/s {:6.2} GB/s ({:.1} % of a copy)",
             found.name,

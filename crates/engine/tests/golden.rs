@@ -26,11 +26,12 @@ fn failures_below(folder: &Path) -> (usize, String) {
         let text = std::fs::read_to_string(path).expect("a golden file can be read");
         let name = path.strip_prefix(folder).unwrap_or(path).display();
         match GoldenFile::parse(&text) {
-            Err(error) => writeln!(failures, "{name}: {error}").unwrap(),
+            Err(error) => writeln!(failures, "{name}: {error}").expect("a String takes all text"),
             Ok(file) => {
                 for (how, outcome) in [("", run(&file)), (" (row by row)", run_in_single_rows(&file))] {
                     for failure in outcome.failures {
-                        writeln!(failures, "{name}:{}{how}: {}", failure.line, failure.message).unwrap();
+                        writeln!(failures, "{name}:{}{how}: {}", failure.line, failure.message)
+                            .expect("a String takes all text");
                     }
                 }
             }

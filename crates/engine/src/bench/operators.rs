@@ -76,9 +76,15 @@ const STATEMENTS: [(&str, &str, &str, usize); 9] = [
 
 /// Runs every statement over prepared batches.
 pub fn run(duration: Duration) -> Vec<Measurement> {
+    run_named("", duration)
+}
+
+/// Runs the statements whose name holds `part`.
+pub fn run_named(part: &str, duration: Duration) -> Vec<Measurement> {
     let batches = trades();
     STATEMENTS
         .iter()
+        .filter(|(name, ..)| name.contains(part))
         .map(|(name, target, query, rows)| {
             let batches = &batches[..(rows / ROWS_PER_BATCH).max(1)];
             let bytes: usize = batches.iter().map(batch_bytes).sum();
@@ -121,7 +127,9 @@ fn trades() -> Vec<Batch> {
             let rows = number * ROWS_PER_BATCH..(number + 1) * ROWS_PER_BATCH;
             let mixed = |row: usize| row.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 17;
             let columns: Vec<ArrayRef> = vec![
-                Arc::new(StringArray::from_iter_values(rows.clone().map(|row| format!("S{}", mixed(row) % 100)))),
+                Arc::new(StringArray::from_iter_values(
+                    rows.clone().map(|row| format!("S{}", mixed(row) % 100)),
+                )),
                 Arc::new(Float64Array::from_iter_values(
                     rows.clone().map(|row| (mixed(row) % 1_000_003) as f64 / 1_000.0),
                 )),

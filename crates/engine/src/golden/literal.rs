@@ -114,7 +114,7 @@ fn quoted(text: &str) -> Result<String, String> {
 }
 
 fn hex(digits: &str) -> Result<Vec<u8>, String> {
-    if digits.len() % 2 != 0 || !digits.is_ascii() {
+    if !digits.len().is_multiple_of(2) || !digits.is_ascii() {
         return Err(format!("X'{digits}' has an odd number of digits"));
     }
     (0..digits.len() / 2)

@@ -3,6 +3,7 @@
 //! NULL equals NULL, `-0.0` equals `0.0`, NaN equals NaN. A single integer-like column without NULL stays numbers, a
 //! single text column without NULL stays text; everything else becomes one byte string a row.
 
+use super::PackedKey;
 use arrow_array::cast::AsArray;
 use arrow_array::types::{
     Date32Type, Decimal128Type, DurationMillisecondType, Float32Type, Float64Type, Int8Type, Int16Type,
@@ -51,6 +52,22 @@ impl EncodedKeys {
             ends.push(bytes.len());
         }
         EncodedKeys::Bytes { bytes, ends }
+    }
+
+    /// The key of a row as one number, if it is short.
+    pub(crate) fn packed(&self, row: usize) -> Option<PackedKey> {
+        match self {
+            EncodedKeys::None => PackedKey::of(&[], 0, 0),
+            EncodedKeys::Numbers(numbers) => Some(PackedKey::of_number(numbers[row])),
+            EncodedKeys::Texts(texts) => {
+                let offsets = texts.value_offsets();
+                PackedKey::of(texts.value_data(), offsets[row] as usize, offsets[row + 1] as usize)
+            }
+            EncodedKeys::Bytes { bytes, ends } => {
+                let start = if row == 0 { 0 } else { ends[row - 1] };
+                PackedKey::of(bytes, start, ends[row])
+            }
+        }
     }
 
     /// The bytes of a row in the general encoding, as they are stored.

@@ -1,19 +1,18 @@
 //! Numbers the groups of a window: equal keys get the same number, new keys the next one.
 
-use super::EncodedKeys;
+use super::{EncodedKeys, PackedKey};
 use foldhash::fast::FixedState;
 use hashbrown::HashTable;
 use std::hash::{BuildHasher, Hasher};
 use std::ops::Range;
 
-/// The keys seen so far, in order of first appearance.
+/// The keys seen so far, in order of first appearance. Short keys live in the table itself, long ones behind it.
 #[derive(Debug, Default)]
 pub(crate) struct GroupTable {
+    short: HashTable<(PackedKey, u32)>,
     /// Group numbers, found by the hash of their keys.
-    table: HashTable<u32>,
-    /// The keys one after the other; group `g` is `bytes[ends[g - 1]..ends[g]]`.
-    bytes: Vec<u8>,
-    ends: Vec<usize>,
+    long: HashTable<(u32, Box<[u8]>)>,
+    groups: u32,
 }
 
 /// Hashes need not resist an attacker beyond one window: the state is fixed so that runs repeat.
@@ -28,32 +27,43 @@ fn hash(bytes: &[u8]) -> u64 {
 impl GroupTable {
     /// How many groups there are.
     pub(crate) fn len(&self) -> usize {
-        self.ends.len()
+        self.groups as usize
     }
 
     /// Forgets all groups.
     pub(crate) fn clear(&mut self) {
-        self.table.clear();
-        self.bytes.clear();
-        self.ends.clear();
+        self.short.clear();
+        self.long.clear();
+        self.groups = 0;
+    }
+
+    fn next_group(&mut self) -> u32 {
+        let group = self.groups;
+        self.groups = group.checked_add(1).expect("a window holds fewer than 2^32 groups");
+        group
     }
 
     /// The group of a key, new or known.
     pub(crate) fn group(&mut self, key: &[u8]) -> u32 {
+        if let Some(packed) = PackedKey::of(key, 0, key.len()) {
+            return self.packed_group(packed);
+        }
         let hash_of_key = hash(key);
-        let (bytes, ends) = (&self.bytes, &self.ends);
-        let key_of = |group: u32| {
-            let group = group as usize;
-            let start = if group == 0 { 0 } else { ends[group - 1] };
-            &bytes[start..ends[group]]
-        };
-        if let Some(group) = self.table.find(hash_of_key, |group| key_of(*group) == key) {
+        if let Some((group, _)) = self.long.find(hash_of_key, |(_, known)| &**known == key) {
             return *group;
         }
-        let group = u32::try_from(self.ends.len()).expect("a window holds fewer than 2^32 groups");
-        self.table.insert_unique(hash_of_key, group, |known| hash(key_of(*known)));
-        self.bytes.extend_from_slice(key);
-        self.ends.push(self.bytes.len());
+        let group = self.next_group();
+        self.long.insert_unique(hash_of_key, (group, key.into()), |(_, known)| hash(known));
+        group
+    }
+
+    fn packed_group(&mut self, key: PackedKey) -> u32 {
+        let hash_of_key = key.hash();
+        if let Some((_, group)) = self.short.find(hash_of_key, |(known, _)| *known == key) {
+            return *group;
+        }
+        let group = self.next_group();
+        self.short.insert_unique(hash_of_key, (key, group), |(known, _)| known.hash());
         group
     }
 
@@ -66,24 +76,20 @@ impl GroupTable {
                 ids.extend(range.map(|_| group));
             }
             EncodedKeys::Numbers(numbers) => {
-                // Neighbouring rows often share their key.
-                let mut last: Option<(u64, u32)> = None;
-                for number in &numbers[range] {
-                    let group = match last {
-                        Some((known, group)) if known == *number => group,
-                        _ => self.group(&number.to_le_bytes()),
-                    };
-                    last = Some((*number, group));
-                    ids.push(group);
-                }
+                ids.extend(
+                    numbers[range].iter().map(|number| self.packed_group(PackedKey::of_number(*number))),
+                );
             }
             EncodedKeys::Texts(texts) => {
-                let offsets = texts.value_offsets();
-                let data = texts.value_data();
-                for row in range {
-                    let key = &data[offsets[row] as usize..offsets[row + 1] as usize];
-                    ids.push(self.group(key));
-                }
+                let (offsets, data) = (texts.value_offsets(), texts.value_data());
+                let bounds = offsets[range.start..=range.end].windows(2);
+                ids.extend(bounds.map(|pair| {
+                    let (start, end) = (pair[0] as usize, pair[1] as usize);
+                    match PackedKey::of(data, start, end) {
+                        Some(packed) => self.packed_group(packed),
+                        None => self.group(&data[start..end]),
+                    }
+                }));
             }
             EncodedKeys::Bytes { bytes, ends } => {
                 for row in range {

@@ -2,7 +2,7 @@
 
 use super::{Operator, Outbox, RunContext, StateError};
 use crate::batch::Batch;
-use crate::grouping::EncodedKeys;
+use crate::grouping::{EncodedKeys, PackedKey};
 use arrow_array::{Array, Int64Array};
 use arrow_buffer::ScalarBuffer;
 use millstream_sketch::DistinctCounter;
@@ -14,7 +14,12 @@ pub(super) struct CountDistinct {
     /// Milliseconds; windows are aligned to the epoch.
     period: i64,
     state: CountDistinctState,
+    /// Short items met of late in this window: most items of a stream are repeated, and need not go to the counter.
+    recent: Vec<Option<PackedKey>>,
 }
+
+/// Places for recent items.
+const RECENT: usize = 1 << 12;
 
 /// What a checkpoint holds.
 #[derive(Serialize, Deserialize)]
@@ -27,7 +32,7 @@ struct CountDistinctState {
 impl CountDistinct {
     pub(super) fn new(column: usize, period: i64, seed: u64) -> CountDistinct {
         let state = CountDistinctState { end: None, items: DistinctCounter::new(seed) };
-        CountDistinct { column, period, state }
+        CountDistinct { column, period, state, recent: vec![None; RECENT] }
     }
 
     fn close_before(&mut self, time: i64, outbox: &mut Outbox) {
@@ -35,6 +40,7 @@ impl CountDistinct {
         self.state.end = None;
         let count = i64::try_from(self.state.items.count()).unwrap_or(i64::MAX);
         self.state.items.clear();
+        self.recent.fill(None);
         if count > 0 {
             outbox.rows(Batch::new(
                 ScalarBuffer::from(vec![end]),
@@ -65,9 +71,18 @@ impl Operator for CountDistinct {
             self.state.end = Some(end);
             let stop = start + batch.rowtimes[start..].partition_point(|time| *time < end);
             for row in start..stop {
-                if column.is_valid(row) {
-                    self.state.items.insert(encoded.row_bytes(row, &mut scratch));
+                if column.is_null(row) {
+                    continue;
                 }
+                let packed = encoded.packed(row);
+                if let Some(packed) = packed {
+                    let place = &mut self.recent[(packed.hash() >> 48) as usize % RECENT];
+                    if *place == Some(packed) {
+                        continue;
+                    }
+                    *place = Some(packed);
+                }
+                self.state.items.insert(encoded.row_bytes(row, &mut scratch));
             }
             start = stop;
         }
@@ -85,6 +100,7 @@ impl Operator for CountDistinct {
 
     fn restore(&mut self, state: &[u8]) -> Result<(), StateError> {
         self.state = postcard::from_bytes(state)?;
+        self.recent.fill(None);
         Ok(())
     }
 }

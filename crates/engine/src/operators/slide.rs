@@ -5,15 +5,13 @@ use super::{Operator, Outbox, RunContext, StateError, compile_all};
 use crate::application::ErrorRow;
 use crate::batch::Batch;
 use crate::expression::{CompileError, CompiledExpression};
-use crate::grouping::EncodedKeys;
+use crate::grouping::{EncodedKeys, GroupTable};
 use crate::row_error::RowError;
 use crate::values::{array_from_values, value_at};
 use crate::windows::{CallState, FrameRows};
 use arrow_array::{ArrayRef, BooleanArray};
-use foldhash::fast::FixedState;
 use millstream_sql::{Frame, SlidingWindow, SqlType, Value, WindowCall};
 use serde::{Deserialize, Serialize};
-use std::collections::HashMap;
 
 pub(super) struct Slide {
     windows: Vec<Window>,
@@ -29,8 +27,8 @@ struct Window {
     frame: Frame,
     /// Calls over this window, by number.
     calls: Vec<usize>,
-    /// The partitions, found by their encoded keys.
-    numbers: HashMap<Vec<u8>, usize, FixedState>,
+    /// Numbers the partitions by their keys.
+    numbers: GroupTable,
     partitions: Vec<Partition>,
     /// Rows since the last look for partitions that are past.
     rows_since_sweep: usize,
@@ -40,6 +38,22 @@ struct Call {
     plan: WindowCall,
     /// Place of its argument among the evaluated ones.
     argument: Option<usize>,
+}
+
+/// The rows that windows move over, with what their calls look at.
+struct SlideRows<'r> {
+    rowtimes: &'r [i64],
+    calls: &'r [Call],
+    arguments: &'r [ArrayRef],
+    lower_bound_is_exclusive: bool,
+}
+
+/// What the calls gave.
+struct CallResults {
+    /// One list for each call, one value for each row.
+    values: Vec<Vec<Value>>,
+    /// Rows whose value does not exist; their place in `values` holds NULL.
+    failed: Vec<(usize, RowError)>,
 }
 
 /// One partition of a window.
@@ -79,7 +93,7 @@ impl Slide {
                     partition: compile_all(&window.partition)?,
                     frame: window.frame,
                     calls: (0..calls.len()).filter(over_this).collect(),
-                    numbers: HashMap::default(),
+                    numbers: GroupTable::default(),
                     partitions: Vec::new(),
                     rows_since_sweep: 0,
                 })
@@ -90,14 +104,19 @@ impl Slide {
 }
 
 impl Window {
-    fn partition_number(&mut self, key: &[u8], calls: &[Call]) -> usize {
-        if let Some(number) = self.numbers.get(key) {
-            return *number;
+    /// Gives each row its partition, new ones being empty.
+    fn assign(&mut self, encoded: &EncodedKeys, rows: usize, calls: &[Call]) -> Vec<u32> {
+        let mut ids = Vec::new();
+        self.numbers.assign(encoded, 0..rows, &mut ids);
+        let mut scratch = [0; 8];
+        for (row, id) in ids.iter().enumerate() {
+            if *id as usize == self.partitions.len() {
+                let key = encoded.row_bytes(row, &mut scratch).to_vec();
+                let states = self.calls.iter().map(|call| CallState::new(&calls[*call].plan)).collect();
+                self.partitions.push(Partition { key, rows: FrameRows::default(), states });
+            }
         }
-        let states = self.calls.iter().map(|call| CallState::new(&calls[*call].plan)).collect();
-        self.partitions.push(Partition { key: key.to_vec(), rows: FrameRows::default(), states });
-        self.numbers.insert(key.to_vec(), self.partitions.len() - 1);
-        self.partitions.len() - 1
+        ids
     }
 
     /// Drops partitions whose rows no later row can see, so that memory is bounded by the rows of the window. The
@@ -118,28 +137,18 @@ impl Window {
     }
 
     fn renumber(&mut self) {
-        self.numbers = self
-            .partitions
-            .iter()
-            .enumerate()
-            .map(|(number, partition)| (partition.key.clone(), number))
-            .collect();
+        self.numbers.clear();
+        for partition in &self.partitions {
+            self.numbers.group(&partition.key);
+        }
     }
 
     /// Moves the window over all rows; fills the value of each of its calls.
-    fn advance(
-        &mut self,
-        batch: &Batch,
-        keys: &[ArrayRef],
-        calls: &[Call],
-        arguments: &[ArrayRef],
-        lower_bound_is_exclusive: bool,
-        results: &mut [Vec<Value>],
-        failed: &mut Vec<(usize, RowError)>,
-    ) {
-        let encoded = EncodedKeys::new(keys, batch.len());
+    fn advance(&mut self, rows: &SlideRows<'_>, keys: &[ArrayRef], found: &mut CallResults) {
+        let SlideRows { rowtimes, calls, arguments, lower_bound_is_exclusive } = *rows;
+        let encoded = EncodedKeys::new(keys, rowtimes.len());
         let keeps = self.frame != Frame::Unbounded;
-        let mut scratch = [0; 8];
+        let ids = self.assign(&encoded, rowtimes.len(), calls);
         let argument_types: Vec<SqlType> = self
             .calls
             .iter()
@@ -147,10 +156,9 @@ impl Window {
                 calls[*call].plan.argument.as_ref().map_or(SqlType::Null, |argument| argument.sql_type)
             })
             .collect();
-        for row in 0..batch.len() {
-            let rowtime = batch.rowtimes[row];
-            let number = self.partition_number(encoded.row_bytes(row, &mut scratch), calls);
-            let partition = &mut self.partitions[number];
+        for (row, (rowtime, id)) in rowtimes.iter().zip(ids).enumerate() {
+            let rowtime = *rowtime;
+            let partition = &mut self.partitions[id as usize];
             let leaving = partition.rows.admit(rowtime, self.frame, lower_bound_is_exclusive);
             for (place, call_number) in self.calls.iter().enumerate() {
                 let call = &calls[*call_number];
@@ -164,13 +172,13 @@ impl Window {
                 };
                 state.enter(value, rowtime, &call.plan, keeps);
                 let value = state.value(rowtime, &call.plan).unwrap_or_else(|error| {
-                    failed.push((row, error));
+                    found.failed.push((row, error));
                     Value::Null
                 });
-                results[*call_number].push(value);
+                found.values[*call_number].push(value);
             }
         }
-        self.rows_since_sweep += batch.len();
+        self.rows_since_sweep += rowtimes.len();
     }
 }
 
@@ -183,25 +191,31 @@ impl Operator for Slide {
         }
         let (batch, values) = evaluate_all(&expressions, batch, &self.input_types, context);
         let (arguments, mut keys) = values.split_at(self.arguments.len());
-        let mut results: Vec<Vec<Value>> =
-            self.calls.iter().map(|_| Vec::with_capacity(batch.len())).collect();
-        let mut failed = Vec::new();
+        let mut found = CallResults {
+            values: self.calls.iter().map(|_| Vec::with_capacity(batch.len())).collect(),
+            failed: Vec::new(),
+        };
+        let rows = SlideRows {
+            rowtimes: &batch.rowtimes,
+            calls: &self.calls,
+            arguments,
+            lower_bound_is_exclusive: self.lower_bound_is_exclusive,
+        };
         for window in &mut self.windows {
             let (own, rest) = keys.split_at(window.partition.len());
             keys = rest;
-            let exclusive = self.lower_bound_is_exclusive;
-            window.advance(&batch, own, &self.calls, arguments, exclusive, &mut results, &mut failed);
+            window.advance(&rows, own, &mut found);
             window.sweep(last);
         }
         let mut columns = batch.columns.clone();
-        for (call, values) in self.calls.iter().zip(&results) {
+        for (call, values) in self.calls.iter().zip(&found.values) {
             let column = array_from_values(call.plan.sql_type, values);
             columns.push(column.expect("a call gives values of its own type"));
         }
         let mut output = Batch::new(batch.rowtimes.clone(), columns);
-        if !failed.is_empty() {
+        if !found.failed.is_empty() {
             let mut kept = vec![true; output.len()];
-            for (row, error) in failed {
+            for (row, error) in found.failed {
                 if std::mem::replace(&mut kept[row], false) {
                     let now = context.evaluation.now;
                     let error =

@@ -5,7 +5,7 @@
 //!   ROWTIME       0          5          10         its groups leave with that end as ROWTIME
 //! ```
 
-use super::row_failures::evaluate_all;
+use super::row_failures::{evaluate_all, report_row};
 use super::{Operator, Outbox, RunContext, StateError, compile_all};
 use crate::aggregates::Accumulator;
 use crate::application::ErrorRow;
@@ -16,7 +16,7 @@ use crate::values::{array_from_values, value_at};
 use crate::windows::WindowBoundary;
 use arrow_array::{ArrayRef, BooleanArray};
 use arrow_buffer::ScalarBuffer;
-use millstream_sql::{AggregateCall, Expression, GroupDriver, SqlType, Value};
+use millstream_sql::{AggregateCall, Expression, ExpressionKind, GroupDriver, SqlType, Value};
 use serde::{Deserialize, Serialize};
 use std::ops::Range;
 
@@ -29,6 +29,8 @@ pub(super) struct Tumble {
     /// For each aggregate, the place of its argument in `expressions`.
     arguments: Vec<Option<usize>>,
     driver: Driver,
+    /// The key that moves the window by ROWTIME: the same for all its rows, so it is not computed for each.
+    lazy_key: Option<LazyKey>,
     input_types: Vec<SqlType>,
     groups: GroupTable,
     ids: Vec<u32>,
@@ -40,6 +42,11 @@ enum Driver {
     Time(WindowBoundary),
     /// The window ends with a row of another value of this key.
     Value { key: usize },
+}
+
+struct LazyKey {
+    key: usize,
+    expression: CompiledExpression,
 }
 
 /// What a checkpoint holds.
@@ -90,6 +97,20 @@ impl Tumble {
             GroupDriver::Value { key } => (*key, Driver::Value { key: *key }),
         };
         let grouping_keys: Vec<usize> = (0..keys.len()).filter(|index| *index != driving_key).collect();
+        let lazy_key = match driver {
+            Driver::Time(_) => {
+                // Its place in the list of expressions is taken by a constant, which costs nothing.
+                let null = Expression::new(
+                    ExpressionKind::Literal(Value::Null),
+                    SqlType::Null,
+                    keys[driving_key].span,
+                );
+                let expression =
+                    std::mem::replace(&mut expressions[driving_key], CompiledExpression::compile(&null)?);
+                Some(LazyKey { key: driving_key, expression })
+            }
+            Driver::Value { .. } => None,
+        };
         let single = grouping_keys.is_empty();
         Ok(Tumble {
             expressions,
@@ -97,6 +118,7 @@ impl Tumble {
             grouping_keys,
             arguments,
             driver,
+            lazy_key,
             input_types,
             groups: GroupTable::default(),
             ids: Vec::new(),
@@ -139,14 +161,20 @@ impl Tumble {
         }
     }
 
-    fn add(&mut self, values: &[ArrayRef], encoded: &EncodedKeys, range: Range<usize>) {
+    fn add(
+        &mut self,
+        values: &[ArrayRef],
+        encoded: &EncodedKeys,
+        range: Range<usize>,
+        window_key: Option<&Value>,
+    ) {
         self.ids.clear();
         if self.grouping_keys.is_empty() {
             self.groups.group(&[]);
         } else {
             self.groups.assign(encoded, range.clone(), &mut self.ids);
         }
-        self.remember_new_groups(values, encoded, &range);
+        self.remember_new_groups(values, encoded, &range, window_key);
         for (accumulator, argument) in self.state.accumulators.iter_mut().zip(&self.arguments) {
             accumulator.resize(self.groups.len());
             let values = argument.map(|index| &values[index]);
@@ -159,13 +187,25 @@ impl Tumble {
     }
 
     /// Notes the keys of groups that appeared in this range.
-    fn remember_new_groups(&mut self, values: &[ArrayRef], encoded: &EncodedKeys, range: &Range<usize>) {
+    fn remember_new_groups(
+        &mut self,
+        values: &[ArrayRef],
+        encoded: &EncodedKeys,
+        range: &Range<usize>,
+        window_key: Option<&Value>,
+    ) {
         if self.state.group_keys.len() == self.groups.len() {
             return;
         }
+        let lazy = self.lazy_key.as_ref().map(|lazy| lazy.key);
         let keys_of = |row: usize| -> Vec<Value> {
             let types = self.key_types.iter().enumerate();
-            types.map(|(index, sql_type)| value_at(&values[index], *sql_type, row)).collect()
+            types
+                .map(|(index, sql_type)| match window_key {
+                    Some(value) if lazy == Some(index) => value.clone(),
+                    _ => value_at(&values[index], *sql_type, row),
+                })
+                .collect()
         };
         if self.grouping_keys.is_empty() {
             self.state.group_keys.push(keys_of(range.start));
@@ -255,6 +295,22 @@ impl Operator for Tumble {
         let mut start = 0;
         while start < batch.len() {
             let (range, window) = self.segment(&batch, &values, start, context);
+            let window_key = match &self.lazy_key {
+                None => None,
+                Some(lazy) => {
+                    match lazy.expression.evaluate_rowtime_only(batch.rowtimes[start], &context.evaluation) {
+                        Ok(value) => Some(value),
+                        Err(error) => {
+                            // A key out of the range of its type: none of these rows has a window.
+                            for row in range.clone() {
+                                report_row(&error, &batch, row, &self.input_types, context);
+                            }
+                            start = range.end;
+                            continue;
+                        }
+                    }
+                }
+            };
             if self.state.window.as_ref().is_some_and(|open| *open != window) {
                 let rowtime = match &self.state.window {
                     Some(OpenWindow::Until(end)) => *end,
@@ -264,7 +320,7 @@ impl Operator for Tumble {
             }
             self.state.window = Some(window);
             start = range.end;
-            self.add(&values, &encoded, range);
+            self.add(&values, &encoded, range, window_key.as_ref());
         }
         // A row that failed still shows how far time has come.
         self.close_before(last, context, outbox);

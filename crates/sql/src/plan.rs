@@ -31,7 +31,8 @@ impl Program {
 pub struct InputStream {
     /// Exact name.
     pub name: String,
-    /// Columns in order.
+    /// Columns in order: those of the records, then what the service adds (`APPROXIMATE_ARRIVAL_TIME`, `PARTITION_KEY`,
+    /// `SEQUENCE_NUMBER`, `SHARD_ID`), as far as the source has it.
     pub columns: Vec<Column>,
 }
 
@@ -55,6 +56,21 @@ pub struct Stream {
     pub columns: Vec<Column>,
     /// Fed from outside; all others are fed by pumps.
     pub is_input: bool,
+}
+
+/// Columns that the service adds to an input behind those of the records.
+const METADATA_COLUMNS: [&str; 4] =
+    ["APPROXIMATE_ARRIVAL_TIME", "PARTITION_KEY", "SEQUENCE_NUMBER", "SHARD_ID"];
+
+impl Stream {
+    /// How many columns at the end of an input are the service's own: they can be named, but `*` leaves them out.
+    pub fn hidden_columns(&self) -> usize {
+        if !self.is_input {
+            return 0;
+        }
+        let from_the_end = self.columns.iter().rev();
+        from_the_end.take_while(|column| METADATA_COLUMNS.contains(&column.name.as_str())).count()
+    }
 }
 
 /// A continuous INSERT INTO … SELECT.
@@ -93,7 +109,8 @@ impl Node {
                 projection.expressions.iter_mut().chain(&mut projection.rowtime).for_each(&mut *change);
                 input.for_each_expression_mut(change);
             }
-            NodeKind::Tumble { input, keys, aggregates, .. } | NodeKind::Stagger { input, keys, aggregates, .. } => {
+            NodeKind::Tumble { input, keys, aggregates, .. }
+            | NodeKind::Stagger { input, keys, aggregates, .. } => {
                 keys.iter_mut().for_each(&mut *change);
                 aggregates.iter_mut().filter_map(|call| call.argument.as_mut()).for_each(&mut *change);
                 input.for_each_expression_mut(change);

@@ -46,6 +46,13 @@ pub(crate) enum Statement {
     Unsupported {
         span: Span,
         what: &'static str,
+        /// What it would have created.
+        name: Option<ObjectName>,
+    },
+    /// CREATE STREAM with OPTIONS, which have no effect.
+    OptionsIgnored {
+        span: Span,
+        statement: Box<Statement>,
     },
 }
 

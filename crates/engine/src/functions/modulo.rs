@@ -19,7 +19,7 @@ fn signature(arguments: &[Argument]) -> Result<Signature, SignatureError> {
         let whole = sql_type.is_integer() || matches!(sql_type, SqlType::Decimal { scale: 0, .. });
         if !whole {
             let message =
-                format!("MOD takes whole numbers (scale 0), and this is {sql_type}; CAST it to BIGINT first");
+                format!("it takes whole numbers (scale 0), and this is {sql_type}; CAST it to BIGINT first");
             return Err(SignatureError::ArgumentValue { index, message });
         }
     }

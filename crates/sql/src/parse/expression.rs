@@ -96,17 +96,18 @@ impl Parser<'_> {
             } else if let Some(predicate) = self.period_predicate(&left) {
                 let right = self.additive_expression()?;
                 let (span, heights) = (start.to(right.span), [height, right.height]);
-                let chain = right.clone();
+                let mut middle = right.clone();
                 let kind = ExprKind::Period { predicate, left: Box::new(left), right: Box::new(right) };
                 left = self.node(kind, span, &heights)?;
-                // `A p B q C` means `A p B AND B q C`.
-                if let Some(next) = self.period_predicate(&chain) {
+                // `A p B q C` means `A p B AND B q C`, and so on.
+                while let Some(next) = self.period_predicate(&middle) {
                     let end = self.additive_expression()?;
-                    let (span, heights) = (chain.span.to(end.span), [chain.height, end.height]);
-                    let kind =
-                        ExprKind::Period { predicate: next, left: Box::new(chain), right: Box::new(end) };
-                    let second = self.node(kind, span, &heights)?;
-                    left = self.binary(BinaryOperator::And, left, second)?;
+                    let (span, heights) = (middle.span.to(end.span), [middle.height, end.height]);
+                    let (from, to) = (Box::new(middle), Box::new(end.clone()));
+                    let kind = ExprKind::Period { predicate: next, left: from, right: to };
+                    let link = self.node(kind, span, &heights)?;
+                    left = self.binary(BinaryOperator::And, left, link)?;
+                    middle = end;
                 }
             } else {
                 let negated = self.is_word("NOT")

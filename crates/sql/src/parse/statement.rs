@@ -57,8 +57,8 @@ impl Parser<'_> {
                 self.skip_statement();
                 Ok(Statement::Ignored)
             }
-            Some("FUNCTION") => self.unsupported_statement("CREATE FUNCTION"),
-            Some("VIEW") => self.unsupported_statement("CREATE VIEW"),
+            Some("FUNCTION") => self.unsupported_creation("CREATE FUNCTION"),
+            Some("VIEW") => self.unsupported_creation("CREATE VIEW"),
             Some(word @ ("FOREIGN" | "SERVER" | "TABLE" | "INDEX")) => {
                 let message = format!("CREATE {word} is not part of Kinesis Data Analytics SQL");
                 Err(Diagnostic::error(self.peek().span, message)
@@ -94,10 +94,13 @@ impl Parser<'_> {
         }
         self.next();
         self.description()?;
+        let options = self.peek().span;
+        let statement = Statement::CreateStream { or_replace, name, columns };
         if self.accept_word("OPTIONS") {
             self.skip_parentheses()?;
+            return Ok(Statement::OptionsIgnored { span: options, statement: Box::new(statement) });
         }
-        Ok(Statement::CreateStream { or_replace, name, columns })
+        Ok(statement)
     }
 
     fn create_pump(&mut self, or_replace: bool) -> Parsed<Statement> {
@@ -150,7 +153,15 @@ impl Parser<'_> {
     fn unsupported_statement(&mut self, what: &'static str) -> Parsed<Statement> {
         let span = self.peek().span;
         self.skip_statement();
-        Ok(Statement::Unsupported { span, what })
+        Ok(Statement::Unsupported { span, what, name: None })
+    }
+
+    /// The same for a statement that begins with a keyword and the name of what it creates.
+    fn unsupported_creation(&mut self, what: &'static str) -> Parsed<Statement> {
+        let span = self.next().span;
+        let name = self.object_name("a name")?;
+        self.skip_statement();
+        Ok(Statement::Unsupported { span, what, name: Some(name) })
     }
 
     fn skip_statement(&mut self) {

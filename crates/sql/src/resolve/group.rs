@@ -69,19 +69,18 @@ impl Resolver<'_> {
     }
 
     fn group_driver(&mut self, keys: &[Expression], span: Span) -> Option<GroupDriver> {
+        let mut first_of_rowtime: Option<usize> = None;
         let mut rowtime_key: Option<usize> = None;
         let mut value_key: Option<usize> = None;
         for (index, key) in keys.iter().enumerate() {
             if depends_on_rowtime(key) {
-                match rowtime_key {
-                    Some(first) if !same(&keys[first], key) => {
-                        return self.error_with_hint(
-                            key.span,
-                            "GROUP BY has a second expression of ROWTIME: at most one may close the window",
-                            "keep one of them, and compute the other from it in the select list",
-                        );
-                    }
-                    _ => {}
+                let first = *first_of_rowtime.get_or_insert(index);
+                if !same(&keys[first], key) {
+                    return self.error_with_hint(
+                        key.span,
+                        "GROUP BY has a second expression of ROWTIME: at most one may close the window",
+                        "keep one of them, and compute the other from it in the select list",
+                    );
                 }
                 if self.monotonicity(key).is_moving() {
                     rowtime_key.get_or_insert(index);

@@ -58,6 +58,8 @@ pub fn compile(text: &str, inputs: &[InputStream], catalog: &dyn FunctionCatalog
     }
     let mut diagnostics = resolver.diagnostics;
     diagnostics.sort_by_key(|diagnostic| diagnostic.span.start);
+    let mut told = HashSet::new();
+    diagnostics.retain(|diagnostic| told.insert((diagnostic.span, diagnostic.message.clone())));
     let failed = diagnostics.iter().any(Diagnostic::is_error);
     let program = (!failed).then_some(Program { streams: resolver.streams, pumps: resolver.pumps });
     Compilation { program, diagnostics }
@@ -101,6 +103,8 @@ struct Resolver<'a> {
     pumps: Vec<Pump>,
     /// Calls of MONOTONIC: their authors vouch for them.
     asserted_monotonic: HashSet<Span>,
+    /// Functions and views whose definition was refused: that is said once, not again at each use.
+    refused_names: HashSet<String>,
 }
 
 impl<'a> Resolver<'a> {
@@ -113,7 +117,14 @@ impl<'a> Resolver<'a> {
             .iter()
             .map(|input| Stream { name: input.name.clone(), columns: input.columns.clone(), is_input: true })
             .collect();
-        Resolver { catalog, diagnostics, streams, pumps: Vec::new(), asserted_monotonic: HashSet::new() }
+        Resolver {
+            catalog,
+            diagnostics,
+            streams,
+            pumps: Vec::new(),
+            asserted_monotonic: HashSet::new(),
+            refused_names: HashSet::new(),
+        }
     }
 
     fn report(&mut self, diagnostic: Diagnostic) {

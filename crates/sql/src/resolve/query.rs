@@ -1,7 +1,7 @@
 //! SELECT: where rows come from, which are kept, what is made of them.
 
 use super::group::Grouping;
-use super::scope::{Scope, is_rowtime};
+use super::scope::{Relation, Scope, is_rowtime};
 use super::slide::Sliding;
 use super::{Resolver, similar_name};
 use crate::limits::MAX_COLUMNS;
@@ -54,7 +54,7 @@ impl Resolver<'_> {
         {
             input = filter(input, predicate);
         }
-        let windows = self.window_definitions(&select.windows);
+        let windows = self.window_definitions(&select.windows, &scope);
         match &select.group_by {
             Some(group_by) => self.grouped_select(select, input, &scope, group_by),
             None => {
@@ -140,13 +140,12 @@ impl Resolver<'_> {
         for item in items {
             match item {
                 SelectItem::Wildcard(span) => {
-                    complete &= self.wildcard(scope.columns(), *span, &mode, &mut list);
+                    let columns = scope.relations.iter().flat_map(Relation::listed);
+                    complete &= self.wildcard(columns, *span, &mode, &mut list);
                 }
                 SelectItem::QualifiedWildcard { relation, span } => match scope.relation(&relation.value) {
                     Some(found) => {
-                        let columns =
-                            found.columns.iter().enumerate().map(|(index, c)| (found.offset + index, c));
-                        complete &= self.wildcard(columns, *span, &mode, &mut list);
+                        complete &= self.wildcard(found.listed(), *span, &mode, &mut list);
                     }
                     None => {
                         let message = format!("there is no stream or alias \"{}\" in FROM", relation.value);
@@ -249,6 +248,9 @@ impl Resolver<'_> {
                 if over.is_some() {
                     return self.unsupported(name.span, "a window on a relation (it serves joins)");
                 }
+                if self.refused_names.contains(&name.value) {
+                    return None;
+                }
                 let Some(id) = self.stream_named(&name.value) else {
                     let names: Vec<String> = self.streams.iter().map(|stream| stream.name.clone()).collect();
                     let message = format!("there is no stream \"{}\"", name.value);
@@ -263,13 +265,14 @@ impl Resolver<'_> {
                 };
                 let stream = self.stream(id);
                 let stream_name = stream.name.clone();
+                let hidden = stream.hidden_columns();
                 let output: Vec<Output> = stream
                     .columns
                     .iter()
                     .map(|column| Output { name: column.name.clone(), sql_type: column.sql_type })
                     .collect();
                 let node = Node { kind: NodeKind::Source(id), output: output.clone() };
-                let scope = self.aliased(Some(stream_name), output, alias.as_ref())?;
+                let scope = self.aliased(Some(stream_name), output, hidden, alias.as_ref())?;
                 Some((node, scope))
             }
             TableReference::Subquery { query, over, alias } => {
@@ -277,12 +280,12 @@ impl Resolver<'_> {
                     return self.unsupported(query.span, "a window on a relation (it serves joins)");
                 }
                 let (node, _) = self.query(query)?;
-                let scope = self.aliased(None, node.output.clone(), alias.as_ref())?;
+                let scope = self.aliased(None, node.output.clone(), 0, alias.as_ref())?;
                 Some((node, scope))
             }
             TableReference::Function { name, arguments, alias } => {
                 let node = self.table_function(name, arguments)?;
-                let scope = self.aliased(None, node.output.clone(), alias.as_ref())?;
+                let scope = self.aliased(None, node.output.clone(), 0, alias.as_ref())?;
                 Some((node, scope))
             }
             TableReference::Join(join) => self.unsupported(join.span, "JOIN"),

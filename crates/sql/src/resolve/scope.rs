@@ -16,15 +16,25 @@ pub(super) struct Relation {
     pub(super) name: Option<String>,
     pub(super) columns: Vec<Output>,
     pub(super) offset: usize,
+    /// Columns that the service adds behind those of the records; `*` leaves them out.
+    pub(super) hidden: usize,
+}
+
+impl Relation {
+    /// The columns that `*` lists, with their places in the row.
+    pub(super) fn listed(&self) -> impl Iterator<Item = (usize, &Output)> {
+        let shown = self.columns.len() - self.hidden;
+        self.columns[..shown].iter().enumerate().map(|(index, column)| (self.offset + index, column))
+    }
 }
 
 impl Scope {
     /// The scope of a single relation.
-    pub(super) fn single(name: Option<String>, columns: Vec<Output>) -> Scope {
-        Scope { relations: vec![Relation { name, columns, offset: 0 }] }
+    pub(super) fn single(name: Option<String>, columns: Vec<Output>, hidden: usize) -> Scope {
+        Scope { relations: vec![Relation { name, columns, offset: 0, hidden }] }
     }
 
-    /// All columns in order, as `*` lists them.
+    /// All columns in order, those included that `*` leaves out.
     pub(super) fn columns(&self) -> impl Iterator<Item = (usize, &Output)> {
         self.relations.iter().flat_map(|relation| {
             relation.columns.iter().enumerate().map(|(index, column)| (relation.offset + index, column))
@@ -47,22 +57,23 @@ impl Resolver<'_> {
         &mut self,
         name: Option<String>,
         mut columns: Vec<Output>,
+        hidden: usize,
         alias: Option<&TableAlias>,
     ) -> Option<Scope> {
         let Some(alias) = alias else {
-            return Some(Scope::single(name, columns));
+            return Some(Scope::single(name, columns, hidden));
         };
         if let Some(names) = &alias.columns {
-            if let Some(extra) = names.get(columns.len()) {
-                let message =
-                    format!("the relation has {} columns: no column for {}", columns.len(), extra.value);
+            if let Some(extra) = names.get(columns.len() - hidden) {
+                let count = columns.len() - hidden;
+                let message = format!("the relation has {count} columns: no column for {}", extra.value);
                 return self.error(extra.span, message);
             }
             for (column, name) in columns.iter_mut().zip(names) {
                 column.name.clone_from(&name.value);
             }
         }
-        Some(Scope::single(Some(alias.name.value.clone()), columns))
+        Some(Scope::single(Some(alias.name.value.clone()), columns, hidden))
     }
 
     /// The column that `parts` names.

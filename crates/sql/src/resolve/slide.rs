@@ -84,12 +84,15 @@ impl Resolver<'_> {
     pub(super) fn window_definitions(
         &mut self,
         windows: &[(Name, WindowSpecification)],
+        scope: &Scope,
     ) -> WindowDefinitions {
         let mut definitions: WindowDefinitions = Vec::new();
         for (name, specification) in windows {
             if definitions.iter().any(|(known, _)| *known == name.value) {
                 self.error::<()>(name.span, format!("window \"{}\" is defined twice", name.value));
             }
+            // Its mistakes are told even when no call uses it. A call says the same again, which is passed over.
+            self.window_specification(specification, scope, &definitions);
             definitions.push((name.value.clone(), specification.clone()));
         }
         definitions

@@ -31,7 +31,15 @@ impl Resolver<'_> {
             }
             Statement::Drop { kind, if_exists, name } => self.drop_object(*kind, *if_exists, name),
             Statement::Ignored => {}
-            Statement::Unsupported { span, what } => self.report(Diagnostic::unsupported(*span, what)),
+            Statement::OptionsIgnored { span, statement } => {
+                let message = "the OPTIONS of a stream have no effect here";
+                self.report(Diagnostic::warning(*span, message).with_hint("leave them out"));
+                self.statement(statement);
+            }
+            Statement::Unsupported { span, what, name } => {
+                self.refused_names.extend(name.iter().map(|name| name.object.value.clone()));
+                self.report(Diagnostic::unsupported(*span, what));
+            }
         }
     }
 
@@ -164,8 +172,15 @@ impl Resolver<'_> {
         if let Some((node, _)) = &resolved
             && self.feeds(target, node)
         {
-            let message = format!("stream \"{}\" would feed itself: its rows would go round for ever", target_name.value);
-            return self.error_with_hint(target_name.span, message, "insert into a stream that this query does not read");
+            let message = format!(
+                "stream \"{}\" would feed itself: its rows would go round for ever",
+                target_name.value
+            );
+            return self.error_with_hint(
+                target_name.span,
+                message,
+                "insert into a stream that this query does not read",
+            );
         }
         if self.stream(target).is_input {
             let message = format!("\"{}\" is an input stream: only the service writes it", target_name.value);

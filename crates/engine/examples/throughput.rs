@@ -1,21 +1,26 @@
-//! Prints the throughput of expressions and formats: `cargo run --release -p millstream-engine --example throughput`.
+//! Prints the throughput of the engine: `cargo run --release -p millstream-engine --example throughput [PART [SECONDS]]`.
 
-use millstream_engine::bench;
+use millstream_engine::bench::{Budget, run_named};
 use std::time::Duration;
 
 #[expect(clippy::print_stdout, reason = "the output of the example")]
 fn main() {
-    let duration = Duration::from_millis(500);
-    for found in
-        [bench::expressions::run(duration), bench::formats::run(duration), bench::operators::run(duration)]
-            .concat()
-    {
+    let mut arguments = std::env::args().skip(1);
+    let part = arguments.next().unwrap_or_default();
+    let seconds = arguments.next().and_then(|text| text.parse().ok()).unwrap_or(0.5);
+    for found in run_named(&part, Duration::from_secs_f64(seconds)) {
+        let budget = match found.budget {
+            Some(Budget::AtLeast(least)) => format!("budget {:9.3} M", least / 1e6),
+            Some(Budget::AtMost(most)) => format!("budget at most {:9.3} M", most / 1e6),
+            None => String::new(),
+        };
         println!(
-            "{:28} {:8.1} M rows/s {:6.2} GB/s ({:.1} % of a copy)",
+            "{:38} {:9.3} M {} {:8.4} {} {budget}",
             found.name,
-            found.rows_per_second / 1e6,
-            found.bytes_per_second / 1e9,
-            found.share_of_copy() * 100.0
+            found.figure / 1e6,
+            found.unit,
+            found.ratio,
+            found.ratio_unit
         );
     }
 }

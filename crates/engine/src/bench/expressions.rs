@@ -1,6 +1,6 @@
 //! Filter, projection and string functions over columns.
 
-use crate::bench::{Measurement, measure};
+use crate::bench::{Bench, Measurement};
 use crate::{Batch, CompiledExpression, EvaluationContext};
 use arrow_array::cast::AsArray;
 use arrow_array::{ArrayRef, Float64Array, Int32Array, StringArray};
@@ -10,16 +10,15 @@ use millstream_sql::{
 };
 use std::hint::black_box;
 use std::sync::Arc;
-use std::time::Duration;
 
 /// Rows of the batch that the benches run over: what an operator sees at a time.
-pub const ROWS: usize = 8_192;
+const ROWS: usize = 8_192;
 
 const SYMBOL: SqlType = SqlType::Varchar { length: 16 };
 
 /// `SELECT UPPER(symbol), SUBSTRING(symbol FROM 1 FOR 3), price * quantity FROM … WHERE quantity > 20`: the whole statement,
 /// then each part alone.
-pub fn run(duration: Duration) -> Vec<Measurement> {
+pub fn run(bench: &Bench) -> Vec<Measurement> {
     let batch = trades();
     let bytes = batch.columns.iter().map(|column| column.get_buffer_memory_size()).sum::<usize>() + ROWS * 8;
     let context = EvaluationContext::default();
@@ -53,15 +52,21 @@ pub fn run(duration: Duration) -> Vec<Measurement> {
         ("SUBSTRING", &substring),
         ("LIKE", &like),
     ];
-    let mut measurements = vec![measure("filter, project, strings", duration, ROWS, bytes, || {
-        let mask = condition.evaluate(&batch, &context).values;
-        let kept = batch.filter(mask.as_boolean()).expect("the mask is as long as the batch");
-        for part in [&product, &upper, &substring] {
-            black_box(part.evaluate(&kept, &context));
-        }
-    })];
-    measurements.extend(parts.into_iter().map(|(name, part)| {
-        measure(name, duration, ROWS, bytes, || {
+    let size = (ROWS, bytes);
+    let mut measurements = Vec::new();
+    let whole = "filter, project, strings";
+    if bench.wants(whole) {
+        measurements.push(bench.measure(whole, None, size, || {
+            let mask = condition.evaluate(&batch, &context).values;
+            let kept = batch.filter(mask.as_boolean()).expect("the mask is as long as the batch");
+            for part in [&product, &upper, &substring] {
+                black_box(part.evaluate(&kept, &context));
+            }
+        }));
+    }
+    let wanted = parts.into_iter().filter(|(name, _)| bench.wants(name));
+    measurements.extend(wanted.map(|(name, part)| {
+        bench.measure(name, None, size, || {
             black_box(part.evaluate(&batch, &context));
         })
     }));

@@ -1,19 +1,18 @@
 //! Rows from TSV and JSON bytes, and rows to JSON.
 
-use crate::bench::{Measurement, measure};
+use crate::bench::{Bench, Measurement};
 use crate::formats::{
     InputColumn, InputSchema, OutputColumn, OutputFormat, OutputWriter, RecordFormat, RecordParser,
 };
 use millstream_sql::SqlType;
 use std::fmt::Write as _;
 use std::hint::black_box;
-use std::time::Duration;
 
 /// Rows of the text that is parsed again and again.
-pub const ROWS: usize = 16_384;
+const ROWS: usize = 16_384;
 
 /// TSV of (text, integer), JSON of the same, records one by one and many at once; and JSON written.
-pub fn run(duration: Duration) -> Vec<Measurement> {
+pub fn run(bench: &Bench) -> Vec<Measurement> {
     let (mut tsv, mut json) = (String::new(), String::new());
     for row in 0..ROWS {
         let _ = writeln!(tsv, "R{:09}\t{}", row * 7_919, row % 5 + 1);
@@ -38,29 +37,40 @@ pub fn run(duration: Duration) -> Vec<Measurement> {
     };
     let mut tsv_parser = parser(&tabs);
     let mut json_parser = parser(&documents);
-    let mut measurements = vec![
-        measure("TSV, many records at once", duration, ROWS, tsv.len(), || {
+    let (tabs_size, json_size) = ((ROWS, tsv.len()), (ROWS, json.len()));
+    let mut measurements = Vec::new();
+    let name = "TSV to rows, many records at once";
+    if bench.wants(name) {
+        measurements.push(bench.measure(name, None, tabs_size, || {
             tsv_parser.parse_bulk(tsv.as_bytes());
             black_box(tsv_parser.finish());
-        }),
-        measure("JSON, many records at once", duration, ROWS, json.len(), || {
+        }));
+    }
+    let name = "JSON to rows, many records at once";
+    if bench.wants(name) {
+        measurements.push(bench.measure(name, None, json_size, || {
             json_parser.parse_bulk(json.as_bytes());
             black_box(json_parser.finish());
-        }),
-        measure("JSON, record by record", duration, ROWS, json.len(), || {
+        }));
+    }
+    let name = "JSON to rows, record by record";
+    if bench.wants(name) {
+        measurements.push(bench.measure(name, None, json_size, || {
             json.lines().for_each(|line| json_parser.parse(line.as_bytes()));
             black_box(json_parser.finish());
-        }),
-    ];
-    json_parser.parse_bulk(json.as_bytes());
-    let rows = json_parser.finish().columns;
-    let output = types
-        .iter()
-        .map(|(name, sql_type)| OutputColumn { name: (*name).into(), sql_type: *sql_type })
-        .collect();
-    let writer = OutputWriter::new(OutputFormat::Json { newline: false }, output);
-    measurements.push(measure("JSON written", duration, ROWS, json.len(), || {
-        black_box(writer.write(&rows));
-    }));
+        }));
+    }
+    let name = "rows to JSON";
+    if bench.wants(name) {
+        json_parser.parse_bulk(json.as_bytes());
+        let rows = json_parser.finish().columns;
+        let column =
+            |(name, sql_type): &(&str, SqlType)| OutputColumn { name: (*name).into(), sql_type: *sql_type };
+        let output = types.iter().map(column).collect();
+        let writer = OutputWriter::new(OutputFormat::Json { newline: false }, output);
+        measurements.push(bench.measure(name, None, json_size, || {
+            black_box(writer.write(&rows));
+        }));
+    }
     measurements
 }

@@ -1,29 +1,80 @@
-//! Throughput of expressions and formats, each with a yardstick of the same run: what a copy of the same bytes costs.
+//! Throughput of the engine, each figure beside a yardstick of the same run: a plain copy of memory.
+//!
+//! ```text
+//!   bytes ─▶ formats ─▶ rows in columns ─▶ expressions, operators ─▶ rows ─▶ formats ─▶ bytes
+//!   └──────────────────────────────── end_to_end ────────────────────────────────────────┘
+//! ```
+//!
+//! Start at [`run`]. Time is the processor time of this thread, so other work of the machine hardly counts.
 
+pub mod end_to_end;
 pub mod expressions;
 pub mod formats;
+mod measurement;
 pub mod operators;
+
+pub use measurement::{Budget, Measurement};
 
 use std::hint::black_box;
 use std::time::Duration;
 
-/// What a bench found.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Measurement {
-    /// What was done.
-    pub name: &'static str,
-    /// Rows handled in each second of processor time.
-    pub rows_per_second: f64,
-    /// Bytes of input handled in each second.
-    pub bytes_per_second: f64,
-    /// Bytes that a plain copy moves in each second, measured just before.
-    pub copied_bytes_per_second: f64,
+/// Bytes of the copy that is the yardstick: far more than any cache holds.
+const COPIED_BYTES: usize = 128 << 20;
+
+/// All measurements, about `duration` for each.
+pub fn run(duration: Duration) -> Vec<Measurement> {
+    run_named("", duration)
 }
 
-impl Measurement {
-    /// The share of the speed of a plain copy, 0 to 1 and above.
-    pub fn share_of_copy(&self) -> f64 {
-        self.bytes_per_second / self.copied_bytes_per_second
+/// The measurements whose name holds `part`, about `duration` for each.
+pub fn run_named(part: &str, duration: Duration) -> Vec<Measurement> {
+    let bench = Bench::new(part, duration);
+    [expressions::run(&bench), operators::run(&bench), formats::run(&bench), end_to_end::run(&bench)].concat()
+}
+
+/// The frame of all measurements of one run.
+pub struct Bench {
+    part: String,
+    duration: Duration,
+    copied_bytes_per_second: f64,
+}
+
+impl Bench {
+    /// Measures the yardstick. Only measurements whose name holds `part` will be taken.
+    pub fn new(part: &str, duration: Duration) -> Bench {
+        let source = vec![1_u8; COPIED_BYTES];
+        let mut target = vec![0_u8; COPIED_BYTES];
+        let seconds = seconds_per_run(duration, || {
+            target.copy_from_slice(black_box(&source));
+            black_box(&target);
+        });
+        Bench { part: part.to_owned(), duration, copied_bytes_per_second: COPIED_BYTES as f64 / seconds }
+    }
+
+    fn wants(&self, name: &str) -> bool {
+        name.contains(&self.part)
+    }
+
+    /// Measures `work` over `rows` rows in `bytes` bytes. `least` is the budget in rows a second.
+    fn measure(
+        &self,
+        name: &'static str,
+        least: Option<f64>,
+        (rows, bytes): (usize, usize),
+        work: impl FnMut(),
+    ) -> Measurement {
+        let seconds = seconds_per_run(self.duration, work);
+        Measurement {
+            name,
+            figure: rows as f64 / seconds,
+            unit: "rows/s",
+            yardstick: "a copy of memory on one core",
+            yardstick_figure: self.copied_bytes_per_second,
+            yardstick_unit: "bytes/s",
+            ratio: bytes as f64 / seconds / self.copied_bytes_per_second,
+            ratio_unit: "of a copy",
+            budget: least.map(Budget::AtLeast),
+        }
     }
 }
 
@@ -33,12 +84,12 @@ fn seconds_per_run(duration: Duration, mut work: impl FnMut()) -> f64 {
     work();
     (0..STRETCHES)
         .map(|_| {
-            let mut runs = 0u32;
-            let watch = Watch::start();
+            let mut runs = 0_u32;
+            let started = thread_seconds();
             loop {
                 work();
                 runs += 1;
-                let seconds = watch.seconds();
+                let seconds = thread_seconds() - started;
                 if seconds >= duration.as_secs_f64() / f64::from(STRETCHES) {
                     break seconds / f64::from(runs);
                 }
@@ -47,43 +98,8 @@ fn seconds_per_run(duration: Duration, mut work: impl FnMut()) -> f64 {
         .fold(f64::INFINITY, f64::min)
 }
 
-/// Measures the processor time of this thread: other work of the machine does not count.
-struct Watch(f64);
-
-impl Watch {
-    fn start() -> Watch {
-        Watch(thread_seconds())
-    }
-
-    fn seconds(&self) -> f64 {
-        thread_seconds() - self.0
-    }
-}
-
+/// Processor time of this thread so far.
 fn thread_seconds() -> f64 {
     let time = rustix::time::clock_gettime(rustix::time::ClockId::ThreadCPUTime);
     time.tv_sec as f64 + time.tv_nsec as f64 / 1e9
-}
-
-/// Measures `work` over `rows` rows in `bytes` bytes.
-fn measure(
-    name: &'static str,
-    duration: Duration,
-    rows: usize,
-    bytes: usize,
-    work: impl FnMut(),
-) -> Measurement {
-    let source = vec![1u8; bytes.max(1 << 20)];
-    let mut target = vec![0u8; source.len()];
-    let copy_seconds = seconds_per_run(duration / 4, || {
-        target.copy_from_slice(black_box(&source));
-        black_box(&target);
-    });
-    let seconds = seconds_per_run(duration, work);
-    Measurement {
-        name,
-        rows_per_second: rows as f64 / seconds,
-        bytes_per_second: bytes as f64 / seconds,
-        copied_bytes_per_second: source.len() as f64 / copy_seconds,
-    }
 }

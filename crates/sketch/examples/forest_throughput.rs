@@ -1,6 +1,13 @@
 //! Prints the throughput of the random cut forest: `cargo run --release -p millstream-sketch --example forest_throughput`.
 
+use std::time::Duration;
+
 #[expect(clippy::print_stdout, reason = "the result of the program")]
 fn main() {
-    println!("{:#?}", millstream_sketch::bench::random_cut_forest(8.0));
+    for found in millstream_sketch::bench::run(Duration::from_secs(2)) {
+        println!(
+            "{:45} {:9.0} {} {:7.0} {} {:?}",
+            found.name, found.figure, found.unit, found.ratio, found.ratio_unit, found.budget
+        );
+    }
 }

@@ -9,7 +9,11 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let mut arguments = std::env::args().skip(1);
     let directory = arguments.next().map_or_else(std::env::temp_dir, PathBuf::from);
     let seconds = arguments.next().map_or(Ok(5), |text| text.parse())?;
-    let report = millstream_streamlog::bench::bench(&directory, Duration::from_secs(seconds))?;
-    println!("{report:#?}");
+    for found in millstream_streamlog::bench::run(&directory, Duration::from_secs(seconds))? {
+        println!(
+            "{:45} {:12.2} {:10} {:8.2} {} {:?}",
+            found.name, found.figure, found.unit, found.ratio, found.ratio_unit, found.budget
+        );
+    }
     Ok(())
 }

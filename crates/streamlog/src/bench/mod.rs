@@ -2,6 +2,10 @@
 
 #![expect(clippy::disallowed_methods, reason = "a benchmark measures real time")]
 
+mod measurement;
+
+pub use measurement::{Budget, Measurement};
+
 use std::fs::{self, File};
 use std::io;
 use std::os::unix::fs::FileExt;
@@ -13,7 +17,6 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 use millstream_host::{SystemClock, Timestamp};
 use rustix::time::{ClockId, clock_gettime};
-use serde::Serialize;
 
 use crate::error::{AppendError, OpenError, StreamError, TrimError};
 use crate::log::Log;
@@ -28,31 +31,6 @@ const RECORDS_PER_APPEND: usize = 100;
 const RECORD_BYTES: usize = 1_024;
 /// Trim beyond this, so that a long run does not fill the disk.
 const KEPT_BYTES: u64 = 1 << 30;
-
-/// What the benchmark saw. Times are microseconds.
-#[derive(Clone, Debug, Serialize)]
-pub struct LogBenchReport {
-    /// Durable records of 1 KB a second, 100 to an append, 8 producers, 4 shards.
-    pub records_per_second: f64,
-    /// Processor time of the whole process for a record, producers included.
-    pub cpu_micros_per_record: f64,
-    /// The median time of a write and `fdatasync` of as many bytes as a commit had on average, on a file of its own.
-    pub fsync_micros: f64,
-    /// The mean size of a commit in bytes.
-    pub commit_bytes: f64,
-    /// Half of the appends took at most this long.
-    pub append_p50_micros: f64,
-    /// 99 of 100 appends took at most this long.
-    pub append_p99_micros: f64,
-    /// Bytes of log taken over by opening it, per second, in MB: sealed segments are taken by their index.
-    pub recovery_mb_per_second: f64,
-    /// How long opening took, in milliseconds.
-    pub recovery_millis: f64,
-    /// Time per commit over the disk's own time for it: 1 would be a log that costs nothing beside the disk.
-    pub commit_over_fsync: f64,
-    /// The same of the median append. With more producers than one, an append waits for the commit before it too.
-    pub append_p50_over_fsync: f64,
-}
 
 /// Why the benchmark stopped.
 #[derive(Debug, thiserror::Error)]
@@ -77,19 +55,20 @@ pub enum BenchError {
     Producer,
 }
 
-/// Appends for `duration` in a folder of its own below `directory`, which is removed afterwards.
+/// Durable appends of 100 records of 1 KB by 8 producers over 4 shards for `duration`, then opening the log again. Works
+/// in a folder of its own below `directory`, which is removed afterwards.
 ///
 /// # Errors
 /// See [`BenchError`].
-pub fn bench(directory: &Path, duration: Duration) -> Result<LogBenchReport, BenchError> {
+pub fn run(directory: &Path, duration: Duration) -> Result<Vec<Measurement>, BenchError> {
     let folder = directory.join(format!("streamlog-bench-{}", std::process::id()));
     fs::create_dir_all(&folder)?;
-    let report = run(&folder, duration);
+    let measurements = measure(&folder, duration);
     fs::remove_dir_all(&folder)?;
-    report
+    measurements
 }
 
-fn run(folder: &Path, duration: Duration) -> Result<LogBenchReport, BenchError> {
+fn measure(folder: &Path, duration: Duration) -> Result<Vec<Measurement>, BenchError> {
     let (log, _) = Log::open(folder, LogSettings::default(), Arc::new(SystemClock))?;
     let name: StreamName = "bench".parse().expect("letters name a stream");
     let key = StreamKey::data(name);
@@ -133,19 +112,67 @@ fn run(folder: &Path, duration: Duration) -> Result<LogBenchReport, BenchError> 
         let place = ((latencies.len() as f64 * share) as usize).min(latencies.len().saturating_sub(1));
         latencies.get(place).map_or(0.0, |latency| latency.as_secs_f64() * 1e6)
     };
-    let append_p50_micros = percentile(0.50);
-    Ok(LogBenchReport {
-        records_per_second: records / elapsed,
-        cpu_micros_per_record: cpu * 1e6 / records,
-        fsync_micros,
-        commit_bytes,
-        append_p50_micros,
-        append_p99_micros: percentile(0.99),
-        recovery_mb_per_second: log_bytes as f64 / 1e6 / recovery,
-        recovery_millis: recovery * 1e3,
-        commit_over_fsync: elapsed * 1e6 / commit_count / fsync_micros,
-        append_p50_over_fsync: append_p50_micros / fsync_micros,
-    })
+    let measured = |name, figure, unit, ratio, ratio_unit, budget| Measurement {
+        name,
+        figure,
+        unit,
+        yardstick: "write and fdatasync of as many bytes as a commit has, on a file of its own, median",
+        yardstick_figure: fsync_micros,
+        yardstick_unit: "µs",
+        ratio,
+        ratio_unit,
+        budget,
+    };
+    let cpu_micros = cpu * 1e6 / records;
+    let commit_micros = elapsed * 1e6 / commit_count;
+    let (p50, p99) = (percentile(0.50), percentile(0.99));
+    let cost = "of the disk's time for the record";
+    let times = "times the disk's own";
+    let disk_micros_per_record = fsync_micros * commit_count / records;
+    Ok(vec![
+        measured(
+            "append, durable, all cores",
+            records / elapsed,
+            "records/s",
+            elapsed * 1e6 / records / disk_micros_per_record,
+            times,
+            None,
+        ),
+        measured(
+            "append, durable, per core of processor time",
+            1e6 / cpu_micros,
+            "records/s",
+            cpu_micros / disk_micros_per_record,
+            cost,
+            Some(Budget::AtLeast(150e3)),
+        ),
+        measured(
+            "processor time, producers included",
+            cpu_micros,
+            "µs/record",
+            cpu_micros / disk_micros_per_record,
+            cost,
+            Some(Budget::AtMost(4.0)),
+        ),
+        measured("time of a commit", commit_micros, "µs", commit_micros / fsync_micros, times, None),
+        measured("append of 100 records, median", p50, "µs", p50 / fsync_micros, times, None),
+        measured(
+            "append of 100 records, 99 of 100",
+            p99,
+            "µs",
+            p99 / fsync_micros,
+            times,
+            Some(Budget::AtMost(fsync_micros + 15_000.0)),
+        ),
+        measured(
+            "opening the log, for each GB in it",
+            recovery * 1e6 / (log_bytes as f64 / 1e9),
+            "µs",
+            recovery * 1e6 / fsync_micros / (log_bytes as f64 / 1e9),
+            times,
+            None,
+        ),
+    ])
 }
 
 fn produce(

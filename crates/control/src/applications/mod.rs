@@ -1,0 +1,87 @@
+//! Running applications.
+//!
+//! ```text
+//!  log ─▶ LogInput ─▶ preprocessing function ─▶ parser ─▶ ROWTIME ─▶ engine ─▶ OutputQueue ─▶ function, stream,
+//!            │           (whole batch until it works)                  │          per output     delivery stream
+//!            └────────────── checkpoint: positions, state, waiting rows ┴──▶ catalog, in one transaction
+//! ```
+//!
+//! | file | holds |
+//! |---|---|
+//! | `worker.rs` | the loop of one application, on a thread of its own |
+//! | `input.rs` | reading all shards of its source |
+//! | `preprocess.rs` | the function that every record goes through first |
+//! | `outputs.rs`, `output_queue.rs`, `destination.rs` | rows on their way out |
+//! | `error_stream.rs` | rows of `error_stream` |
+//! | `window_end.rs` | when the windows that are open now will be closed |
+//!
+//! Invariants: a record's position is stored only together with the state that has seen it and the rows that came of
+//! it; rows leave the queue only when their destination has acknowledged them. So outputs come at least once, and
+//! nothing is lost.
+
+mod destination;
+mod error_stream;
+mod input;
+mod output_queue;
+mod outputs;
+mod preprocess;
+mod window_end;
+mod worker;
+
+pub(crate) use destination::Destination;
+pub(crate) use error_stream::ERROR_STREAM;
+pub(crate) use input::{LogInput, RawRecord};
+pub(crate) use outputs::OutputPlan;
+pub(crate) use preprocess::{Preprocessed, Preprocessor};
+pub(crate) use window_end::last_window_end;
+pub(crate) use worker::{ApplicationComponents, RunningApplication};
+
+use std::collections::BTreeMap;
+
+use parking_lot::Mutex;
+use serde::Serialize;
+
+/// What an application has done since it was started.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct ApplicationStatus {
+    /// Records read.
+    pub records_in: u64,
+    /// Records that the preprocessing function dropped.
+    pub dropped_records: u64,
+    /// Rows given to the engine.
+    pub rows_in: u64,
+    /// Rows that came out for a destination.
+    pub rows_out: u64,
+    /// Rows that destinations have acknowledged.
+    pub rows_delivered: u64,
+    /// Rows of the error stream.
+    pub error_rows: u64,
+    /// Checkpoints stored.
+    pub checkpoints: u64,
+}
+
+/// The counters of one application. The locks guard a few numbers.
+#[derive(Default)]
+pub(crate) struct Counters {
+    status: Mutex<ApplicationStatus>,
+    /// Rows that came out, by in-application stream.
+    rows_by_stream: Mutex<BTreeMap<String, u64>>,
+}
+
+impl Counters {
+    pub(crate) fn status(&self) -> ApplicationStatus {
+        *self.status.lock()
+    }
+
+    pub(crate) fn add(&self, change: impl FnOnce(&mut ApplicationStatus)) {
+        change(&mut self.status.lock());
+    }
+
+    pub(crate) fn rows_by_stream(&self) -> BTreeMap<String, u64> {
+        self.rows_by_stream.lock().clone()
+    }
+
+    pub(crate) fn came_out(&self, stream: &str, rows: u64) {
+        *self.rows_by_stream.lock().entry(stream.to_owned()).or_default() += rows;
+    }
+}

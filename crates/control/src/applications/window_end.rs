@@ -1,0 +1,81 @@
+//! When the windows that hold rows now will all be closed, if no more rows come.
+
+use millstream_sql::{GroupDriver, Node, NodeKind, Program, StreamId, TableFunction};
+
+/// The time at which the last window closes that a row of `input` with this ROWTIME can be in, over all pumps one after
+/// the other. Windows that no passage of time closes, or that follow a calendar, are left out.
+pub(crate) fn last_window_end(program: &Program, input: StreamId, rowtime: i64) -> i64 {
+    let mut times: Vec<Option<i64>> = vec![None; program.streams.len()];
+    if let Some(time) = times.get_mut(input.0) {
+        *time = Some(rowtime);
+    }
+    // A chain of pumps is at most as long as there are pumps.
+    for _ in 0..program.pumps.len() {
+        for pump in &program.pumps {
+            let time = through(&pump.query, &times);
+            times[pump.target.0] = times[pump.target.0].max(time);
+        }
+    }
+    times.into_iter().flatten().max().unwrap_or(rowtime)
+}
+
+/// The ROWTIME of the last row that comes out of a node.
+fn through(node: &Node, times: &[Option<i64>]) -> Option<i64> {
+    match &node.kind {
+        NodeKind::Source(stream) => times.get(stream.0).copied().flatten(),
+        NodeKind::Filter { input, .. } | NodeKind::Project { input, .. } | NodeKind::Slide { input, .. } => {
+            through(input, times)
+        }
+        NodeKind::Tumble { input, driver, .. } => {
+            let time = through(input, times)?;
+            match driver {
+                GroupDriver::Periodic { period, offset, .. } => Some(next_boundary(time, *period, *offset)),
+                GroupDriver::Rowtime { .. } | GroupDriver::Value { .. } => Some(time),
+            }
+        }
+        NodeKind::Stagger { input, range, .. } => Some(through(input, times)?.saturating_add(*range)),
+        NodeKind::TableFunction { input, function } => {
+            let time = through(input, times)?;
+            match function {
+                TableFunction::CountDistinctItems { period, .. } => Some(next_boundary(time, *period, 0)),
+                TableFunction::RandomCutForest(_) => Some(time),
+            }
+        }
+    }
+}
+
+/// The first boundary after `time`.
+fn next_boundary(time: i64, period: i64, offset: i64) -> i64 {
+    let window = time.saturating_sub(offset).div_euclid(period);
+    window.saturating_add(1).saturating_mul(period).saturating_add(offset)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use millstream_sql::{Column, InputStream, SqlType, compile};
+
+    fn end(sql: &str, rowtime: i64) -> i64 {
+        let input = InputStream {
+            name: "S".to_owned(),
+            columns: vec![Column { name: "A".to_owned(), sql_type: SqlType::Integer, not_null: false }],
+        };
+        let program = compile(sql, &[input], &millstream_engine::catalog()).program.unwrap();
+        last_window_end(&program, StreamId(0), rowtime)
+    }
+
+    #[test]
+    fn windows_one_after_the_other_add_up() {
+        let first = "CREATE STREAM W (N BIGINT); CREATE PUMP P AS INSERT INTO W SELECT STREAM COUNT(*) FROM S \
+                     GROUP BY STEP(S.ROWTIME BY INTERVAL '5' SECOND);";
+        assert_eq!(end(first, 7_001), 10_000);
+        assert_eq!(end(first, 10_000), 15_000);
+        let second = "CREATE STREAM X (N BIGINT); CREATE PUMP Q AS INSERT INTO X SELECT STREAM COUNT(*) FROM W \
+                      GROUP BY STEP(W.ROWTIME BY INTERVAL '1' MINUTE);";
+        assert_eq!(end(&format!("{first}{second}"), 7_001), 60_000);
+        assert_eq!(
+            end("CREATE STREAM W (A INTEGER); CREATE PUMP P AS INSERT INTO W SELECT STREAM A FROM S;", 7),
+            7
+        );
+    }
+}

@@ -1,0 +1,517 @@
+//! The shape of a pipeline file: one section per noun.
+
+use serde::{Deserialize, Serialize};
+use toml::Spanned;
+
+use super::durations::{ByteSize, Period};
+
+/// Everything that a file declares.
+#[derive(Clone, Debug, Default, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct Declarations {
+    /// Streams.
+    #[serde(default, rename = "stream")]
+    pub streams: Vec<StreamDeclaration>,
+    /// Delivery streams.
+    #[serde(default, rename = "delivery_stream")]
+    pub delivery_streams: Vec<DeliveryStreamDeclaration>,
+    /// Endpoints.
+    #[serde(default, rename = "endpoint")]
+    pub endpoints: Vec<EndpointDeclaration>,
+    /// Functions.
+    #[serde(default, rename = "function")]
+    pub functions: Vec<FunctionDeclaration>,
+    /// Applications.
+    #[serde(default, rename = "application")]
+    pub applications: Vec<ApplicationDeclaration>,
+    /// Topics.
+    #[serde(default, rename = "topic")]
+    pub topics: Vec<TopicDeclaration>,
+    /// Subscriptions.
+    #[serde(default, rename = "subscription")]
+    pub subscriptions: Vec<SubscriptionDeclaration>,
+    /// Metrics.
+    #[serde(default, rename = "metric")]
+    pub metrics: Vec<MetricDeclaration>,
+    /// Alarms.
+    #[serde(default, rename = "alarm")]
+    pub alarms: Vec<AlarmDeclaration>,
+    /// The mail server, if mails shall leave the machine.
+    #[serde(default)]
+    pub smtp: Option<SmtpDeclaration>,
+    /// What feeds streams and delivery streams.
+    #[serde(default, rename = "input")]
+    pub inputs: Vec<InputDeclaration>,
+}
+
+impl Declarations {
+    /// Every declared resource as kind, name and definition (JSON), for the catalog.
+    pub fn resources(&self) -> Vec<(&'static str, String, String)> {
+        let mut resources = Vec::new();
+        resources.extend(self.streams.iter().map(|one| resource("stream", one.name.get_ref(), one)));
+        let deliveries = self.delivery_streams.iter();
+        resources.extend(deliveries.map(|one| resource("delivery stream", one.name.get_ref(), one)));
+        resources.extend(self.endpoints.iter().map(|one| resource("endpoint", one.name.get_ref(), one)));
+        resources.extend(self.functions.iter().map(|one| resource("function", one.name.get_ref(), one)));
+        resources
+            .extend(self.applications.iter().map(|one| resource("application", one.name.get_ref(), one)));
+        resources.extend(self.topics.iter().map(|one| resource("topic", one.name.get_ref(), one)));
+        resources.extend(self.metrics.iter().map(|one| resource("metric", one.name.get_ref(), one)));
+        resources.extend(self.alarms.iter().map(|one| resource("alarm", one.name.get_ref(), one)));
+        resources
+    }
+}
+
+fn resource<T: Serialize>(kind: &'static str, name: &str, declaration: &T) -> (&'static str, String, String) {
+    let definition = serde_json::to_string(declaration).expect("declarations are plain data");
+    (kind, name.to_owned(), definition)
+}
+
+/// A stream: a durable, sharded log of records.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct StreamDeclaration {
+    /// Its name.
+    pub name: Spanned<String>,
+    /// 1 unless given.
+    #[serde(default = "one")]
+    pub shards: u32,
+    /// 24 unless given.
+    #[serde(default = "day")]
+    pub retention_hours: u32,
+}
+
+/// A delivery stream: buffer, transform, objects.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct DeliveryStreamDeclaration {
+    /// Its name.
+    pub name: Spanned<String>,
+    /// The bucket: a directory below `buckets/`.
+    pub bucket: Spanned<String>,
+    /// Before the date in the keys of objects.
+    #[serde(default)]
+    pub prefix: Option<Spanned<String>>,
+    /// The same of objects with failed records.
+    #[serde(default)]
+    pub error_prefix: Option<Spanned<String>>,
+    /// Of objects with the records.
+    #[serde(default)]
+    pub compression: CompressionChoice,
+    /// An object is written when its first record is so old; 300 s unless given.
+    #[serde(default)]
+    pub buffer_interval: Option<Period>,
+    /// Or when the buffer has this size; 5 MiB unless given.
+    #[serde(default)]
+    pub buffer_size: Option<ByteSize>,
+    /// Through which function the records go.
+    #[serde(default)]
+    pub transform: Option<TransformDeclaration>,
+    /// Where the raw records go.
+    #[serde(default)]
+    pub backup: Option<BackupDeclaration>,
+}
+
+/// The function that a delivery stream's records go through.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct TransformDeclaration {
+    /// Its name.
+    pub function: Spanned<String>,
+    /// It is called when the oldest record has waited so long; 60 s unless given.
+    #[serde(default)]
+    pub buffer_interval: Option<Period>,
+    /// Or when so much waits; 1 MiB unless given.
+    #[serde(default)]
+    pub buffer_size: Option<ByteSize>,
+    /// How often a failed call is repeated; 3 unless given.
+    #[serde(default)]
+    pub retries: Option<u32>,
+}
+
+/// The untouched copy of every record.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct BackupDeclaration {
+    /// The bucket; that of the delivery stream unless given.
+    #[serde(default)]
+    pub bucket: Option<Spanned<String>>,
+    /// Before the date in the keys.
+    pub prefix: Spanned<String>,
+    /// As for the delivery stream.
+    #[serde(default)]
+    pub buffer_interval: Option<Period>,
+    /// As for the delivery stream.
+    #[serde(default)]
+    pub buffer_size: Option<ByteSize>,
+    /// As for the delivery stream.
+    #[serde(default)]
+    pub compression: CompressionChoice,
+}
+
+/// How objects are compressed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum CompressionChoice {
+    /// Not at all.
+    #[default]
+    None,
+    /// GZIP.
+    Gzip,
+}
+
+/// An endpoint: a loaded model.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct EndpointDeclaration {
+    /// Its name.
+    pub name: Spanned<String>,
+    /// `builtin:star-rating`, or a Hugging Face folder.
+    pub model: Spanned<String>,
+    /// Worker threads; one a processor unless given.
+    #[serde(default)]
+    pub threads: Option<usize>,
+    /// Texts that may wait; 8192 unless given.
+    #[serde(default)]
+    pub queue_texts: Option<usize>,
+}
+
+/// A function.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct FunctionDeclaration {
+    /// Its name.
+    pub name: Spanned<String>,
+    /// Which of the functions in this program.
+    pub builtin: Builtin,
+    /// A call may take so long; 60 s unless given.
+    #[serde(default)]
+    pub timeout: Option<Period>,
+    /// For `score-reviews`: who rates.
+    #[serde(default)]
+    pub endpoint: Option<Spanned<String>>,
+    /// For `score-reviews`: the columns of a record, tabs between; told record by record unless given. A `star_rating`
+    /// is its author's: only compared, never given to the model.
+    #[serde(default)]
+    pub columns: Option<Vec<String>>,
+    /// For `metric-from-average`: which metric.
+    #[serde(default)]
+    pub metric: Option<Spanned<String>>,
+    /// For `metric-from-average` and `notify-on-anomaly`: which column of the rows.
+    #[serde(default)]
+    pub column: Option<String>,
+    /// For `notify-on-anomaly`: which topic.
+    #[serde(default)]
+    pub topic: Option<Spanned<String>>,
+    /// For `notify-on-anomaly`: scores below it are no news.
+    #[serde(default)]
+    pub threshold: Option<f64>,
+    /// For `notify-on-anomaly`: no second notice before so much time has passed.
+    #[serde(default)]
+    pub quiet_period: Option<Period>,
+}
+
+/// The functions in this program.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Builtin {
+    /// Asks an endpoint for the star rating of every review.
+    ScoreReviews,
+    /// Puts the average of a window as a metric.
+    MetricFromAverage,
+    /// Publishes the highest anomaly score of a batch.
+    NotifyOnAnomaly,
+}
+
+/// An application: SQL that runs continuously.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct ApplicationDeclaration {
+    /// Its name.
+    pub name: Spanned<String>,
+    /// The SQL.
+    #[serde(default)]
+    pub sql: Option<Spanned<String>>,
+    /// Or the file that holds it, relative to this file.
+    #[serde(default)]
+    pub sql_file: Option<Spanned<String>>,
+    /// What it reads.
+    pub input: ApplicationInputDeclaration,
+    /// Where its rows go.
+    #[serde(default, rename = "output")]
+    pub outputs: Vec<ApplicationOutputDeclaration>,
+    /// Where random cut forests start.
+    #[serde(default)]
+    pub seed: u64,
+    /// Compatibility switches by name.
+    #[serde(default)]
+    pub switches: std::collections::BTreeMap<String, Spanned<String>>,
+}
+
+/// What an application reads.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct ApplicationInputDeclaration {
+    /// The raw records of this delivery stream.
+    #[serde(default)]
+    pub delivery_stream: Option<Spanned<String>>,
+    /// Or the records of this stream.
+    #[serde(default)]
+    pub stream: Option<Spanned<String>>,
+    /// Through which function every record goes first.
+    #[serde(default)]
+    pub preprocessor: Option<Spanned<String>>,
+    /// The in-application stream is called this and `_001`.
+    #[serde(default = "source_prefix")]
+    pub name_prefix: String,
+    /// How records are written.
+    #[serde(default)]
+    pub format: RecordFormatChoice,
+    /// For CSV: between rows; a newline unless given.
+    #[serde(default)]
+    pub row_delimiter: Option<String>,
+    /// For CSV: between columns; a comma unless given.
+    #[serde(default)]
+    pub column_delimiter: Option<String>,
+    /// For CSV: whether fields may be quoted; true unless given.
+    #[serde(default)]
+    pub quoting: Option<bool>,
+    /// For JSON: which part of a document is a row.
+    #[serde(default)]
+    pub record_row_path: Option<String>,
+    /// `NAME TYPE, …`; for JSON with the path behind the type.
+    pub columns: Spanned<String>,
+}
+
+/// How records are written.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum RecordFormatChoice {
+    /// Rows of fields.
+    #[default]
+    Csv,
+    /// Fields with tabs between, never quoted.
+    Tsv,
+    /// JSON documents.
+    Json,
+}
+
+/// Where the rows of an in-application stream go.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct ApplicationOutputDeclaration {
+    /// The in-application stream, by its exact name, or `error_stream`.
+    pub from: Spanned<String>,
+    /// To this function.
+    #[serde(default)]
+    pub function: Option<Spanned<String>>,
+    /// Or to this stream.
+    #[serde(default)]
+    pub stream: Option<Spanned<String>>,
+    /// Or to this delivery stream.
+    #[serde(default)]
+    pub delivery_stream: Option<Spanned<String>>,
+    /// How rows are written.
+    #[serde(default)]
+    pub format: OutputFormatChoice,
+    /// What its first number means on the live page.
+    #[serde(default)]
+    pub show: Option<Shown>,
+}
+
+/// How rows are written.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum OutputFormatChoice {
+    /// One object a row.
+    #[default]
+    Json,
+    /// Fields with commas between.
+    Csv,
+}
+
+/// What a row's first number means on the live page.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Shown {
+    /// A window's average.
+    Average,
+    /// An anomaly score.
+    Score,
+    /// A window's distinct count.
+    Count,
+}
+
+/// A topic.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct TopicDeclaration {
+    /// Its name.
+    pub name: Spanned<String>,
+}
+
+/// Who hears of a topic.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct SubscriptionDeclaration {
+    /// The topic.
+    pub topic: Spanned<String>,
+    /// The address.
+    pub email: Spanned<String>,
+}
+
+/// A metric.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct MetricDeclaration {
+    /// Its name.
+    pub name: Spanned<String>,
+    /// Its namespace; `Millstream` unless given.
+    #[serde(default = "metric_namespace")]
+    pub namespace: String,
+    /// Such as `Stars`.
+    #[serde(default)]
+    pub unit: Option<String>,
+    /// What the page calls it.
+    #[serde(default)]
+    pub title: Option<String>,
+}
+
+/// An alarm on a metric.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct AlarmDeclaration {
+    /// Its name.
+    pub name: Spanned<String>,
+    /// Which metric.
+    pub metric: Spanned<String>,
+    /// Of each period.
+    #[serde(default)]
+    pub statistic: StatisticChoice,
+    /// How it is compared.
+    pub comparison: Comparison,
+    /// With what.
+    pub threshold: f64,
+    /// 10 s unless given.
+    #[serde(default)]
+    pub period: Option<Period>,
+    /// Periods in a row that must breach; 1 unless given.
+    #[serde(default = "one")]
+    pub evaluation_periods: u32,
+    /// Who is told of changes.
+    #[serde(default)]
+    pub topic: Option<Spanned<String>>,
+}
+
+/// Statistics of a period.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum StatisticChoice {
+    /// The mean.
+    #[default]
+    Average,
+    /// The least.
+    Minimum,
+    /// The greatest.
+    Maximum,
+    /// The sum.
+    Sum,
+    /// How many.
+    SampleCount,
+}
+
+/// Comparisons of an alarm.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Comparison {
+    /// `<`
+    LessThan,
+    /// `<=`
+    LessThanOrEqual,
+    /// `>`
+    GreaterThan,
+    /// `>=`
+    GreaterThanOrEqual,
+}
+
+/// A mail server.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct SmtpDeclaration {
+    /// Its host.
+    pub host: Spanned<String>,
+    /// Its port.
+    pub port: u16,
+    /// The sender's address.
+    pub from: Spanned<String>,
+    /// How the connection is protected.
+    #[serde(default)]
+    pub security: SmtpSecurity,
+    /// For logging in.
+    #[serde(default)]
+    pub user: Option<String>,
+    /// The environment variable that holds the password: no password stands in a file.
+    #[serde(default)]
+    pub password_variable: Option<String>,
+}
+
+/// How a connection to a mail server is protected.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum SmtpSecurity {
+    /// Not at all: for a server on this machine.
+    None,
+    /// STARTTLS.
+    #[default]
+    Starttls,
+    /// TLS from the first byte.
+    Tls,
+}
+
+/// What feeds a stream or delivery stream with records.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct InputDeclaration {
+    /// Its name.
+    pub name: Spanned<String>,
+    /// A file, plain or gzip; `-` for standard input.
+    #[serde(default)]
+    pub path: Option<Spanned<String>>,
+    /// Or a stream.
+    #[serde(default)]
+    pub stream: Option<Spanned<String>>,
+    /// Into this delivery stream.
+    #[serde(default)]
+    pub delivery_stream: Option<Spanned<String>>,
+    /// Or into this stream.
+    #[serde(default)]
+    pub into_stream: Option<Spanned<String>>,
+    /// The first line is a header and no record.
+    #[serde(default)]
+    pub header: bool,
+    /// Records a second; as fast as they are taken unless given.
+    #[serde(default)]
+    pub rate: Option<f64>,
+    /// Multiplies the rate.
+    #[serde(default)]
+    pub speed: Option<f64>,
+    /// Begin anew at the end of the file.
+    #[serde(default, rename = "loop")]
+    pub repeat: bool,
+}
+
+fn one() -> u32 {
+    1
+}
+
+fn day() -> u32 {
+    24
+}
+
+fn source_prefix() -> String {
+    "SOURCE_SQL_STREAM".to_owned()
+}
+
+fn metric_namespace() -> String {
+    "Millstream".to_owned()
+}

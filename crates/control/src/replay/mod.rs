@@ -1,0 +1,272 @@
+//! An application over recorded data on a virtual clock: the same data gives the same rows, as fast as it goes.
+//!
+//! ```text
+//!   records ─▶ preprocessing function (if declared) ─▶ parser ─▶ ROWTIME from a column or a rate ─▶ engine ─▶ rows
+//! ```
+//!
+//! ROWTIME never decreases: a row that claims an earlier time than one before it gets that one's. After the last record
+//! time goes on until every open window has closed.
+
+mod rowtime;
+
+use std::sync::Arc;
+
+use arrow_array::ArrayRef;
+use arrow_buffer::ScalarBuffer;
+use bytes::Bytes;
+use millstream_engine::formats::{OutputColumn, OutputFormat, OutputWriter, RecordParser};
+use millstream_engine::{
+    Application, ApplicationSettings, Batch, CompileError, ErrorName, ErrorRow, PushError,
+};
+use millstream_host::{ManualClock, Random, Timestamp};
+use millstream_monitor::{Location, Monitor, MonitorSettings};
+use millstream_sql::StreamId;
+use millstream_streamlog::StreamKey;
+
+pub use rowtime::{RowtimeError, Rowtimes, parse_instant};
+
+use crate::applications::{Preprocessed, Preprocessor, RawRecord, last_window_end};
+use crate::connect::monitor_to_functions::MonitorServices;
+use crate::error::StartError;
+use crate::identifier::Identifiers;
+use crate::live::Live;
+use crate::pipeline::{CheckedApplication, Pipeline};
+use crate::server::functions;
+
+/// Why a replay did not go on.
+#[derive(Debug, thiserror::Error)]
+pub enum ReplayError {
+    /// The plan cannot run.
+    #[error(transparent)]
+    Compile(#[from] CompileError),
+    /// The engine refused a batch.
+    #[error(transparent)]
+    Push(#[from] PushError),
+    /// No time for a row.
+    #[error(transparent)]
+    Rowtime(#[from] RowtimeError),
+    /// The preprocessing function cannot be built.
+    #[error(transparent)]
+    Start(#[from] StartError),
+}
+
+/// A row that came out.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ReplayedRow {
+    /// Of which in-application stream.
+    pub stream: String,
+    /// Its ROWTIME.
+    pub rowtime: i64,
+    /// Its columns as one JSON object.
+    pub json: String,
+}
+
+/// An output stream that is watched.
+struct Watched {
+    name: String,
+    stream: StreamId,
+    writer: OutputWriter,
+}
+
+/// A replay under way.
+pub struct Replay {
+    application: Application,
+    parser: RecordParser,
+    input: StreamId,
+    rowtimes: Rowtimes,
+    preprocessor: Option<Preprocessor>,
+    watched: Vec<Watched>,
+    rows: Vec<ReplayedRow>,
+    errors: Vec<ErrorRow>,
+    latest: Option<i64>,
+    rows_in: u64,
+}
+
+impl Replay {
+    /// A replay of an application; watches every stream that a pump fills.
+    ///
+    /// # Errors
+    /// The plan cannot run, or the time column does not fit.
+    pub fn new(checked: &CheckedApplication, seed: u64, rowtimes: Rowtimes) -> Result<Replay, ReplayError> {
+        let rowtimes = rowtimes.bound_to(&checked.schema)?;
+        let settings = ApplicationSettings {
+            seed,
+            query_started: rowtimes.start(),
+            virtual_clock: true,
+            switches: checked.switches,
+        };
+        let mut application = Application::new(checked.program.clone(), settings)?;
+        let program = application.program().clone();
+        let input = program.stream(&checked.input_stream).expect("the plan was made with this input");
+        let mut filled: Vec<StreamId> = program.pumps.iter().map(|pump| pump.target).collect();
+        filled.sort_by_key(|stream| stream.0);
+        filled.dedup();
+        let watched = filled.into_iter().map(|stream| {
+            application.subscribe(stream);
+            let declared = &program.streams[stream.0];
+            let columns = declared.columns.iter();
+            let columns =
+                columns.map(|column| OutputColumn { name: column.name.clone(), sql_type: column.sql_type });
+            let writer = OutputWriter::new(OutputFormat::Json { newline: false }, columns.collect());
+            Watched { name: declared.name.clone(), stream, writer }
+        });
+        let watched = watched.collect();
+        Ok(Replay {
+            application,
+            parser: checked.schema.parser().expect("the schema was checked"),
+            input,
+            rowtimes,
+            preprocessor: None,
+            watched,
+            rows: Vec::new(),
+            errors: Vec::new(),
+            latest: None,
+            rows_in: 0,
+        })
+    }
+
+    /// Lets every record go first through the function that the pipeline declares for the application. To be called
+    /// within a tokio runtime.
+    ///
+    /// # Errors
+    /// The function or its endpoint cannot be built.
+    pub fn with_preprocessor(
+        mut self,
+        pipeline: &Pipeline,
+        application: &str,
+    ) -> Result<Replay, ReplayError> {
+        let declared = &pipeline.declarations.applications;
+        let found = declared.iter().find(|declared| declared.name.get_ref() == application);
+        let Some(function) = found.and_then(|declared| declared.input.preprocessor.as_ref()) else {
+            return Ok(self);
+        };
+        let clock: Arc<dyn millstream_host::Clock> =
+            Arc::new(ManualClock::starting_at(Timestamp(self.rowtimes.start())));
+        let monitor = Monitor::open(
+            &Location::Memory,
+            MonitorSettings::default(),
+            Arc::clone(&clock),
+            Random::from_seed(0),
+        )
+        .map_err(|error| StartError::Monitor(error.to_string()))?;
+        let endpoints = functions::start_endpoints(&pipeline.declarations.endpoints)?;
+        let functions = functions::build(pipeline, &endpoints, &MonitorServices(monitor), &clock)?;
+        self.preprocessor = Some(Preprocessor {
+            function: Arc::clone(&functions[function.get_ref()]),
+            application: application.to_owned(),
+            source: StreamKey::data("replay".parse().expect("letters name a stream")),
+            identifiers: Identifiers::new(Random::from_seed(0)),
+            clock,
+            live: Arc::new(Live::new()),
+        });
+        Ok(self)
+    }
+
+    /// Takes records in.
+    ///
+    /// # Errors
+    /// A row has no time, or the engine refuses the batch.
+    pub async fn push(&mut self, records: Vec<Bytes>) -> Result<(), ReplayError> {
+        let now = self.latest.unwrap_or(self.rowtimes.start());
+        for (record, outcome) in self.preprocess(records).await {
+            match outcome {
+                Preprocessed::Data(data) => self.parser.parse(&data),
+                Preprocessed::Dropped => {}
+                Preprocessed::Failed => {
+                    let message = "the preprocessing function answered ProcessingFailed";
+                    let error = ErrorRow::of_record(ErrorName::FunctionError, message, &record, now, now);
+                    self.errors.push(error);
+                }
+            }
+        }
+        let parsed = self.parser.finish();
+        for error in &parsed.errors {
+            self.errors.push(ErrorRow::of_record(error.name, &error.message, &error.raw, now, now));
+        }
+        let rows = parsed.row_to_record.len();
+        if rows == 0 {
+            return Ok(());
+        }
+        let rowtimes = self.rowtimes.of_rows(&parsed.columns, rows, self.latest)?;
+        let newest = rowtimes.last().copied().unwrap_or(now);
+        self.push_rows(rowtimes, parsed.columns, newest)?;
+        self.rows_in += rows as u64;
+        Ok(())
+    }
+
+    fn push_rows(
+        &mut self,
+        rowtimes: Vec<i64>,
+        columns: Vec<ArrayRef>,
+        newest: i64,
+    ) -> Result<(), ReplayError> {
+        self.application.push(self.input, &Batch::new(ScalarBuffer::from(rowtimes), columns), newest)?;
+        self.latest = Some(newest);
+        self.collect();
+        Ok(())
+    }
+
+    async fn preprocess(&self, records: Vec<Bytes>) -> Vec<(Bytes, Preprocessed)> {
+        let Some(preprocessor) = &self.preprocessor else {
+            return records.into_iter().map(|record| (record.clone(), Preprocessed::Data(record))).collect();
+        };
+        let raw = records.iter().enumerate().map(|(number, data)| RawRecord {
+            shard: "shardId-000000000000".to_owned(),
+            sequence_number: number.to_string(),
+            partition_key: "replay".to_owned(),
+            arrival: Timestamp(self.latest.unwrap_or(self.rowtimes.start())),
+            data: data.clone(),
+        });
+        let raw: Vec<RawRecord> = raw.collect();
+        let outcomes = preprocessor.clone().run(&raw).await;
+        records.into_iter().zip(outcomes).collect()
+    }
+
+    /// Lets time go on until every window has closed.
+    ///
+    /// # Errors
+    /// The engine refuses.
+    pub fn finish(&mut self) -> Result<(), ReplayError> {
+        let Some(latest) = self.latest else { return Ok(()) };
+        let end = last_window_end(self.application.program(), self.input, latest);
+        self.application.bound(self.input, end, end)?;
+        self.collect();
+        Ok(())
+    }
+
+    /// What has come out since the last call, window by window, stream by stream.
+    pub fn take_rows(&mut self) -> Vec<ReplayedRow> {
+        std::mem::take(&mut self.rows)
+    }
+
+    /// What has failed since the last call.
+    pub fn take_errors(&mut self) -> Vec<ErrorRow> {
+        std::mem::take(&mut self.errors)
+    }
+
+    /// Rows that the engine has taken.
+    pub fn rows_in(&self) -> u64 {
+        self.rows_in
+    }
+
+    /// The ROWTIME of the newest row.
+    pub fn latest(&self) -> Option<i64> {
+        self.latest
+    }
+
+    fn collect(&mut self) {
+        for watched in &self.watched {
+            for batch in self.application.take_output(watched.stream) {
+                let encoded = watched.writer.write(&batch.columns);
+                for (row, json) in encoded.iter().enumerate() {
+                    self.rows.push(ReplayedRow {
+                        stream: watched.name.clone(),
+                        rowtime: batch.rowtimes[row],
+                        json: String::from_utf8_lossy(json).into_owned(),
+                    });
+                }
+            }
+        }
+        self.errors.extend(self.application.take_errors());
+    }
+}

@@ -1,0 +1,65 @@
+//! A mail and what became of it.
+
+use millstream_host::Timestamp;
+
+/// A mail in the local mailbox.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Mail {
+    /// Rises with every mail of this mailbox.
+    pub id: i64,
+    /// The message that it carries; mails to several subscribers share it.
+    pub message_id: String,
+    /// The topic that it was published to.
+    pub topic: String,
+    /// The address; absent if nobody was subscribed.
+    pub recipient: Option<String>,
+    /// Its subject, one line.
+    pub subject: String,
+    /// Its text.
+    pub body: String,
+    /// When it was published.
+    pub created_at: Timestamp,
+    /// What became of it.
+    pub status: MailStatus,
+}
+
+/// What became of a mail.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum MailStatus {
+    /// It is in the local mailbox only, and will not be sent.
+    Local,
+    /// It is to be sent.
+    Queued {
+        /// How often it was tried.
+        attempts: u32,
+        /// What went wrong at the newest try.
+        last_error: Option<String>,
+        /// When it is tried next, at the earliest.
+        next_attempt_at: Timestamp,
+    },
+    /// The server took it.
+    Sent {
+        /// How often it was tried, the last time with success.
+        attempts: u32,
+        /// When.
+        at: Timestamp,
+    },
+    /// The server refused it for good.
+    Failed {
+        /// How often it was tried.
+        attempts: u32,
+        /// The server's words.
+        error: String,
+    },
+}
+
+/// A mail to be put into the mailbox.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct NewMail<'a> {
+    pub message_id: &'a str,
+    pub topic: &'a str,
+    pub recipient: Option<&'a str>,
+    pub subject: &'a str,
+    pub body: &'a str,
+    pub created_at: Timestamp,
+}

@@ -1,0 +1,136 @@
+//! Mails in the database.
+
+use millstream_host::Timestamp;
+use rusqlite::types::Type;
+use rusqlite::{Connection, Row, params};
+
+use super::{Mail, MailStatus, NewMail};
+use crate::database;
+
+const COLUMNS: &str = "id, message_id, topic, recipient, subject, body, created_at, smtp_status, attempts, last_error, \
+                       next_attempt_at, sent_at";
+
+/// Puts a mail into the mailbox; a queued one is due at once.
+pub(crate) fn insert(connection: &Connection, mail: &NewMail<'_>, is_queued: bool) -> rusqlite::Result<()> {
+    connection
+        .prepare_cached(
+            "INSERT INTO mail
+             (message_id, topic, recipient, subject, body, created_at, smtp_status, attempts, next_attempt_at)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, 0, ?6)",
+        )?
+        .execute(params![
+            mail.message_id,
+            mail.topic,
+            mail.recipient,
+            mail.subject,
+            mail.body,
+            mail.created_at.0,
+            if is_queued { "queued" } else { "local" },
+        ])?;
+    Ok(())
+}
+
+/// How many mails wait for the SMTP server.
+pub(crate) fn queued(connection: &Connection) -> rusqlite::Result<usize> {
+    database::count(connection, "SELECT count(*) FROM mail WHERE smtp_status = 'queued'", [])
+}
+
+/// The newest mails, newest first.
+pub(crate) fn newest(connection: &Connection, count: usize) -> rusqlite::Result<Vec<Mail>> {
+    let mut query =
+        connection.prepare_cached(&format!("SELECT {COLUMNS} FROM mail ORDER BY id DESC LIMIT ?1"))?;
+    query.query_map([i64::try_from(count).unwrap_or(i64::MAX)], mail_of)?.collect()
+}
+
+/// Mails whose time has come, those that waited longest first.
+pub(super) fn due(connection: &Connection, now: Timestamp, count: u32) -> rusqlite::Result<Vec<Mail>> {
+    let mut query = connection.prepare_cached(&format!(
+        "SELECT {COLUMNS} FROM mail WHERE smtp_status = 'queued' AND next_attempt_at <= ?1
+         ORDER BY next_attempt_at, id LIMIT ?2"
+    ))?;
+    query.query_map(params![now.0, count], mail_of)?.collect()
+}
+
+/// Notes that the server took a mail.
+pub(super) fn record_sent(connection: &Connection, id: i64, now: Timestamp) -> rusqlite::Result<()> {
+    connection.execute(
+        "UPDATE mail SET smtp_status = 'sent', attempts = attempts + 1, last_error = NULL, sent_at = ?2 WHERE id = ?1",
+        params![id, now.0],
+    )?;
+    Ok(())
+}
+
+/// Notes that the server refused a mail for good.
+pub(super) fn record_failed(connection: &Connection, id: i64, error: &str) -> rusqlite::Result<()> {
+    connection.execute(
+        "UPDATE mail SET smtp_status = 'failed', attempts = attempts + 1, last_error = ?2 WHERE id = ?1",
+        params![id, error],
+    )?;
+    Ok(())
+}
+
+/// Notes that a mail is to be tried again.
+pub(super) fn record_retry(
+    connection: &Connection,
+    id: i64,
+    error: &str,
+    next: Timestamp,
+) -> rusqlite::Result<()> {
+    connection.execute(
+        "UPDATE mail SET attempts = attempts + 1, last_error = ?2, next_attempt_at = ?3 WHERE id = ?1",
+        params![id, error, next.0],
+    )?;
+    Ok(())
+}
+
+/// Notes on all mails whose time has come that the server cannot be reached.
+pub(super) fn record_unreachable(
+    connection: &Connection,
+    error: &str,
+    now: Timestamp,
+    next: Timestamp,
+) -> rusqlite::Result<()> {
+    connection.execute(
+        "UPDATE mail SET attempts = attempts + 1, last_error = ?1, next_attempt_at = ?3
+         WHERE smtp_status = 'queued' AND next_attempt_at <= ?2",
+        params![error, now.0, next.0],
+    )?;
+    Ok(())
+}
+
+/// Deletes the oldest mails beyond `kept`; queued ones do not count and are never deleted.
+pub(crate) fn sweep(connection: &Connection, kept: usize) -> rusqlite::Result<()> {
+    connection
+        .prepare_cached(
+            "DELETE FROM mail WHERE smtp_status != 'queued' AND id <=
+             (SELECT id FROM mail WHERE smtp_status != 'queued' ORDER BY id DESC LIMIT 1 OFFSET ?1)",
+        )?
+        .execute([i64::try_from(kept).unwrap_or(i64::MAX)])?;
+    Ok(())
+}
+
+fn mail_of(row: &Row<'_>) -> rusqlite::Result<Mail> {
+    let attempts = row.get(8)?;
+    let status = match row.get_ref(7)?.as_str()? {
+        "local" => MailStatus::Local,
+        "queued" => {
+            MailStatus::Queued { attempts, last_error: row.get(9)?, next_attempt_at: Timestamp(row.get(10)?) }
+        }
+        "sent" => MailStatus::Sent { attempts, at: Timestamp(row.get(11)?) },
+        "failed" => MailStatus::Failed { attempts, error: row.get(9)? },
+        other => {
+            let problem = format!("\"{other}\" is no status of a mail");
+            return Err(rusqlite::Error::FromSqlConversionFailure(7, Type::Text, problem.into()));
+        }
+    };
+    Ok(Mail {
+        id: row.get(0)?,
+        message_id: row.get(1)?,
+        topic: row.get(2)?,
+        recipient: row.get(3)?,
+        subject: row.get(4)?,
+        body: row.get(5)?,
+        created_at: Timestamp(row.get(6)?),
+        status,
+    })
+}

@@ -124,14 +124,14 @@ pub enum QueryError {
     Period(u32),
     /// The period is finer than what is kept of that time.
     #[error(
-        "period {period} is too fine for a start {age_days} days ago: of that time only {kept} second resolution is \
+        "period {period} is too fine for a start {age_hours} hours ago: of that time only {kept} second resolution is \
          kept; use a multiple of {kept}"
     )]
     PeriodTooFine {
         /// The period asked.
         period: u32,
-        /// How old the start is, in days.
-        age_days: u64,
+        /// How old the start is, in hours.
+        age_hours: u64,
         /// The resolution kept, in seconds.
         kept: u32,
     },

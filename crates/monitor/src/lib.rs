@@ -37,6 +37,8 @@ mod limits;
 mod mail;
 mod metrics;
 mod monitor;
+#[cfg(test)]
+mod monitor_test;
 mod running;
 mod settings;
 mod topics;

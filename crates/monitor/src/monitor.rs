@@ -35,7 +35,7 @@ pub(crate) struct Inner {
     clock: Arc<dyn Clock>,
     /// Guards the one connection, and with it the order of all changes. Taken before `pending` where both are needed.
     store: Mutex<Store>,
-    /// Guards the points in memory: apart from `store`, so that `put` never waits for the disk.
+    /// Guards the points in memory: apart from `store`, so that `put` does not wait for the disk.
     pending: Mutex<Pending>,
     pub(crate) smtp: Option<SmtpServer>,
     changes: watch::Sender<u64>,
@@ -101,8 +101,7 @@ impl Monitor {
     /// The query is malformed or beyond a limit, or the database fails.
     pub fn statistics(&self, query: &StatisticsQuery) -> Result<Vec<Datapoint>, QueryError> {
         let store = self.0.store.lock();
-        let pending = self.0.pending.lock();
-        metrics::statistics(&store.connection, &pending, query, self.now())
+        metrics::statistics(&store.connection, &self.0.pending, query, self.now())
     }
 
     /// The metrics that fit the filter, sorted. A new one is there at once. Works in memory.
@@ -284,11 +283,11 @@ impl Monitor {
 
     fn judge_alarms(&self, store: &mut Store, now: Timestamp) -> Result<usize, StoreError> {
         let Store { connection, random, judged } = store;
-        let pending = self.0.pending.lock();
         let transaction = connection.transaction()?;
         let mut judged_now = judged.clone();
         let mut publishing = self.publishing(random);
-        let changes = alarms::round::round(&transaction, &pending, &mut judged_now, &mut publishing, now)?;
+        let changes =
+            alarms::round::round(&transaction, &self.0.pending, &mut judged_now, &mut publishing, now)?;
         transaction.commit()?;
         *judged = judged_now;
         Ok(changes)
@@ -323,6 +322,11 @@ impl Monitor {
     fn mail_written(&self) {
         self.changed();
         self.0.mail_queued.notify_one();
+    }
+
+    #[cfg(test)]
+    pub(crate) fn store(&self) -> parking_lot::MutexGuard<'_, Store> {
+        self.0.store.lock()
     }
 
     pub(crate) fn changed(&self) {

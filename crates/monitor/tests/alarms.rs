@@ -8,6 +8,7 @@ use millstream_monitor::{
     Alarm, AlarmActions, AlarmDefinition, AlarmError, AlarmState, Comparison, Location, MailStatus,
     MissingData, MonitorSettings, Protocol, Statistic,
 };
+use proptest::prelude::*;
 use world::{World, metric, seconds};
 
 fn definition(m: u32, n: u32) -> AlarmDefinition {
@@ -149,6 +150,52 @@ fn periods_that_ended_while_no_one_looked_are_judged_one_by_one() {
     assert_eq!(states, [AlarmState::Ok, AlarmState::Alarm, AlarmState::Ok]);
 }
 
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(64))]
+
+    /// However often someone looks, the changes are the same.
+    #[test]
+    fn the_rhythm_of_looking_changes_nothing(
+        values in prop::collection::vec(prop::option::of(0u8..7), 1..40),
+        (m, n) in (1u32..4).prop_flat_map(|n| (1..=n, Just(n))),
+        pauses in prop::collection::vec(1u64..35, 1..60),
+        treatment in 0usize..4,
+    ) {
+        let treatments = [MissingData::Missing, MissingData::Ignore, MissingData::Breaching, MissingData::NotBreaching];
+        let changes = |pauses: &[u64]| {
+            let world = World::new();
+            let missing_data = treatments[treatment];
+            world.monitor.put_alarm(AlarmDefinition { missing_data, ..definition(m, n) }).unwrap();
+            world.tick();
+            let mut looks = pauses.iter().copied().cycle();
+            let mut next_look = looks.next().unwrap();
+            for second in 0..values.len() as u64 * 10 {
+                if second % 10 == 5 && let Some(value) = values[(second / 10) as usize] {
+                    world.put(f64::from(value));
+                }
+                world.advance(1);
+                if second + 1 == next_look {
+                    world.tick();
+                    next_look += looks.next().unwrap();
+                }
+            }
+            world.tick();
+            let history = world.monitor.alarm_history(None, 1_000).unwrap();
+            history.into_iter().map(|change| (change.from, change.to)).collect::<Vec<_>>()
+        };
+        prop_assert_eq!(changes(&pauses), changes(&[1]));
+    }
+}
+
+#[test]
+fn after_the_clock_was_set_back_alarms_go_on() {
+    let world = World::new();
+    world.monitor.put_alarm(definition(1, 1)).unwrap();
+    assert_eq!(period(&world, Some(9.0)), AlarmState::Alarm);
+    world.clock.set(seconds(-3_600));
+    assert_eq!(period(&world, Some(1.0)), AlarmState::Ok);
+}
+
 #[test]
 fn the_same_definition_keeps_the_state_and_another_begins_anew() {
     let folder = tempfile::tempdir().unwrap();
@@ -192,6 +239,7 @@ fn definitions_that_cannot_work_are_refused_with_the_reason() {
     };
     check(|definition| definition.name.clear(), "name");
     check(|definition| definition.name = "a\nb".to_owned(), "control characters");
+    check(|definition| definition.name = "a\u{2028}b".to_owned(), "one line");
     check(|definition| definition.period = 45, "period 45");
     check(|definition| definition.evaluation_periods = 0, "evaluation_periods");
     check(|definition| definition.evaluation_periods = 721, "limit for this period");

@@ -249,7 +249,7 @@ fn points_kept_by_the_minute_answer_finer_questions_with_the_minute() {
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(64))]
 
-    /// Flushes, restarts of the minute and sweeps change nothing that is asked by longer periods.
+    /// Flushes and sweeps change nothing that is asked by longer periods.
     #[test]
     fn statistics_equal_a_plain_computation(
         values in prop::collection::vec((0i64..300, -1_000i32..1_000, any::<bool>()), 1..60),

@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 use crate::error::AlarmError;
 use crate::limits;
 use crate::metrics::{MetricKey, Statistic, is_period};
+use crate::topics::is_one_line;
 
 /// What an alarm watches and whom it tells. Its text in the database is this struct as JSON.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -115,11 +116,9 @@ impl AlarmDefinition {
             Err(AlarmError::Definition { name, reason })
         };
         let characters = self.name.chars().count();
-        if !(1..=limits::ALARM_NAME_CHARACTERS).contains(&characters)
-            || self.name.chars().any(char::is_control)
-        {
+        if !(1..=limits::ALARM_NAME_CHARACTERS).contains(&characters) || !is_one_line(&self.name) {
             return refuse(format!(
-                "a name needs 1 to {} characters and no control characters",
+                "a name needs 1 to {} characters, on one line, without control characters",
                 limits::ALARM_NAME_CHARACTERS
             ));
         }

@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 
 use millstream_host::Timestamp;
+use parking_lot::Mutex;
 use rusqlite::Connection;
 
 use super::announcement::announcement;
@@ -31,7 +32,9 @@ impl Judged {
     /// The ends of the periods to judge now, oldest first.
     fn due(&self, definition: &AlarmDefinition, now: Timestamp) -> Vec<Timestamp> {
         let newest = bucket_start(now, definition.period);
-        let Some(&(end, at)) = self.0.get(&definition.name) else { return vec![newest] };
+        // After the clock was set back the alarm is judged as if for the first time.
+        let last = self.0.get(&definition.name).filter(|(end, _)| *end <= newest);
+        let Some(&(end, at)) = last else { return vec![newest] };
         let period = i64::from(definition.period) * 1_000;
         let ended = newest.0.saturating_sub(end.0) / period;
         if ended > 0 {
@@ -40,8 +43,7 @@ impl Judged {
         }
         let range = u64::from(definition.range_periods()) * u64::from(definition.period);
         let is_due = range <= CHEAP_RANGE_SECONDS || now.since(at).as_secs() >= 60;
-        // A clock that was set back is waited for: no period is judged before its end.
-        if is_due && newest == end { vec![newest] } else { Vec::new() }
+        if is_due { vec![newest] } else { Vec::new() }
     }
 }
 
@@ -49,7 +51,7 @@ impl Judged {
 /// kept only if it commits. Returns how many changed.
 pub(crate) fn round(
     connection: &Connection,
-    pending: &Pending,
+    pending: &Mutex<Pending>,
     judged: &mut Judged,
     publishing: &mut Publishing<'_>,
     now: Timestamp,

@@ -7,6 +7,7 @@ use millstream_host::Timestamp;
 
 use super::connection::{Connection, Connector, Problem};
 use super::letter::letter;
+use super::table::Due;
 use super::{Mail, MailStatus, backoff, table};
 use crate::error::{OpenError, StoreError};
 use crate::monitor::Monitor;
@@ -87,12 +88,15 @@ impl Sender {
 
     async fn send_due(&mut self, connection: &mut Option<Connection>) -> Result<(), StoreError> {
         loop {
-            let now = self.monitor.now();
-            if now < self.next_connection_at {
+            let when = self.due();
+            // Too far ahead, it was set before the clock was set back.
+            if when.now < self.next_connection_at && self.next_connection_at <= when.latest {
                 return Ok(());
             }
-            let due =
-                self.monitor.blocking(move |store| table::due(&store.connection, now, MAILS_AT_ONCE)).await?;
+            let due = self
+                .monitor
+                .blocking(move |store| table::due(&store.connection, when, MAILS_AT_ONCE))
+                .await?;
             if due.is_empty() {
                 return Ok(());
             }
@@ -118,7 +122,7 @@ impl Sender {
             None => match self.server.connector.connect().await {
                 Ok(new) => connection.insert(new),
                 Err(why) => {
-                    self.server_failed(Some(why)).await?;
+                    self.server_failed(why, true).await?;
                     return Ok(false);
                 }
             },
@@ -142,8 +146,8 @@ impl Sender {
                         Ok(true)
                     }
                     Problem::Server(words) => {
-                        self.record(mail, Outcome::Retry(words)).await?;
-                        self.server_failed(None).await?;
+                        self.record(mail, Outcome::Retry(words.clone())).await?;
+                        self.server_failed(words, false).await?;
                         Ok(false)
                     }
                 }
@@ -151,19 +155,19 @@ impl Sender {
         }
     }
 
-    /// Notes that the server cannot be used. With `why`, all mails that are due bear it and wait.
-    async fn server_failed(&mut self, why: Option<String>) -> Result<(), StoreError> {
+    /// Notes that the server cannot be used. All mails that are due wait; they bear the reason too if no mail was tried.
+    async fn server_failed(&mut self, why: String, concerns_all: bool) -> Result<(), StoreError> {
         self.failures = self.failures.saturating_add(1);
-        let now = self.monitor.now();
+        let due = self.due();
         let wait = self.wait(self.failures).await;
-        self.next_connection_at = now.plus(wait);
+        self.next_connection_at = due.now.plus(wait);
         if self.failures == 1 {
             tracing::warn!(why, ?wait, "the SMTP server cannot be used; mail waits in the queue");
         }
-        if let Some(why) = why {
+        if concerns_all {
             let next = self.next_connection_at;
             self.monitor
-                .blocking(move |store| table::record_unreachable(&store.connection, &why, now, next))
+                .blocking(move |store| table::record_unreachable(&store.connection, &why, due, next))
                 .await?;
             self.monitor.changed();
         }
@@ -199,6 +203,11 @@ impl Sender {
             self.monitor.changed();
         }
         written
+    }
+
+    fn due(&self) -> Due {
+        let now = self.monitor.now();
+        Due { now, latest: now.plus(self.server.settings.longest_wait) }
     }
 
     async fn wait(&self, failures: u32) -> Duration {

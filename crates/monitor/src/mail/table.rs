@@ -42,13 +42,22 @@ pub(crate) fn newest(connection: &Connection, count: usize) -> rusqlite::Result<
     query.query_map([i64::try_from(count).unwrap_or(i64::MAX)], mail_of)?.collect()
 }
 
+/// When mails are due.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Due {
+    pub now: Timestamp,
+    /// No mail waits longer than until here. One that seems to was written before the clock was set back, and is due.
+    pub latest: Timestamp,
+}
+
 /// Mails whose time has come, those that waited longest first.
-pub(super) fn due(connection: &Connection, now: Timestamp, count: u32) -> rusqlite::Result<Vec<Mail>> {
+pub(super) fn due(connection: &Connection, due: Due, count: u32) -> rusqlite::Result<Vec<Mail>> {
     let mut query = connection.prepare_cached(&format!(
-        "SELECT {COLUMNS} FROM mail WHERE smtp_status = 'queued' AND next_attempt_at <= ?1
-         ORDER BY next_attempt_at, id LIMIT ?2"
+        "SELECT {COLUMNS} FROM mail
+         WHERE smtp_status = 'queued' AND (next_attempt_at <= ?1 OR next_attempt_at > ?2)
+         ORDER BY next_attempt_at, id LIMIT ?3"
     ))?;
-    query.query_map(params![now.0, count], mail_of)?.collect()
+    query.query_map(params![due.now.0, due.latest.0, count], mail_of)?.collect()
 }
 
 /// Notes that the server took a mail.
@@ -87,13 +96,13 @@ pub(super) fn record_retry(
 pub(super) fn record_unreachable(
     connection: &Connection,
     error: &str,
-    now: Timestamp,
+    due: Due,
     next: Timestamp,
 ) -> rusqlite::Result<()> {
     connection.execute(
-        "UPDATE mail SET attempts = attempts + 1, last_error = ?1, next_attempt_at = ?3
-         WHERE smtp_status = 'queued' AND next_attempt_at <= ?2",
-        params![error, now.0, next.0],
+        "UPDATE mail SET attempts = attempts + 1, last_error = ?1, next_attempt_at = ?4
+         WHERE smtp_status = 'queued' AND (next_attempt_at <= ?2 OR next_attempt_at > ?3)",
+        params![error, due.now.0, due.latest.0, next.0],
     )?;
     Ok(())
 }

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use millstream_host::Timestamp;
+use parking_lot::Mutex;
 use rusqlite::Connection;
 
 use super::{Bucket, MetricKey, Pending, Statistic, bucket_start, table};
@@ -43,9 +44,10 @@ pub(crate) fn is_period(seconds: u32) -> bool {
 }
 
 /// Answers a query from the database and what waits in memory; oldest first. A period without points has no datapoint.
+/// The caller keeps points from moving between the two meanwhile.
 pub(crate) fn statistics(
     connection: &Connection,
-    pending: &Pending,
+    pending: &Mutex<Pending>,
     query: &StatisticsQuery,
     now: Timestamp,
 ) -> Result<Vec<Datapoint>, QueryError> {
@@ -56,10 +58,13 @@ pub(crate) fn statistics(
     if !is_period(period) {
         return Err(QueryError::Period(period));
     }
-    let age = now.since(query.start);
     let kept = resolution_kept(now, query.start);
     if !period.is_multiple_of(kept) {
-        return Err(QueryError::PeriodTooFine { period, age_days: age.as_secs() / 86_400, kept });
+        return Err(QueryError::PeriodTooFine {
+            period,
+            age_hours: now.since(query.start).as_secs() / 3_600,
+            kept,
+        });
     }
     if query.end <= query.start {
         return Err(QueryError::EmptyRange);
@@ -95,7 +100,7 @@ pub(crate) fn statistics(
 /// One statistic by period over `[start, end)`, all units together; for alarms.
 pub(crate) fn samples(
     connection: &Connection,
-    pending: &Pending,
+    pending: &Mutex<Pending>,
     metric: &MetricKey,
     statistic: Statistic,
     period: u32,
@@ -111,7 +116,7 @@ pub(crate) fn samples(
 
 fn for_each_bucket(
     connection: &Connection,
-    pending: &Pending,
+    pending: &Mutex<Pending>,
     metric: &MetricKey,
     (start, end): (Timestamp, Timestamp),
     with_distributions: bool,
@@ -120,7 +125,7 @@ fn for_each_bucket(
     table::read(connection, metric, (start, end), with_distributions, |slot, bucket| {
         each(slot.at, &slot.unit, &bucket);
     })?;
-    for (slot, bucket) in pending.of(metric).into_iter().flatten() {
+    for (slot, bucket) in pending.lock().of(metric).into_iter().flatten() {
         if slot.at >= start && slot.at < end {
             each(slot.at, &slot.unit, bucket);
         }

@@ -31,10 +31,8 @@ impl Message<'_> {
     /// Checks what the caller wrote. The subject becomes a header: one line, no control characters.
     fn check(&self) -> Result<(), TopicError> {
         if let Some(subject) = self.subject {
-            let ends_a_line =
-                |character: char| character.is_control() || matches!(character, '\u{2028}' | '\u{2029}');
             let is_short = (1..=limits::SUBJECT_CHARACTERS).contains(&subject.chars().count());
-            if !is_short || subject.trim().is_empty() || subject.contains(ends_a_line) {
+            if !is_short || subject.trim().is_empty() || !is_one_line(subject) {
                 return Err(TopicError::Subject);
             }
         }
@@ -89,6 +87,11 @@ impl Publishing<'_> {
         }
         Ok(message_id)
     }
+}
+
+/// Whether a text can be a header: nothing in it ends a line, for any reader, or is a control character.
+pub(crate) fn is_one_line(text: &str) -> bool {
+    !text.contains(|character: char| character.is_control() || matches!(character, '\u{2028}' | '\u{2029}'))
 }
 
 /// A new UUID of version 7: ids of different runs differ even if the randomness has the same seed.

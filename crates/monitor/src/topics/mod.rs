@@ -10,7 +10,7 @@ use std::str::FromStr;
 use millstream_host::Timestamp;
 
 pub use message::MessageId;
-pub(crate) use message::{Message, Publishing};
+pub(crate) use message::{Message, Publishing, is_one_line};
 
 use crate::error::TopicError;
 use crate::limits;

@@ -2,6 +2,9 @@
 //!
 //! NULL equals NULL, `-0.0` equals `0.0`, NaN equals NaN. A single integer-like column without NULL stays numbers, a
 //! single text column without NULL stays text; everything else becomes one byte string a row.
+//!
+//! The bytes of a key do not depend on the other rows of its batch: a column that holds a NULL in one batch and none in
+//! the next gives equal keys the same bytes in both.
 
 use super::PackedKey;
 use arrow_array::cast::AsArray;
@@ -31,15 +34,40 @@ impl EncodedKeys {
     pub(crate) fn new(columns: &[ArrayRef], rows: usize) -> EncodedKeys {
         match columns {
             [] => EncodedKeys::None,
-            [column] if column.null_count() == 0 => match column.data_type() {
-                DataType::Utf8 => EncodedKeys::Texts(column.as_string::<i32>().clone()),
-                _ => match numbers(column) {
+            [column] => match (column.data_type(), column.null_count() > 0) {
+                (DataType::Utf8, false) => EncodedKeys::Texts(column.as_string::<i32>().clone()),
+                (DataType::Utf8, true) => {
+                    let texts = column.as_string::<i32>();
+                    EncodedKeys::nullable(column, |row, bytes| {
+                        bytes.extend_from_slice(texts.value(row).as_bytes())
+                    })
+                }
+                (_, has_nulls) => match numbers(column) {
+                    Some(numbers) if has_nulls => EncodedKeys::nullable(column, |row, bytes| {
+                        bytes.extend_from_slice(&numbers[row].to_le_bytes());
+                    }),
                     Some(numbers) => EncodedKeys::Numbers(numbers),
                     None => EncodedKeys::rows(columns, rows),
                 },
             },
             _ => EncodedKeys::rows(columns, rows),
         }
+    }
+
+    /// One column with NULLs: a value is its own bytes, as in a column without.
+    fn nullable(column: &ArrayRef, encode: impl Fn(usize, &mut Vec<u8>)) -> EncodedKeys {
+        /// No text holds this byte, and no number is so short.
+        const NULL_KEY: u8 = 0xff;
+        let (mut bytes, mut ends) = (Vec::new(), Vec::with_capacity(column.len()));
+        for row in 0..column.len() {
+            if column.is_null(row) {
+                bytes.push(NULL_KEY);
+            } else {
+                encode(row, &mut bytes);
+            }
+            ends.push(bytes.len());
+        }
+        EncodedKeys::Bytes { bytes, ends }
     }
 
     fn rows(columns: &[ArrayRef], rows: usize) -> EncodedKeys {

@@ -128,6 +128,29 @@ mod tests {
     }
 
     #[test]
+    fn a_null_in_the_batch_does_not_change_the_keys_of_its_neighbours() {
+        let check = |without: ArrayRef, with: ArrayRef| {
+            let mut table = GroupTable::default();
+            for (column, expected) in [(&without, [0, 1]), (&with, [2, 1]), (&without, [0, 1])] {
+                let mut ids = Vec::new();
+                table.assign(&EncodedKeys::new(std::slice::from_ref(column), 2), 0..2, &mut ids);
+                assert_eq!(ids, expected, "{column:?}");
+            }
+        };
+        let long = "longer than any key that is packed";
+        check(Arc::new(StringArray::from(vec!["a", ""])), Arc::new(StringArray::from(vec![None, Some("")])));
+        check(
+            Arc::new(StringArray::from(vec!["a", long])),
+            Arc::new(StringArray::from(vec![None, Some(long)])),
+        );
+        check(Arc::new(Int32Array::from(vec![0, -1])), Arc::new(Int32Array::from(vec![None, Some(-1)])));
+        check(
+            Arc::new(Float64Array::from(vec![0.0, 1.5])),
+            Arc::new(Float64Array::from(vec![None, Some(1.5)])),
+        );
+    }
+
+    #[test]
     fn texts_of_two_columns_do_not_run_together() {
         let left: ArrayRef = Arc::new(StringArray::from(vec!["ab", "a"]));
         let right: ArrayRef = Arc::new(StringArray::from(vec!["c", "bc"]));

@@ -1,4 +1,4 @@
-//! What happens when the database cannot be written.
+//! What happens when the database cannot be written, and when the clock is set back.
 
 use std::io::{BufRead, BufReader, Write};
 use std::net::TcpListener;
@@ -15,7 +15,10 @@ use crate::{
 };
 
 fn open(settings: MonitorSettings) -> Monitor {
-    let clock = Arc::new(ManualClock::starting_at(Timestamp(1_767_323_040_000)));
+    open_with(Arc::new(ManualClock::starting_at(Timestamp(1_767_323_040_000))), settings)
+}
+
+fn open_with(clock: Arc<ManualClock>, settings: MonitorSettings) -> Monitor {
     Monitor::open(&Location::Memory, settings, clock, Random::from_seed(7)).unwrap()
 }
 
@@ -114,16 +117,54 @@ fn taking() -> (u16, Arc<AtomicUsize>) {
     (port, letters)
 }
 
-#[tokio::test]
-async fn a_mail_whose_sending_cannot_be_noted_is_not_sent_again_and_again() {
-    let (port, letters) = taking();
+fn with_server(port: u16) -> MonitorSettings {
     let smtp = SmtpSettings {
         security: SmtpSecurity::None,
         ..SmtpSettings::new("127.0.0.1", port, "no-reply@example.com")
     };
-    let monitor = open(MonitorSettings { smtp: Some(smtp), ..MonitorSettings::default() });
+    MonitorSettings { smtp: Some(smtp), ..MonitorSettings::default() }
+}
+
+fn subscribe(monitor: &Monitor) {
     monitor.create_topic("t").unwrap();
     monitor.subscribe("t", Protocol::Email, "a@example.com").unwrap();
+}
+
+#[tokio::test]
+async fn mail_does_not_wait_for_a_clock_that_was_set_back() {
+    let (port, letters) = taking();
+    let start = Timestamp(1_767_323_040_000);
+    let clock = Arc::new(ManualClock::starting_at(start));
+    let hours = |hours: i64| Timestamp(start.0 + hours * 3_600_000);
+    let dead = TcpListener::bind(("127.0.0.1", 0)).unwrap();
+    let monitor = open_with(Arc::clone(&clock), with_server(dead.local_addr().unwrap().port()));
+    drop(dead);
+    subscribe(&monitor);
+    monitor.publish("t", None, "m").await.unwrap();
+    let mut sender = Sender::new(monitor.clone(), monitor.0.smtp.clone().unwrap());
+    let attempts = || match monitor.mails(1).unwrap()[0].status {
+        MailStatus::Queued { attempts, .. } => attempts,
+        _ => panic!("it is not queued"),
+    };
+    sender.round().await.unwrap();
+    assert_eq!(attempts(), 1);
+    sender.round().await.unwrap();
+    assert_eq!(attempts(), 1, "it waits");
+    clock.set(hours(-1));
+    sender.round().await.unwrap();
+    assert_eq!(attempts(), 2, "it does not wait for an hour");
+    clock.set(hours(-3));
+    let with_other = with_server(port).smtp.unwrap();
+    let mut sender = Sender::new(monitor.clone(), crate::mail::SmtpServer::new(&with_other).unwrap());
+    sender.round().await.unwrap();
+    assert_eq!(letters.load(Ordering::SeqCst), 1);
+}
+
+#[tokio::test]
+async fn a_mail_whose_sending_cannot_be_noted_is_not_sent_again_and_again() {
+    let (port, letters) = taking();
+    let monitor = open(with_server(port));
+    subscribe(&monitor);
     monitor.publish("t", None, "m").await.unwrap();
     monitor.publish("t", None, "m").await.unwrap();
     set_read_only(&monitor, true);

@@ -20,6 +20,34 @@
 //! | `database.rs` | the file and its schema |
 //! | `settings.rs`, `limits.rs`, `error.rs` | what may be set; fixed limits; what can go wrong |
 //!
+//! ```
+//! use std::sync::Arc;
+//! use std::time::Duration;
+//!
+//! use millstream_host::{ManualClock, Random, Timestamp};
+//! use millstream_monitor::{Location, MetricKey, Monitor, MonitorSettings, Point, Statistic, StatisticsQuery};
+//!
+//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! let clock = Arc::new(ManualClock::starting_at(Timestamp(60_000)));
+//! let monitor =
+//!     Monitor::open(&Location::Memory, MonitorSettings::default(), clock.clone(), Random::from_seed(1))?;
+//! let metric = MetricKey::new("Reviews", "AverageStarRating", [])?;
+//! monitor.put(&[Point::value(metric.clone(), 4.0), Point::value(metric.clone(), 2.0)])?;
+//! clock.advance(Duration::from_secs(1));
+//! monitor.tick()?;
+//! let datapoints = monitor.statistics(&StatisticsQuery {
+//!     metric,
+//!     statistics: vec![Statistic::Average, Statistic::SampleCount],
+//!     period: 1,
+//!     start: Timestamp(60_000),
+//!     end: Timestamp(120_000),
+//!     unit: None,
+//! })?;
+//! assert_eq!(datapoints[0].values, [Some(3.0), Some(2.0)]);
+//! # Ok(())
+//! # }
+//! ```
+//!
 //! Invariants:
 //! - A published message is on disk before `publish` returns. A change of an alarm's state, its history and its messages
 //!   are one transaction.

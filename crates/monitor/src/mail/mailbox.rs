@@ -1,5 +1,7 @@
 //! A mail and what became of it.
 
+use std::fmt;
+
 use millstream_host::Timestamp;
 
 /// A mail in the local mailbox.
@@ -53,6 +55,21 @@ pub enum MailStatus {
     },
 }
 
+impl fmt::Display for MailStatus {
+    /// `local`, `queued`, `sent` or `failed`, with what went wrong.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            MailStatus::Local => f.write_str("local"),
+            MailStatus::Queued { attempts, last_error: Some(error), .. } => {
+                write!(f, "queued (tries: {attempts}): {error}")
+            }
+            MailStatus::Queued { last_error: None, .. } => f.write_str("queued"),
+            MailStatus::Sent { .. } => f.write_str("sent"),
+            MailStatus::Failed { error, .. } => write!(f, "failed: {error}"),
+        }
+    }
+}
+
 /// A mail to be put into the mailbox.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct NewMail<'a> {
@@ -62,4 +79,28 @@ pub(crate) struct NewMail<'a> {
     pub subject: &'a str,
     pub body: &'a str,
     pub created_at: Timestamp,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_status_reads_well() {
+        let queued = |last_error: Option<&str>| MailStatus::Queued {
+            attempts: 2,
+            last_error: last_error.map(str::to_owned),
+            next_attempt_at: Timestamp(0),
+        };
+        let failed = MailStatus::Failed { attempts: 1, error: "550 no".to_owned() };
+        for (status, words) in [
+            (MailStatus::Local, "local"),
+            (queued(None), "queued"),
+            (queued(Some("no answer")), "queued (tries: 2): no answer"),
+            (MailStatus::Sent { attempts: 1, at: Timestamp(0) }, "sent"),
+            (failed, "failed: 550 no"),
+        ] {
+            assert_eq!(status.to_string(), words);
+        }
+    }
 }

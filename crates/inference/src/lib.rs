@@ -10,6 +10,7 @@
 //! |---|---|
 //! | [`server`] | [`ModelServer`]: queue, dynamic batches, worker threads, shutdown |
 //! | [`model`] | [`Model`]: a loaded folder; texts or tokens in, logits and labels out |
+//! | `answer_cache` | the newest answers by text |
 //! | `tokenize` | `tokenizer.json`, truncation, long texts |
 //! | `config`, `weights`, [`error`] | reading and checking the files |
 //! | `encoder` | the network over padding-free batches |
@@ -25,6 +26,7 @@
 //! - The answer to a text does not depend on the batch it travelled in, beyond rounding (1e-5 in the logits).
 //! - `unsafe` stands in `kernel/avx2.rs` only.
 
+mod answer_cache;
 pub mod bench;
 mod config;
 mod encoder;

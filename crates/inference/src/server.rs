@@ -7,7 +7,7 @@
 //!
 //! The queue is bounded in texts and bytes; a request that does not fit is refused at once and whole. The model
 //! loads on the first worker, and requests wait in the queue until it has. Dropping the future of a request
-//! takes its waiting texts out of the work.
+//! takes its waiting texts out of the work. Answers are kept for a while: a text that is asked again is answered at once.
 
 use std::collections::VecDeque;
 use std::num::NonZeroUsize;
@@ -19,6 +19,7 @@ use std::time::Duration;
 use parking_lot::{Condvar, Mutex};
 use tokio::sync::{oneshot, watch};
 
+use crate::answer_cache::AnswerCache;
 use crate::error::LoadError;
 use crate::model::{Classification, Model, Workspace};
 
@@ -54,6 +55,8 @@ pub struct ServerSettings {
     pub threads: Option<NonZeroUsize>,
     /// The longest text in bytes.
     pub max_text_bytes: usize,
+    /// Room for answers to texts that may be asked again, in bytes; 0 keeps none.
+    pub cache_bytes: usize,
 }
 
 impl Default for ServerSettings {
@@ -65,6 +68,7 @@ impl Default for ServerSettings {
             max_delay: Duration::from_millis(1),
             threads: None,
             max_text_bytes: 2 << 20,
+            cache_bytes: 16 << 20,
         }
     }
 }
@@ -155,6 +159,8 @@ pub struct ServerStatistics {
     pub truncated: u64,
     /// Batches computed.
     pub batches: u64,
+    /// Texts answered from the cache.
+    pub cached: u64,
     /// Texts refused because the queue was full.
     pub refused: u64,
     /// Texts waiting now.
@@ -175,6 +181,8 @@ struct Shared {
     settings: ServerSettings,
     threads: usize,
     queue: Mutex<Queue>,
+    /// Guards the cache; held for a lookup or an insertion, never together with the queue.
+    cache: Mutex<AnswerCache>,
     /// Signalled when texts come and when the server closes.
     changed: Condvar,
     phase: watch::Sender<Phase>,
@@ -232,6 +240,7 @@ impl ModelServer {
         let (phase, phase_receiver) = watch::channel(Phase::Loading);
         let (workers, workers_receiver) = watch::channel(threads);
         let shared = Arc::new(Shared {
+            cache: Mutex::new(AnswerCache::new(settings.cache_bytes)),
             settings,
             threads,
             queue: Mutex::default(),
@@ -257,7 +266,10 @@ impl ModelServer {
         let answers = self.shared.enqueue(texts)?;
         let mut classifications = Vec::with_capacity(answers.len());
         for answer in answers {
-            classifications.push(answer.await.unwrap_or(Err(ClassifyError::Failed))?);
+            classifications.push(match answer {
+                Answer::Known(classification) => classification,
+                Answer::Waiting(receiver) => receiver.await.unwrap_or(Err(ClassifyError::Failed))?,
+            });
         }
         Ok(classifications)
     }
@@ -307,7 +319,11 @@ fn spawn(number: usize, body: impl FnOnce() + Send + 'static) -> std::io::Result
     std::thread::Builder::new().name(format!("model-{number}")).spawn(body).map(drop)
 }
 
-type Answer = oneshot::Receiver<Result<Classification, ClassifyError>>;
+/// The answer to a text, now or later.
+enum Answer {
+    Known(Classification),
+    Waiting(oneshot::Receiver<Result<Classification, ClassifyError>>),
+}
 
 impl Shared {
     /// All texts of a request or none.
@@ -318,25 +334,42 @@ impl Shared {
             return Err(ClassifyError::TextTooLong { index, bytes: texts[index].len(), limit });
         }
         let bytes: usize = texts.iter().map(String::len).sum();
+        let count = texts.len();
         if texts.len() > max_texts || bytes > max_bytes {
             return Err(ClassifyError::RequestTooLarge { texts: texts.len(), bytes, max_texts, max_bytes });
         }
         if let Phase::Failed(reason) = &*self.phase.borrow() {
             return Err(ClassifyError::NotLoaded { reason: reason.clone() });
         }
+        let texts: Vec<Result<Classification, String>> = {
+            let mut cache = self.cache.lock();
+            texts.into_iter().map(|text| cache.get(&text).ok_or(text)).collect()
+        };
+        let unknown = || texts.iter().filter_map(|text| text.as_ref().err());
+        let (new_texts, new_bytes) = (unknown().count(), unknown().map(String::len).sum::<usize>());
         let mut queue = self.queue.lock();
         if queue.closed {
             return Err(ClassifyError::ShuttingDown);
         }
-        if queue.texts.len() + texts.len() > max_texts || queue.bytes + bytes > max_bytes {
-            queue.statistics.refused += texts.len() as u64;
+        if queue.texts.len() + new_texts > max_texts || queue.bytes + new_bytes > max_bytes {
+            queue.statistics.refused += count as u64;
             let (queued_texts, queued_bytes) = (queue.texts.len(), queue.bytes);
             return Err(ClassifyError::Busy { queued_texts, queued_bytes, max_texts, max_bytes });
         }
-        let mut answers = Vec::with_capacity(texts.len());
+        let mut answers = Vec::with_capacity(count);
         for text in texts {
+            let text = match text {
+                Ok(known) => {
+                    queue.statistics.texts += 1;
+                    queue.statistics.cached += 1;
+                    queue.statistics.truncated += u64::from(known.truncated);
+                    answers.push(Answer::Known(known));
+                    continue;
+                }
+                Err(text) => text,
+            };
             let (answer, receiver) = oneshot::channel();
-            answers.push(receiver);
+            answers.push(Answer::Waiting(receiver));
             let queued = QueuedText { text, answer };
             queue.bytes += queued.text.len();
             queue.estimated_tokens += queued.estimated_tokens();
@@ -471,6 +504,14 @@ impl Shared {
             queue.statistics.truncated += u64::from(classification.truncated);
         }
         drop(queue);
+        {
+            let mut cache = self.cache.lock();
+            for (text, answer) in batch.iter_mut().zip(&answers) {
+                if let Ok(classification) = answer {
+                    cache.put(std::mem::take(&mut text.text), classification.clone());
+                }
+            }
+        }
         for (text, answer) in batch.into_iter().zip(answers) {
             // A caller who is gone does not mind.
             let _ = text.answer.send(answer);

@@ -162,3 +162,16 @@ fn settings_that_cannot_work_are_refused() {
         assert!(message.contains(expected), "{message}");
     }
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_text_that_is_asked_again_is_answered_at_once() {
+    let (_, server) = start(ServerSettings::default());
+    let texts = vec![text(5), text(6)];
+    let first = server.classify(texts.clone()).await.unwrap();
+    let computed = server.statistics();
+    assert_eq!((computed.texts, computed.cached), (2, 0));
+    let again = server.classify([texts, vec![text(7)]].concat()).await.unwrap();
+    assert_eq!(again[..2], first[..]);
+    let statistics = server.statistics();
+    assert_eq!((statistics.texts, statistics.cached), (5, 2));
+}

@@ -1,0 +1,65 @@
+//! Properties of whole applications over random programs and random rows.
+//!
+//! - Any cutting of the rows into batches gives the same rows and errors.
+//! - A checkpoint anywhere changes nothing.
+//! - Tumbling, staggered and sliding aggregates equal those of a naive evaluator that looks at all rows again each time.
+//! - No text makes the front end panic.
+
+mod aggregates;
+mod front_end;
+mod naive;
+mod program;
+mod rows;
+mod running;
+
+use proptest::prelude::*;
+use running::{Cuts, run};
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(400))]
+
+    #[test]
+    fn any_batching_gives_the_same_rows(
+        query in program::any_query(),
+        rows in rows::rows(60),
+        cuts in prop::collection::vec(1_usize..20, 1..8),
+    ) {
+        let whole = run(&query, &rows, &Cuts::none());
+        let single = run(&query, &rows, &Cuts::every(&[1]));
+        prop_assert_eq!(&whole, &single, "row by row: {}", query.text());
+        let cut = run(&query, &rows, &Cuts::every(&cuts));
+        prop_assert_eq!(&whole, &cut, "{}", query.text());
+    }
+
+    #[test]
+    fn a_checkpoint_anywhere_changes_nothing(
+        query in program::any_query(),
+        rows in rows::rows(60),
+        cuts in prop::collection::vec(1_usize..20, 1..8),
+    ) {
+        let whole = run(&query, &rows, &Cuts::none());
+        let saved = run(&query, &rows, &Cuts::every(&cuts).with_checkpoints());
+        prop_assert_eq!(&whole, &saved, "{}", query.text());
+    }
+
+    #[test]
+    fn tumbling_windows_equal_the_naive_ones(query in program::tumbling(), rows in rows::rows(60)) {
+        let found = run(&program::Query::Tumbling(query.clone()), &rows, &Cuts::none());
+        prop_assert!(found.errors.is_empty());
+        running::assert_close(&found.rows, &naive::tumbling(&query, &rows))?;
+    }
+
+    #[test]
+    fn staggered_windows_equal_the_naive_ones(query in program::staggered(), rows in rows::rows(60)) {
+        let found = run(&program::Query::Staggered(query.clone()), &rows, &Cuts::none());
+        prop_assert!(found.errors.is_empty());
+        running::assert_close(&found.rows, &naive::staggered(&query, &rows))?;
+    }
+
+    #[test]
+    fn sliding_windows_equal_the_naive_ones(query in program::sliding(), rows in rows::rows(60)) {
+        let found = run(&program::Query::Sliding(query.clone()), &rows, &Cuts::none());
+        prop_assert!(found.errors.is_empty());
+        running::assert_close(&found.rows, &naive::sliding(&query, &rows))?;
+    }
+}

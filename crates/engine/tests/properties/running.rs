@@ -1,0 +1,115 @@
+//! Runs an application over rows that are cut into batches.
+
+use crate::program::Query;
+use crate::rows::{Row, batch, input};
+use millstream_engine::{Application, ApplicationSettings, catalog, value_at};
+use millstream_sql::{SqlType, StreamId, Value, compile};
+use proptest::prelude::*;
+use proptest::test_runner::TestCaseError;
+
+/// A row that came out.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct OutputRow {
+    pub(crate) rowtime: i64,
+    pub(crate) values: Vec<Value>,
+}
+
+/// What came out.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Found {
+    pub(crate) rows: Vec<OutputRow>,
+    /// Of each row error its name, message and the ROWTIME of its row.
+    pub(crate) errors: Vec<(String, String, Option<i64>)>,
+}
+
+/// How the rows are cut.
+pub(crate) struct Cuts {
+    /// Sizes of the batches, over and over; empty for one batch.
+    sizes: Vec<usize>,
+    /// Save, throw away and restore after each batch.
+    checkpoints: bool,
+}
+
+impl Cuts {
+    pub(crate) fn none() -> Cuts {
+        Cuts { sizes: Vec::new(), checkpoints: false }
+    }
+
+    pub(crate) fn every(sizes: &[usize]) -> Cuts {
+        Cuts { sizes: sizes.to_vec(), checkpoints: false }
+    }
+
+    pub(crate) fn with_checkpoints(mut self) -> Cuts {
+        self.checkpoints = true;
+        self
+    }
+}
+
+/// How much later than the last row all windows have closed.
+const LONG_AFTER: i64 = 1_000_000;
+
+/// Runs the query over all rows, and then over time without rows.
+pub(crate) fn run(query: &Query, rows: &[Row], cuts: &Cuts) -> Found {
+    let text = query.text();
+    let compilation = compile(&text, &[input()], &catalog());
+    let program = compilation.program.unwrap_or_else(|| panic!("{text}\n{:?}", compilation.diagnostics));
+    let settings = ApplicationSettings { seed: 7, virtual_clock: true, ..ApplicationSettings::default() };
+    let mut application = Application::new(program, settings.clone()).expect("the plan is sound");
+    let output = application.program().stream("T").expect("the program creates T");
+    let types: Vec<SqlType> =
+        application.program().streams[output.0].columns.iter().map(|column| column.sql_type).collect();
+    application.subscribe(output);
+    let mut found = Found { rows: Vec::new(), errors: Vec::new() };
+    let (mut rest, mut sizes) = (rows, cuts.sizes.iter().cycle());
+    while !rest.is_empty() {
+        let size = sizes.next().map_or(rest.len(), |size| (*size).min(rest.len()));
+        let (taken, later) = rest.split_at(size);
+        rest = later;
+        application.push(StreamId(0), &batch(taken), 0).expect("the rows are in order");
+        found.collect(&mut application, output, &types);
+        if cuts.checkpoints {
+            let bytes = application.save().expect("the state can be saved");
+            let restored = Application::restore(application.program().clone(), settings.clone(), &bytes);
+            let (again, report) = restored.expect("the state can be restored");
+            assert!(report.started_afresh.is_empty(), "{report:?}");
+            application = again;
+            application.subscribe(output);
+        }
+    }
+    let end = rows.last().map_or(0, |row| row.rowtime) + LONG_AFTER;
+    application.bound(StreamId(0), end, end).expect("the input exists");
+    found.collect(&mut application, output, &types);
+    found
+}
+
+impl Found {
+    fn collect(&mut self, application: &mut Application, output: StreamId, types: &[SqlType]) {
+        for batch in application.take_output(output) {
+            for row in 0..batch.len() {
+                let columns = batch.columns.iter().zip(types);
+                let values = columns.map(|(column, sql_type)| value_at(column, *sql_type, row)).collect();
+                self.rows.push(OutputRow { rowtime: batch.rowtimes[row], values });
+            }
+        }
+        for error in application.take_errors() {
+            self.errors.push((error.error_name.to_string(), error.message, error.data_rowtime));
+        }
+    }
+}
+
+/// The same rows in the same order; DOUBLEs within a relative 1e-9.
+pub(crate) fn assert_close(found: &[OutputRow], expected: &[OutputRow]) -> Result<(), TestCaseError> {
+    prop_assert_eq!(found.len(), expected.len(), "{:?}\nexpected\n{:?}", found, expected);
+    for (found, expected) in found.iter().zip(expected) {
+        let same = found.rowtime == expected.rowtime
+            && found.values.len() == expected.values.len()
+            && found.values.iter().zip(&expected.values).all(|pair| match pair {
+                (Value::Double(found), Value::Double(expected)) => {
+                    (found - expected).abs() <= 1e-9 * expected.abs().max(1e-6)
+                }
+                (found, expected) => found == expected,
+            });
+        prop_assert!(same, "{:?}\nexpected\n{:?}", found, expected);
+    }
+    Ok(())
+}

@@ -194,6 +194,17 @@ fn after_the_clock_was_set_back_alarms_go_on() {
     assert_eq!(period(&world, Some(9.0)), AlarmState::Alarm);
     world.clock.set(seconds(-3_600));
     assert_eq!(period(&world, Some(1.0)), AlarmState::Ok);
+    world.monitor.delete_alarm("high").unwrap();
+
+    // One that looks back long is not judged at every tick, and goes on at once, too.
+    world.monitor.put_alarm(AlarmDefinition { period: 60, ..definition(1, 100) }).unwrap();
+    world.tick();
+    assert_eq!(alarm(&world).state, AlarmState::InsufficientData);
+    world.clock.set(seconds(-7_200));
+    world.put(1.0);
+    world.clock.set(seconds(-7_140));
+    world.tick();
+    assert_eq!(alarm(&world).state, AlarmState::Ok);
 }
 
 #[test]

@@ -240,6 +240,23 @@ fn old_points_become_coarser_and_at_last_go() {
 }
 
 #[test]
+fn a_long_backlog_is_swept_in_parts_and_nothing_is_lost() {
+    let settings = MonitorSettings { max_pending_buckets: 50_000, ..MonitorSettings::default() };
+    let world = World::with(&Location::Memory, settings);
+    let points: Vec<Point> = (0..25_000).map(|back| point(-back, 1.0)).collect();
+    world.monitor.put(&points).unwrap();
+    world.advance(3 * 3_600 + 60);
+    for _ in 0..3 {
+        world.tick();
+        let found = world.monitor.statistics(&query(&["Sum", "SampleCount"], 3_600, -36_000, 3_600)).unwrap();
+        for index in 0..2 {
+            let total: f64 = found.iter().filter_map(|datapoint| datapoint.values[index]).sum();
+            assert_eq!(total, 25_000.0);
+        }
+    }
+}
+
+#[test]
 fn points_kept_by_the_minute_answer_finer_questions_with_the_minute() {
     let world = World::new();
     world.monitor.put(&[Point { resolution: StorageResolution::Minute, ..point(30, 2.0) }]).unwrap();

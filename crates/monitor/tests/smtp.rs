@@ -13,7 +13,8 @@ use std::time::Duration;
 
 use millstream_host::{Random, SystemClock};
 use millstream_monitor::{
-    Location, Mail, MailStatus, Monitor, MonitorSettings, Protocol, SmtpSecurity, SmtpSettings,
+    Location, Mail, MailStatus, Monitor, MonitorSettings, Protocol, SmtpCredentials, SmtpSecurity,
+    SmtpSettings,
 };
 use smtp_server::{PATIENCE, SmtpServer, free_port};
 use tokio::sync::watch;
@@ -320,6 +321,42 @@ async fn a_server_that_wants_a_login_fails_no_mail() {
         &[("EHLO", "250 hello\r\n"), ("MAIL", "530 5.7.0 Authentication required\r\n"), ("QUIT", "")];
     let error = retried(settings(scripted("220 hello\r\n", answers))).await;
     assert_eq!(error, "530 5.7.0 Authentication required");
+}
+
+/// Name `u` and password `p`.
+fn with_login(port: u16) -> SmtpSettings {
+    let credentials = SmtpCredentials { user_name: "u".to_owned(), password: "p".to_owned() };
+    SmtpSettings { credentials: Some(credentials), ..settings(port) }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_wrong_password_fails_no_mail() {
+    let answers = &[
+        ("EHLO", "250-hello\r\n250 AUTH PLAIN\r\n"),
+        ("AUTH", "535 5.7.8 wrong password\r\n"),
+        ("QUIT", ""),
+    ];
+    let error = retried(with_login(scripted("220 hello\r\n", answers))).await;
+    assert!(error.contains("535 5.7.8 wrong password"), "{error}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_right_password_lets_mail_through() {
+    let answers = &[
+        ("EHLO", "250-hello\r\n250 AUTH PLAIN\r\n"),
+        // In base 64: a zero, the name, a zero, the password.
+        ("AUTH PLAIN AHUAcA==", "235 welcome\r\n"),
+        ("MAIL", "250 ok\r\n"),
+        ("RCPT", "250 ok\r\n"),
+        ("DATA", "354 go on\r\n"),
+        (".", "250 ok\r\n"),
+        ("QUIT", ""),
+    ];
+    let running = Running::start(with_login(scripted("220 hello\r\n", answers)));
+    running.subscribe("reader@example.com");
+    running.publish("s", "m").await;
+    running.mails(|mails| mails.iter().all(is_sent)).await;
+    running.stop().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

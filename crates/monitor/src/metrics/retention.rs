@@ -3,22 +3,26 @@
 //! A bucket that leaves its tier (see `TIERS` in `limits.rs`) is merged into one of the next resolution: counts, sums,
 //! extremes and percentiles of longer periods stay the same.
 
+use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
+
 use millstream_host::Timestamp;
 use rusqlite::{Connection, params};
 
 use super::pending::Slot;
-use super::{bucket_start, table};
+use super::{Bucket, bucket_start, table};
 use crate::limits::TIERS;
 
-/// Buckets moved at once, so that no one waits long for the database.
-const BUCKETS_PER_SWEEP: u32 = 5_000;
+/// Buckets moved at once from one tier, so that no one waits long for the database: twice as many as the default limit
+/// of metrics makes in a second, so that sweeps keep up.
+const BUCKETS_PER_SWEEP: u32 = 20_000;
 
 /// Moves and deletes what is due, a bounded number of buckets. To be called in a transaction. Returns whether metrics
 /// were deleted because none of their buckets is left.
 pub(crate) fn sweep(connection: &Connection, now: Timestamp) -> rusqlite::Result<bool> {
     for pair in TIERS.windows(2) {
         let ((resolution, kept_for), (next, _)) = (pair[0], pair[1]);
-        // Whole buckets of the next resolution only.
+        // At whole buckets of the next resolution, so that most are made in one go.
         let boundary = bucket_start(before(now, kept_for), next);
         coarsen(connection, resolution, next, boundary)?;
     }
@@ -51,14 +55,22 @@ fn coarsen(connection: &Connection, resolution: u32, next: u32, boundary: Timest
             Ok((row.get::<_, i64>(0)?, slot, table::bucket_of(row, 3)?))
         })?
         .collect::<rusqlite::Result<Vec<_>>>()?;
+    let mut delete = connection.prepare_cached(
+        "DELETE FROM buckets WHERE metric_id = ?1 AND resolution = ?2 AND at = ?3 AND unit = ?4",
+    )?;
+    let mut coarse: BTreeMap<(i64, Slot), Bucket> = BTreeMap::new();
     for (metric_id, slot, bucket) in moved {
-        connection
-            .prepare_cached(
-                "DELETE FROM buckets WHERE metric_id = ?1 AND resolution = ?2 AND at = ?3 AND unit = ?4",
-            )?
-            .execute(params![metric_id, resolution, slot.at.0, slot.unit])?;
-        let coarse = Slot { at: bucket_start(slot.at, next), resolution: next, unit: slot.unit };
-        table::merge_in(connection, metric_id, &coarse, &bucket)?;
+        delete.execute(params![metric_id, resolution, slot.at.0, slot.unit])?;
+        let slot = Slot { at: bucket_start(slot.at, next), resolution: next, unit: slot.unit };
+        match coarse.entry((metric_id, slot)) {
+            Entry::Vacant(place) => {
+                place.insert(bucket);
+            }
+            Entry::Occupied(mut kept) => kept.get_mut().merge(&bucket),
+        }
+    }
+    for ((metric_id, slot), bucket) in &coarse {
+        table::merge_in(connection, *metric_id, slot, bucket)?;
     }
     Ok(())
 }

@@ -1,3 +1,79 @@
-//! Developer commands.
+//! Developer commands, the same here and in CI.
+//!
+//! | file | holds |
+//! |---|---|
+//! | `check.rs` | formatting, lints, layers, licences: what needs no test run |
+//! | `layers.rs`, `licences.rs` | who may depend on whom; which licences may come in |
+//! | `test.rs` | everything that CI runs |
+//! | `docs.rs` | the commands that the documents name, run as they stand there |
+//! | `tools.rs` | what tests need besides Rust: a browser, a mail server |
+//! | `run.rs` | running programs |
 
-fn main() {}
+mod check;
+mod docs;
+mod layers;
+mod licences;
+mod run;
+mod test;
+mod tools;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+/// Developer commands.
+#[derive(Parser)]
+#[command(name = "cargo xtask")]
+struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Formatting, lints, layers and licences.
+    Check,
+    /// Every check that CI runs. Takes about ten minutes on two cores the first time.
+    Test {
+        /// Fail when a browser or Python is missing, instead of leaving their tests out.
+        #[arg(long)]
+        strict: bool,
+    },
+    /// Kill the log again and again, and look whether it kept its promises.
+    Crash {
+        /// How often.
+        #[arg(long, default_value_t = 200)]
+        rounds: u64,
+        /// Where the random points begin.
+        #[arg(long, default_value_t = 1)]
+        seed: u64,
+    },
+    /// Run the golden files.
+    Golden {
+        /// Write what came out into the files.
+        #[arg(long)]
+        complete: bool,
+    },
+    /// Run the commands of the documents.
+    Docs,
+    /// Make the pictures of the documents anew.
+    Screenshots,
+}
+
+fn main() -> ExitCode {
+    let result = match Arguments::parse().command {
+        Command::Check => check::run(),
+        Command::Test { strict } => test::run(strict),
+        Command::Crash { rounds, seed } => test::crash(rounds, seed),
+        Command::Golden { complete } => test::golden(complete),
+        Command::Docs => docs::run(),
+        Command::Screenshots => test::screenshots(),
+    };
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            run::say(&format!("FAILED: {error:#}"));
+            ExitCode::FAILURE
+        }
+    }
+}

@@ -60,6 +60,9 @@ async fn show(source: &Arc<ScriptedSource>) -> (Server, String) {
 
 #[tokio::test]
 async fn the_page_lives_without_reload() {
+    if browser::is_left_out() {
+        return;
+    }
     let pictures = Pictures::new();
     let source = ScriptedSource::new(overviews::empty());
     let (server, url) = show(&source).await;
@@ -133,6 +136,9 @@ async fn the_page_lives_without_reload() {
 
 #[tokio::test]
 async fn the_page_loads_itself_anew_when_the_program_was_started_anew() {
+    if browser::is_left_out() {
+        return;
+    }
     let source = ScriptedSource::new(overviews::busy(20));
     let (server, url) = show(&source).await;
     let mut browser = Browser::start().await;
@@ -153,6 +159,9 @@ async fn the_page_loads_itself_anew_when_the_program_was_started_anew() {
 
 #[tokio::test]
 async fn hostile_text_does_nothing() {
+    if browser::is_left_out() {
+        return;
+    }
     let source = ScriptedSource::new(overviews::hostile());
     let (server, url) = show(&source).await;
     let mut browser = Browser::start().await;
@@ -172,6 +181,9 @@ async fn hostile_text_does_nothing() {
 
 #[tokio::test]
 async fn the_page_works_without_script_and_when_lost() {
+    if browser::is_left_out() {
+        return;
+    }
     let source = ScriptedSource::new(overviews::busy(90));
     let (server, url) = show(&source).await;
     let mut browser = Browser::start().await;

@@ -84,7 +84,8 @@ pub struct Summary {
 pub struct FlowStage {
     /// Its name in the configuration.
     pub name: String,
-    /// The noun: `delivery stream`, `function`, `endpoint`, `application`, `pump`, `metric`, `topic`, `stream`, `bucket`.
+    /// The noun: `producer`, `delivery stream`, `stream`, `function`, `endpoint`, `application`, `pump`, `metric`, `alarm`,
+    /// `topic` or `bucket`.
     pub kind: String,
     /// What it feeds, by name.
     pub feeds: Vec<String>,

@@ -42,6 +42,12 @@ pub struct Browser {
     _profile: TempDir,
 }
 
+/// Whether whoever runs the tests has said that there is no browser here.
+pub fn is_left_out() -> bool {
+    std::env::var("MILLSTREAM_TEST_LEAVE_OUT")
+        .is_ok_and(|names| names.split(',').any(|name| name == "browser"))
+}
+
 impl Browser {
     /// Starts the browser with a new empty profile and a blank page.
     pub async fn start() -> Browser {

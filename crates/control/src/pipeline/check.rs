@@ -195,7 +195,8 @@ impl Check<'_> {
         }
         for alarm in &declared.alarms {
             self.reference(&alarm.metric, &metrics);
-            if let Some(topic) = &alarm.topic {
+            for topic in [&alarm.topic, &alarm.ok_topic, &alarm.insufficient_data_topic].into_iter().flatten()
+            {
                 self.reference(topic, &topics);
             }
             if !(1..=100).contains(&alarm.evaluation_periods) {

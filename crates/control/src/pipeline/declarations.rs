@@ -398,9 +398,15 @@ pub struct AlarmDeclaration {
     /// Periods in a row that must breach; 1 unless given.
     #[serde(default = "one")]
     pub evaluation_periods: u32,
-    /// Who is told of changes.
+    /// Who is told when it goes off.
     #[serde(default)]
     pub topic: Option<Spanned<String>>,
+    /// Who is told when all is well: after it went off, and when the first points come.
+    #[serde(default)]
+    pub ok_topic: Option<Spanned<String>>,
+    /// Who is told when there are no points any more.
+    #[serde(default)]
+    pub insufficient_data_topic: Option<Spanned<String>>,
 }
 
 /// Statistics of a period.

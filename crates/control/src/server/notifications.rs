@@ -6,6 +6,7 @@ use millstream_monitor::{
     AlarmActions, AlarmDefinition, Comparison, MetricKey, MissingData, Monitor, MonitorSettings, Protocol,
     SmtpCredentials, SmtpSecurity, SmtpSettings, Statistic,
 };
+use toml::Spanned;
 
 use crate::error::StartError;
 use crate::pipeline::{self, Declarations, MetricDeclaration, StatisticChoice};
@@ -60,7 +61,8 @@ pub(super) fn create(monitor: &Monitor, declared: &Declarations) -> Result<(), S
         let metric = declared.metrics.iter().find(|metric| metric.name.get_ref() == name);
         let metric = metric_key(metric.expect("references were checked with the pipeline"))?;
         let period = alarm.period.map_or(ALARM_PERIOD, |period| period.0);
-        let topics: Vec<String> = alarm.topic.iter().map(|topic| topic.get_ref().clone()).collect();
+        let topic =
+            |topic: &Option<Spanned<String>>| topic.iter().map(|topic| topic.get_ref().clone()).collect();
         let definition = AlarmDefinition {
             name: alarm.name.get_ref().clone(),
             metric,
@@ -71,7 +73,11 @@ pub(super) fn create(monitor: &Monitor, declared: &Declarations) -> Result<(), S
             comparison: comparison(alarm.comparison),
             threshold: alarm.threshold,
             missing_data: MissingData::default(),
-            actions: AlarmActions { alarm: topics.clone(), ok: topics, insufficient_data: Vec::new() },
+            actions: AlarmActions {
+                alarm: topic(&alarm.topic),
+                ok: topic(&alarm.ok_topic),
+                insufficient_data: topic(&alarm.insufficient_data_topic),
+            },
         };
         monitor.put_alarm(definition).map_err(failed)?;
     }

@@ -49,7 +49,7 @@ impl Server {
         let mut stages: Vec<FlowStage> = Vec::new();
         for (name, producer) in self.producers.lock().iter() {
             let counters = vec![("records".to_owned(), producer.records())];
-            stages.push(stage(name, "input", vec![producer.target_name().to_owned()], counters));
+            stages.push(stage(name, "producer", vec![producer.target_name().to_owned()], counters));
         }
         for delivery in &declared.delivery_streams {
             stages.push(self.delivery_stage(declared, delivery));
@@ -70,8 +70,15 @@ impl Server {
         for metric in &declared.metrics {
             let alarms =
                 declared.alarms.iter().filter(|alarm| alarm.metric.get_ref() == metric.name.get_ref());
-            let topics = alarms.filter_map(|alarm| Some(alarm.topic.as_ref()?.get_ref().clone()));
-            stages.push(stage(metric.name.get_ref(), "metric", topics.collect(), Vec::new()));
+            let names = alarms.map(|alarm| alarm.name.get_ref().clone());
+            stages.push(stage(metric.name.get_ref(), "metric", names.collect(), Vec::new()));
+        }
+        for alarm in &declared.alarms {
+            let topics = [&alarm.topic, &alarm.ok_topic, &alarm.insufficient_data_topic];
+            let mut topics: Vec<String> =
+                topics.into_iter().flatten().map(|topic| topic.get_ref().clone()).collect();
+            topics.dedup();
+            stages.push(stage(alarm.name.get_ref(), "alarm", topics, Vec::new()));
         }
         for topic in &declared.topics {
             let mails = counters(&[("mails", seen.summary.mails)]);

@@ -26,7 +26,7 @@ const FIRST_BURST: f64 = 60.0;
 const BURST_INTERVAL: f64 = 240.0;
 /// How long a burst lasts.
 const BURST_LENGTH: f64 = 10.0;
-/// The share of burst time in which a review is as bad as can be.
+/// The share of the reviews of a burst that are as bad as can be.
 const BURST_SHARE: f64 = 0.9;
 /// Length of a tide of moods in seconds.
 const TIDE: f64 = 170.0;
@@ -70,22 +70,20 @@ impl SyntheticReviews {
     fn stars(&self, number: u64, random: &mut Random) -> u8 {
         let seconds = number as f64 / self.reviews_per_second;
         let chance = random.unit();
-        if is_burst(seconds) && chance < BURST_SHARE {
-            return 1;
+        if is_burst(seconds) {
+            return if chance < BURST_SHARE { 1 } else { 2 };
         }
-        // Between 0, all is well, and 1, opinions are mixed.
+        // Between 0, all is well, and 1, opinions are mixed. Only a burst brings one or two stars.
         let tide = 0.5 - 0.5 * (TAU * seconds / TIDE).cos();
-        let five = 0.72 - 0.22 * tide;
-        let four = 0.97 - 0.09 * tide;
+        let five = 0.66 - 0.16 * tide;
+        let four = 0.90 - 0.10 * tide;
         let chance = random.unit();
         if chance < five {
             5
         } else if chance < four {
             4
-        } else if chance < 0.995 {
-            3
         } else {
-            2
+            3
         }
     }
 }

@@ -1,0 +1,324 @@
+//! Every command and flag, with its help.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::builder::styling::{AnsiColor, Styles};
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap_complete::Shell;
+use millstream_control::pipeline::Period;
+
+use crate::version::VERSION;
+
+const STYLES: Styles = Styles::styled()
+    .header(AnsiColor::Green.on_default().bold())
+    .usage(AnsiColor::Green.on_default().bold())
+    .literal(AnsiColor::Cyan.on_default().bold())
+    .placeholder(AnsiColor::Cyan.on_default());
+
+/// Streaming analytics and machine learning applications in one binary.
+#[derive(Debug, Parser)]
+#[command(
+    name = "millstream",
+    version = VERSION,
+    styles = STYLES,
+    arg_required_else_help = true,
+    after_help = "Examples:
+  millstream demo                                   the review pipeline with made-up reviews, and a live page
+  millstream demo --input reviews.tsv.gz --rate 50  the same with real ones
+  millstream check examples/reviews.toml            every mistake of a file, with line, column and hint
+  millstream test tests/golden                      streaming SQL tests on a virtual clock
+  millstream doctor                                 what is missing on this machine"
+)]
+pub(crate) struct Arguments {
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+/// What to do.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Run the review pipeline: reviews in, ratings, windows, anomalies, mails and objects out.
+    Demo(DemoArguments),
+    /// Run a pipeline that a TOML file describes.
+    Run(RunArguments),
+    /// Say every mistake of a pipeline file (.toml) or of SQL (.sql); nothing is run or written.
+    Check(CheckArguments),
+    /// Run golden files: streaming SQL with its rows and what must come out, on a virtual clock.
+    Test(TestArguments),
+    /// Run an application over recorded data on a virtual clock, as fast as it goes.
+    Replay(ReplayArguments),
+    /// Say what is missing on this machine, and the line that mends it.
+    Doctor(DoctorArguments),
+    /// Measure one part, as a ratio to a yardstick measured in the same run.
+    Bench(BenchArguments),
+    /// Print completions for a shell.
+    Completions(CompletionsArguments),
+}
+
+impl Command {
+    /// Whether the command shows its progress by itself.
+    pub(crate) fn has_live_display(&self) -> bool {
+        match self {
+            Command::Demo(demo) => !demo.session.json,
+            Command::Run(run) => !run.session.json,
+            Command::Check(_)
+            | Command::Test(_)
+            | Command::Replay(_)
+            | Command::Doctor(_)
+            | Command::Bench(_)
+            | Command::Completions(_) => false,
+        }
+    }
+}
+
+/// How a pipeline is run.
+#[derive(Args, Debug)]
+pub(crate) struct SessionArguments {
+    /// Where everything durable lies; a second run on the same directory goes on where the first ended.
+    #[arg(long, value_name = "DIR", env = "MILLSTREAM_DATA_DIR", default_value = "millstream-data")]
+    pub(crate) data_dir: PathBuf,
+    /// Where the page is served. Only this machine can reach it: other addresses are refused until requests can be
+    /// signed.
+    #[arg(long, value_name = "ADDRESS", env = "MILLSTREAM_LISTEN", default_value = "127.0.0.1:4566")]
+    pub(crate) listen: SocketAddr,
+    /// Serve no page.
+    #[arg(long, env = "MILLSTREAM_NO_CONSOLE")]
+    pub(crate) no_console: bool,
+    /// End after this time (`30s`, `5m`), when all that came in has been delivered. Without it: Ctrl-C.
+    #[arg(long, value_name = "TIME", env = "MILLSTREAM_DURATION", value_parser = period)]
+    pub(crate) duration: Option<Duration>,
+    /// One line of JSON a second on standard output; the last line is the summary.
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+/// `demo`.
+#[derive(Args, Debug)]
+#[command(after_help = "Examples:
+  millstream demo
+  millstream demo --input amazon_reviews.tsv.gz --rate 50
+  millstream demo --speed 10 --duration 30s --json --data-dir /tmp/reviews
+
+Reviews are lines of a TSV file, plain or gzip, whose header names review_id, product_category and review_body
+(and star_rating if it is known), such as the Amazon customer review files. No quoting.")]
+pub(crate) struct DemoArguments {
+    /// Real reviews instead of made-up ones.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) input: Option<PathBuf>,
+    /// Reviews a second.
+    #[arg(long, value_name = "NUMBER", default_value_t = 10.0, value_parser = above_zero)]
+    pub(crate) rate: f64,
+    /// How many times faster the story is told: multiplies the rate.
+    #[arg(long, value_name = "FACTOR", default_value_t = 1.0, value_parser = above_zero)]
+    pub(crate) speed: f64,
+    /// Which made-up reviews, and which random cuts of the anomaly detection.
+    #[arg(long, value_name = "NUMBER", default_value_t = 1)]
+    pub(crate) seed: u64,
+    #[command(flatten)]
+    pub(crate) session: SessionArguments,
+}
+
+/// `run`.
+#[derive(Args, Debug)]
+#[command(after_help = "Examples:
+  millstream run examples/reviews.toml
+  millstream run examples/reviews.toml --input reviews.tsv.gz --header --rate 50
+  zcat reviews.tsv.gz | millstream run examples/reviews.toml --input - --header --until-end --json")]
+pub(crate) struct RunArguments {
+    /// The pipeline.
+    #[arg(value_name = "FILE")]
+    pub(crate) file: PathBuf,
+    /// Records besides those of the file's own inputs: the lines of a file, plain or gzip, or - for standard input.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) input: Option<PathBuf>,
+    /// The delivery stream or stream that takes them; the file's only delivery stream (or stream) unless given.
+    #[arg(long, value_name = "NAME", requires = "input")]
+    pub(crate) into: Option<String>,
+    /// The first line is a header and no record.
+    #[arg(long, requires = "input")]
+    pub(crate) header: bool,
+    /// Records a second; as fast as they are taken unless given.
+    #[arg(long, value_name = "NUMBER", requires = "input", value_parser = above_zero)]
+    pub(crate) rate: Option<f64>,
+    /// End when every input has ended and all that came in has been delivered.
+    #[arg(long)]
+    pub(crate) until_end: bool,
+    #[command(flatten)]
+    pub(crate) session: SessionArguments,
+}
+
+/// `check`.
+#[derive(Args, Debug)]
+#[command(after_help = "Examples:
+  millstream check examples/reviews.toml
+  millstream check app.sql --stream 'SOURCE_SQL_STREAM_001 (ticker VARCHAR(4), price DOUBLE)'")]
+pub(crate) struct CheckArguments {
+    /// A pipeline (.toml), SQL (.sql) or a golden file (.test).
+    #[arg(value_name = "FILE", required = true)]
+    pub(crate) files: Vec<PathBuf>,
+    /// For SQL: a stream that it reads, as NAME (COLUMN TYPE, …). May be given several times.
+    #[arg(long = "stream", value_name = "STREAM")]
+    pub(crate) streams: Vec<String>,
+    /// The mistakes as JSON, one a line.
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+/// `test`.
+#[derive(Args, Debug)]
+#[command(after_help = "Examples:
+  millstream test tests/golden
+  millstream test average.test --complete
+
+The last line is: N passed, N failed. The format is described in docs/golden-files.md.")]
+pub(crate) struct TestArguments {
+    /// Golden files, or folders with files that end in .test.
+    #[arg(value_name = "PATH", required = true)]
+    pub(crate) paths: Vec<PathBuf>,
+    /// Write what came out into the files, in place of what was expected.
+    #[arg(long)]
+    pub(crate) complete: bool,
+    /// One line of JSON for each file.
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+/// How records are written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Format {
+    /// Fields with commas between, perhaps quoted.
+    Csv,
+    /// Fields with tabs between, never quoted.
+    Tsv,
+    /// One JSON document a line.
+    Json,
+}
+
+/// `replay`.
+#[derive(Args, Debug)]
+#[command(after_help = "Examples:
+  millstream replay examples/reviews.toml --input reviews.tsv.gz --header --rate 10
+  millstream replay app.sql --stream 'SOURCE_SQL_STREAM_001 (at TIMESTAMP, price DOUBLE)' \\
+      --format csv --input prices.csv --header --rowtime at
+
+Rows come out as ROWTIME, stream and columns; with --json as one object a line.")]
+pub(crate) struct ReplayArguments {
+    /// A pipeline (.toml), or SQL (.sql) with --stream.
+    #[arg(value_name = "APP")]
+    pub(crate) app: PathBuf,
+    /// The recorded records, one a line, plain or gzip; - for standard input.
+    #[arg(long, value_name = "DATA")]
+    pub(crate) input: PathBuf,
+    /// Which application of the pipeline, when it has several.
+    #[arg(long, value_name = "NAME")]
+    pub(crate) application: Option<String>,
+    /// For SQL: the stream that it reads, as NAME (COLUMN TYPE, …).
+    #[arg(long, value_name = "STREAM")]
+    pub(crate) stream: Option<String>,
+    /// For SQL: how records are written.
+    #[arg(long, value_enum, default_value = "csv")]
+    pub(crate) format: Format,
+    /// The column that holds each row's ROWTIME.
+    #[arg(long, value_name = "COLUMN", conflicts_with = "rate")]
+    pub(crate) rowtime: Option<String>,
+    /// Rows a second of virtual time, when no column holds it.
+    #[arg(long, value_name = "NUMBER", default_value_t = 10.0, value_parser = above_zero)]
+    pub(crate) rate: f64,
+    /// When the first row arrives, with --rate.
+    #[arg(long, value_name = "TIME", default_value = "2024-01-01 00:00:00")]
+    pub(crate) start: String,
+    /// The first line is a header and no record.
+    #[arg(long)]
+    pub(crate) header: bool,
+    /// The records have been through the application's preprocessing function already.
+    #[arg(long)]
+    pub(crate) preprocessed: bool,
+    /// Where random cut forests start; for SQL only.
+    #[arg(long, value_name = "NUMBER", default_value_t = 0)]
+    pub(crate) seed: u64,
+    /// Only these in-application streams.
+    #[arg(long, value_name = "NAME")]
+    pub(crate) only: Vec<String>,
+    /// One JSON object a line.
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+/// `doctor`.
+#[derive(Args, Debug)]
+pub(crate) struct DoctorArguments {
+    /// The data directory to look at.
+    #[arg(long, value_name = "DIR", env = "MILLSTREAM_DATA_DIR", default_value = "millstream-data")]
+    pub(crate) data_dir: PathBuf,
+    /// The address to look at.
+    #[arg(long, value_name = "ADDRESS", env = "MILLSTREAM_LISTEN", default_value = "127.0.0.1:4566")]
+    pub(crate) listen: SocketAddr,
+    /// One JSON object a line.
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+/// What can be measured.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Bench {
+    /// Parsing, expressions and operators, against the memory's bandwidth.
+    Sql,
+    /// Durable appends, against the disk's own fsync.
+    Log,
+    /// Random cut forests, against dependent loads.
+    Rcf,
+    /// The star-rating model, against the peak of multiplications.
+    Model,
+}
+
+/// `bench`.
+#[derive(Args, Debug)]
+#[command(after_help = "Examples:
+  millstream bench sql
+  millstream bench log --seconds 10 --data-dir /mnt/fast")]
+pub(crate) struct BenchArguments {
+    /// Which part.
+    #[arg(value_enum)]
+    pub(crate) part: Bench,
+    /// About how long to measure.
+    #[arg(long, value_name = "NUMBER", default_value_t = 10.0, value_parser = above_zero)]
+    pub(crate) seconds: f64,
+    /// For the log: on which disk, in a folder of its own that is removed afterwards.
+    #[arg(long, value_name = "DIR", default_value = ".")]
+    pub(crate) data_dir: PathBuf,
+    /// One JSON object a line.
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+/// `completions`.
+#[derive(Args, Debug)]
+#[command(after_help = "Example:
+  millstream completions bash > ~/.local/share/bash-completion/completions/millstream")]
+pub(crate) struct CompletionsArguments {
+    /// For which shell.
+    #[arg(value_enum)]
+    pub(crate) shell: Shell,
+}
+
+fn period(text: &str) -> Result<Duration, String> {
+    text.parse::<Period>().map(|period| period.0)
+}
+
+fn above_zero(text: &str) -> Result<f64, String> {
+    let number: f64 = text.parse().map_err(|_| format!("\"{text}\" is not a number"))?;
+    if number.is_finite() && number > 0.0 { Ok(number) } else { Err("must be above 0".to_owned()) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory;
+
+    #[test]
+    fn the_arguments_are_consistent() {
+        Arguments::command().debug_assert();
+    }
+}

@@ -1,0 +1,123 @@
+//! `millstream check`: every mistake with line, column and hint.
+
+use std::io::Write;
+use std::path::Path;
+use std::process::ExitCode;
+
+use anyhow::Context;
+use millstream_control::pipeline::{Mistakes, check_sql, parse_input_stream};
+use millstream_engine::golden::GoldenFile;
+use serde_json::json;
+
+use super::files::{has_extension, read_pipeline, read_text};
+use crate::arguments::CheckArguments;
+
+/// What a file came to.
+struct Checked {
+    /// What is in it, when it is right.
+    summary: String,
+    warnings: Vec<String>,
+}
+
+pub(super) fn run(arguments: &CheckArguments) -> anyhow::Result<ExitCode> {
+    let mut out = std::io::stdout().lock();
+    let mut wrong = 0;
+    for path in &arguments.files {
+        let name = path.display().to_string();
+        match check(path, arguments)? {
+            Ok(checked) if arguments.json => {
+                let line = json!({"file": name, "ok": true, "warnings": checked.warnings});
+                writeln!(out, "{line}")?;
+            }
+            Ok(checked) => {
+                for warning in &checked.warnings {
+                    writeln!(out, "{warning}")?;
+                }
+                writeln!(out, "{name}: ok ({})", checked.summary)?;
+            }
+            Err(mistakes) if arguments.json => {
+                wrong += 1;
+                for mistake in &mistakes.0 {
+                    let line = json!({
+                        "file": name, "ok": false, "line": mistake.line, "column": mistake.column,
+                        "message": mistake.message, "hint": mistake.hint,
+                    });
+                    writeln!(out, "{line}")?;
+                }
+            }
+            Err(mistakes) => {
+                wrong += 1;
+                writeln!(out, "{mistakes}")?;
+                let count = mistakes.0.len();
+                writeln!(out, "{name}: {count} mistake{}", if count == 1 { "" } else { "s" })?;
+            }
+        }
+    }
+    Ok(if wrong == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+fn check(path: &Path, arguments: &CheckArguments) -> anyhow::Result<Result<Checked, Mistakes>> {
+    if has_extension(path, "sql") {
+        return check_sql_file(path, arguments);
+    }
+    anyhow::ensure!(
+        arguments.streams.is_empty(),
+        "--stream is for .sql files; {} says itself what it reads",
+        path.display()
+    );
+    if has_extension(path, "test") {
+        return check_golden_file(path);
+    }
+    Ok(read_pipeline(path)?.map(|pipeline| {
+        let declared = &pipeline.declarations;
+        let counts = [
+            (declared.streams.len(), "stream"),
+            (declared.delivery_streams.len(), "delivery stream"),
+            (declared.endpoints.len(), "endpoint"),
+            (declared.functions.len(), "function"),
+            (declared.applications.len(), "application"),
+            (declared.topics.len(), "topic"),
+            (declared.metrics.len(), "metric"),
+            (declared.alarms.len(), "alarm"),
+            (declared.inputs.len(), "input"),
+        ];
+        Checked { summary: summary(&counts), warnings: pipeline.warnings }
+    }))
+}
+
+fn check_sql_file(path: &Path, arguments: &CheckArguments) -> anyhow::Result<Result<Checked, Mistakes>> {
+    let sql = read_text(path)?;
+    let streams = arguments.streams.iter().map(|text| parse_input_stream(text));
+    let streams = streams.collect::<Result<Vec<_>, _>>().context("--stream")?;
+    Ok(check_sql(&path.display().to_string(), &sql, &streams).map(|checked| {
+        let counts = [
+            (checked.program.streams.len() - streams.len().min(checked.program.streams.len()), "stream"),
+            (checked.program.pumps.len(), "pump"),
+        ];
+        Checked { summary: summary(&counts), warnings: checked.warnings }
+    }))
+}
+
+fn check_golden_file(path: &Path) -> anyhow::Result<Result<Checked, Mistakes>> {
+    let text = read_text(path)?;
+    let name = path.display().to_string();
+    Ok(match GoldenFile::parse(&text) {
+        Ok(_) => Ok(Checked { summary: "a golden file".to_owned(), warnings: Vec::new() }),
+        Err(error) => {
+            let start = text.split_inclusive('\n').take(error.line.saturating_sub(1)).map(str::len).sum();
+            let mistake =
+                millstream_control::pipeline::Mistake::at(&name, &text, start..start, error.message, None);
+            Err(Mistakes(vec![mistake]))
+        }
+    })
+}
+
+/// `2 streams, 1 pump`.
+fn summary(counts: &[(usize, &str)]) -> String {
+    let parts: Vec<String> = counts
+        .iter()
+        .filter(|(count, _)| *count > 0)
+        .map(|(count, noun)| format!("{count} {noun}{}", if *count == 1 { "" } else { "s" }))
+        .collect();
+    if parts.is_empty() { "empty".to_owned() } else { parts.join(", ") }
+}

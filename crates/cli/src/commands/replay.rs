@@ -1,0 +1,189 @@
+//! `millstream replay`: an application over recorded data on a virtual clock.
+
+use std::io::{IsTerminal, Write};
+use std::process::ExitCode;
+use std::time::Duration;
+
+use anyhow::Context;
+use bytes::Bytes;
+use indicatif::{ProgressBar, ProgressStyle};
+use millstream_control::pipeline::{CheckedApplication, Pipeline, check_sql, parse_input_stream};
+use millstream_control::producers::{LineSource, NextRecord, RecordSource};
+use millstream_control::replay::{Replay, ReplayedRow, Rowtimes, parse_instant};
+use millstream_engine::Switches;
+use millstream_engine::formats::{InputColumn, InputSchema, RecordFormat};
+
+use super::files::{has_extension, read_pipeline, read_text};
+use crate::arguments::{Format, ReplayArguments};
+
+/// Records that go into the engine at once.
+const BATCH: usize = 1_000;
+
+pub(super) fn run(arguments: &ReplayArguments) -> anyhow::Result<ExitCode> {
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    let result = runtime.block_on(replay(arguments));
+    runtime.shutdown_timeout(Duration::from_millis(100));
+    result
+}
+
+async fn replay(arguments: &ReplayArguments) -> anyhow::Result<ExitCode> {
+    let rowtimes = match &arguments.rowtime {
+        Some(column) => Rowtimes::column(column),
+        None => {
+            let start = parse_instant(&arguments.start).with_context(|| {
+                format!("--start {:?} is no time: write 2024-01-01 00:00:00", arguments.start)
+            })?;
+            Rowtimes::rate(start, arguments.rate)?
+        }
+    };
+    let mut replay = if has_extension(&arguments.app, "sql") {
+        Replay::new(&sql_application(arguments)?, arguments.seed, rowtimes)?
+    } else {
+        let pipeline = read_pipeline(&arguments.app)??;
+        let (checked, seed) = find(&pipeline, arguments)?;
+        let replay = Replay::new(checked, seed, rowtimes)?;
+        match arguments.preprocessed {
+            true => replay,
+            false => replay.with_preprocessor(&pipeline, &checked.name)?,
+        }
+    };
+    let mut source = if arguments.input.as_os_str() == "-" {
+        LineSource::standard_input(arguments.header)
+    } else {
+        LineSource::file(&arguments.input, arguments.header, false)?
+    };
+    let progress = progress();
+    let mut out = Output { out: std::io::BufWriter::new(std::io::stdout().lock()), arguments, rows: 0 };
+    let (mut records, mut unusable, mut failed) = (0_u64, 0_u64, 0_u64);
+    let mut goes_on = true;
+    while goes_on {
+        let mut batch: Vec<Bytes> = Vec::new();
+        while batch.len() < BATCH {
+            match source.next_record() {
+                NextRecord::Record(data) => batch.push(data),
+                NextRecord::Unusable(reason) => {
+                    unusable += 1;
+                    tracing::warn!("{reason}");
+                }
+                NextRecord::End => {
+                    goes_on = false;
+                    break;
+                }
+            }
+        }
+        records += batch.len() as u64;
+        replay.push(batch).await?;
+        if !goes_on {
+            replay.finish()?;
+        }
+        out.rows(replay.take_rows())?;
+        for error in replay.take_errors() {
+            failed += 1;
+            tracing::warn!("error_stream: {}: {}: {}", error.pump_name, error.error_name, error.message);
+        }
+        progress.set_message(format!("{records} records, {} rows out", out.rows));
+    }
+    out.out.flush()?;
+    progress.finish_and_clear();
+    #[expect(clippy::print_stderr, reason = "the summary is no result")]
+    {
+        eprintln!(
+            "{records} records, {} rows into the application, {} rows out, {failed} rows to error_stream, {unusable} \
+             lines left out",
+            replay.rows_in(),
+            out.rows
+        );
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// A spinner on a terminal; otherwise nothing.
+fn progress() -> ProgressBar {
+    if !std::io::stderr().is_terminal() || std::io::stdout().is_terminal() {
+        return ProgressBar::hidden();
+    }
+    let bar = ProgressBar::new_spinner();
+    bar.set_style(ProgressStyle::with_template("{spinner} {elapsed} {msg}").expect("the template is right"));
+    bar.enable_steady_tick(Duration::from_millis(100));
+    bar
+}
+
+/// Rows on their way to standard output.
+struct Output<'a, W> {
+    out: W,
+    arguments: &'a ReplayArguments,
+    rows: u64,
+}
+
+impl<W: Write> Output<'_, W> {
+    fn rows(&mut self, rows: Vec<ReplayedRow>) -> anyhow::Result<()> {
+        let only = &self.arguments.only;
+        for row in rows.into_iter().filter(|row| only.is_empty() || only.contains(&row.stream)) {
+            self.rows += 1;
+            let time = jiff::Timestamp::from_millisecond(row.rowtime).map_or_else(
+                |_| row.rowtime.to_string(),
+                |time| time.strftime("%Y-%m-%d %H:%M:%S%.3f").to_string(),
+            );
+            if self.arguments.json {
+                let stream = serde_json::to_string(&row.stream).context("a name is JSON")?;
+                writeln!(self.out, "{{\"rowtime\":\"{time}\",\"stream\":{stream},\"row\":{}}}", row.json)?;
+            } else {
+                writeln!(self.out, "{time}\t{}\t{}", row.stream, row.json)?;
+            }
+        }
+        Ok(())
+    }
+}
+
+fn find<'a>(
+    pipeline: &'a Pipeline,
+    arguments: &ReplayArguments,
+) -> anyhow::Result<(&'a CheckedApplication, u64)> {
+    let names: Vec<&str> = pipeline.applications.iter().map(|one| one.name.as_str()).collect();
+    let index = match &arguments.application {
+        Some(name) => names.iter().position(|known| known == name).with_context(|| {
+            format!(
+                "--application {name}: the file declares no such application; there are: {}",
+                names.join(", ")
+            )
+        })?,
+        None if names.len() == 1 => 0,
+        None if names.is_empty() => anyhow::bail!("{} declares no application", arguments.app.display()),
+        None => anyhow::bail!("say with --application which of these is meant: {}", names.join(", ")),
+    };
+    Ok((&pipeline.applications[index], pipeline.declarations.applications[index].seed))
+}
+
+fn sql_application(arguments: &ReplayArguments) -> anyhow::Result<CheckedApplication> {
+    let text = arguments.stream.as_deref().context(
+        "SQL alone does not say what it reads: add --stream 'SOURCE_SQL_STREAM_001 (column TYPE, …)'",
+    )?;
+    let input = parse_input_stream(text).context("--stream")?;
+    let sql = read_text(&arguments.app)?;
+    let checked = check_sql(&arguments.app.display().to_string(), &sql, std::slice::from_ref(&input))?;
+    let delimited = |delimiter: &str, quoting| RecordFormat::Csv {
+        row_delimiter: "\n".to_owned(),
+        column_delimiter: delimiter.to_owned(),
+        quoting,
+    };
+    let format = match arguments.format {
+        Format::Csv => delimited(",", true),
+        Format::Tsv => delimited("\t", false),
+        Format::Json => RecordFormat::Json { record_row_path: "$".to_owned() },
+    };
+    let columns = input.columns.iter().map(|column| InputColumn {
+        name: column.name.clone(),
+        sql_type: column.sql_type,
+        mapping: (arguments.format == Format::Json).then(|| format!("$.{}", column.name)),
+    });
+    let schema = InputSchema { format, columns: columns.collect() };
+    schema.parser().context("--stream")?;
+    Ok(CheckedApplication {
+        name: arguments.app.display().to_string(),
+        sql,
+        program: checked.program,
+        input_stream: input.name,
+        schema,
+        switches: Switches::default(),
+    })
+}

@@ -1,0 +1,127 @@
+//! The commands that the documents name, run as they stand there.
+//!
+//! Every line of a code block marked `sh` is run by a shell, in the root of a copy of the checkout's files that it may
+//! write to, with the release build first in the path. A block that cannot be run here is marked `sh no-run` and says why
+//! in the text around it. `MILLSTREAM_DURATION` makes what runs for ever end.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use anyhow::Context;
+
+use crate::run::{cargo, root, run as run_program, say, target};
+
+/// What would run until Ctrl-C runs so long.
+const DURATION: &str = "6s";
+
+/// A command of a document.
+#[derive(Debug, PartialEq, Eq)]
+struct DocCommand {
+    line: usize,
+    text: String,
+}
+
+pub(crate) fn run() -> anyhow::Result<()> {
+    run_program(&mut cargo(&["build", "--release", "--quiet"]))?;
+    let work = target().join("docs-run");
+    if work.exists() {
+        std::fs::remove_dir_all(&work).context("the folder of the last run")?;
+    }
+    std::fs::create_dir_all(&work)?;
+    for linked in ["examples", "tests", "Cargo.toml", "Cargo.lock", "crates", "xtask", "models", ".cargo"] {
+        let from = root().join(linked);
+        if from.exists() {
+            std::os::unix::fs::symlink(from, work.join(linked))?;
+        }
+    }
+    let mut count = 0;
+    for document in documents()? {
+        let text = std::fs::read_to_string(&document)?;
+        let name = document.strip_prefix(root()).unwrap_or(&document).display().to_string();
+        for command in commands(&text) {
+            // The test command itself runs this.
+            if command.text.starts_with("cargo xtask test") {
+                continue;
+            }
+            say(&format!("\n{name}:{}: {}", command.line, command.text));
+            let status = shell(&work, &command.text)?.status().context("bash")?;
+            anyhow::ensure!(status.success(), "{name}:{}: {}: {status}", command.line, command.text);
+            count += 1;
+        }
+    }
+    say(&format!("\ndocs: {count} commands ran"));
+    Ok(())
+}
+
+fn shell(work: &Path, text: &str) -> anyhow::Result<Command> {
+    let path = std::env::var("PATH").unwrap_or_default();
+    let path = format!("{}:{path}", target().join("release").display());
+    let mut shell = Command::new("bash");
+    shell
+        .args(["-euo", "pipefail", "-c", text])
+        .current_dir(work)
+        .env("PATH", path)
+        .env("CARGO_TARGET_DIR", target())
+        .env("MILLSTREAM_DURATION", DURATION)
+        .env("MILLSTREAM_LISTEN", "127.0.0.1:0")
+        .stdin(std::process::Stdio::null());
+    Ok(shell)
+}
+
+/// README and everything below `docs/`.
+fn documents() -> anyhow::Result<Vec<PathBuf>> {
+    let mut documents = vec![root().join("README.md"), root().join("CONTRIBUTING.md")];
+    let mut folders = vec![root().join("docs")];
+    while let Some(folder) = folders.pop() {
+        for entry in std::fs::read_dir(&folder).with_context(|| folder.display().to_string())? {
+            let path = entry?.path();
+            if path.is_dir() {
+                folders.push(path);
+            } else if path.extension().is_some_and(|extension| extension == "md") {
+                documents.push(path);
+            }
+        }
+    }
+    documents.sort();
+    Ok(documents)
+}
+
+/// The commands of a document; a line that ends with a backslash goes on in the next one.
+fn commands(text: &str) -> Vec<DocCommand> {
+    let mut commands: Vec<DocCommand> = Vec::new();
+    let (mut is_inside, mut goes_on) = (false, false);
+    for (index, line) in text.lines().enumerate() {
+        if let Some(info) = line.strip_prefix("```") {
+            is_inside = !is_inside && info == "sh";
+            continue;
+        }
+        let line = line.trim();
+        if !is_inside || line.is_empty() || line.starts_with('#') {
+            continue;
+        }
+        let part = line.trim_end_matches('\\').trim_end();
+        match commands.last_mut() {
+            Some(last) if goes_on => {
+                last.text.push(' ');
+                last.text.push_str(part);
+            }
+            _ => commands.push(DocCommand { line: index + 1, text: part.to_owned() }),
+        }
+        goes_on = line.ends_with('\\');
+    }
+    commands
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn commands_are_found() {
+        let text =
+            "```sh\n# a remark\na b \\\n  c\nd\n```\n```sh no-run\ne\n```\n```\nf\n```\n```sh\ng\n```\n";
+        let found: Vec<(usize, String)> =
+            commands(text).into_iter().map(|command| (command.line, command.text)).collect();
+        assert_eq!(found, [(3, "a b c".to_owned()), (5, "d".to_owned()), (14, "g".to_owned())]);
+    }
+}

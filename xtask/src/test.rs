@@ -1,0 +1,71 @@
+//! Everything that CI runs.
+
+use std::process::Command;
+
+use crate::run::{cargo, root, run as run_program, say, target};
+use crate::{check, docs, tools};
+
+/// Golden files of the project, and those beside the checkout where there are some.
+const GOLDEN: [&str; 2] = ["tests/golden", "../shared/golden"];
+
+pub(crate) fn run(strict: bool) -> anyhow::Result<()> {
+    check::run()?;
+    let tools = tools::find();
+    let mut left_out = Vec::new();
+    let mut tests = cargo(&["test", "--workspace", "--quiet"]);
+    for tool in &tools {
+        match &tool.found {
+            Ok(path) => drop(tests.env(tool.variable, path)),
+            Err(mend) => left_out.push((tool.name, mend)),
+        }
+    }
+    let names: Vec<&str> = left_out.iter().map(|(name, _)| *name).collect();
+    if strict && let Some((name, mend)) = left_out.first() {
+        anyhow::bail!("the {name} tests cannot run; this brings what is missing: {mend}");
+    }
+    run_program(tests.env("MILLSTREAM_TEST_LEAVE_OUT", names.join(",")))?;
+    docs::run()?;
+    if left_out.is_empty() {
+        say("\nall checks passed");
+    } else {
+        say("\nall checks that can run here passed");
+        for (name, mend) in &left_out {
+            say(&format!("NOT RUN: the {name} tests; this brings what is missing: {mend}"));
+        }
+    }
+    Ok(())
+}
+
+/// The crash test of the log with its own number of rounds.
+pub(crate) fn crash(rounds: u64, seed: u64) -> anyhow::Result<()> {
+    run_program(&mut cargo(&[
+        "build",
+        "--release",
+        "--quiet",
+        "-p",
+        "millstream-streamlog",
+        "--bin",
+        "streamlog-crash",
+    ]))?;
+    let program = target().join("release").join("streamlog-crash");
+    let (rounds, seed) = (rounds.to_string(), seed.to_string());
+    run_program(Command::new(program).args(["--rounds", &rounds, "--seed", &seed]))
+}
+
+pub(crate) fn golden(complete: bool) -> anyhow::Result<()> {
+    let mut arguments = vec!["run", "--quiet", "--release", "--", "test"];
+    arguments.extend(GOLDEN.iter().filter(|folder| root().join(folder).is_dir()));
+    if complete {
+        arguments.push("--complete");
+    }
+    run_program(&mut cargo(&arguments))
+}
+
+/// The browser tests store what they see into the documents.
+pub(crate) fn screenshots() -> anyhow::Result<()> {
+    let folder = root().join("docs").join("images");
+    run_program(
+        cargo(&["test", "--quiet", "-p", "millstream", "--test", "browser"])
+            .env("MILLSTREAM_SCREENSHOTS", folder),
+    )
+}

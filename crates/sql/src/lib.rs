@@ -28,6 +28,7 @@ pub mod limits;
 mod parse;
 mod plan;
 mod resolve;
+mod similar_name;
 mod span;
 #[expect(
     dead_code,

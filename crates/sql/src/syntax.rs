@@ -49,6 +49,10 @@ pub(crate) enum Statement {
         /// What it would have created.
         name: Option<ObjectName>,
     },
+    /// A CREATE STREAM that could not be read, which has been said.
+    UnreadableStream {
+        name: ObjectName,
+    },
     /// CREATE STREAM with OPTIONS, which have no effect.
     OptionsIgnored {
         span: Span,

@@ -474,7 +474,9 @@ impl Parser<'_> {
         if negative || self.is_symbol("+") {
             self.next();
         }
-        let value = self.text("the value of the interval in single quotes")?;
+        let value = self
+            .text("the value of the interval in single quotes")
+            .map_err(|mistake| mistake.with_hint("write INTERVAL '5' SECOND"))?;
         let qualifier = self.interval_qualifier()?;
         let span = start.to(self.previous_span());
         self.node(ExprKind::Interval { negative, value, qualifier }, span, &[])
@@ -531,7 +533,8 @@ impl Parser<'_> {
             }
             "STEP" => {
                 let operand = Box::new(self.expression()?);
-                self.expect_word("BY")?;
+                self.expect_word("BY")
+                    .map_err(|mistake| mistake.with_hint("write STEP(s.ROWTIME BY INTERVAL '5' SECOND)"))?;
                 ExprKind::Step { operand, by: Box::new(self.expression()?) }
             }
             "FLOOR" | "CEIL" | "CEILING" => {

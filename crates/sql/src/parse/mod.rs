@@ -1,7 +1,7 @@
 //! From tokens to the syntax tree: recursive descent, operators by precedence.
 //!
-//! A mistake ends its statement: the parser notes it, goes on behind the next `;`, and so reports one mistake of
-//! each statement.
+//! A mistake ends its statement: the parser notes it, goes on behind the next `;` or before the next CREATE, and so
+//! reports one mistake of each statement.
 
 mod expression;
 mod query;
@@ -27,20 +27,20 @@ pub(crate) fn parse_script(tokens: &[Token], diagnostics: &mut Vec<Diagnostic>) 
         if parser.at_end() {
             return statements;
         }
-        let result = parser.statement().and_then(|statement| {
-            if parser.at_end() || parser.is_symbol(";") {
-                Ok(statement)
-            } else {
-                Err(parser.unexpected("\";\""))
+        let start = parser.position;
+        match parser.statement() {
+            Ok(statement) => {
+                if !(parser.at_end() || parser.is_symbol(";")) {
+                    let mistake = parser.unexpected("\";\"");
+                    diagnostics.push(mistake.with_hint("end each statement with ;"));
+                    parser.skip_to_next_statement(start);
+                }
+                statements.push(statement);
             }
-        });
-        match result {
-            Ok(statement) => statements.push(statement),
             Err(mistake) => {
                 diagnostics.push(mistake);
-                while !parser.at_end() && !parser.is_symbol(";") {
-                    parser.position += 1;
-                }
+                statements.extend(parser.unreadable_stream(start));
+                parser.skip_to_next_statement(start);
             }
         }
     }
@@ -154,6 +154,14 @@ impl Parser<'_> {
         if self.is_word(word) { Ok(self.next().span) } else { Err(self.unexpected(word)) }
     }
 
+    /// Passes over the rest of a statement that began at `start`. CREATE is reserved: it only ever begins one.
+    fn skip_to_next_statement(&mut self, start: usize) {
+        self.position = self.position.max((start + 1).min(self.tokens.len() - 1));
+        while !self.at_end() && !self.is_symbol(";") && !self.is_word("CREATE") {
+            self.position += 1;
+        }
+    }
+
     /// The mistake of finding the current token where `expected` should stand.
     fn unexpected(&self, expected: &str) -> Diagnostic {
         let token = self.peek();
@@ -168,6 +176,8 @@ impl Parser<'_> {
                 self.next();
                 Ok(Name { value, quoted: true, span: token.span })
             }
+            // Here the next statement begins, and this one has not ended.
+            TokenKind::Word(value) if value == "CREATE" => Err(self.unexpected(what)),
             TokenKind::Word(value) if is_reserved(&value) => {
                 let message = format!("{value} is a reserved word and cannot be {what}");
                 Err(Diagnostic::error(token.span, message).with_hint(format!("quote it: \"{value}\"")))

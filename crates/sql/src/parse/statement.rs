@@ -149,6 +149,16 @@ impl Parser<'_> {
         Ok(Statement::Drop { kind, if_exists, name })
     }
 
+    /// The stream that a statement beginning at token `start` would have created, had it been readable.
+    pub(super) fn unreadable_stream(&self, start: usize) -> Option<Statement> {
+        let mut again = Parser { tokens: self.tokens, position: start, depth: 0 };
+        again.accept_words(&["CREATE"]).then_some(())?;
+        again.accept_words(&["OR", "REPLACE"]);
+        again.accept_words(&["STREAM"]).then_some(())?;
+        let name = again.object_name("a stream name").ok()?;
+        Some(Statement::UnreadableStream { name })
+    }
+
     /// A legal statement that cannot run yet: read past its end, so that the rest of the text is still checked.
     fn unsupported_statement(&mut self, what: &'static str) -> Parsed<Statement> {
         let span = self.peek().span;

@@ -2,11 +2,33 @@
 
 use super::{Parsed, Parser};
 use crate::limits::MAX_LENGTH;
+use crate::similar_name;
 use crate::token::TokenKind;
 use crate::{Diagnostic, IntervalQualifier, Span, SqlType, TimeUnit};
 
 /// The widest DECIMAL that may be declared.
 const MAX_DECLARED_PRECISION: u32 = 19;
+
+/// The names of types, for hints.
+const TYPES: [&str; 17] = [
+    "BOOLEAN",
+    "TINYINT",
+    "SMALLINT",
+    "INTEGER",
+    "BIGINT",
+    "DECIMAL",
+    "NUMERIC",
+    "REAL",
+    "DOUBLE",
+    "FLOAT",
+    "CHAR",
+    "VARCHAR",
+    "BINARY",
+    "VARBINARY",
+    "DATE",
+    "TIME",
+    "TIMESTAMP",
+];
 
 impl Parser<'_> {
     /// A type and its place.
@@ -66,6 +88,7 @@ impl Parser<'_> {
                 SqlType::Interval(self.interval_qualifier()?)
             }
             other => {
+                let near = similar_name::hint(other, TYPES);
                 let hint = match other {
                     "STRING" | "TEXT" => "use VARCHAR(n)",
                     "LONG" | "INT64" => "use BIGINT",
@@ -76,6 +99,7 @@ impl Parser<'_> {
                          CHAR(n), VARCHAR(n), BINARY(n), VARBINARY(n), DATE, TIME, TIMESTAMP"
                     }
                 };
+                let hint = near.unwrap_or_else(|| hint.to_owned());
                 return Err(Diagnostic::error(start, format!("there is no type {other}")).with_hint(hint));
             }
         };

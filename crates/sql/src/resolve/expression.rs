@@ -1,10 +1,11 @@
 //! Expressions: from the tree as written to the typed tree.
 
+use super::Resolver;
 use super::aggregate::{is_aggregate_name, is_analytic_name, is_unsupported_aggregate_name};
 use super::conversion::coerce;
 use super::literal::literal;
 use super::scope::Scope;
-use super::{Resolver, similar_name};
+use crate::similar_name;
 use crate::syntax::{Call, Expr, ExprKind};
 use crate::{
     Argument, CaseBranch, ClockFunction, ComparisonOperator, Expression, ExpressionKind, IntervalQualifier,
@@ -20,6 +21,32 @@ const LOG_PARSERS: [&str; 7] = [
     "SYS_LOG_PARSE",
     "VARIABLE_COLUMN_LOG_PARSE",
     "W3C_LOG_PARSE",
+];
+
+/// Functions that the front end knows by itself, for hints.
+const BUILT_IN: [&str; 22] = [
+    "ANY",
+    "AVG",
+    "CAST",
+    "CEIL",
+    "COALESCE",
+    "COUNT",
+    "EVERY",
+    "EXP_AVG",
+    "EXTRACT",
+    "FIRST_VALUE",
+    "FLOOR",
+    "LAG",
+    "LAST_VALUE",
+    "MAX",
+    "MIN",
+    "MONOTONIC",
+    "NTH_VALUE",
+    "NULLIF",
+    "STDDEV",
+    "STEP",
+    "SUM",
+    "TRIM",
 ];
 
 /// What a clause does with an expression before the usual rules apply.
@@ -441,6 +468,11 @@ impl Resolver<'_> {
             let hint = "aggregate in a subquery with GROUP BY, and use its column outside";
             return self.error_with_hint(span, message, hint);
         }
+        let exists =
+            self.catalog.names().contains(&name) || matches!(name, "COALESCE" | "NULLIF" | "MONOTONIC");
+        if !exists {
+            return self.unknown_function(call, span);
+        }
         let arguments: Vec<Option<Expression>> =
             call.arguments.iter().map(|argument| self.expression(argument, context)).collect();
         let arguments: Vec<Expression> = arguments.into_iter().collect::<Option<_>>()?;
@@ -487,6 +519,20 @@ impl Resolver<'_> {
         Some(Expression::new(kind, sql_type, span))
     }
 
+    fn unknown_function(&mut self, call: &Call, span: Span) -> Option<Expression> {
+        let name = call.name.value.as_str();
+        if LOG_PARSERS.contains(&name) {
+            return self.unsupported(call.name.span, name);
+        }
+        if !self.refused_names.contains(name) {
+            let message = format!("there is no function {}", shown_name(name));
+            let mut mistake = crate::Diagnostic::error(span, message);
+            mistake.hint = similar_name::hint(name, self.catalog.names().into_iter().chain(BUILT_IN));
+            self.report(mistake);
+        }
+        None
+    }
+
     /// A function of the catalog.
     fn function(&mut self, call: &Call, arguments: Vec<Expression>, span: Span) -> Option<Expression> {
         let mut name = call.name.value.as_str();
@@ -499,22 +545,8 @@ impl Resolver<'_> {
             .map(|argument| Argument { sql_type: argument.sql_type, literal: argument.literal().cloned() })
             .collect();
         let shown = shown_name(name);
-        if LOG_PARSERS.contains(&name) {
-            return self.unsupported(call.name.span, name);
-        }
-        if self.refused_names.contains(name) {
-            return None;
-        }
         match self.catalog.signature(name, &described) {
-            None => {
-                let message = format!("there is no function {shown}");
-                let names: Vec<String> = self.catalog.names().into_iter().map(str::to_owned).collect();
-                let hint = similar_name::hint(name, names.iter().map(String::as_str));
-                let mut mistake = crate::Diagnostic::error(span, message);
-                mistake.hint = hint;
-                self.report(mistake);
-                None
-            }
+            None => self.unknown_function(call, span),
             Some(Ok(Signature { parameters, returns })) => {
                 let arguments = arguments.into_iter().zip(parameters).map(|(a, p)| coerce(a, p)).collect();
                 let kind = ExpressionKind::Call { function: name.to_owned(), arguments };

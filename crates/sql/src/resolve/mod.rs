@@ -13,7 +13,6 @@ mod operator;
 mod period;
 mod query;
 mod scope;
-mod similar_name;
 mod slide;
 mod statement;
 mod table_function;
@@ -103,7 +102,7 @@ struct Resolver<'a> {
     pumps: Vec<Pump>,
     /// Calls of MONOTONIC: their authors vouch for them.
     asserted_monotonic: HashSet<Span>,
-    /// Functions and views whose definition was refused: that is said once, not again at each use.
+    /// Streams, functions and views whose definition was refused: that is said once, not again at each use.
     refused_names: HashSet<String>,
 }
 

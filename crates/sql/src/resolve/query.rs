@@ -1,10 +1,11 @@
 //! SELECT: where rows come from, which are kept, what is made of them.
 
+use super::Resolver;
 use super::group::Grouping;
 use super::scope::{Relation, Scope, is_rowtime};
 use super::slide::Sliding;
-use super::{Resolver, similar_name};
 use crate::limits::MAX_COLUMNS;
+use crate::similar_name;
 use crate::syntax::{Expr, ExprKind, GroupBy, Name, Query, QueryBody, Select, SelectItem, TableReference};
 use crate::{Diagnostic, Expression, Node, NodeKind, Output, Projection, Span, SqlType};
 
@@ -248,10 +249,10 @@ impl Resolver<'_> {
                 if over.is_some() {
                     return self.unsupported(name.span, "a window on a relation (it serves joins)");
                 }
-                if self.refused_names.contains(&name.value) {
-                    return None;
-                }
                 let Some(id) = self.stream_named(&name.value) else {
+                    if self.refused_names.contains(&name.value) {
+                        return None;
+                    }
                     let names: Vec<String> = self.streams.iter().map(|stream| stream.name.clone()).collect();
                     let message = format!("there is no stream \"{}\"", name.value);
                     let mut mistake = Diagnostic::error(name.span, message);

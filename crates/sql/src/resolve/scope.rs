@@ -1,6 +1,7 @@
 //! Which names an expression can see.
 
-use super::{Resolver, similar_name};
+use super::Resolver;
+use crate::similar_name;
 use crate::syntax::{Name, TableAlias};
 use crate::{Diagnostic, Expression, ExpressionKind, Output, Span, SqlType};
 
@@ -132,7 +133,10 @@ impl Resolver<'_> {
 
     fn unknown_relation(&mut self, name: &Name, scope: &Scope) -> Option<Expression> {
         let names = scope.relations.iter().filter_map(|relation| relation.name.as_deref());
-        let hint = similar_name::hint(&name.value, names);
+        let hint = similar_name::hint(&name.value, names.clone()).or_else(|| {
+            let known: Vec<String> = names.map(|name| format!("\"{name}\"")).collect();
+            (!known.is_empty()).then(|| format!("FROM has {}", known.join(", ")))
+        });
         let message = format!("there is no stream or alias \"{}\" in FROM", name.value);
         let mut mistake = Diagnostic::error(name.span, message);
         mistake.hint = hint;

@@ -273,7 +273,7 @@ impl Resolver<'_> {
             Some(index) => Some(index),
             None => {
                 let hint =
-                    super::similar_name::hint(&name.value, definitions.iter().map(|(n, _)| n.as_str()))
+                    crate::similar_name::hint(&name.value, definitions.iter().map(|(n, _)| n.as_str()))
                         .unwrap_or_else(|| format!("define it: WINDOW {} AS (…)", name.value));
                 self.error_with_hint(name.span, format!("there is no window \"{}\"", name.value), hint)
             }

@@ -1,8 +1,8 @@
 //! Statements: what they create, and that it fits what is already there.
 
 use super::Resolver;
-use super::similar_name;
 use crate::limits::MAX_COLUMNS;
+use crate::similar_name;
 use crate::syntax::{ColumnDefinition, DropKind, Insert, Name, ObjectName, Statement};
 use crate::{
     CastMode, Column, Diagnostic, Expression, ExpressionKind, Node, NodeKind, Output, Projection, Pump, Span,
@@ -31,6 +31,9 @@ impl Resolver<'_> {
             }
             Statement::Drop { kind, if_exists, name } => self.drop_object(*kind, *if_exists, name),
             Statement::Ignored => {}
+            Statement::UnreadableStream { name } => {
+                self.refused_names.insert(name.object.value.clone());
+            }
             Statement::OptionsIgnored { span, statement } => {
                 let message = "the OPTIONS of a stream have no effect here";
                 self.report(Diagnostic::warning(*span, message).with_hint("leave them out"));
@@ -157,7 +160,7 @@ impl Resolver<'_> {
     fn insert(&mut self, insert: &Insert) -> Option<(StreamId, Node)> {
         let target_name = self.object(&insert.target);
         let target = self.stream_named(&target_name.value);
-        if target.is_none() {
+        if target.is_none() && !self.refused_names.contains(&target_name.value) {
             let names: Vec<String> =
                 self.streams.iter().filter(|s| !s.is_input).map(|stream| stream.name.clone()).collect();
             let message = format!("there is no stream \"{}\" to insert into", target_name.value);

@@ -1,6 +1,7 @@
 //! `TABLE(function(CURSOR(query), …))`.
 
-use super::{Resolver, similar_name};
+use super::Resolver;
+use crate::similar_name;
 use crate::syntax::{FunctionArgument, Name};
 use crate::{
     Diagnostic, Expression, Node, NodeKind, Output, RandomCutForestCall, Span, SqlType, TableFunction, Value,

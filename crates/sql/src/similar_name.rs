@@ -1,7 +1,7 @@
 //! "Did you mean …?": the nearest of the names that exist.
 
 /// A hint for `wanted` among `known`, or `None` when nothing is near.
-pub(super) fn hint<'a>(wanted: &str, known: impl IntoIterator<Item = &'a str>) -> Option<String> {
+pub(crate) fn hint<'a>(wanted: &str, known: impl IntoIterator<Item = &'a str>) -> Option<String> {
     let mut best: Option<(usize, &str)> = None;
     for name in known {
         if name.to_uppercase() == wanted.to_uppercase() {
@@ -10,7 +10,8 @@ pub(super) fn hint<'a>(wanted: &str, known: impl IntoIterator<Item = &'a str>) -
             ));
         }
         let distance = edit_distance(&wanted.to_uppercase(), &name.to_uppercase());
-        if distance <= 1 + wanted.chars().count() / 4 && best.is_none_or(|(least, _)| distance < least) {
+        let length = wanted.chars().count();
+        if distance < length && distance <= 1 + length / 4 && best.is_none_or(|(least, _)| distance < least) {
             best = Some((distance, name));
         }
     }
@@ -42,5 +43,6 @@ mod tests {
         assert_eq!(hint("PRICEE", ["TICKER", "PRICE"]).unwrap(), "did you mean \"PRICE\"?");
         assert!(hint("TICKER", ["ticker"]).unwrap().contains("case-sensitive"));
         assert_eq!(hint("ZZZZ", ["TICKER"]), None);
+        assert_eq!(hint("C", ["A", "B"]), None, "a name of one letter is near to nothing");
     }
 }

@@ -2,8 +2,7 @@
 
 use crate::batch::Batch;
 use crate::row_error::{ErrorName, RowError};
-use crate::values::value_at;
-use millstream_sql::{SqlType, Value};
+use millstream_sql::SqlType;
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 
@@ -24,7 +23,7 @@ pub struct ErrorRow {
     pub message: String,
     /// DATA_ROWTIME: the ROWTIME of the row, in milliseconds since the epoch.
     pub data_rowtime: Option<i64>,
-    /// DATA_ROW: the row as hex digits, at most 49152 of them.
+    /// DATA_ROW: the row, its fields as CSV, as hex digits, at most 49152 of them.
     pub data_row: String,
     /// PUMP_NAME; empty for records that did not become rows.
     pub pump_name: String,
@@ -54,32 +53,16 @@ impl ErrorRow {
         pump: &Arc<str>,
         now: i64,
     ) -> ErrorRow {
-        let texts: Vec<String> = types
-            .iter()
-            .zip(&batch.columns)
-            .map(|(sql_type, column)| text(&value_at(column, *sql_type, row)))
-            .collect();
+        let mut fields = Vec::new();
+        crate::formats::write_fields(types.iter().copied(), &batch.columns, row, &mut fields);
         ErrorRow {
             error_time: now,
             error_name: error.name.as_str().to_owned(),
             message: error.message.chars().take(MESSAGE_LENGTH).collect(),
             data_rowtime: Some(batch.rowtimes[row]),
-            data_row: hex(texts.join(",").as_bytes()),
+            data_row: hex(&fields),
             pump_name: pump.to_string(),
         }
-    }
-}
-
-fn text(value: &Value) -> String {
-    match value {
-        Value::Null => String::new(),
-        Value::Text(text) => text.clone(),
-        Value::Boolean(value) => value.to_string(),
-        Value::Integer(value) | Value::Timestamp(value) | Value::IntervalMillis(value) => value.to_string(),
-        Value::Decimal(value) => value.to_string(),
-        Value::Double(value) => value.to_string(),
-        Value::Binary(bytes) => hex(bytes),
-        Value::Date(value) | Value::Time(value) | Value::IntervalMonths(value) => value.to_string(),
     }
 }
 

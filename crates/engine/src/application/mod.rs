@@ -71,8 +71,8 @@ struct RunningPump {
     source: StreamId,
     target: StreamId,
     operators: Vec<Box<dyn Operator>>,
-    /// Columns of the target that may not be NULL.
-    not_null: Vec<usize>,
+    /// Columns of the target that may not be NULL, with their names.
+    not_null: Vec<(usize, String)>,
     target_types: Vec<SqlType>,
     /// Which writer of its target this pump is.
     writer: usize,
@@ -113,7 +113,7 @@ impl Application {
                 .iter()
                 .enumerate()
                 .filter(|(_, column)| column.not_null)
-                .map(|(index, _)| index);
+                .map(|(index, column)| (index, column.name.clone()));
             pumps.push(RunningPump {
                 name: Arc::from(pump.name.as_str()),
                 source: chain.source,
@@ -284,12 +284,17 @@ impl RunningPump {
 }
 
 /// Takes out the rows with NULL in a NOT NULL column.
-fn refuse_nulls(batch: &Batch, not_null: &[usize], types: &[SqlType], context: &mut RunContext<'_>) -> Batch {
+fn refuse_nulls(
+    batch: &Batch,
+    not_null: &[(usize, String)],
+    types: &[SqlType],
+    context: &mut RunContext<'_>,
+) -> Batch {
     let mut errors = RowErrors::default();
-    for column in not_null.iter().filter(|column| batch.columns[**column].null_count() > 0) {
+    for (column, name) in not_null.iter().filter(|(column, _)| batch.columns[*column].null_count() > 0) {
         for row in 0..batch.len() {
             if batch.columns[*column].is_null(row) {
-                let message = format!("column {} is NOT NULL", column + 1);
+                let message = format!("column \"{name}\" is NOT NULL");
                 errors.push(row, RowError::new(ErrorName::NullViolation, message));
             }
         }

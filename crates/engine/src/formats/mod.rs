@@ -18,6 +18,7 @@ mod schema;
 #[cfg(test)]
 mod tests;
 
+pub(crate) use output_csv::write_fields;
 pub(crate) use output_json::push_json_text;
 
 pub use output::{EncodedRows, OutputColumn, OutputFormat, OutputWriter};

@@ -5,22 +5,33 @@ use crate::formats::OutputWriter;
 use crate::formats::output_json::write_plain;
 use arrow_array::cast::AsArray;
 use arrow_array::{Array, ArrayRef};
+use millstream_sql::SqlType;
 
 pub(super) fn write_row(writer: &OutputWriter, columns: &[ArrayRef], row: usize, out: &mut Vec<u8>) {
-    for (index, (column, array)) in writer.columns.iter().zip(columns).enumerate() {
+    write_fields(writer.columns.iter().map(|column| column.sql_type), columns, row, out);
+    out.push(b'\n');
+}
+
+/// The fields of a row with commas between.
+pub(crate) fn write_fields(
+    types: impl Iterator<Item = SqlType>,
+    columns: &[ArrayRef],
+    row: usize,
+    out: &mut Vec<u8>,
+) {
+    for (index, (sql_type, array)) in types.zip(columns).enumerate() {
         if index > 0 {
             out.push(b',');
         }
-        if array.is_null(row) {
+        if sql_type == SqlType::Null || array.is_null(row) {
             continue;
         }
-        if column.sql_type.is_character() {
+        if sql_type.is_character() {
             write_field(out, array.as_string::<i32>().value(row));
         } else {
-            write_plain(array, column.sql_type, row, out);
+            write_plain(array, sql_type, row, out);
         }
     }
-    out.push(b'\n');
 }
 
 fn write_field(out: &mut Vec<u8>, text: &str) {

@@ -106,7 +106,7 @@ impl<'t> Reader<'t> {
 
     fn directive(&mut self) -> Result<(), Mistake> {
         let at = self.next;
-        let line = self.take_line().trim_end();
+        let line = self.take_line().trim();
         if line.is_empty() || line.starts_with('#') {
             return Ok(());
         }
@@ -169,25 +169,27 @@ impl<'t> Reader<'t> {
     /// `NAME (COLUMN TYPE, …)`, over several lines until the parenthesis closes.
     fn relation(&mut self, at: usize, rest: &str) -> Result<InputStream, Mistake> {
         let mut text = rest.to_owned();
-        let open = |text: &str| text.matches('(').count();
-        let closed = |text: &str| text.matches(')').count();
-        while open(&text) == 0 || open(&text) > closed(&text) {
+        while !is_closed(&text) {
             if self.next >= self.lines.len() {
                 return Err((at, "the list of columns is not closed by )".to_owned()));
             }
-            text.push(' ');
-            text.push_str(self.take_line().trim());
+            let line = self.take_line().trim();
+            if !line.starts_with('#') {
+                text.push(' ');
+                text.push_str(line);
+            }
         }
-        let (name, columns) = text.split_once('(').unwrap_or((&text, ""));
-        let columns = columns.trim_end().strip_suffix(')').unwrap_or(columns);
-        let mut relation = InputStream { name: unquoted(name.trim()), columns: Vec::new() };
+        let (name, rest) = leading_name(&text);
+        let columns = rest.trim().strip_prefix('(').and_then(|rest| rest.strip_suffix(')'));
+        let columns = columns.ok_or_else(|| (at, "write NAME (COLUMN TYPE, …)".to_owned()))?;
+        let mut relation = InputStream { name, columns: Vec::new() };
         for column in split_columns(columns) {
-            let column = column.trim();
-            let (column_name, type_text) = column
-                .split_once(char::is_whitespace)
-                .ok_or_else(|| (at, format!("'{column}' is not a column: write NAME TYPE")))?;
+            let (name, type_text) = leading_name(column.trim());
+            if type_text.trim().is_empty() {
+                return Err((at, format!("'{}' is not a column: write NAME TYPE", column.trim())));
+            }
             let sql_type = parse_sql_type(type_text.trim()).map_err(|mistake| (at, mistake.message))?;
-            relation.columns.push(Column { name: unquoted(column_name), sql_type, not_null: false });
+            relation.columns.push(Column { name, sql_type, not_null: false });
         }
         Ok(relation)
     }
@@ -224,7 +226,8 @@ impl<'t> Reader<'t> {
         data
     }
 
-    fn rows(&mut self, at: usize, name: &str) -> Result<StepKind, Mistake> {
+    fn rows(&mut self, at: usize, rest: &str) -> Result<StepKind, Mistake> {
+        let (name, _) = leading_name(rest);
         let input = self.file.inputs.iter().position(|input| input.name == name);
         let is_table = self.file.tables.iter().any(|table| table.name == name);
         let Some(input) = input else {
@@ -258,13 +261,15 @@ impl<'t> Reader<'t> {
     }
 
     fn expect(&mut self, at: usize, rest: &str) -> Result<StepKind, Mistake> {
-        let mut words = rest.split_whitespace();
-        let name = words.next().ok_or_else(|| (at, "write expect STREAM, then its rows".to_owned()))?;
-        let qualifier = words.next();
-        if name == "invalid" {
+        let (name, tail) = leading_name(rest);
+        let qualifier = tail.split_whitespace().next();
+        if rest.is_empty() {
+            return Err((at, "write expect STREAM, then its rows".to_owned()));
+        }
+        if name == "invalid" && !rest.starts_with('"') {
             return expect_invalid(at, rest);
         }
-        if let ("error_stream", Some(count)) = (name, qualifier) {
+        if let ("error_stream", Some(count)) = (name.as_str(), qualifier) {
             let count = count.parse().map_err(|_| (at, format!("'{count}' is not a number of rows")))?;
             return Ok(StepKind::ExpectErrors(count));
         }
@@ -273,7 +278,7 @@ impl<'t> Reader<'t> {
             Some("unordered") => true,
             Some("none") => {
                 let block = Block { start: at, end: self.next };
-                let stream = name.to_owned();
+                let stream = name;
                 return Ok(StepKind::Expect { stream, rows: Vec::new(), unordered: false, block });
             }
             Some(other) => return Err((at, format!("'{other}' is not known here: write unordered or none"))),
@@ -293,7 +298,7 @@ impl<'t> Reader<'t> {
             rows.push(ExpectedRow { line: line + 1, rowtime, values, text: text.trim().to_owned() });
         }
         let block = Block { start: at, end: self.next };
-        Ok(StepKind::Expect { stream: name.to_owned(), rows, unordered, block })
+        Ok(StepKind::Expect { stream: name, rows, unordered, block })
     }
 }
 
@@ -311,28 +316,67 @@ fn expect_invalid(at: usize, rest: &str) -> Result<StepKind, Mistake> {
     Ok(StepKind::ExpectInvalid { position, text: text.trim().to_owned() })
 }
 
-fn unquoted(name: &str) -> String {
-    name.strip_prefix('"')
-        .and_then(|rest| rest.strip_suffix('"'))
-        .map_or(name.to_owned(), |n| n.replace("\"\"", "\""))
+/// The name at the start of a text, bare or in double quotes with `""` for one, and what follows it.
+fn leading_name(text: &str) -> (String, &str) {
+    let Some(quoted) = text.strip_prefix('"') else {
+        let end = text.find(|c: char| c.is_whitespace() || c == '(').unwrap_or(text.len());
+        return (text[..end].to_owned(), &text[end..]);
+    };
+    let mut name = String::new();
+    let mut characters = quoted.char_indices().peekable();
+    while let Some((at, character)) = characters.next() {
+        if character != '"' {
+            name.push(character);
+        } else if characters.next_if(|(_, next)| *next == '"').is_some() {
+            name.push('"');
+        } else {
+            return (name, &quoted[at + 1..]);
+        }
+    }
+    (name, "")
 }
 
-/// Splits at the commas outside parentheses.
-fn split_columns(text: &str) -> Vec<String> {
-    let mut columns = vec![String::new()];
-    let mut depth = 0;
-    for character in text.chars() {
+/// Calls `see` with each character outside double quotes, its place, and how many parentheses are open before it.
+fn outside_quotes(text: &str, mut see: impl FnMut(usize, char, i32)) {
+    let (mut depth, mut quoted) = (0, false);
+    for (at, character) in text.char_indices() {
+        if character == '"' {
+            quoted = !quoted;
+        }
+        if quoted {
+            continue;
+        }
+        see(at, character, depth);
         match character {
             '(' => depth += 1,
             ')' => depth -= 1,
             _ => {}
         }
-        if character == ',' && depth == 0 {
-            columns.push(String::new());
-        } else if let Some(column) = columns.last_mut() {
-            column.push(character);
-        }
     }
+}
+
+/// Whether the parentheses of a declaration have opened and closed.
+fn is_closed(text: &str) -> bool {
+    let mut closed = false;
+    outside_quotes(text, |_, character, depth| closed |= character == ')' && depth == 1);
+    closed
+}
+
+/// Splits at the commas outside parentheses and quotes.
+fn split_columns(text: &str) -> Vec<&str> {
+    let mut commas = Vec::new();
+    outside_quotes(text, |at, character, depth| {
+        if character == ',' && depth == 0 {
+            commas.push(at);
+        }
+    });
+    let mut columns = Vec::new();
+    let mut start = 0;
+    for comma in commas {
+        columns.push(&text[start..comma]);
+        start = comma + 1;
+    }
+    columns.push(&text[start..]);
     columns.retain(|column| !column.trim().is_empty());
     columns
 }

@@ -9,11 +9,13 @@ use arrow_array::cast::AsArray;
 use arrow_array::types::TimestampMillisecondType;
 use arrow_array::{Array, UInt32Array};
 use arrow_buffer::ScalarBuffer;
-use millstream_sql::{Projection, SqlType};
+use millstream_sql::{Expression, ExpressionKind, Projection, SqlType, Value};
 
 pub(super) struct Project {
     expressions: Vec<CompiledExpression>,
     rowtime: Option<CompiledExpression>,
+    /// The new ROWTIME never goes back while the old one does not: bounds can be carried over.
+    rowtime_follows: bool,
     input_types: Vec<SqlType>,
     /// The largest ROWTIME given so far, when the query sets it.
     latest: Option<i64>,
@@ -22,7 +24,22 @@ pub(super) struct Project {
 impl Project {
     pub(super) fn new(projection: &Projection, input_types: Vec<SqlType>) -> Result<Project, CompileError> {
         let rowtime = projection.rowtime.as_ref().map(CompiledExpression::compile).transpose()?;
-        Ok(Project { expressions: compile_all(&projection.expressions)?, rowtime, input_types, latest: None })
+        Ok(Project {
+            expressions: compile_all(&projection.expressions)?,
+            rowtime,
+            rowtime_follows: projection.rowtime.as_ref().is_some_and(follows_rowtime),
+            input_types,
+            latest: None,
+        })
+    }
+
+    /// The bound of the output for one of the input, above what was given before.
+    fn retimed_bound(&self, bound: i64, context: &RunContext<'_>) -> Option<i64> {
+        let rowtime = self.rowtime.as_ref().filter(|_| self.rowtime_follows)?;
+        match rowtime.evaluate_rowtime_only(bound, &context.evaluation) {
+            Ok(Value::Timestamp(bound)) if self.latest.is_none_or(|latest| bound > latest) => Some(bound),
+            _ => None,
+        }
     }
 
     /// Gives each row its own time; rows that would go backwards, or have none, are refused.
@@ -67,6 +84,20 @@ impl Project {
     }
 }
 
+/// Whether the expression is ROWTIME, moved by a constant time, or that rounded down or up.
+fn follows_rowtime(expression: &Expression) -> bool {
+    match &expression.kind {
+        ExpressionKind::RowTime => true,
+        ExpressionKind::RoundTo { operand, .. } | ExpressionKind::StepDatetime { operand, .. } => {
+            follows_rowtime(operand)
+        }
+        ExpressionKind::DatetimeShift { datetime, interval, .. } => {
+            interval.literal().is_some() && follows_rowtime(datetime)
+        }
+        _ => false,
+    }
+}
+
 fn timestamp_text(millis: i64) -> String {
     let mut text = Vec::new();
     crate::datetime_text::write_timestamp(&mut text, millis, true);
@@ -89,14 +120,17 @@ impl Operator for Project {
         let output = self.retime(&batch, output, times.as_ref(), context);
         let latest = output.rowtimes.last().copied();
         outbox.rows(output);
-        if let Some(latest) = latest {
-            outbox.bound(latest);
+        // A row that failed still shows how far time has come.
+        if let Some(bound) = self.retimed_bound(last, context).or(latest) {
+            outbox.bound(bound);
         }
     }
 
-    fn bound(&mut self, bound: i64, _context: &mut RunContext<'_>, outbox: &mut Outbox) {
-        // A query that sets ROWTIME says nothing of the times to come by the times that were.
+    fn bound(&mut self, bound: i64, context: &mut RunContext<'_>, outbox: &mut Outbox) {
         if self.rowtime.is_none() {
+            outbox.bound(bound);
+        } else if let Some(bound) = self.retimed_bound(bound, context) {
+            // Any other new ROWTIME says nothing of the times to come by the times that were.
             outbox.bound(bound);
         }
     }

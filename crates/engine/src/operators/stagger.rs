@@ -12,6 +12,7 @@ use crate::grouping::EncodedKeys;
 use crate::values::{array_from_values, value_at};
 use arrow_array::{ArrayRef, BooleanArray};
 use arrow_buffer::ScalarBuffer;
+use foldhash::fast::FixedState;
 use millstream_sql::{AggregateCall, Expression, SqlType, Value};
 use serde::{Deserialize, Serialize};
 use std::collections::{HashMap, VecDeque};
@@ -32,8 +33,9 @@ pub(super) struct Stagger {
 struct StaggerState {
     /// Open windows in order of opening, which is the order of closing.
     queue: VecDeque<Window>,
-    /// The open window of each key, by the place of its states.
-    open: HashMap<Vec<u8>, usize>,
+    /// The open window of each key, by the place of its states: told by the queue.
+    #[serde(skip)]
+    open: HashMap<Vec<u8>, usize, FixedState>,
     accumulators: Vec<Accumulator>,
     /// Places that no window uses.
     free: Vec<usize>,
@@ -75,7 +77,7 @@ impl Stagger {
             input_types,
             state: StaggerState {
                 queue: VecDeque::new(),
-                open: HashMap::new(),
+                open: HashMap::default(),
                 accumulators: aggregates.iter().map(|call| Accumulator::new(call, false)).collect(),
                 free: Vec::new(),
                 places: 0,
@@ -194,6 +196,8 @@ impl Operator for Stagger {
 
     fn restore(&mut self, state: &[u8]) -> Result<(), StateError> {
         self.state = postcard::from_bytes(state)?;
+        let open = self.state.queue.iter().map(|window| (window.encoded.clone(), window.place));
+        self.state.open = open.collect();
         Ok(())
     }
 }

@@ -4,7 +4,7 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use tokio::sync::watch;
-use tokio::time::{MissedTickBehavior, interval, sleep, timeout};
+use tokio::time::{MissedTickBehavior, interval, sleep};
 
 use crate::error::StoreError;
 use crate::mail::sender::Sender;
@@ -32,8 +32,13 @@ impl Monitor {
         tokio::join!(ticks, self.run_sender(ticks_end));
     }
 
+    /// Never zero: that would be a loop without rest.
+    fn tick_interval(&self) -> Duration {
+        self.0.settings.tick_interval.max(Duration::from_millis(1))
+    }
+
     async fn run_ticks(&self, mut stop: watch::Receiver<bool>) {
-        let mut ticks = interval(self.0.settings.tick_interval.max(Duration::from_millis(1)));
+        let mut ticks = interval(self.tick_interval());
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let mut health = Health::new("metrics cannot be written and alarms not judged; trying again");
         loop {
@@ -54,31 +59,20 @@ impl Monitor {
         let mut sender = Sender::new(self.clone(), server);
         let mut health = Health::new("the mail queue cannot be read or written; trying again");
         loop {
-            let mut is_stopping = *stop.borrow();
-            {
-                let mut round = std::pin::pin!(sender.round());
-                let done = tokio::select! {
-                    done = &mut round => Some(done),
-                    () = stopped(&mut stop), if !is_stopping => None,
-                    () = sleep(LAST_MAIL_TIME), if is_stopping => return,
-                };
-                let done = match done {
-                    Some(done) => done,
-                    None => {
-                        is_stopping = true;
-                        let Ok(done) = timeout(LAST_MAIL_TIME, round).await else { return };
-                        done
-                    }
-                };
-                health.note(done);
-            }
-            if is_stopping {
+            // A round that begins after the last tick sees all mail that there will be.
+            let is_last = *stop.borrow();
+            let done = tokio::select! {
+                done = sender.round() => done,
+                () = stopped_for(&mut stop, LAST_MAIL_TIME) => return,
+            };
+            health.note(done);
+            if is_last {
                 return;
             }
             tokio::select! {
                 () = stopped(&mut stop) => {}
                 () = self.0.mail_queued.notified() => {}
-                () = sleep(self.0.settings.tick_interval) => {}
+                () = sleep(self.tick_interval()) => {}
             }
         }
     }
@@ -95,6 +89,12 @@ impl Drop for Running<'_> {
 /// Returns when `stop` is true, or can no longer become so.
 async fn stopped(stop: &mut watch::Receiver<bool>) {
     let _ = stop.wait_for(|is_stopping| *is_stopping).await;
+}
+
+/// Returns when so much time has passed since `stopped`.
+async fn stopped_for(stop: &mut watch::Receiver<bool>, time: Duration) {
+    stopped(stop).await;
+    sleep(time).await;
 }
 
 /// Logs the first failure of a row and the recovery, not every try.

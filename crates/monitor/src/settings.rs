@@ -14,7 +14,7 @@ pub struct MonitorSettings {
     pub max_mails_kept: usize,
     /// Most mails that wait for the SMTP server; then `publish` is refused.
     pub max_mails_queued: usize,
-    /// How often metrics are written and alarms evaluated.
+    /// How often metrics are written, alarms judged, and the queue searched for mail whose wait is over.
     pub tick_interval: Duration,
     /// The SMTP server; without one mail stays in the local mailbox.
     pub smtp: Option<SmtpSettings>,

@@ -256,6 +256,26 @@ async fn mail_published_just_before_the_end_still_goes_out() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn mail_does_not_wait_for_a_tick() {
+    let server = SmtpServer::start(free_port());
+    let settings = MonitorSettings {
+        smtp: Some(settings(server.port)),
+        tick_interval: Duration::from_secs(3_600),
+        ..MonitorSettings::default()
+    };
+    let monitor =
+        Monitor::open(&Location::Memory, settings, Arc::new(SystemClock), Random::from_seed(7)).unwrap();
+    monitor.create_topic("alerts").unwrap();
+    let running = run(monitor);
+    running.subscribe("reader@example.com");
+    for number in 0..3 {
+        running.publish(&number.to_string(), "m").await;
+        assert_eq!(server.next().headers()["Subject"], number.to_string());
+    }
+    running.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_server_without_starttls_gets_no_mail() {
     let server = SmtpServer::start(free_port());
     let running = Running::start(SmtpSettings { security: SmtpSecurity::StartTls, ..settings(server.port) });

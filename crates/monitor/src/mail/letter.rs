@@ -89,6 +89,13 @@ mod tests {
         assert!(text.ends_with("\r\n\r\nfirst line\r\n.\r\nlast line\r\n"), "{text}");
     }
 
+    #[test]
+    fn characters_that_mail_cannot_carry_are_encoded() {
+        let text = written("Hello", "a\0b\u{7f}\u{1b}[31m");
+        assert!(!text.contains(['\0', '\u{7f}', '\u{1b}']), "{text:?}");
+        assert!(text.contains("Content-Transfer-Encoding: base64\r\n"), "{text}");
+    }
+
     proptest! {
         // Publishing lets no such subject in; this is the second wall.
         #[test]

@@ -15,8 +15,11 @@ const LINE_INTERVAL: u64 = 5;
 
 /// How things are shown.
 enum Mode {
-    /// One line of JSON a second on standard output.
-    Json,
+    /// One line of JSON a second on standard output; each says where the page is, if one is served.
+    Json {
+        /// The page.
+        page: Option<String>,
+    },
     /// A block on the terminal.
     Block(ProgressBar),
     /// A line now and then on standard output.
@@ -38,6 +41,8 @@ struct JsonLine<'a> {
     at: i64,
     /// `running`, `draining` or `summary`.
     phase: &'a str,
+    /// Where the page is; null with `--no-console`.
+    page: Option<&'a str>,
     #[serde(flatten)]
     summary: &'a Summary,
     rating_distribution: [u64; 5],
@@ -53,7 +58,7 @@ impl Display {
         let _ = writeln!(heading, "  data     {}", data_dir.display());
         let _ = write!(heading, "  objects  {}", data_dir.join("buckets").display());
         let mode = match (json, std::io::stdout().is_terminal()) {
-            (true, _) => Mode::Json,
+            (true, _) => Mode::Json { page: url.map(str::to_owned) },
             (false, true) => {
                 let bar = ProgressBar::with_draw_target(None, ProgressDrawTarget::stdout());
                 bar.set_style(ProgressStyle::with_template("{msg}").expect("the template is right"));
@@ -73,9 +78,9 @@ impl Display {
     pub(crate) fn tick(&mut self, server: &Server) {
         self.ticks += 1;
         match &self.mode {
-            Mode::Json => {
+            Mode::Json { page } => {
                 let phase = if self.note.is_empty() { "draining" } else { "running" };
-                print_json(phase, &server.overview());
+                print_json(phase, page.as_deref(), &server.overview());
             }
             Mode::Block(bar) => bar.set_message(self.block(&server.overview())),
             Mode::Lines if self.ticks % LINE_INTERVAL == 1 => print_line(&line(&server.summary())),
@@ -86,7 +91,7 @@ impl Display {
     /// What came in is being delivered.
     pub(crate) fn draining(&mut self, why: &str) {
         match self.mode {
-            Mode::Json => self.note.clear(),
+            Mode::Json { .. } => self.note.clear(),
             Mode::Block(_) => self.note = why.to_owned(),
             Mode::Lines => print_line(why),
         }
@@ -102,7 +107,7 @@ impl Display {
             self.note = "everything that came in is delivered".to_owned();
         }
         match &self.mode {
-            Mode::Json => print_json("summary", &overview),
+            Mode::Json { page } => print_json("summary", page.as_deref(), &overview),
             Mode::Block(bar) => bar.finish_with_message(self.block(&overview)),
             Mode::Lines => {
                 print_line(&line(&overview.summary));
@@ -170,10 +175,11 @@ fn line(summary: &Summary) -> String {
     )
 }
 
-fn print_json(phase: &str, overview: &Overview) {
+fn print_json(phase: &str, page: Option<&str>, overview: &Overview) {
     let line = JsonLine {
         at: overview.now,
         phase,
+        page,
         summary: &overview.summary,
         rating_distribution: overview.rating_distribution,
     };

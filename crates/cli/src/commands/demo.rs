@@ -13,7 +13,7 @@ use crate::session::Session;
 /// The pipeline: a file that users can change and run themselves.
 const REVIEWS: &str = include_str!("../../../../examples/reviews.toml");
 /// The delivery stream in it.
-const DELIVERY_STREAM: &str = "reviews";
+const DELIVERY_STREAM: &str = "customer-reviews";
 /// What a header must name.
 const NEEDED_COLUMNS: [&str; 3] = ["review_id", "product_category", "review_body"];
 

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use millstream_monitor::{Mail, MailStatus, Monitor};
+use millstream_monitor::{Mail, Monitor};
 use parking_lot::Mutex;
 use tokio::sync::watch;
 
@@ -90,20 +90,11 @@ impl MonitorWatch {
 }
 
 fn mail_view(mail: Mail) -> MailView {
-    let status = match mail.status {
-        MailStatus::Local => "local".to_owned(),
-        MailStatus::Queued { attempts: 0, .. } => "queued".to_owned(),
-        MailStatus::Queued { attempts, last_error, .. } => {
-            format!("queued after {attempts} attempt(s): {}", last_error.unwrap_or_default())
-        }
-        MailStatus::Sent { .. } => "sent".to_owned(),
-        MailStatus::Failed { error, .. } => format!("failed: {error}"),
-    };
     MailView {
         at: mail.created_at.millis(),
         to: mail.recipient.unwrap_or_else(|| format!("topic {}, which nobody has subscribed to", mail.topic)),
         subject: mail.subject,
         body: mail.body,
-        status,
+        status: mail.status.to_string(),
     }
 }

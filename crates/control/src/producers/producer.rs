@@ -68,11 +68,9 @@ impl Producer {
         self.records.load(Ordering::Relaxed)
     }
 
-    /// The name of the stream or delivery stream that it feeds.
-    pub fn target_name(&self) -> &str {
-        match &self.target {
-            FeedTarget::DeliveryStream(name) | FeedTarget::Stream(name) => name,
-        }
+    /// What it feeds.
+    pub fn target(&self) -> &FeedTarget {
+        &self.target
     }
 
     /// Comes back when its last record has been acknowledged.

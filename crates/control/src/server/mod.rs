@@ -11,6 +11,7 @@
 //! one of them still needs.
 
 mod applications;
+mod flow;
 pub(crate) mod functions;
 mod inputs;
 mod notifications;

@@ -53,6 +53,11 @@ pub fn free_port() -> u16 {
     }
 }
 
+/// Whether whoever runs the tests has said that there is no mail server here.
+pub fn is_left_out() -> bool {
+    std::env::var("MILLSTREAM_TEST_LEAVE_OUT").is_ok_and(|names| names.split(',').any(|name| name == "mail"))
+}
+
 fn python() -> String {
     let python = std::env::var("MILLSTREAM_TEST_PYTHON").unwrap_or_else(|_| "python3".to_owned());
     let imported = Command::new(&python).args(["-c", "import aiosmtpd"]).output();

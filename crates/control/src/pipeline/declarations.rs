@@ -372,9 +372,6 @@ pub struct MetricDeclaration {
     /// Such as `Stars`.
     #[serde(default)]
     pub unit: Option<String>,
-    /// What the page calls it.
-    #[serde(default)]
-    pub title: Option<String>,
 }
 
 /// An alarm on a metric.

@@ -6,7 +6,8 @@ pub const MAX_SCRIPT_CHARACTERS: usize = 102_400;
 /// Longest name, in characters.
 pub const MAX_NAME_CHARACTERS: usize = 128;
 
-/// How deep parentheses, subqueries and signs may nest, and how many joins or set operators may follow each other.
+/// How deep parentheses, subqueries, windows and signs may nest, and how many joins or set operators may follow each
+/// other. A subquery in FROM and the window of a call count twice. All of it fits into 2 MB of stack.
 pub const MAX_NESTING: usize = 64;
 
 /// How many operators may stand above each other in one expression: `a + b + c` has two.

@@ -10,10 +10,48 @@ use crate::expression::{
 use crate::functions::{self, CallSite};
 use crate::values::{array_from_values, value_at};
 use millstream_sql::{
-    ComparisonOperator, Expression, ExpressionKind as Kind, IntervalQualifier, SqlType, Value,
+    ArithmeticOperator, CaseBranch, CastMode, ComparisonOperator, Expression, ExpressionKind as Kind,
+    IntervalQualifier, SqlType, Value,
 };
 
+/// Compiles an expression. Each kind that nests has a function of its own, so that the frames of deep ones stay small.
 pub(super) fn compile(expression: &Expression) -> Result<Node, CompileError> {
+    let sql_type = expression.sql_type;
+    match &expression.kind {
+        Kind::Literal(_) | Kind::Column(_) | Kind::RowTime | Kind::Clock(_) => leaf(expression),
+        Kind::Cast { operand, mode } => cast_of(operand, *mode, sql_type),
+        Kind::Arithmetic { operator, left, right } => arithmetic_of(*operator, left, right, sql_type),
+        Kind::Compare { operator, left, right, ignore_trailing_blanks } => {
+            comparison_of(*operator, left, right, *ignore_trailing_blanks)
+        }
+        Kind::NotDistinct { left, right, negated } => not_distinct(left, right, *negated),
+        Kind::And(left, right) => connective(left, right, NodeKind::And),
+        Kind::Or(left, right) => connective(left, right, NodeKind::Or),
+        Kind::InList { operand, list } => in_list(operand, list),
+        Kind::Like { text, pattern, escape } => {
+            pattern_predicate(text, pattern, escape.as_deref(), pattern_kernel::<LikePattern>)
+        }
+        Kind::SimilarTo { text, pattern, escape } => {
+            pattern_predicate(text, pattern, escape.as_deref(), pattern_kernel::<SimilarPattern>)
+        }
+        Kind::Concat(left, right) => concatenation(left, right, sql_type),
+        Kind::Case { branches, otherwise } => case(branches, otherwise.as_deref(), sql_type),
+        Kind::Coalesce(operands) => coalesce(operands, sql_type),
+        Kind::Not(_) | Kind::IsNull { .. } | Kind::IsTruth { .. } => truth_test(expression),
+        Kind::Negate(operand) => negation(operand, sql_type),
+        Kind::Call { function, arguments } => call(function, arguments, sql_type),
+        Kind::DatetimeShift { .. }
+        | Kind::DatetimeDifference { .. }
+        | Kind::IntervalScale { .. }
+        | Kind::IntervalSum { .. }
+        | Kind::RoundTo { .. }
+        | Kind::StepDatetime { .. }
+        | Kind::StepNumber { .. }
+        | Kind::Extract { .. } => time_operation(expression),
+    }
+}
+
+fn leaf(expression: &Expression) -> Result<Node, CompileError> {
     let sql_type = expression.sql_type;
     match &expression.kind {
         Kind::Literal(value) => {
@@ -24,28 +62,123 @@ pub(super) fn compile(expression: &Expression) -> Result<Node, CompileError> {
         Kind::Clock(function) => {
             Ok(Node { kind: NodeKind::Clock(*function), constant: false, can_fail: false })
         }
-        Kind::Cast { operand, mode } => {
-            if operand.sql_type == SqlType::Null {
-                return Ok(Node::null(sql_type));
-            }
-            let node = compile(operand)?;
-            match cast::cast(operand.sql_type, sql_type, *mode)? {
-                None => Ok(node),
-                Some(cast) if cast.uses_clock => {
-                    Ok(Node::clocked_operation(vec![node], cast.can_fail, cast.kernel))
-                }
-                Some(cast) => Ok(Node::operation(vec![node], cast.can_fail, cast.kernel)),
-            }
+        _ => unreachable!("only leaves come here"),
+    }
+}
+
+fn cast_of(operand: &Expression, mode: CastMode, sql_type: SqlType) -> Result<Node, CompileError> {
+    if operand.sql_type == SqlType::Null {
+        return Ok(Node::null(sql_type));
+    }
+    let node = compile(operand)?;
+    match cast::cast(operand.sql_type, sql_type, mode)? {
+        None => Ok(node),
+        Some(cast) if cast.uses_clock => Ok(Node::clocked_operation(vec![node], cast.can_fail, cast.kernel)),
+        Some(cast) => Ok(Node::operation(vec![node], cast.can_fail, cast.kernel)),
+    }
+}
+
+fn arithmetic_of(
+    operator: ArithmeticOperator,
+    left: &Expression,
+    right: &Expression,
+    sql_type: SqlType,
+) -> Result<Node, CompileError> {
+    let (kernel, can_fail) = arithmetic::arithmetic(operator, left.sql_type, right.sql_type, sql_type)?;
+    Ok(Node::operation(vec![compile(left)?, compile(right)?], can_fail, kernel))
+}
+
+fn comparison_of(
+    operator: ComparisonOperator,
+    left: &Expression,
+    right: &Expression,
+    ignore_trailing_blanks: bool,
+) -> Result<Node, CompileError> {
+    let compared = compared_type(left, right);
+    if compared == SqlType::Null {
+        return Ok(Node::null(SqlType::Boolean));
+    }
+    let kernel = comparison::compare(operator, compared, ignore_trailing_blanks)?;
+    let operands = vec![compile_as(left, compared)?, compile_as(right, compared)?];
+    Ok(Node::operation(operands, false, kernel))
+}
+
+fn not_distinct(left: &Expression, right: &Expression, negated: bool) -> Result<Node, CompileError> {
+    let compared = compared_type(left, right);
+    if compared == SqlType::Null {
+        let same = array_from_values(SqlType::Boolean, &[Value::Boolean(!negated)])?;
+        return Ok(Node::literal_of(same));
+    }
+    let kernel = comparison::not_distinct(compared, negated)?;
+    let operands = vec![compile_as(left, compared)?, compile_as(right, compared)?];
+    Ok(Node::operation(operands, false, kernel))
+}
+
+fn concatenation(left: &Expression, right: &Expression, sql_type: SqlType) -> Result<Node, CompileError> {
+    let kernel = texts::concat(sql_type);
+    let operands = vec![compile_as(left, sql_type)?, compile_as(right, sql_type)?];
+    Ok(Node::operation(operands, true, kernel))
+}
+
+fn case(
+    branches: &[CaseBranch],
+    otherwise: Option<&Expression>,
+    sql_type: SqlType,
+) -> Result<Node, CompileError> {
+    let branches = branches
+        .iter()
+        .map(|branch| {
+            let condition = compile_as(&branch.condition, SqlType::Boolean)?;
+            Ok((condition, compile_as(&branch.value, sql_type)?))
+        })
+        .collect::<Result<Vec<_>, CompileError>>()?;
+    let otherwise = match otherwise {
+        Some(otherwise) => compile_as(otherwise, sql_type)?,
+        None => Node::null(sql_type),
+    };
+    let parts = || branches.iter().flat_map(|(condition, value)| [condition, value]).chain([&otherwise]);
+    let constant = parts().all(|part| part.constant);
+    let can_fail = parts().any(|part| part.can_fail);
+    let otherwise = Box::new(otherwise);
+    Ok(Node { kind: NodeKind::Case { branches, otherwise, sql_type }, constant, can_fail }.folded())
+}
+
+fn coalesce(operands: &[Expression], sql_type: SqlType) -> Result<Node, CompileError> {
+    let operands = operands
+        .iter()
+        .map(|operand| compile_as(operand, sql_type))
+        .collect::<Result<Vec<_>, CompileError>>()?;
+    let constant = operands.iter().all(|operand| operand.constant);
+    let can_fail = operands.iter().any(|operand| operand.can_fail);
+    Ok(Node { kind: NodeKind::Coalesce { operands, sql_type }, constant, can_fail }.folded())
+}
+
+/// NOT, IS NULL, IS TRUE and their kin.
+fn truth_test(expression: &Expression) -> Result<Node, CompileError> {
+    match &expression.kind {
+        Kind::Not(operand) => {
+            Ok(Node::operation(vec![compile_as(operand, SqlType::Boolean)?], false, logic::not_kernel()))
         }
-        Kind::Arithmetic { operator, left, right } => {
-            let (kernel, can_fail) =
-                arithmetic::arithmetic(*operator, left.sql_type, right.sql_type, sql_type)?;
-            Ok(Node::operation(vec![compile(left)?, compile(right)?], can_fail, kernel))
+        Kind::IsNull { operand, negated } => {
+            Ok(Node::operation(vec![compile(operand)?], false, logic::is_null_kernel(*negated)))
         }
-        Kind::Negate(operand) => {
-            let (kernel, can_fail) = arithmetic::negate(sql_type)?;
-            Ok(Node::operation(vec![compile_as(operand, sql_type)?], can_fail, kernel))
+        Kind::IsTruth { operand, test, negated } => {
+            let operand = compile_as(operand, SqlType::Boolean)?;
+            Ok(Node::operation(vec![operand], false, logic::is_truth_kernel(*test, *negated)))
         }
+        _ => unreachable!("only tests of truth come here"),
+    }
+}
+
+fn negation(operand: &Expression, sql_type: SqlType) -> Result<Node, CompileError> {
+    let (kernel, can_fail) = arithmetic::negate(sql_type)?;
+    Ok(Node::operation(vec![compile_as(operand, sql_type)?], can_fail, kernel))
+}
+
+/// Arithmetic of datetimes and intervals, rounding, fields.
+fn time_operation(expression: &Expression) -> Result<Node, CompileError> {
+    let sql_type = expression.sql_type;
+    match &expression.kind {
         Kind::DatetimeShift { datetime: operand, interval, subtract } => {
             let kernel = datetime::shift(operand.sql_type, qualifier_of(interval)?, *subtract)?;
             Ok(Node::operation(vec![compile(operand)?, compile(interval)?], true, kernel))
@@ -62,77 +195,6 @@ pub(super) fn compile(expression: &Expression) -> Result<Node, CompileError> {
             let kernel = intervals::sum(qualifier_of(expression)?, *subtract);
             let operands = vec![compile_as(left, sql_type)?, compile_as(right, sql_type)?];
             Ok(Node::operation(operands, true, kernel))
-        }
-        Kind::Compare { operator, left, right, ignore_trailing_blanks } => {
-            let compared = compared_type(left, right);
-            if compared == SqlType::Null {
-                return Ok(Node::null(SqlType::Boolean));
-            }
-            let kernel = comparison::compare(*operator, compared, *ignore_trailing_blanks)?;
-            let operands = vec![compile_as(left, compared)?, compile_as(right, compared)?];
-            Ok(Node::operation(operands, false, kernel))
-        }
-        Kind::NotDistinct { left, right, negated } => {
-            let compared = compared_type(left, right);
-            if compared == SqlType::Null {
-                let same = array_from_values(SqlType::Boolean, &[Value::Boolean(!*negated)])?;
-                return Ok(Node::literal_of(same));
-            }
-            let kernel = comparison::not_distinct(compared, *negated)?;
-            let operands = vec![compile_as(left, compared)?, compile_as(right, compared)?];
-            Ok(Node::operation(operands, false, kernel))
-        }
-        Kind::And(left, right) => connective(left, right, NodeKind::And),
-        Kind::Or(left, right) => connective(left, right, NodeKind::Or),
-        Kind::Not(operand) => {
-            Ok(Node::operation(vec![compile_as(operand, SqlType::Boolean)?], false, logic::not_kernel()))
-        }
-        Kind::IsNull { operand, negated } => {
-            Ok(Node::operation(vec![compile(operand)?], false, logic::is_null_kernel(*negated)))
-        }
-        Kind::IsTruth { operand, test, negated } => {
-            let operand = compile_as(operand, SqlType::Boolean)?;
-            Ok(Node::operation(vec![operand], false, logic::is_truth_kernel(*test, *negated)))
-        }
-        Kind::InList { operand, list } => in_list(operand, list),
-        Kind::Like { text, pattern, escape } => {
-            pattern_predicate(text, pattern, escape.as_deref(), pattern_kernel::<LikePattern>)
-        }
-        Kind::SimilarTo { text, pattern, escape } => {
-            pattern_predicate(text, pattern, escape.as_deref(), pattern_kernel::<SimilarPattern>)
-        }
-        Kind::Concat(left, right) => {
-            let kernel = texts::concat(sql_type);
-            let operands = vec![compile_as(left, sql_type)?, compile_as(right, sql_type)?];
-            Ok(Node::operation(operands, true, kernel))
-        }
-        Kind::Case { branches, otherwise } => {
-            let branches = branches
-                .iter()
-                .map(|branch| {
-                    let condition = compile_as(&branch.condition, SqlType::Boolean)?;
-                    Ok((condition, compile_as(&branch.value, sql_type)?))
-                })
-                .collect::<Result<Vec<_>, CompileError>>()?;
-            let otherwise = match otherwise {
-                Some(otherwise) => compile_as(otherwise, sql_type)?,
-                None => Node::null(sql_type),
-            };
-            let parts =
-                || branches.iter().flat_map(|(condition, value)| [condition, value]).chain([&otherwise]);
-            let constant = parts().all(|part| part.constant);
-            let can_fail = parts().any(|part| part.can_fail);
-            let otherwise = Box::new(otherwise);
-            Ok(Node { kind: NodeKind::Case { branches, otherwise, sql_type }, constant, can_fail }.folded())
-        }
-        Kind::Coalesce(operands) => {
-            let operands = operands
-                .iter()
-                .map(|operand| compile_as(operand, sql_type))
-                .collect::<Result<Vec<_>, CompileError>>()?;
-            let constant = operands.iter().all(|operand| operand.constant);
-            let can_fail = operands.iter().any(|operand| operand.can_fail);
-            Ok(Node { kind: NodeKind::Coalesce { operands, sql_type }, constant, can_fail }.folded())
         }
         Kind::RoundTo { direction, operand, unit } => {
             let kernel = datetime::round_to(sql_type, *unit, *direction)?;
@@ -151,7 +213,7 @@ pub(super) fn compile(expression: &Expression) -> Result<Node, CompileError> {
             let kernel = datetime::extract(*unit, operand.sql_type, sql_type)?;
             Ok(Node::operation(vec![compile(operand)?], false, kernel))
         }
-        Kind::Call { function, arguments } => call(function, arguments, sql_type),
+        _ => unreachable!("only operations of time come here"),
     }
 }
 
@@ -199,24 +261,33 @@ fn in_list(operand: &Expression, list: &[Expression]) -> Result<Node, CompileErr
     {
         return Ok(Node::operation(vec![node], false, kernel));
     }
-    let mut result: Option<Node> = None;
+    let mut tests = Vec::with_capacity(items.len());
     for item in items {
         let kernel = comparison::compare(ComparisonOperator::Equal, sql_type, false)?;
-        let equal = Node::operation(vec![compile(operand)?, item], false, kernel);
-        result = Some(match result {
-            None => equal,
-            Some(previous) => {
-                let constant = previous.constant && equal.constant;
-                let can_fail = previous.can_fail || equal.can_fail;
-                let kind = NodeKind::Or(Box::new(previous), Box::new(equal));
-                Node { kind, constant, can_fail }.folded()
-            }
-        });
+        tests.push(Node::operation(vec![compile(operand)?, item], false, kernel));
     }
-    match result {
+    // Pairs of pairs: the tree is as high as the logarithm of the list's length.
+    while tests.len() > 1 {
+        let mut pairs = Vec::with_capacity(tests.len().div_ceil(2));
+        let mut rest = tests.into_iter();
+        while let Some(first) = rest.next() {
+            pairs.push(match rest.next() {
+                Some(second) => either(first, second),
+                None => first,
+            });
+        }
+        tests = pairs;
+    }
+    match tests.pop() {
         Some(node) => Ok(node),
         None => Ok(Node::literal_of(array_from_values(SqlType::Boolean, &[Value::Boolean(false)])?)),
     }
+}
+
+fn either(left: Node, right: Node) -> Node {
+    let constant = left.constant && right.constant;
+    let can_fail = left.can_fail || right.can_fail;
+    Node { kind: NodeKind::Or(Box::new(left), Box::new(right)), constant, can_fail }.folded()
 }
 
 fn pattern_predicate(

@@ -299,7 +299,12 @@ impl Parser<'_> {
         Ok(Some((kind, natural, span)))
     }
 
+    /// A relation: one level of nesting of its own.
     fn table_primary(&mut self) -> Parsed<TableReference> {
+        self.nested(Self::relation)
+    }
+
+    fn relation(&mut self) -> Parsed<TableReference> {
         if self.is_symbol("(") {
             self.next();
             let query = Box::new(self.query()?);

@@ -15,7 +15,12 @@ impl Parser<'_> {
         }
     }
 
+    /// A specification in parentheses: one level of nesting of its own.
     pub(super) fn window_specification(&mut self) -> Parsed<WindowSpecification> {
+        self.nested(Self::window_parts)
+    }
+
+    fn window_parts(&mut self) -> Parsed<WindowSpecification> {
         let start = self.expect_symbol("(")?;
         let base = match &self.peek().kind {
             TokenKind::QuotedName(_) => Some(self.name("a window name")?),

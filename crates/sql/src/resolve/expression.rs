@@ -83,6 +83,50 @@ impl Resolver<'_> {
         {
             return taken;
         }
+        match &expr.kind {
+            // The one that stands in long chains has a small frame of its own.
+            ExprKind::Binary2 { operator, left, right } => {
+                let (left, right) = self.both(left, right, context)?;
+                self.binary(*operator, left, right, expr.span)
+            }
+            ExprKind::Null
+            | ExprKind::Boolean(_)
+            | ExprKind::Unknown
+            | ExprKind::Integer(_)
+            | ExprKind::Decimal(_)
+            | ExprKind::Approximate(_)
+            | ExprKind::Text(_)
+            | ExprKind::Binary(_)
+            | ExprKind::Date(_)
+            | ExprKind::Time(_)
+            | ExprKind::Timestamp(_)
+            | ExprKind::Interval { .. } => self.constant(expr),
+            ExprKind::Not(_)
+            | ExprKind::Compare { .. }
+            | ExprKind::IsNull { .. }
+            | ExprKind::IsTruth { .. }
+            | ExprKind::IsDistinct { .. }
+            | ExprKind::Between { .. }
+            | ExprKind::InList { .. }
+            | ExprKind::Like { .. }
+            | ExprKind::Period { .. } => self.predicate(expr, context),
+            _ => self.other_expression(expr, context),
+        }
+    }
+
+    /// Both operands, each with its own mistakes.
+    fn both(
+        &mut self,
+        left: &Expr,
+        right: &Expr,
+        context: &mut Context<'_>,
+    ) -> Option<(Expression, Expression)> {
+        let left = self.expression(left, context);
+        let right = self.expression(right, context);
+        Some((left?, right?))
+    }
+
+    fn constant(&mut self, expr: &Expr) -> Option<Expression> {
         let span = expr.span;
         match &expr.kind {
             ExprKind::Null => Some(literal(Value::Null, SqlType::Null, span)),
@@ -102,39 +146,21 @@ impl Resolver<'_> {
             ExprKind::Interval { negative, value, qualifier } => {
                 self.interval_literal(*negative, value, *qualifier, span)
             }
-            ExprKind::Column(parts) => self.column(parts, scope),
-            ExprKind::Nested(inner) | ExprKind::Plus(inner) => {
-                let inner = self.expression(inner, context)?;
-                Some(inner)
-            }
-            ExprKind::Row(_) => self.error_with_hint(
-                span,
-                "a row of values can only be compared by a period predicate",
-                "write one expression in the parentheses",
-            ),
-            ExprKind::Qualified { operand, qualifier } => self.qualified(operand, *qualifier, span, context),
-            // The sign belongs to the smallest BIGINT: its digits alone would be too large.
-            ExprKind::Negate(operand) if matches!(&operand.kind, ExprKind::Integer(digits) if digits == "9223372036854775808") => {
-                Some(literal(Value::Integer(i64::MIN), SqlType::BigInt, span))
-            }
-            ExprKind::Negate(operand) => {
-                let operand = self.expression(operand, context)?;
-                self.negation(operand, span)
-            }
+            _ => None,
+        }
+    }
+
+    fn predicate(&mut self, expr: &Expr, context: &mut Context<'_>) -> Option<Expression> {
+        let span = expr.span;
+        match &expr.kind {
             ExprKind::Not(operand) => {
                 let operand = self.expression(operand, context)?;
                 let operand = Box::new(self.boolean(operand, "NOT")?);
                 Some(Expression::new(ExpressionKind::Not(operand), SqlType::Boolean, span))
             }
-            ExprKind::Binary2 { operator, left, right } => {
-                let left = self.expression(left, context);
-                let right = self.expression(right, context);
-                self.binary(*operator, left?, right?, span)
-            }
             ExprKind::Compare { operator, left, right } => {
-                let left = self.expression(left, context);
-                let right = self.expression(right, context);
-                self.comparison(*operator, left?, right?, span)
+                let (left, right) = self.both(left, right, context)?;
+                self.comparison(*operator, left, right, span)
             }
             ExprKind::IsNull { operand, negated } => {
                 let operand = Box::new(self.expression(operand, context)?);
@@ -146,9 +172,8 @@ impl Resolver<'_> {
                 Some(boolean_node(ExpressionKind::IsTruth { operand, test: *test, negated: *negated }, span))
             }
             ExprKind::IsDistinct { left, right, negated } => {
-                let left = self.expression(left, context);
-                let right = self.expression(right, context);
-                let (left, right) = self.comparable(left?, right?, "IS DISTINCT FROM", span)?;
+                let (left, right) = self.both(left, right, context)?;
+                let (left, right) = self.comparable(left, right, "IS DISTINCT FROM", span)?;
                 let (left, right) = (Box::new(left), Box::new(right));
                 // Written NOT makes the test the plain "not distinct".
                 Some(boolean_node(ExpressionKind::NotDistinct { left, right, negated: !negated }, span))
@@ -170,6 +195,32 @@ impl Resolver<'_> {
             }
             ExprKind::Period { predicate, left, right } => {
                 self.period(*predicate, left, right, span, context)
+            }
+            _ => None,
+        }
+    }
+
+    fn other_expression(&mut self, expr: &Expr, context: &mut Context<'_>) -> Option<Expression> {
+        let (span, scope) = (expr.span, context.scope);
+        match &expr.kind {
+            ExprKind::Column(parts) => self.column(parts, scope),
+            ExprKind::Nested(inner) | ExprKind::Plus(inner) => {
+                let inner = self.expression(inner, context)?;
+                Some(inner)
+            }
+            ExprKind::Row(_) => self.error_with_hint(
+                span,
+                "a row of values can only be compared by a period predicate",
+                "write one expression in the parentheses",
+            ),
+            ExprKind::Qualified { operand, qualifier } => self.qualified(operand, *qualifier, span, context),
+            // The sign belongs to the smallest BIGINT: its digits alone would be too large.
+            ExprKind::Negate(operand) if matches!(&operand.kind, ExprKind::Integer(digits) if digits == "9223372036854775808") => {
+                Some(literal(Value::Integer(i64::MIN), SqlType::BigInt, span))
+            }
+            ExprKind::Negate(operand) => {
+                let operand = self.expression(operand, context)?;
+                self.negation(operand, span)
             }
             ExprKind::Case { operand, branches, otherwise } => {
                 self.case(operand.as_deref(), branches, otherwise.as_deref(), span, context)
@@ -193,6 +244,7 @@ impl Resolver<'_> {
             }
             ExprKind::Call(call) => self.call(call, span, context),
             ExprKind::Unsupported(what) => self.unsupported(span, what),
+            _ => None,
         }
     }
 

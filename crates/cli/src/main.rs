@@ -40,9 +40,49 @@ fn main() -> ExitCode {
         Err(error) => {
             #[expect(clippy::print_stderr, reason = "the last word of a failed command")]
             {
-                eprintln!("error: {error:#}");
+                eprintln!("error: {}", explained(&error));
             }
             ExitCode::FAILURE
         }
+    }
+}
+
+/// An error with its causes, each said once: some errors end with their cause already.
+fn explained(error: &anyhow::Error) -> String {
+    let mut text = String::new();
+    for cause in error.chain().map(ToString::to_string) {
+        if text.is_empty() {
+            text = cause;
+        } else if !text.ends_with(&cause) {
+            text.push_str(": ");
+            text.push_str(&cause);
+        }
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use anyhow::Context;
+
+    #[test]
+    fn a_cause_is_said_once() {
+        #[derive(Debug)]
+        struct Outer(std::io::Error);
+        impl std::fmt::Display for Outer {
+            fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                write!(f, "cannot read it: {}", self.0)
+            }
+        }
+        impl std::error::Error for Outer {
+            fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+                Some(&self.0)
+            }
+        }
+        let failed = Err::<(), _>(Outer(std::io::Error::other("no disk")));
+        let error = failed.context("--input x").unwrap_err();
+        assert_eq!(explained(&error), "--input x: cannot read it: no disk");
+        assert_eq!(explained(&anyhow::anyhow!("alone")), "alone");
     }
 }

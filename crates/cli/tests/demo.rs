@@ -8,7 +8,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use serde_json::Value;
-use support::objects::{BACKUP, FAILED, MAIN, assert_dated, delivered, joined};
+use support::objects::{BACKUP, DELIVERY_STREAM, FAILED, MAIN, assert_dated, delivered, joined};
 use support::reviews::made_up_numbers;
 use support::{Program, now, objects_of};
 
@@ -112,8 +112,8 @@ fn made_up_reviews_go_through_and_the_next_run_goes_on() {
     assert_eq!(main.len(), number(&summary, "objects_written"));
     assert_eq!(backup.len(), number(&summary, "backup_objects_written"));
     assert!(!main.is_empty() && !backup.is_empty());
-    main.iter().for_each(|object| assert_dated(object, MAIN, "reviews"));
-    backup.iter().for_each(|object| assert_dated(object, BACKUP, "reviews"));
+    main.iter().for_each(|object| assert_dated(object, MAIN, DELIVERY_STREAM));
+    backup.iter().for_each(|object| assert_dated(object, BACKUP, DELIVERY_STREAM));
     assert_eq!(objects_of(folder.path(), "").len(), main.len() + backup.len(), "there are no other objects");
     assert!((2..=3).contains(&number(&summary, "windows")), "{summary}");
     let average = summary["newest_average"].as_f64().unwrap();

@@ -63,6 +63,11 @@ fn reviews_of(path: &Path) -> anyhow::Result<(LineSource, Vec<String>)> {
     let missing: Vec<&str> =
         NEEDED_COLUMNS.into_iter().filter(|needed| !columns.iter().any(|column| column == needed)).collect();
     if !missing.is_empty() {
+        anyhow::ensure!(
+            std::fs::metadata(path).map_or(true, |found| found.len() > 0),
+            "{} is empty: its first line must name the columns with tabs between",
+            path.display()
+        );
         let shown: String = header.chars().take(100).collect();
         anyhow::bail!(
             "{} is not a file of reviews: its first line must name the columns with tabs between, and {} {} missing; \

@@ -7,6 +7,8 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD as BASE64;
 use serde_json::Value;
 
+/// The demo's delivery stream.
+pub const DELIVERY_STREAM: &str = "customer-reviews";
 /// Where the demo's reviews with their ratings lie.
 pub const MAIN: &str = "reviews/kinesis-data-firehose/";
 /// Where its raw reviews lie.

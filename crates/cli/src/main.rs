@@ -38,22 +38,25 @@ fn main() -> ExitCode {
     match commands::run(arguments.command) {
         Ok(code) => code,
         Err(error) => {
+            let text = explained(&error);
+            // The mistakes of a file say by themselves what they are.
+            let start = if text.starts_with("error: ") { "" } else { "error: " };
             #[expect(clippy::print_stderr, reason = "the last word of a failed command")]
             {
-                eprintln!("error: {}", explained(&error));
+                eprintln!("{start}{}", text.trim_end());
             }
             ExitCode::FAILURE
         }
     }
 }
 
-/// An error with its causes, each said once: some errors end with their cause already.
+/// An error with its causes, each said once: some errors say their cause already.
 fn explained(error: &anyhow::Error) -> String {
     let mut text = String::new();
     for cause in error.chain().map(ToString::to_string) {
         if text.is_empty() {
             text = cause;
-        } else if !text.ends_with(&cause) {
+        } else if !text.contains(&cause) {
             text.push_str(": ");
             text.push_str(&cause);
         }
@@ -72,7 +75,7 @@ mod tests {
         struct Outer(std::io::Error);
         impl std::fmt::Display for Outer {
             fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-                write!(f, "cannot read it: {}", self.0)
+                write!(f, "cannot read it: {}; mend it", self.0)
             }
         }
         impl std::error::Error for Outer {
@@ -82,7 +85,7 @@ mod tests {
         }
         let failed = Err::<(), _>(Outer(std::io::Error::other("no disk")));
         let error = failed.context("--input x").unwrap_err();
-        assert_eq!(explained(&error), "--input x: cannot read it: no disk");
+        assert_eq!(explained(&error), "--input x: cannot read it: no disk; mend it");
         assert_eq!(explained(&anyhow::anyhow!("alone")), "alone");
     }
 }

@@ -43,7 +43,11 @@ CREATE TABLE producer_position (
 #[derive(Debug, thiserror::Error)]
 pub enum CatalogError {
     /// SQLite failed.
-    #[error("catalog {}: {source}", path.display())]
+    #[error(
+        "catalog {}: {source}; check its permissions and the room on its disk, restore a damaged file from a copy, or use \
+         another data directory",
+        path.display()
+    )]
     Sqlite {
         /// The file.
         path: PathBuf,

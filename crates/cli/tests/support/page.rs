@@ -9,16 +9,25 @@ use super::PATIENCE;
 
 /// The status and the body of an answer.
 pub fn get(page: &str, path: &str) -> std::io::Result<(u16, String)> {
-    let address = page.strip_prefix("http://").expect("an address of this machine").trim_end_matches('/');
-    let mut stream = TcpStream::connect(address)?;
+    get_as(page, path, address(page))
+}
+
+/// The same, by another name of the machine.
+pub fn get_as(page: &str, path: &str, host: &str) -> std::io::Result<(u16, String)> {
+    let mut stream = TcpStream::connect(address(page))?;
     stream.set_read_timeout(Some(PATIENCE))?;
-    write!(stream, "GET {path} HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n\r\n")?;
+    write!(stream, "GET {path} HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n")?;
     let mut answer = String::new();
     stream.read_to_string(&mut answer)?;
     let (head, body) = answer.split_once("\r\n\r\n").expect("an HTTP answer");
     assert!(!head.to_lowercase().contains("transfer-encoding"), "chunks are not read here: {head}");
     let status = head.split(' ').nth(1).and_then(|status| status.parse().ok());
     Ok((status.expect("a status"), body.to_owned()))
+}
+
+/// Address and port of a page.
+fn address(page: &str) -> &str {
+    page.strip_prefix("http://").expect("an address of this machine").trim_end_matches('/')
 }
 
 /// Everything that the page shows.

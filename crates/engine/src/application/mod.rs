@@ -62,8 +62,6 @@ pub struct Application {
     pumps: Vec<RunningPump>,
     streams: Vec<StreamState>,
     errors: Vec<ErrorRow>,
-    /// Rows must be handled one by one: see [`needs_single_rows`].
-    single_rows: bool,
 }
 
 struct RunningPump {
@@ -76,6 +74,16 @@ struct RunningPump {
     target_types: Vec<SqlType>,
     /// Which writer of its target this pump is.
     writer: usize,
+    /// Rows must be handled one by one: see [`need_single_rows`].
+    single_rows: bool,
+}
+
+/// Which pumps of a stream take a batch.
+#[derive(Clone, Copy, PartialEq)]
+enum Readers {
+    All,
+    /// Those that take rows in batches, or those that take them one by one.
+    SingleRows(bool),
 }
 
 /// What a stream holds between two calls.
@@ -122,10 +130,11 @@ impl Application {
                 not_null: not_null.collect(),
                 target_types: target.columns.iter().map(|column| column.sql_type).collect(),
                 writer: writers[pump.target.0],
+                single_rows: reads_row_clock(&pump.query),
             });
             writers[pump.target.0] += 1;
         }
-        let single_rows = needs_single_rows(&program, &writers);
+        need_single_rows(&mut pumps, &writers);
         let streams = writers
             .iter()
             .map(|writers| StreamState {
@@ -135,7 +144,7 @@ impl Application {
                 latest: i64::MIN,
             })
             .collect();
-        Ok(Application { program, settings, pumps, streams, errors: Vec::new(), single_rows })
+        Ok(Application { program, settings, pumps, streams, errors: Vec::new() })
     }
 
     /// The plan that runs.
@@ -180,15 +189,16 @@ impl Application {
         }
         let last = batch.rowtimes[batch.len() - 1];
         self.streams[input.0].latest = last;
-        if self.single_rows {
+        let time = |rowtime| if self.settings.virtual_clock { rowtime } else { now };
+        let whole = vec![Message::Rows(batch.clone()), Message::Bound(last)];
+        self.run(input, whole, Readers::SingleRows(false), time(last));
+        if self.pumps.iter().any(|pump| pump.single_rows && pump.source == input) {
             for row in 0..batch.len() {
                 let rowtime = batch.rowtimes[row];
                 let now = if self.settings.virtual_clock { rowtime } else { now };
-                self.run(input, vec![Message::Rows(batch.slice(row, 1)), Message::Bound(rowtime)], now);
+                let one = vec![Message::Rows(batch.slice(row, 1)), Message::Bound(rowtime)];
+                self.run(input, one, Readers::SingleRows(true), now);
             }
-        } else {
-            let now = if self.settings.virtual_clock { last } else { now };
-            self.run(input, vec![Message::Rows(batch.clone()), Message::Bound(last)], now);
         }
         Ok(())
     }
@@ -204,7 +214,7 @@ impl Application {
         self.check_input(input, bound)?;
         self.streams[input.0].latest = bound;
         let now = if self.settings.virtual_clock { bound } else { now };
-        self.run(input, vec![Message::Bound(bound)], now);
+        self.run(input, vec![Message::Bound(bound)], Readers::All, now);
         Ok(())
     }
 
@@ -225,14 +235,15 @@ impl Application {
         Ok(())
     }
 
-    /// Carries messages of a stream through all pumps behind it. The front end refuses circles of pumps, so the queue
-    /// runs empty.
-    fn run(&mut self, stream: StreamId, messages: Vec<Message>, now: i64) {
+    /// Carries messages of a stream through some of its pumps and all pumps behind them. The front end refuses circles
+    /// of pumps, so the queue runs empty.
+    fn run(&mut self, stream: StreamId, messages: Vec<Message>, readers: Readers, now: i64) {
         let evaluation = EvaluationContext { query_started: self.settings.query_started, now };
-        let mut queue: VecDeque<(StreamId, Vec<Message>)> = VecDeque::from([(stream, messages)]);
-        while let Some((stream, messages)) = queue.pop_front() {
+        let mut queue = VecDeque::from([(stream, messages, readers)]);
+        while let Some((stream, messages, readers)) = queue.pop_front() {
             let state = &mut self.streams[stream.0];
-            if state.wanted {
+            // What goes to the pumps row by row has been kept as a batch before.
+            if state.wanted && readers != Readers::SingleRows(true) {
                 let rows = messages.iter().filter_map(|message| match message {
                     Message::Rows(batch) => Some(batch.clone()),
                     Message::Bound(_) => None,
@@ -240,13 +251,17 @@ impl Application {
                 state.output.extend(rows);
             }
             for pump in &mut self.pumps {
-                if pump.source != stream {
+                let takes_it = match readers {
+                    Readers::All => true,
+                    Readers::SingleRows(wanted) => pump.single_rows == wanted,
+                };
+                if pump.source != stream || !takes_it {
                     continue;
                 }
                 let given = pump.run(&messages, evaluation, &mut self.errors);
                 let released = self.streams[pump.target.0].merge.take(pump.writer, given);
                 if !released.is_empty() {
-                    queue.push_back((pump.target, released));
+                    queue.push_back((pump.target, released, Readers::All));
                 }
             }
         }
@@ -312,11 +327,25 @@ fn refuse_nulls(
     batch.filter(&BooleanArray::from(kept)).expect("the mask has one value for each row")
 }
 
-/// Whether rows must go one by one for the output to be independent of batches: where several pumps write one stream,
-/// rows of one ROWTIME leave in the order in which they came; and CURRENT_ROW_TIMESTAMP differs from row to row.
-fn needs_single_rows(program: &Program, writers: &[usize]) -> bool {
-    writers.iter().any(|writers| *writers > 1)
-        || program.pumps.iter().any(|pump| reads_row_clock(&pump.query))
+/// Marks the pumps whose rows must go one by one for the output to be independent of batches: where several pumps write
+/// one stream, rows of one ROWTIME leave in the order in which they came; and CURRENT_ROW_TIMESTAMP, which is marked
+/// already, differs from row to row. What feeds such a pump is one itself.
+fn need_single_rows(pumps: &mut [RunningPump], writers: &[usize]) {
+    for pump in pumps.iter_mut() {
+        pump.single_rows |= writers[pump.target.0] > 1;
+    }
+    loop {
+        let sources: Vec<StreamId> =
+            pumps.iter().filter(|pump| pump.single_rows).map(|pump| pump.source).collect();
+        let mut changed = false;
+        for pump in pumps.iter_mut().filter(|pump| !pump.single_rows && sources.contains(&pump.target)) {
+            pump.single_rows = true;
+            changed = true;
+        }
+        if !changed {
+            return;
+        }
+    }
 }
 
 fn reads_row_clock(node: &Node) -> bool {

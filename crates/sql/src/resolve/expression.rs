@@ -1,53 +1,14 @@
 //! Expressions: from the tree as written to the typed tree.
 
 use super::Resolver;
-use super::aggregate::{is_aggregate_name, is_analytic_name, is_unsupported_aggregate_name};
 use super::conversion::coerce;
 use super::literal::literal;
 use super::scope::Scope;
-use crate::similar_name;
-use crate::syntax::{Call, Expr, ExprKind};
+use crate::syntax::{Expr, ExprKind};
 use crate::{
-    Argument, CaseBranch, ClockFunction, ComparisonOperator, Expression, ExpressionKind, IntervalQualifier,
-    RoundingDirection, Signature, SignatureError, Span, SqlType, TimeUnit, Value,
+    CaseBranch, ComparisonOperator, Expression, ExpressionKind, IntervalQualifier, RoundingDirection, Span,
+    SqlType, TimeUnit, Value,
 };
-
-/// Functions that take log lines apart: part of the language, not built yet.
-const LOG_PARSERS: [&str; 7] = [
-    "FAST_REGEX_LOG_PARSE",
-    "FAST_REGEX_LOG_PARSER",
-    "FIXED_COLUMN_LOG_PARSE",
-    "REGEX_LOG_PARSE",
-    "SYS_LOG_PARSE",
-    "VARIABLE_COLUMN_LOG_PARSE",
-    "W3C_LOG_PARSE",
-];
-
-/// Functions that the front end knows by itself, for hints.
-const BUILT_IN: [&str; 22] = [
-    "ANY",
-    "AVG",
-    "CAST",
-    "CEIL",
-    "COALESCE",
-    "COUNT",
-    "EVERY",
-    "EXP_AVG",
-    "EXTRACT",
-    "FIRST_VALUE",
-    "FLOOR",
-    "LAG",
-    "LAST_VALUE",
-    "MAX",
-    "MIN",
-    "MONOTONIC",
-    "NTH_VALUE",
-    "NULLIF",
-    "STDDEV",
-    "STEP",
-    "SUM",
-    "TRIM",
-];
 
 /// What a clause does with an expression before the usual rules apply.
 pub(super) enum Intercepted {
@@ -395,7 +356,7 @@ impl Resolver<'_> {
         Some(Expression::new(ExpressionKind::Case { branches, otherwise }, sql_type, span))
     }
 
-    fn common_type(&mut self, types: &[SqlType], what: &str, span: Span) -> Option<SqlType> {
+    pub(super) fn common_type(&mut self, types: &[SqlType], what: &str, span: Span) -> Option<SqlType> {
         let mut common = SqlType::Null;
         for sql_type in types {
             match common.common(*sql_type) {
@@ -490,152 +451,6 @@ impl Resolver<'_> {
                 self.error(span, message)
             }
         }
-    }
-
-    fn call(&mut self, call: &Call, span: Span, context: &mut Context<'_>) -> Option<Expression> {
-        let name = call.name.value.as_str();
-        if let Some(clock) = clock_function(name).filter(|_| !call.name.quoted) {
-            let (function, sql_type) = clock;
-            return Some(Expression::new(ExpressionKind::Clock(function), sql_type, span));
-        }
-        if is_unsupported_aggregate_name(name) {
-            let message = format!("{name} is reserved, but the language has no such function");
-            return self.error(call.name.span, message);
-        }
-        if call.over.is_some() || is_analytic_name(name) {
-            let place = context.place;
-            let hint = if call.over.is_some() {
-                "compute it in a subquery, and use its column outside"
-            } else {
-                "it needs a window: OVER (PARTITION BY … RANGE INTERVAL '…' … PRECEDING)"
-            };
-            return self.error_with_hint(
-                span,
-                format!("analytic function {name} may not stand in {place}"),
-                hint,
-            );
-        }
-        if is_aggregate_name(name) {
-            let message = format!("aggregate function {name} may not stand in {}", context.place);
-            let hint = "aggregate in a subquery with GROUP BY, and use its column outside";
-            return self.error_with_hint(span, message, hint);
-        }
-        let exists =
-            self.catalog.names().contains(&name) || matches!(name, "COALESCE" | "NULLIF" | "MONOTONIC");
-        if !exists {
-            return self.unknown_function(call, span);
-        }
-        let arguments: Vec<Option<Expression>> =
-            call.arguments.iter().map(|argument| self.expression(argument, context)).collect();
-        let arguments: Vec<Expression> = arguments.into_iter().collect::<Option<_>>()?;
-        if call.star || call.distinct || call.ignore_nulls || call.from_last {
-            return self.error(span, format!("{name} is not an aggregate: it takes plain arguments"));
-        }
-        match (name, arguments.len()) {
-            ("COALESCE", 1..) => self.coalesce(arguments, span),
-            ("NULLIF", 2) => {
-                let mut arguments = arguments.into_iter();
-                let (value, other) = (arguments.next()?, arguments.next()?);
-                self.nullif(value, other, span)
-            }
-            ("MONOTONIC", 1) => {
-                let argument = arguments.into_iter().next()?;
-                self.asserted_monotonic.insert(span);
-                Some(Expression { span, ..argument })
-            }
-            ("COALESCE" | "NULLIF" | "MONOTONIC", _) => {
-                let takes = match name {
-                    "COALESCE" => "at least one argument",
-                    "NULLIF" => "2 arguments",
-                    _ => "1 argument",
-                };
-                self.error(span, format!("{name} takes {takes}, not {}", arguments.len()))
-            }
-            _ => self.function(call, arguments, span),
-        }
-    }
-
-    fn coalesce(&mut self, operands: Vec<Expression>, span: Span) -> Option<Expression> {
-        let types: Vec<SqlType> = operands.iter().map(|operand| operand.sql_type).collect();
-        let sql_type = self.common_type(&types, "the arguments of COALESCE", span)?;
-        let operands = operands.into_iter().map(|operand| coerce(operand, sql_type)).collect();
-        Some(Expression::new(ExpressionKind::Coalesce(operands), sql_type, span))
-    }
-
-    /// `NULLIF(a, b)` is `CASE WHEN a = b THEN NULL ELSE a END`.
-    fn nullif(&mut self, value: Expression, other: Expression, span: Span) -> Option<Expression> {
-        let sql_type = value.sql_type;
-        let condition = self.comparison(ComparisonOperator::Equal, value.clone(), other, span)?;
-        let branch = CaseBranch { condition, value: literal(Value::Null, sql_type, span) };
-        let kind = ExpressionKind::Case { branches: vec![branch], otherwise: Some(Box::new(value)) };
-        Some(Expression::new(kind, sql_type, span))
-    }
-
-    fn unknown_function(&mut self, call: &Call, span: Span) -> Option<Expression> {
-        let name = call.name.value.as_str();
-        if LOG_PARSERS.contains(&name) {
-            return self.unsupported(call.name.span, name);
-        }
-        if !self.refused_names.contains(name) {
-            let message = format!("there is no function {}", shown_name(name));
-            let mut mistake = crate::Diagnostic::error(span, message);
-            mistake.hint = similar_name::hint(name, self.catalog.names().into_iter().chain(BUILT_IN));
-            self.report(mistake);
-        }
-        None
-    }
-
-    /// A function of the catalog.
-    fn function(&mut self, call: &Call, arguments: Vec<Expression>, span: Span) -> Option<Expression> {
-        let mut name = call.name.value.as_str();
-        // The two FROM forms differ by the type of what follows: text is a regular expression.
-        if name == "SUBSTRING_FROM" && arguments.len() == 2 && arguments[1].sql_type.is_character() {
-            name = "SUBSTRING_REGEX";
-        }
-        let described: Vec<Argument> = arguments
-            .iter()
-            .map(|argument| Argument { sql_type: argument.sql_type, literal: argument.literal().cloned() })
-            .collect();
-        let shown = shown_name(name);
-        match self.catalog.signature(name, &described) {
-            None => self.unknown_function(call, span),
-            Some(Ok(Signature { parameters, returns })) => {
-                let arguments = arguments.into_iter().zip(parameters).map(|(a, p)| coerce(a, p)).collect();
-                let kind = ExpressionKind::Call { function: name.to_owned(), arguments };
-                Some(Expression::new(kind, returns, span))
-            }
-            Some(Err(SignatureError::ArgumentCount(takes))) => {
-                self.error(span, format!("{shown} takes {takes} arguments, not {}", arguments.len()))
-            }
-            Some(Err(SignatureError::ArgumentType { index, expected })) => {
-                let found = arguments.get(index).map_or(SqlType::Null, |argument| argument.sql_type);
-                let message = format!("argument {} of {shown} is {found}: it takes {expected}", index + 1);
-                self.error_with_hint(span, message, "convert it with CAST")
-            }
-            Some(Err(SignatureError::ArgumentValue { index, message })) => {
-                let place = arguments.get(index).map_or(span, |argument| argument.span);
-                self.error(place, format!("{shown}: {message}"))
-            }
-        }
-    }
-}
-
-/// The name that the author wrote, for the calls with syntax of their own.
-fn shown_name(name: &str) -> &str {
-    match name {
-        "SUBSTRING_FROM" | "SUBSTRING_REGEX" | "SUBSTRING_SIMILAR" => "SUBSTRING",
-        "TRIM_LEADING" | "TRIM_TRAILING" | "TRIM_BOTH" => "TRIM",
-        other => other,
-    }
-}
-
-fn clock_function(name: &str) -> Option<(ClockFunction, SqlType)> {
-    match name {
-        "CURRENT_ROW_TIMESTAMP" => Some((ClockFunction::RowTimestamp, SqlType::Timestamp)),
-        "CURRENT_TIMESTAMP" | "LOCALTIMESTAMP" => Some((ClockFunction::QueryTimestamp, SqlType::Timestamp)),
-        "CURRENT_DATE" => Some((ClockFunction::QueryDate, SqlType::Date)),
-        "CURRENT_TIME" | "LOCALTIME" => Some((ClockFunction::QueryTime, SqlType::Time)),
-        _ => None,
     }
 }
 

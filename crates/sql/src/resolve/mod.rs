@@ -4,6 +4,7 @@
 //! passed over silently, so that one mistake gives one diagnostic.
 
 mod aggregate;
+mod call;
 mod conversion;
 mod expression;
 mod group;

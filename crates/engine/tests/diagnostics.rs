@@ -133,11 +133,13 @@ fn a_mistake_is_told_once() {
 fn what_is_ignored_is_said() {
     check(
         "CREATE STREAM X.T (A DOUBLE) OPTIONS (a 'b'); // note\n\
+         CREATE STREAM U (K VARCHAR, L VARCHAR(5) NOT NULL);\n\
          CREATE PUMP P AS INSERT INTO T SELECT STREAM PRICE FROM TRADES;",
         &[
             "1:15 an application has one schema: the qualifier \"X\" is ignored",
             "1:30 the OPTIONS of a stream have no effect here | leave them out",
             "1:47 read as the start of a comment | write comments as -- or /* */",
+            "2:20 the type does not say how long: it is taken as VARCHAR(65535) | write VARCHAR(n)",
         ],
     );
 }

@@ -72,6 +72,8 @@ pub(crate) enum DropKind {
 pub(crate) struct ColumnDefinition {
     pub(crate) name: Name,
     pub(crate) sql_type: SqlType,
+    /// Where the type stands, when it is a VARCHAR or VARBINARY that does not say how long.
+    pub(crate) endless: Option<Span>,
     pub(crate) not_null: bool,
 }
 

@@ -98,6 +98,12 @@ impl Parser<'_> {
         matches!(&self.peek().kind, TokenKind::Symbol(found) if *found == symbol)
     }
 
+    /// Whether the token before the current one is this symbol.
+    fn is_behind_symbol(&self, symbol: &str) -> bool {
+        let before = &self.tokens[self.position.saturating_sub(1)];
+        matches!(&before.kind, TokenKind::Symbol(found) if *found == symbol)
+    }
+
     fn is_symbol_ahead(&self, ahead: usize, symbol: &str) -> bool {
         matches!(&self.peek_ahead(ahead).kind, TokenKind::Symbol(found) if *found == symbol)
     }

@@ -80,11 +80,13 @@ impl Parser<'_> {
                 return Err(Diagnostic::error(type_span, message)
                     .with_hint("store it as BIGINT, or as text with CAST(… AS VARCHAR(n))"));
             }
+            let varies = matches!(sql_type, SqlType::Varchar { .. } | SqlType::Varbinary { .. });
+            let endless = (varies && !self.is_behind_symbol(")")).then_some(type_span);
             let not_null = self.accept_words(&["NOT", "NULL"]);
             if !not_null {
                 self.accept_word("NULL");
             }
-            columns.push(ColumnDefinition { name: column, sql_type, not_null });
+            columns.push(ColumnDefinition { name: column, sql_type, endless, not_null });
             if !self.accept_symbol(",") {
                 break;
             }

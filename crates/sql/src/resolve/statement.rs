@@ -74,6 +74,11 @@ impl Resolver<'_> {
                 let message = format!("column \"{}\" is declared twice", column.value);
                 self.error::<()>(column.span, message);
             }
+            if let Some(span) = definition.endless {
+                let message =
+                    format!("the type does not say how long: it is taken as {}", definition.sql_type);
+                self.report(Diagnostic::warning(span, message).with_hint("write VARCHAR(n)"));
+            }
             columns.push(Column {
                 name: column.value.clone(),
                 sql_type: definition.sql_type,

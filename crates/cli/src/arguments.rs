@@ -248,6 +248,9 @@ pub(crate) struct ReplayArguments {
 
 /// `doctor`.
 #[derive(Args, Debug)]
+#[command(after_help = "Examples:
+  millstream doctor
+  millstream doctor --data-dir /mnt/fast --listen 127.0.0.1:8080")]
 pub(crate) struct DoctorArguments {
     /// The data directory to look at.
     #[arg(long, value_name = "DIR", env = "MILLSTREAM_DATA_DIR", default_value = "millstream-data")]

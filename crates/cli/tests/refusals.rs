@@ -163,7 +163,7 @@ fn sql_that_does_not_run_yet_is_refused_with_its_place() {
     let expected = format!(
         "error: JOIN is not supported yet\n  --> {file}:3:34\n   |\n\
          3  |   SELECT STREAM \"A\".\"x\" FROM \"A\" JOIN \"B\" ON \"A\".\"x\" = \"B\".\"x\";\n   |{}^^^^\n\n{file}: 1 mistake\n",
-        " ".repeat(33)
+        " ".repeat(34)
     );
     assert_eq!(finished.stdout(), expected);
     // Each of the parts that the project's golden files name as missing.

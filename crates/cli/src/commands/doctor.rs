@@ -178,7 +178,8 @@ fn data_directory(directory: &Path) -> Vec<Finding> {
 }
 
 fn nearest_existing(path: &Path) -> PathBuf {
-    let found = path.ancestors().find(|ancestor| ancestor.is_dir());
+    // A file in the way is found, too: nothing can be made below it.
+    let found = path.ancestors().find(|ancestor| ancestor.exists());
     match found {
         Some(found) if !found.as_os_str().is_empty() => found.to_owned(),
         _ => PathBuf::from("."),

@@ -16,8 +16,9 @@ use millstream_engine::formats::{InputColumn, InputSchema, RecordFormat};
 use super::files::{has_extension, read_pipeline, read_text};
 use crate::arguments::{Format, ReplayArguments};
 
-/// Records that go into the engine at once.
-const BATCH: usize = 1_000;
+/// Records and bytes that go into the engine at once: an event of them stays below the payload limit of functions.
+const BATCH_RECORDS: usize = 1_000;
+const BATCH_BYTES: usize = 1 << 20;
 
 pub(super) fn run(arguments: &ReplayArguments) -> anyhow::Result<ExitCode> {
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
@@ -47,6 +48,14 @@ async fn replay(arguments: &ReplayArguments) -> anyhow::Result<ExitCode> {
             false => replay.with_preprocessor(&pipeline, &checked.name)?,
         }
     };
+    for only in &arguments.only {
+        let streams: Vec<&str> = replay.streams().collect();
+        anyhow::ensure!(
+            streams.contains(&only.as_str()),
+            "--only {only}: no pump fills a stream of this name; there are: {}",
+            streams.join(", ")
+        );
+    }
     let mut source = if arguments.input.as_os_str() == "-" {
         LineSource::standard_input(arguments.header)
     } else {
@@ -58,9 +67,13 @@ async fn replay(arguments: &ReplayArguments) -> anyhow::Result<ExitCode> {
     let mut goes_on = true;
     while goes_on {
         let mut batch: Vec<Bytes> = Vec::new();
-        while batch.len() < BATCH {
+        let mut bytes = 0;
+        while batch.len() < BATCH_RECORDS && bytes < BATCH_BYTES {
             match source.next_record() {
-                NextRecord::Record(data) => batch.push(data),
+                NextRecord::Record(data) => {
+                    bytes += data.len();
+                    batch.push(data);
+                }
                 NextRecord::Unusable(reason) => {
                     unusable += 1;
                     tracing::warn!("{reason}");
@@ -79,7 +92,8 @@ async fn replay(arguments: &ReplayArguments) -> anyhow::Result<ExitCode> {
         out.rows(replay.take_rows())?;
         for error in replay.take_errors() {
             failed += 1;
-            tracing::warn!("error_stream: {}: {}: {}", error.pump_name, error.error_name, error.message);
+            let place = if error.pump_name.is_empty() { "the input" } else { &error.pump_name };
+            tracing::warn!("error_stream: {place}: {}: {}", error.error_name, error.message);
         }
         progress.set_message(format!("{records} records, {} rows out", out.rows));
     }

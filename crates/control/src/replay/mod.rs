@@ -234,14 +234,22 @@ impl Replay {
         Ok(())
     }
 
-    /// What has come out since the last call, window by window, stream by stream.
+    /// What has come out since the last call, in the order of ROWTIME; rows of the same time stream by stream. No later
+    /// call gives an earlier row: time never goes back.
     pub fn take_rows(&mut self) -> Vec<ReplayedRow> {
-        std::mem::take(&mut self.rows)
+        let mut rows = std::mem::take(&mut self.rows);
+        rows.sort_by_key(|row| row.rowtime);
+        rows
     }
 
     /// What has failed since the last call.
     pub fn take_errors(&mut self) -> Vec<ErrorRow> {
         std::mem::take(&mut self.errors)
+    }
+
+    /// The streams whose rows come out, by name.
+    pub fn streams(&self) -> impl Iterator<Item = &str> {
+        self.watched.iter().map(|watched| watched.name.as_str())
     }
 
     /// Rows that the engine has taken.

@@ -1,0 +1,428 @@
+//! The commands beside `demo` and `run`: their output, byte for byte where it is determined, and their exit codes.
+
+#![allow(clippy::unwrap_used, reason = "for tests only")]
+
+mod support;
+
+use std::fs;
+use std::path::Path;
+
+use serde_json::{Value, json};
+use support::reviews::{AMAZON_HEADER, amazon_line, sentence, write_file};
+use support::{Finished, Program, repository, run, run_in};
+use tempfile::TempDir;
+
+const COUNT: &str = r#"CREATE OR REPLACE STREAM "COUNTS" ("n" BIGINT, "highest" DOUBLE);
+CREATE OR REPLACE PUMP "COUNT_PUMP" AS INSERT INTO "COUNTS"
+  SELECT STREAM COUNT(*) AS "n", MAX("price") AS "highest" FROM "PRICES"
+  GROUP BY STEP("PRICES".ROWTIME BY INTERVAL '10' SECOND);
+CREATE OR REPLACE STREAM "HIGH" ("price" DOUBLE);
+CREATE OR REPLACE PUMP "HIGH_PUMP" AS INSERT INTO "HIGH"
+  SELECT STREAM "price" FROM "PRICES" WHERE "price" >= 3;
+"#;
+const PRICES: &str = "PRICES (at TIMESTAMP, price DOUBLE)";
+
+fn folder_with(files: &[(&str, &str)]) -> TempDir {
+    let folder = tempfile::tempdir().unwrap();
+    for (name, text) in files {
+        fs::write(folder.path().join(name), text).unwrap();
+    }
+    folder
+}
+
+/// It ended well and wrote exactly this.
+#[track_caller]
+fn assert_wrote(finished: &Finished, stdout: &str) {
+    assert_eq!(finished.code, Some(0), "{finished:#?}");
+    assert_eq!(finished.stdout(), stdout, "{}", finished.stderr);
+}
+
+fn jsons(finished: &Finished) -> Vec<Value> {
+    finished.lines.iter().map(|line| serde_json::from_str(line).unwrap()).collect()
+}
+
+#[test]
+fn check_says_what_is_in_a_file() {
+    let example = repository("examples/reviews.toml");
+    let example = example.to_str().unwrap();
+    let counts =
+        "1 stream, 1 delivery stream, 1 endpoint, 3 functions, 1 application, 1 topic, 1 metric, 1 alarm";
+    assert_wrote(&run(&["check", example]), &format!("{example}: ok ({counts})\n"));
+
+    let golden = "input S (X INTEGER)\n\napplication\nCREATE STREAM T (X INTEGER);\nend\n";
+    let folder =
+        folder_with(&[("count.sql", COUNT), ("a.test", golden), ("b.test", "input S (X INTEGER)\nrowz S\n")]);
+    let finished = run_in(folder.path(), &["check", "count.sql", "--stream", PRICES]);
+    assert_wrote(&finished, "count.sql: ok (2 streams, 2 pumps)\n");
+    assert_wrote(
+        &run_in(folder.path(), &["check", "a.test", example]),
+        &format!("a.test: ok (a golden file)\n{example}: ok ({counts})\n"),
+    );
+    let finished = run_in(folder.path(), &["check", "b.test"]);
+    assert_eq!(finished.code, Some(1));
+    assert!(finished.lines[0].starts_with("error: 'rowz' is not a directive"), "{finished:#?}");
+    assert_eq!(finished.lines[1], "  --> b.test:2:1");
+    assert_eq!(finished.lines.last().unwrap(), "b.test: 1 mistake");
+
+    // For programs: one document a mistake; all files are looked at.
+    let finished = run_in(folder.path(), &["check", "--json", "count.sql", "a.test", "b.test"]);
+    assert_eq!(finished.code, Some(1));
+    let [first, second, third, fourth] = jsons(&finished).try_into().unwrap();
+    for (found, (line, column)) in [(&first, (3, 65)), (&second, (7, 30))] {
+        assert_eq!((&found["file"], &found["ok"]), (&json!("count.sql"), &json!(false)));
+        assert_eq!(found["message"], "there is no stream \"PRICES\"");
+        assert_eq!((&found["line"], &found["column"]), (&json!(line), &json!(column)), "{found}");
+    }
+    assert_eq!(third, json!({"file": "a.test", "ok": true, "warnings": []}));
+    assert_eq!(
+        (&fourth["file"], &fourth["line"], &fourth["ok"]),
+        (&json!("b.test"), &json!(2), &json!(false))
+    );
+
+    // What SQL reads must be said, and for a pipeline must not.
+    run_in(folder.path(), &["check", "count.sql", "--stream", "PRICES (price DOUBL)"])
+        .assert_failed(1, &["error: --stream: column \"price\": there is no type DOUBL", "NAME TYPE"]);
+    run(&["check", example, "--stream", PRICES]).assert_failed(1, &["--stream is for .sql files"]);
+}
+
+const GOLDEN: &str = "# Three rows in two windows.
+input PRICES (price DOUBLE)
+
+application
+CREATE STREAM T (n BIGINT);
+CREATE PUMP P AS INSERT INTO T SELECT STREAM COUNT(*) FROM PRICES GROUP BY STEP(PRICES.ROWTIME BY INTERVAL '10' SECOND);
+end
+
+rows PRICES
+10:00:01 | 1
+10:00:02 | 2
+10:00:13 | 3
+
+bound 10:00:20
+
+expect T
+10:00:10 | 2
+10:00:20 | 1
+";
+
+#[test]
+fn test_runs_golden_files_and_completes_them() {
+    let wrong = GOLDEN.replace("10:00:20 | 1\n", "10:00:20 | 7\n");
+    let folder =
+        folder_with(&[("right.test", GOLDEN), ("wrong.test", &wrong), ("notes.txt", "no golden file")]);
+    fs::create_dir_all(folder.path().join("deep/deeper")).unwrap();
+    fs::write(folder.path().join("deep/deeper/right.test"), GOLDEN).unwrap();
+    assert_wrote(&run_in(folder.path(), &["test", "right.test"]), "1 passed, 0 failed\n");
+    assert_wrote(&run_in(folder.path(), &["test", "deep", "right.test"]), "2 passed, 0 failed\n");
+
+    let finished = run_in(folder.path(), &["test", "."]);
+    assert_eq!(finished.code, Some(1));
+    let (last, failures) = finished.lines.split_last().unwrap();
+    assert_eq!(last, "2 passed, 1 failed");
+    assert!(failures[0].starts_with("FAILED ./wrong.test:16: "), "{failures:#?}");
+    assert!(failures.iter().any(|line| line.contains('7')), "{failures:#?}");
+
+    let finished = run_in(folder.path(), &["test", "--json", "right.test", "wrong.test"]);
+    assert_eq!(finished.code, Some(1));
+    let first: Value = serde_json::from_str(&finished.lines[0]).unwrap();
+    assert_eq!(first, json!({"file": "right.test", "passed": true, "failures": []}));
+    let second: Value = serde_json::from_str(&finished.lines[1]).unwrap();
+    assert_eq!((&second["passed"], &second["failures"][0]["line"]), (&json!(false), &json!(16)));
+    assert_eq!(finished.lines[2], "1 passed, 1 failed");
+
+    // What came out is written in, comments and all; the other files stay.
+    assert_wrote(&run_in(folder.path(), &["test", "--complete", "."]), "3 passed, 0 failed\n");
+    assert_eq!(fs::read_to_string(folder.path().join("wrong.test")).unwrap(), GOLDEN);
+    assert_wrote(&run_in(folder.path(), &["test", "."]), "3 passed, 0 failed\n");
+
+    // What cannot be completed stays as it is, and fails.
+    let broken = GOLDEN.replace("rows PRICES", "rows PRICE");
+    fs::write(folder.path().join("broken.test"), &broken).unwrap();
+    let finished = run_in(folder.path(), &["test", "--complete", "broken.test"]);
+    assert_eq!((finished.code, finished.lines.last().unwrap().as_str()), (Some(1), "0 passed, 1 failed"));
+    assert_eq!(fs::read_to_string(folder.path().join("broken.test")).unwrap(), broken);
+}
+
+/// Replays prices with the time in a column.
+fn replay(folder: &Path, more: &[&str]) -> Finished {
+    run_in(folder, &[["replay", "count.sql", "--stream", PRICES].as_slice(), more].concat())
+}
+
+#[test]
+fn replay_of_sql_takes_its_time_from_a_column_or_a_rate() {
+    let csv = "at,price\n2024-03-01 12:00:01,1.5\n2024-03-01 12:00:09.250,4\nsome day,2\n2024-03-01 12:00:12,dear\n\
+               2024-03-01 12:00:31,\"3\"\n";
+    let json = "{\"at\":\"2024-03-01 12:00:01\",\"price\":1.5}\n{\"price\":4,\"at\":\"2024-03-01 12:00:09.250\"}\nno JSON\n\
+                {\"at\":\"2024-03-01 12:00:31\",\"price\":3}\n";
+    let folder = folder_with(&[
+        ("count.sql", COUNT),
+        ("prices.csv", csv),
+        ("prices.json", json),
+        ("prices.tsv", &csv.replace(',', "\t").replace('"', "")),
+    ]);
+    write_file(&folder.path().join("prices.csv.gz"), csv.as_bytes());
+    let expected = "2024-03-01 12:00:09.250\tHIGH\t{\"price\":4.0}\n\
+                    2024-03-01 12:00:10.000\tCOUNTS\t{\"n\":2,\"highest\":4.0}\n\
+                    2024-03-01 12:00:31.000\tHIGH\t{\"price\":3.0}\n\
+                    2024-03-01 12:00:40.000\tCOUNTS\t{\"n\":1,\"highest\":3.0}\n";
+    for more in [
+        ["--input", "prices.csv", "--header", "--rowtime", "at"].as_slice(),
+        &["--input", "prices.csv.gz", "--header", "--rowtime", "at"],
+        &["--input", "prices.tsv", "--header", "--rowtime", "at", "--format", "tsv"],
+        &["--input", "prices.json", "--rowtime", "at", "--format", "json"],
+    ] {
+        let (first, second) = (replay(folder.path(), more), replay(folder.path(), more));
+        assert_wrote(&first, expected);
+        assert_eq!(first.stdout(), second.stdout(), "the same bytes every time");
+        assert!(first.stderr.contains("3 rows into the application, 4 rows out"), "{}", first.stderr);
+    }
+    let finished = replay(folder.path(), &["--input", "prices.csv", "--header", "--rowtime", "at"]);
+    assert!(
+        finished
+            .stderr
+            .contains("5 records, 3 rows into the application, 4 rows out, 2 rows to error_stream")
+    );
+    assert!(
+        finished
+            .stderr
+            .contains("the input: COERCION_ERROR: column \"at\": 'some day' is not a valid TIMESTAMP")
+    );
+
+    // From standard input, as JSON, only one stream.
+    let arguments = [
+        "replay",
+        "count.sql",
+        "--stream",
+        PRICES,
+        "--input",
+        "-",
+        "--rowtime",
+        "at",
+        "--json",
+        "--only",
+        "COUNTS",
+    ];
+    let mut program = Program::start_in(folder.path(), &arguments);
+    program.write(csv.split_once('\n').unwrap().1.as_bytes());
+    assert_wrote(
+        &program.finish(),
+        "{\"rowtime\":\"2024-03-01 12:00:10.000\",\"stream\":\"COUNTS\",\"row\":{\"n\":2,\"highest\":4.0}}\n\
+         {\"rowtime\":\"2024-03-01 12:00:40.000\",\"stream\":\"COUNTS\",\"row\":{\"n\":1,\"highest\":3.0}}\n",
+    );
+
+    // By a rate: a row every four seconds of virtual time.
+    let finished = replay(
+        folder.path(),
+        &[
+            "--input",
+            "prices.csv",
+            "--header",
+            "--rate",
+            "0.25",
+            "--start",
+            "2024-05-01 08:00:00",
+            "--only",
+            "COUNTS",
+        ],
+    );
+    assert_wrote(&finished, "2024-05-01 08:00:10.000\tCOUNTS\t{\"n\":3,\"highest\":4.0}\n");
+
+    let at = |more: &[&str]| {
+        replay(folder.path(), &[["--input", "prices.csv", "--header"].as_slice(), more].concat())
+    };
+    at(&["--rowtime", "time"])
+        .assert_failed(1, &["there is no column \"time\" to take ROWTIME from; there are: at, price"]);
+    at(&["--only", "COUNT"])
+        .assert_failed(1, &["--only COUNT: no pump fills a stream of this name", "COUNTS, HIGH"]);
+    at(&["--start", "noon"]).assert_failed(1, &["--start \"noon\" is no time: write 2024-01-01 00:00:00"]);
+    run_in(folder.path(), &["replay", "count.sql", "--input", "prices.csv"])
+        .assert_failed(1, &["add --stream"]);
+}
+
+#[test]
+fn replay_of_a_pipeline_asks_its_preprocessing_function() {
+    let folder = tempfile::tempdir().unwrap();
+    let lines: Vec<String> = (0..300).map(amazon_line).collect();
+    write_file(
+        &folder.path().join("reviews.tsv.gz"),
+        format!("{AMAZON_HEADER}\n{}\n", lines.join("\n")).as_bytes(),
+    );
+    let example = repository("examples/reviews.toml");
+    let arguments =
+        ["replay", example.to_str().unwrap(), "--input", "reviews.tsv.gz", "--header", "--rate", "20"];
+    let (first, second) = (run_in(folder.path(), &arguments), run_in(folder.path(), &arguments));
+    assert_eq!(first.code, Some(0), "{first:#?}");
+    assert!(first.stdout() == second.stdout(), "the same bytes every time, anomaly scores included");
+    assert!(first.stderr.contains("300 records, 300 rows into the application"), "{}", first.stderr);
+    let of = |stream: &str| -> Vec<(String, Value)> {
+        let stream = format!("\t{stream}\t");
+        let lines = first.lines.iter().filter_map(|line| line.split_once(&stream));
+        lines.map(|(time, row)| (time.to_owned(), serde_json::from_str(row).unwrap())).collect()
+    };
+    // 300 rows at 20 a second: three windows of five seconds.
+    let times = ["2024-01-01 00:00:05.000", "2024-01-01 00:00:10.000", "2024-01-01 00:00:15.000"];
+    let averages = of("AVG_STAR_RATING_SQL_STREAM");
+    let counts = of("APPROXIMATE_COUNT_SQL_STREAM");
+    assert_eq!(averages.iter().map(|(time, _)| time.as_str()).collect::<Vec<_>>(), times);
+    assert_eq!(counts.iter().map(|(time, _)| time.as_str()).collect::<Vec<_>>(), times);
+    for (_, row) in &counts {
+        assert_eq!(row, &json!({"NUMBER_OF_DISTINCT_ITEMS": 100}));
+    }
+    assert_eq!(of("ANOMALY_SCORE_SQL_STREAM").len(), 300);
+    // The model agrees with what the sentences say.
+    let known = (0..300).map(|number| f64::from(sentence(number).0)).sum::<f64>() / 300.0;
+    for (_, row) in averages {
+        let average = row["AVG_STAR_RATING"].as_f64().unwrap();
+        assert!((average - known).abs() < 0.6, "{average} and {known}");
+    }
+
+    // Together they are more than an event of a function may hold, and each is more than a review may be.
+    let large: Vec<String> =
+        (0..16).map(|number| format!("R{number}\tToys\t{}", "x".repeat(500_000))).collect();
+    fs::write(folder.path().join("large.tsv"), large.join("\n")).unwrap();
+    let finished = run_in(folder.path(), &["replay", example.to_str().unwrap(), "--input", "large.tsv"]);
+    assert_wrote(&finished, "");
+    assert!(
+        finished
+            .stderr
+            .contains("16 records, 0 rows into the application, 0 rows out, 16 rows to error_stream"),
+        "{}",
+        finished.stderr
+    );
+
+    // Records that have been through the function already.
+    let rated: Vec<String> =
+        (0..40).map(|number| format!("R{number}\t{}\tToys\tfine", 1 + number % 5)).collect();
+    fs::write(folder.path().join("rated.tsv"), rated.join("\n")).unwrap();
+    let finished = run_in(
+        folder.path(),
+        &[
+            "replay",
+            example.to_str().unwrap(),
+            "--input",
+            "rated.tsv",
+            "--preprocessed",
+            "--rate",
+            "20",
+            "--only",
+            "AVG_STAR_RATING_SQL_STREAM",
+        ],
+    );
+    assert_wrote(
+        &finished,
+        "2024-01-01 00:00:05.000\tAVG_STAR_RATING_SQL_STREAM\t{\"AVG_STAR_RATING\":3.0}\n",
+    );
+    let finished = run_in(
+        folder.path(),
+        &["replay", example.to_str().unwrap(), "--input", "rated.tsv", "--application", "reviews"],
+    );
+    finished.assert_failed(1, &["--application reviews", "there are: review-analytics"]);
+}
+
+#[test]
+fn doctor_looks_at_everything() {
+    const LOOKED_AT: [&str; 8] =
+        ["version", "processor", "model", "memory", "open files", "data directory", "disk", "port"];
+    let folder = tempfile::tempdir().unwrap();
+    let data_directory = folder.path().join("not/yet/there");
+    let data_directory = data_directory.to_str().unwrap();
+    // A port that this test holds.
+    let held = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = held.local_addr().unwrap().to_string();
+    let arguments = ["doctor", "--data-dir", data_directory, "--listen", &address];
+    let finished = run(&[arguments.as_slice(), &["--json"]].concat());
+    assert_eq!(finished.code, Some(0), "a port in use is no reason to fail: {finished:#?}");
+    let findings = jsons(&finished);
+    assert_eq!(
+        findings.iter().map(|finding| finding["what"].as_str().unwrap()).collect::<Vec<_>>(),
+        LOOKED_AT
+    );
+    for finding in &findings {
+        let level = finding["level"].as_str().unwrap();
+        assert!(["ok", "warning"].contains(&level), "{finding}");
+        assert_eq!(
+            level == "ok",
+            finding["mend"].is_null(),
+            "what is not well comes with the line that mends it: {finding}"
+        );
+    }
+    let model = findings[2]["found"].as_str().unwrap();
+    assert!(model.contains("kernel") && findings[2]["level"] != "problem", "{model}");
+    assert_eq!(findings[7]["level"], "warning");
+    assert_eq!(findings[7]["found"], format!("{address} is in use by another program"));
+    assert_eq!(findings[7]["mend"], "choose another: --listen 127.0.0.1:0");
+    assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 0, "nothing is left behind");
+
+    // For people: the same, a line each.
+    let finished = run(&arguments);
+    assert_eq!(finished.code, Some(0));
+    for what in LOOKED_AT {
+        assert!(finished.lines.iter().any(|line| line.contains(what)), "{what}: {finished:#?}");
+    }
+    assert!(
+        finished.lines.iter().any(|line| line.trim_start().starts_with("mend it: choose another: --listen"))
+    );
+
+    // A running millstream is known; a file in the way is a problem.
+    drop(held);
+    let running = folder.path().join("running");
+    let mut program =
+        Program::start(&["demo", "--json", "--listen", &address, "--data-dir", running.to_str().unwrap()]);
+    program.next_json();
+    fs::write(folder.path().join("file"), "in the way").unwrap();
+    let in_the_way = folder.path().join("file/data");
+    let finished =
+        run(&["doctor", "--json", "--data-dir", in_the_way.to_str().unwrap(), "--listen", &address]);
+    assert_eq!(finished.code, Some(1), "{finished:#?}");
+    let findings = jsons(&finished);
+    let of = |what: &str| findings.iter().find(|finding| finding["what"] == what).unwrap();
+    assert_eq!(of("port")["found"], format!("{address} is in use by a running millstream"));
+    assert_eq!(of("data directory")["level"], "problem");
+    assert_eq!(of("data directory")["mend"], "choose another: --data-dir DIR");
+}
+
+#[test]
+fn help_has_examples_and_the_version_its_commit() {
+    let version = run(&["--version"]);
+    let [line] = version.lines.as_slice() else { panic!("{version:#?}") };
+    let commit = line
+        .strip_prefix(&format!("millstream {} (", env!("CARGO_PKG_VERSION")))
+        .and_then(|rest| rest.strip_suffix(')'))
+        .unwrap_or_else(|| panic!("{line}"));
+    let is_commit = commit.len() >= 7 && commit.bytes().all(|byte| byte.is_ascii_hexdigit());
+    assert!(is_commit || commit == "unknown", "a commit, or unknown where there is no repository: {commit}");
+
+    let help = run(&["--help"]);
+    assert_eq!(help.code, Some(0));
+    for command in ["demo", "run", "check", "test", "replay", "doctor", "bench", "completions"] {
+        assert!(help.stdout().contains(&format!("  {command} ")), "{command} is listed");
+        let help = run(&[command, "--help"]);
+        assert_eq!(help.code, Some(0));
+        let text = help.stdout();
+        let (_, examples) =
+            text.split_once("Example").unwrap_or_else(|| panic!("{command} has no examples: {text}"));
+        assert!(examples.contains(&format!("millstream {command}")), "{examples}");
+    }
+    assert!(help.stdout().contains("Examples:\n  millstream demo "), "{}", help.stdout());
+}
+
+#[test]
+fn completions_name_every_command() {
+    for shell in ["bash", "zsh", "fish", "elvish", "powershell"] {
+        let finished = run(&["completions", shell]);
+        assert_eq!(finished.code, Some(0));
+        let script = finished.stdout();
+        for word in ["demo", "run", "check", "test", "replay", "doctor", "bench", "data-dir", "until-end"] {
+            assert!(script.contains(word), "{shell}: {word}");
+        }
+    }
+    // The one shell that is everywhere takes the script and offers commands.
+    let folder = folder_with(&[("millstream.bash", &run(&["completions", "bash"]).stdout())]);
+    let ask = "source ./millstream.bash && COMP_WORDS=(millstream re) COMP_CWORD=1 && _millstream millstream re millstream \
+               && echo \"${COMPREPLY[@]}\"";
+    let bash = std::process::Command::new("bash").args(["-c", ask]).current_dir(folder.path()).output();
+    match bash {
+        Ok(answer) => assert_eq!(String::from_utf8_lossy(&answer.stdout), "replay\n", "{answer:?}"),
+        Err(error) => eprintln!("left out: bash does not start: {error}"),
+    }
+}

@@ -52,6 +52,13 @@ impl DistinctCounter {
         self.insert_key(key);
     }
 
+    /// Counts in an item of at most 15 bytes that is already one number: its bytes from the lowest up, its length in the
+    /// highest. The same as [`Self::insert`] with its bytes.
+    pub fn insert_short(&mut self, item: u128) {
+        debug_assert!(item >> 120 <= LONGEST_PLAIN_ITEM as u128, "{item:x} has the length of a short item");
+        self.insert_key(item);
+    }
+
     /// How many distinct items were inserted since the beginning or the last [`Self::clear`]: exact up to
     /// [`EXACT_LIMIT`], an estimate above.
     pub fn count(&self) -> u64 {

@@ -1,6 +1,6 @@
 //! Key columns as bytes or numbers that are equal exactly when the keys are.
 //!
-//! NULL equals NULL, `-0.0` equals `0.0`, NaN equals NaN. A single integer-like column without NULL stays numbers, a
+//! NULL equals NULL, `-0.0` equals `0.0`, NaN equals NaN. A single column of numbers or times without NULL stays numbers, a
 //! single text column without NULL stays text; everything else becomes one byte string a row.
 //!
 //! The bytes of a key do not depend on the other rows of its batch: a column that holds a NULL in one batch and none in
@@ -124,6 +124,13 @@ fn numbers(column: &ArrayRef) -> Option<Vec<u64>> {
         DataType::Date32 => column.as_primitive::<Date32Type>().values().iter().map(|v| *v as u64).collect(),
         DataType::Timestamp(_, _) => {
             column.as_primitive::<TimestampMillisecondType>().values().iter().map(|v| *v as u64).collect()
+        }
+        DataType::Float32 => {
+            let values = column.as_primitive::<Float32Type>().values();
+            values.iter().map(|v| canonical_bits(f64::from(*v))).collect()
+        }
+        DataType::Float64 => {
+            column.as_primitive::<Float64Type>().values().iter().map(|v| canonical_bits(*v)).collect()
         }
         _ => return None,
     };

@@ -33,6 +33,11 @@ impl PackedKey {
         PackedKey(u128::from(number) | 8 << 120)
     }
 
+    /// The bytes from the lowest up, the length in the highest.
+    pub(crate) fn bits(self) -> u128 {
+        self.0
+    }
+
     /// Well-mixed bits: both halves multiplied and folded.
     pub(crate) fn hash(self) -> u64 {
         let low = (self.0 as u64) ^ 0x9e37_79b9_7f4a_7c15;

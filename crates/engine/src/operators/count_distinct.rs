@@ -59,6 +59,7 @@ impl Operator for CountDistinct {
         let Some(last) = batch.rowtimes.last().copied() else { return };
         let column = &batch.columns[self.column];
         let encoded = EncodedKeys::new(std::slice::from_ref(column), batch.len());
+        let has_nulls = column.null_count() > 0;
         let mut scratch = [0; 8];
         let mut start = 0;
         while start < batch.len() {
@@ -71,18 +72,18 @@ impl Operator for CountDistinct {
             self.state.end = Some(end);
             let stop = start + batch.rowtimes[start..].partition_point(|time| *time < end);
             for row in start..stop {
-                if column.is_null(row) {
+                if has_nulls && column.is_null(row) {
                     continue;
                 }
-                let packed = encoded.packed(row);
-                if let Some(packed) = packed {
-                    let place = &mut self.recent[(packed.hash() >> 48) as usize % RECENT];
-                    if *place == Some(packed) {
-                        continue;
-                    }
+                let Some(packed) = encoded.packed(row) else {
+                    self.state.items.insert(encoded.row_bytes(row, &mut scratch));
+                    continue;
+                };
+                let place = &mut self.recent[(packed.hash() >> 48) as usize % RECENT];
+                if *place != Some(packed) {
                     *place = Some(packed);
+                    self.state.items.insert_short(packed.bits());
                 }
-                self.state.items.insert(encoded.row_bytes(row, &mut scratch));
             }
             start = stop;
         }
@@ -102,5 +103,20 @@ impl Operator for CountDistinct {
         self.state = postcard::from_bytes(state)?;
         self.recent.fill(None);
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_short_item_is_the_same_item_packed_or_not() {
+        for item in ["", "a", "fifteen bytes!!"] {
+            let mut items = DistinctCounter::new(7);
+            items.insert(item.as_bytes());
+            items.insert_short(PackedKey::of(item.as_bytes(), 0, item.len()).expect("it is short").bits());
+            assert_eq!(items.count(), 1, "{item}");
+        }
     }
 }

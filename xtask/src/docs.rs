@@ -1,8 +1,8 @@
 //! The commands that the documents name, run as they stand there.
 //!
-//! Every line of a code block marked `sh` is run by a shell, in the root of a copy of the checkout's files that it may
-//! write to, with the release build first in the path. A block that cannot be run here is marked `sh no-run` and says why
-//! in the text around it. `MILLSTREAM_DURATION` makes what runs for ever end.
+//! Every line of a code block marked `sh` is run by a shell in the root of the checkout, with the release build first in
+//! the path and a data directory below the target folder. A block that cannot be run here is marked `sh no-run`.
+//! `MILLSTREAM_DURATION` makes what runs for ever end.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -23,16 +23,9 @@ struct DocCommand {
 
 pub(crate) fn run() -> anyhow::Result<()> {
     run_program(&mut cargo(&["build", "--release", "--quiet"]))?;
-    let work = target().join("docs-run");
-    if work.exists() {
-        std::fs::remove_dir_all(&work).context("the folder of the last run")?;
-    }
-    std::fs::create_dir_all(&work)?;
-    for linked in ["examples", "tests", "Cargo.toml", "Cargo.lock", "crates", "xtask", "models", ".cargo"] {
-        let from = root().join(linked);
-        if from.exists() {
-            std::os::unix::fs::symlink(from, work.join(linked))?;
-        }
+    let data = target().join("docs-data");
+    if data.exists() {
+        std::fs::remove_dir_all(&data).context("the data directory of the last run")?;
     }
     let mut count = 0;
     for document in documents()? {
@@ -44,7 +37,7 @@ pub(crate) fn run() -> anyhow::Result<()> {
                 continue;
             }
             say(&format!("\n{name}:{}: {}", command.line, command.text));
-            let status = shell(&work, &command.text)?.status().context("bash")?;
+            let status = shell(&data, &command.text).status().context("bash")?;
             anyhow::ensure!(status.success(), "{name}:{}: {}: {status}", command.line, command.text);
             count += 1;
         }
@@ -53,19 +46,20 @@ pub(crate) fn run() -> anyhow::Result<()> {
     Ok(())
 }
 
-fn shell(work: &Path, text: &str) -> anyhow::Result<Command> {
+fn shell(data: &Path, text: &str) -> Command {
     let path = std::env::var("PATH").unwrap_or_default();
     let path = format!("{}:{path}", target().join("release").display());
     let mut shell = Command::new("bash");
     shell
         .args(["-euo", "pipefail", "-c", text])
-        .current_dir(work)
+        .current_dir(root())
         .env("PATH", path)
+        .env("MILLSTREAM_DATA_DIR", data)
         .env("CARGO_TARGET_DIR", target())
         .env("MILLSTREAM_DURATION", DURATION)
         .env("MILLSTREAM_LISTEN", "127.0.0.1:0")
         .stdin(std::process::Stdio::null());
-    Ok(shell)
+    shell
 }
 
 /// README and everything below `docs/`.

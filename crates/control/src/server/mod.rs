@@ -239,16 +239,26 @@ impl Server {
             producer.stop();
         }
         self.producers_ended().await;
+        // What has come in is delivered while applications wait for their windows to close.
+        tokio::join!(self.flush_deliveries(), self.drain_applications());
+        // What they have put out meanwhile comes behind it.
+        self.flush_deliveries().await;
+        self.monitor_watch.look_aside().await;
+    }
+
+    async fn drain_applications(&self) {
         // Applications may feed each other through streams: a chain is at most as long as there are applications.
         let drains: Vec<_> = self.applications.lock().iter().map(RunningApplication::drainer).collect();
         for _ in 0..drains.len() {
             futures::future::join_all(drains.iter().map(|drainer| drainer.drain())).await;
         }
+    }
+
+    async fn flush_deliveries(&self) {
         for delivery in &self.deliveries {
             // An error means that it was stopped meanwhile.
             let _ = delivery.handle.flush().await;
         }
-        self.monitor_watch.look_aside().await;
     }
 
     /// Ends everything at once. What is under way is kept and goes on at the next start.

@@ -43,6 +43,10 @@ struct JsonLine<'a> {
     phase: &'a str,
     /// Where the page is; null with `--no-console`.
     page: Option<&'a str>,
+    /// What feeds the pipeline.
+    source: &'a str,
+    /// The records are made up.
+    is_synthetic: bool,
     #[serde(flatten)]
     summary: &'a Summary,
     rating_distribution: [u64; 5],
@@ -180,6 +184,8 @@ fn print_json(phase: &str, page: Option<&str>, overview: &Overview) {
         at: overview.now,
         phase,
         page,
+        source: &overview.source,
+        is_synthetic: overview.is_synthetic,
         summary: &overview.summary,
         rating_distribution: overview.rating_distribution,
     };

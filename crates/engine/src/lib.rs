@@ -16,7 +16,7 @@
 //! | `operators`, `windows`, `aggregates`, `grouping` | the operators of a plan and what they are made of |
 //! | [`application`] | [`Application`]: streams, pumps, errors, checkpoints |
 //! | [`golden`] | golden files: SQL tested on a virtual clock |
-//! | [`bench`] | throughput of all that against a yardstick |
+//! | [`bench`](mod@bench) | throughput of all that against a yardstick |
 //!
 //! Invariants:
 //! - No I/O, no clock, no randomness: what time it is comes in an [`EvaluationContext`].

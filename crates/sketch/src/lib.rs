@@ -9,7 +9,7 @@
 //! |---|---|
 //! | [`random_cut_forest`] | the forest: settings, per-tree samples, trees, scores, attribution |
 //! | [`distinct_counter`] | exact up to 10,000 distinct items, HyperLogLog beyond |
-//! | [`bench`] | throughput of the forest against a yardstick measured in the same run |
+//! | [`bench`](mod@bench) | throughput of the forest against a yardstick measured in the same run |
 //!
 //! Invariants of the crate:
 //!

@@ -1,6 +1,6 @@
 //! From the bytes of records to the bytes of results, one pump between them.
 
-use super::operators::application;
+use super::operators::{COLUMNS, application};
 use crate::Batch;
 use crate::bench::{Bench, Measurement};
 use crate::formats::{
@@ -16,10 +16,6 @@ const ROWS_PER_BATCH: usize = 8_192;
 
 /// Batches of a run.
 const BATCHES: usize = 32;
-
-/// Columns of the records.
-const COLUMNS: [(&str, SqlType); 3] =
-    [("SYMBOL", SqlType::Varchar { length: 8 }), ("PRICE", SqlType::Double), ("QUANTITY", SqlType::Integer)];
 
 /// The statements: columns of the target, query.
 const TUMBLING: (&str, &str) =

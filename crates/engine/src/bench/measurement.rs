@@ -15,7 +15,7 @@ pub struct Measurement {
     pub yardstick_figure: f64,
     /// The unit of `yardstick_figure`.
     pub yardstick_unit: &'static str,
-    /// The figure over the yardstick, both in bytes of input a second: it compares across machines.
+    /// The figure over the yardstick, both in bytes a second of what the work reads: it compares across machines.
     pub ratio: f64,
     /// What the ratio counts, as in "0.5 of a copy".
     pub ratio_unit: &'static str,

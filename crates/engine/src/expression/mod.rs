@@ -4,7 +4,7 @@
 //!   sql::Expression ─▶ compile ─▶ Node tree ─▶ evaluate(batch) ─▶ values + row errors
 //! ```
 //!
-//! - Constants stay one value ([`datum::Datum::Constant`]) all the way: a literal is never spread over the rows.
+//! - Constants stay one value (`Datum::Constant`) all the way: a literal is never spread over the rows.
 //! - A row that fails gets NULL and an entry in [`RowErrors`]; its neighbours go on. AND, OR, CASE and COALESCE drop
 //!   the errors of operands that a row does not need. Expressions have no effects, so computing a value that
 //!   is not needed is allowed, and cheaper than leaving rows out.

@@ -1,6 +1,6 @@
 //! The scalar functions. Each file holds a function, or a tight family: its signature and its body together.
 //!
-//! To add one: write its file with a `FUNCTIONS` table, and name the file in [`TABLES`]; nothing else knows the list.
+//! To add one: write its file with a `FUNCTIONS` table, and name the file in `TABLES`; nothing else knows the list.
 
 mod absolute;
 mod character_dates;

@@ -13,10 +13,12 @@ use support::reviews::made_up_numbers;
 use support::{Program, now, objects_of};
 
 /// What every line of `--json` has.
-const FIELDS: [&str; 14] = [
+const FIELDS: [&str; 16] = [
     "at",
     "phase",
     "page",
+    "source",
+    "is_synthetic",
     "records_in",
     "records_classified",
     "objects_written",

@@ -88,7 +88,7 @@ pub(super) fn run(arguments: &BenchArguments) -> anyhow::Result<ExitCode> {
         };
         let figure = format!("{} {}", short(line.figure), line.unit);
         let ratio = format!("{:.3} {}", line.ratio, line.ratio_unit);
-        writeln!(out, "{:<46} {figure:>18}   {ratio:<28} {budget}", line.name)?;
+        writeln!(out, "{:<46} {figure:>18}   {ratio:<40} {budget}", line.name)?;
     }
     if let (false, Some(line)) = (arguments.json, lines.first()) {
         let figure = short(line.yardstick_figure);

@@ -218,6 +218,49 @@ fn a_stream_is_copied_into_a_delivery_stream() {
 }
 
 #[test]
+fn a_copy_passes_on_what_comes_while_the_run_ends() {
+    // Each window closes while the pipeline drains, so its row comes after the last input.
+    let pipeline = "[[stream]]\nname = \"ids\"\n[[stream]]\nname = \"counts\"\nshards = 3\n\
+        [[delivery_stream]]\nname = \"copies\"\nbucket = \"copies\"\n\
+        [[application]]\nname = \"count\"\nsql = '''\n\
+        CREATE STREAM \"COUNTS\" (\"n\" BIGINT);\n\
+        CREATE PUMP \"P\" AS INSERT INTO \"COUNTS\" SELECT STREAM COUNT(*) FROM \"SOURCE_SQL_STREAM_001\"\n\
+        GROUP BY STEP(\"SOURCE_SQL_STREAM_001\".ROWTIME BY INTERVAL '2' SECOND);\n'''\n\
+        [application.input]\nstream = \"ids\"\ncolumns = \"id VARCHAR(8)\"\n\
+        [[application.output]]\nfrom = \"COUNTS\"\nstream = \"counts\"\nformat = \"csv\"\n\
+        [[input]]\nname = \"copy\"\nstream = \"counts\"\ndelivery_stream = \"copies\"\n";
+    let folder = tempfile::tempdir().unwrap();
+    fs::write(folder.path().join("copy.toml"), pipeline).unwrap();
+    let counted = || -> usize {
+        let copies = lines(&objects_of(&folder.path().join("data"), "copies/"));
+        copies.iter().map(|count| count.parse::<usize>().unwrap()).sum()
+    };
+    let arguments =
+        ["run", "copy.toml", "--input", "-", "--into", "ids", "--json", "--no-console", "--data-dir", "data"];
+    // The end of standard input, though a copy has no end.
+    let mut program = Program::start_in(folder.path(), &[arguments.as_slice(), &["--until-end"]].concat());
+    program.write(b"a\nb\nc\n");
+    let summary = program.finish().summary_of_success();
+    assert_eq!(counted(), 3, "{summary}");
+    // A signal.
+    let mut program = Program::start_in(folder.path(), &arguments);
+    program.write(b"d\ne\n");
+    program.json_until(|line| line["records_in"].as_u64().unwrap() >= 2);
+    program.signal(Signal::TERM);
+    program.finish().summary_of_success();
+    assert_eq!(counted(), 5, "and nothing is copied twice");
+    // A crash: what the copy had not passed on, the next run does.
+    let mut program = Program::start_in(folder.path(), &arguments);
+    program.write(b"f\ng\nh\ni\n");
+    program.json_until(|line| line["records_in"].as_u64().unwrap() >= 4);
+    program.kill();
+    Program::start_in(folder.path(), &[arguments.as_slice(), &["--until-end"]].concat())
+        .finish()
+        .summary_of_success();
+    assert!(counted() >= 9, "{}", counted());
+}
+
+#[test]
 fn the_example_runs_over_lines_of_standard_input() {
     // The columns are told record by record, so both layouts may come.
     let folder = tempfile::tempdir().unwrap();

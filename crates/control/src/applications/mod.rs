@@ -30,7 +30,7 @@ mod worker;
 
 pub(crate) use destination::Destination;
 pub(crate) use error_stream::ERROR_STREAM;
-pub(crate) use input::{LogInput, RawRecord};
+pub(crate) use input::{LogInput, RawBatch, RawRecord};
 pub(crate) use outputs::OutputPlan;
 pub(crate) use preprocess::{Preprocessed, Preprocessor};
 pub(crate) use window_end::last_window_end;

@@ -1,18 +1,17 @@
 //! What feeds streams and delivery streams: records from a file, standard input, a generator or another stream, at a
 //! steady pace.
 
+mod copy;
 mod lines;
 mod pace;
 mod producer;
 mod resumed;
-mod stream_records;
 mod synthetic;
 
 pub use lines::{LineSource, LongestLine, OpenInputError};
 pub(crate) use producer::ProducerServices;
 pub use producer::{Feed, FeedTarget, Producer};
 pub use resumed::Resumed;
-pub(crate) use stream_records::StreamRecords;
 pub use synthetic::SyntheticReviews;
 
 use bytes::Bytes;

@@ -10,9 +10,11 @@ use millstream_streamlog::{AppendError, Log, NewRecord, StreamKey};
 use tokio::runtime::Handle;
 use tokio::sync::{mpsc, watch};
 
+use super::copy::{CopyProgress, Copying};
 use super::pace::Pace;
 use super::{NextRecord, RecordSource};
 use crate::catalog::Catalog;
+use crate::error::StartError;
 use crate::identifier::Identifiers;
 use crate::live::Live;
 
@@ -21,9 +23,9 @@ const READ_AHEAD: usize = 256;
 /// The most of one append.
 const APPEND_RECORDS: usize = 256;
 const APPEND_BYTES: usize = 4 << 20;
-const POSITION_INTERVAL: Duration = Duration::from_secs(1);
-const FIRST_WAIT: Duration = Duration::from_millis(50);
-const LONGEST_WAIT: Duration = Duration::from_secs(2);
+pub(super) const POSITION_INTERVAL: Duration = Duration::from_secs(1);
+pub(super) const FIRST_WAIT: Duration = Duration::from_millis(50);
+pub(super) const LONGEST_WAIT: Duration = Duration::from_secs(2);
 
 /// Where records go.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -55,6 +57,8 @@ pub struct Producer {
     records: Arc<AtomicU64>,
     stop: Arc<watch::Sender<bool>>,
     ended: watch::Receiver<bool>,
+    /// Of a copy.
+    progress: Option<CopyProgress>,
 }
 
 impl Producer {
@@ -71,6 +75,11 @@ impl Producer {
     /// What it feeds.
     pub fn target(&self) -> &FeedTarget {
         &self.target
+    }
+
+    /// How far it has come, if it copies a stream: such a producer ends only when it is stopped.
+    pub(crate) fn copy_progress(&self) -> Option<&CopyProgress> {
+        self.progress.as_ref()
     }
 
     /// Comes back when its last record has been acknowledged.
@@ -120,7 +129,29 @@ impl Producer {
             putting.run().await;
             end.send_replace(true);
         });
-        Ok(Producer { target, records: put, stop: Arc::new(stop), ended })
+        Ok(Producer { target, records: put, stop: Arc::new(stop), ended, progress: None })
+    }
+
+    /// A producer that copies a stream, on a thread of its own: reading waits for the disk.
+    pub(crate) fn copy(
+        feed: Feed,
+        source: StreamKey,
+        services: ProducerServices,
+    ) -> Result<Producer, StartError> {
+        let (stop, stopped) = watch::channel(false);
+        let (end, ended) = watch::channel(false);
+        let records = Arc::new(AtomicU64::new(0));
+        let (runtime, target) = (services.runtime.clone(), feed.target.clone());
+        let name: String = format!("copy-{}", feed.name).chars().take(15).collect();
+        let (copying, progress) = Copying::new(feed, source, services, stopped, Arc::clone(&records))?;
+        std::thread::Builder::new()
+            .name(name)
+            .spawn(move || {
+                runtime.block_on(copying.run());
+                end.send_replace(true);
+            })
+            .map_err(StartError::Thread)?;
+        Ok(Producer { target, records, stop: Arc::new(stop), ended, progress: Some(progress) })
     }
 }
 

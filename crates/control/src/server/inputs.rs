@@ -7,12 +7,11 @@ use super::Server;
 use super::streams::{buffer_key, data_key};
 use crate::error::StartError;
 use crate::pipeline::InputDeclaration;
-use crate::producers::{
-    Feed, FeedTarget, LineSource, Producer, ProducerServices, RecordSource, Resumed, StreamRecords,
-};
+use crate::producers::{Feed, FeedTarget, LineSource, Producer, ProducerServices, RecordSource, Resumed};
 
 impl Server {
-    /// Starts the inputs that the file declares. A file goes on where the last run on this data directory ended.
+    /// Starts the inputs that the file declares. A file or the copy of a stream goes on where the last run on this data
+    /// directory ended.
     ///
     /// # Errors
     /// [`StartError::Input`]: a file cannot be opened.
@@ -26,9 +25,17 @@ impl Server {
                 (None, Some(stream)) => FeedTarget::Stream(stream.get_ref().clone()),
                 (None, None) => unreachable!("the pipeline was checked"),
             };
-            let (source, keeps_position) = self.source(declared).map_err(failed)?;
             let rate = declared.rate.map(|rate| rate * declared.speed.unwrap_or(1.0));
-            self.feed(Feed { name: name.clone(), target, rate, keeps_position }, source)?;
+            let mut feed = Feed { name: name.clone(), target, rate, keeps_position: true };
+            if let Some(stream) = &declared.stream {
+                let services = self.producer_services(&feed.target);
+                let producer = Producer::copy(feed, data_key(stream.get_ref()), services)?;
+                self.producers.lock().push((name, producer));
+                continue;
+            }
+            let (source, keeps_position) = self.source(declared).map_err(failed)?;
+            feed.keeps_position = keeps_position;
+            self.feed(feed, source)?;
         }
         Ok(())
     }
@@ -38,16 +45,24 @@ impl Server {
     /// # Errors
     /// The catalog cannot be read, or the system gives no thread.
     pub fn feed(&self, feed: Feed, source: Box<dyn RecordSource>) -> Result<(), StartError> {
-        let key = match &feed.target {
-            FeedTarget::DeliveryStream(name) => buffer_key(name),
-            FeedTarget::Stream(name) => data_key(name),
-        };
         let source: Box<dyn RecordSource> = if feed.keeps_position {
             Box::new(Resumed::after(self.catalog.producer_position(&feed.name)?, source))
         } else {
             source
         };
-        let services = ProducerServices {
+        let services = self.producer_services(&feed.target);
+        let name = feed.name.clone();
+        let producer = Producer::start(feed, source, services).map_err(StartError::Thread)?;
+        self.producers.lock().push((name, producer));
+        Ok(())
+    }
+
+    fn producer_services(&self, target: &FeedTarget) -> ProducerServices {
+        let key = match target {
+            FeedTarget::DeliveryStream(name) => buffer_key(name),
+            FeedTarget::Stream(name) => data_key(name),
+        };
+        ProducerServices {
             log: Arc::clone(&self.log),
             key,
             clock: Arc::clone(&self.clock),
@@ -55,28 +70,20 @@ impl Server {
             live: Arc::clone(&self.live),
             identifiers: self.identifiers.clone(),
             runtime: self.runtime.clone(),
-        };
-        let name = feed.name.clone();
-        let producer = Producer::start(feed, source, services).map_err(StartError::Thread)?;
-        self.producers.lock().push((name, producer));
-        Ok(())
+        }
     }
 
-    /// The source, and whether its position is kept.
+    /// The lines of a file or of standard input, and whether their position is kept.
     fn source(&self, declared: &InputDeclaration) -> Result<(Box<dyn RecordSource>, bool), String> {
-        match (&declared.path, &declared.stream) {
-            (Some(path), _) if path.get_ref() == "-" => {
+        match &declared.path {
+            Some(path) if path.get_ref() == "-" => {
                 Ok((Box::new(LineSource::standard_input(declared.header)), false))
             }
-            (Some(path), _) => {
+            Some(path) => {
                 let lines = LineSource::file(Path::new(path.get_ref()), declared.header, declared.repeat);
                 Ok((Box::new(lines.map_err(|error| error.to_string())?), true))
             }
-            (None, Some(stream)) => {
-                let records = StreamRecords::new(Arc::clone(&self.log), data_key(stream.get_ref()));
-                Ok((Box::new(records.map_err(|error| error.to_string())?), false))
-            }
-            (None, None) => unreachable!("the pipeline was checked"),
+            None => unreachable!("the pipeline was checked"),
         }
     }
 }

@@ -3,7 +3,7 @@
 //! ```text
 //!   start:  directory ─▶ log, catalog, monitor ─▶ streams ─▶ endpoints, functions ─▶ consumers ─▶ deliveries, applications
 //!   feed:   inputs of the file, and others
-//!   drain:  producers end ─▶ applications close their windows ─▶ deliveries write what they hold
+//!   drain:  producers end ─▶ applications close their windows, streams are copied ─▶ deliveries write what they hold
 //!   stop:   producers ─▶ applications (checkpoint) ─▶ deliveries ─▶ monitor ─▶ endpoints
 //! ```
 //!
@@ -224,33 +224,40 @@ impl Server {
         &self.log
     }
 
-    /// Comes back when every producer has put its last record.
+    /// Comes back when every producer has put its last record. Copies of streams have no end: they do not count.
     pub async fn producers_ended(&self) {
-        let producers: Vec<Producer> = self.producers.lock().iter().map(|(_, one)| one.clone()).collect();
-        for producer in producers {
-            producer.ended().await;
-        }
+        let (producers, _) = self.producers_and_copies();
+        futures::future::join_all(producers.iter().map(Producer::ended)).await;
     }
 
-    /// Ends the producers, then waits until everything that came in has come out and arrived: windows are closed, objects
-    /// written, functions called. Takes as long as a destination is down.
+    /// What comes from outside, and what copies streams within.
+    fn producers_and_copies(&self) -> (Vec<Producer>, Vec<Producer>) {
+        let all: Vec<Producer> = self.producers.lock().iter().map(|(_, one)| one.clone()).collect();
+        all.into_iter().partition(|producer| producer.copy_progress().is_none())
+    }
+
+    /// Ends the producers, then waits until everything that came in has come out and arrived: windows are closed, streams
+    /// copied, objects written, functions called. Takes as long as a destination is down.
     pub async fn drain(&self) {
-        for (_, producer) in self.producers.lock().iter() {
-            producer.stop();
-        }
+        let (producers, copies) = self.producers_and_copies();
+        producers.iter().for_each(Producer::stop);
         self.producers_ended().await;
         // What has come in is delivered while applications wait for their windows to close.
-        tokio::join!(self.flush_deliveries(), self.drain_applications());
+        tokio::join!(self.flush_deliveries(), self.drain_streams(&copies));
         // What they have put out meanwhile comes behind it.
         self.flush_deliveries().await;
         self.monitor_watch.look_aside().await;
     }
 
-    async fn drain_applications(&self) {
-        // Applications may feed each other through streams: a chain is at most as long as there are applications.
+    /// Waits until applications and copies have passed on what is in the streams.
+    async fn drain_streams(&self, copies: &[Producer]) {
         let drains: Vec<_> = self.applications.lock().iter().map(RunningApplication::drainer).collect();
-        for _ in 0..drains.len() {
+        // They may feed each other through streams: a chain is at most as long as there are applications and copies.
+        for _ in 0..drains.len() + copies.len() {
             futures::future::join_all(drains.iter().map(|drainer| drainer.drain())).await;
+            let copied =
+                copies.iter().filter_map(Producer::copy_progress).map(|progress| progress.caught_up());
+            futures::future::join_all(copied).await;
         }
     }
 
@@ -263,10 +270,11 @@ impl Server {
 
     /// Ends everything at once. What is under way is kept and goes on at the next start.
     pub async fn stop(&self) {
-        for (_, producer) in self.producers.lock().iter() {
+        let (producers, copies) = self.producers_and_copies();
+        for producer in producers.iter().chain(&copies) {
             producer.stop();
+            producer.ended().await;
         }
-        self.producers_ended().await;
         let mut applications = std::mem::take(&mut *self.applications.lock());
         let stopping = tokio::task::spawn_blocking(move || {
             for application in &mut applications {

@@ -152,7 +152,7 @@ struct Worker {
     drains: Vec<Drain>,
     /// ROWTIME never decreases, whatever the clock does.
     latest_rowtime: i64,
-    /// ROWTIME of the newest row since the start.
+    /// ROWTIME of the newest row; after a restore, the time of the state: windows may be open up to there.
     newest_row: Option<i64>,
     checkpointed_at: i64,
     /// Rows or waiting output have changed since the last checkpoint.
@@ -202,7 +202,8 @@ impl Worker {
         let outputs = Outputs::start(outputs, &mut application, waiting, &services);
         let input_stream =
             application.program().stream(&checked.input_stream).expect("the plan was made with this input");
-        let latest_rowtime = application.latest(input_stream).unwrap_or(i64::MIN);
+        let newest_row = application.latest(input_stream);
+        let latest_rowtime = newest_row.unwrap_or(i64::MIN);
         Ok(Worker {
             name,
             input_stream,
@@ -218,7 +219,7 @@ impl Worker {
             counters,
             drains: Vec::new(),
             latest_rowtime,
-            newest_row: None,
+            newest_row,
             checkpointed_at: now,
             is_changed: false,
         })

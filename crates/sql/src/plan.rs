@@ -97,31 +97,90 @@ pub struct Node {
 }
 
 impl Node {
+    /// The operators whose rows this one takes, by port.
+    pub fn inputs(&self) -> Vec<&Node> {
+        match &self.kind {
+            NodeKind::Source(_) => Vec::new(),
+            NodeKind::Filter { input, .. }
+            | NodeKind::Project { input, .. }
+            | NodeKind::Tumble { input, .. }
+            | NodeKind::Stagger { input, .. }
+            | NodeKind::Slide { input, .. }
+            | NodeKind::TableFunction { input, .. } => vec![input],
+        }
+    }
+
+    /// The same to change them.
+    pub fn inputs_mut(&mut self) -> Vec<&mut Node> {
+        match &mut self.kind {
+            NodeKind::Source(_) => Vec::new(),
+            NodeKind::Filter { input, .. }
+            | NodeKind::Project { input, .. }
+            | NodeKind::Tumble { input, .. }
+            | NodeKind::Stagger { input, .. }
+            | NodeKind::Slide { input, .. }
+            | NodeKind::TableFunction { input, .. } => vec![input],
+        }
+    }
+
+    /// The expressions of this operator alone.
+    pub fn expressions(&self) -> Vec<&Expression> {
+        match &self.kind {
+            NodeKind::Source(_) | NodeKind::TableFunction { .. } => Vec::new(),
+            NodeKind::Filter { predicate, .. } => vec![predicate],
+            NodeKind::Project { projection, .. } => {
+                projection.expressions.iter().chain(&projection.rowtime).collect()
+            }
+            NodeKind::Tumble { keys, aggregates, .. } | NodeKind::Stagger { keys, aggregates, .. } => {
+                keys.iter().chain(aggregates.iter().filter_map(|call| call.argument.as_ref())).collect()
+            }
+            NodeKind::Slide { windows, calls, .. } => {
+                let partitions = windows.iter().flat_map(|window| &window.partition);
+                partitions.chain(calls.iter().filter_map(|call| call.argument.as_ref())).collect()
+            }
+        }
+    }
+
+    /// The same to change them.
+    pub fn expressions_mut(&mut self) -> Vec<&mut Expression> {
+        match &mut self.kind {
+            NodeKind::Source(_) | NodeKind::TableFunction { .. } => Vec::new(),
+            NodeKind::Filter { predicate, .. } => vec![predicate],
+            NodeKind::Project { projection, .. } => {
+                projection.expressions.iter_mut().chain(&mut projection.rowtime).collect()
+            }
+            NodeKind::Tumble { keys, aggregates, .. } | NodeKind::Stagger { keys, aggregates, .. } => keys
+                .iter_mut()
+                .chain(aggregates.iter_mut().filter_map(|call| call.argument.as_mut()))
+                .collect(),
+            NodeKind::Slide { windows, calls, .. } => {
+                let partitions = windows.iter_mut().flat_map(|window| &mut window.partition);
+                partitions.chain(calls.iter_mut().filter_map(|call| call.argument.as_mut())).collect()
+            }
+        }
+    }
+
     /// Calls `change` on every expression of this operator and of those below it.
     pub fn for_each_expression_mut(&mut self, change: &mut dyn FnMut(&mut Expression)) {
-        match &mut self.kind {
-            NodeKind::Source(_) => {}
-            NodeKind::Filter { input, predicate } => {
-                change(predicate);
-                input.for_each_expression_mut(change);
+        self.expressions_mut().into_iter().for_each(&mut *change);
+        self.inputs_mut().into_iter().for_each(|input| input.for_each_expression_mut(change));
+    }
+
+    /// Calls `visit` on this operator and all below it, each before its inputs.
+    pub fn walk<'n>(&'n self, visit: &mut dyn FnMut(&'n Node)) {
+        visit(self);
+        self.inputs().into_iter().for_each(|input| input.walk(visit));
+    }
+
+    /// The streams that it reads, as often as it reads them, in the order of the text.
+    pub fn sources(&self) -> Vec<StreamId> {
+        let mut sources = Vec::new();
+        self.walk(&mut |node| {
+            if let NodeKind::Source(id) = node.kind {
+                sources.push(id);
             }
-            NodeKind::Project { input, projection } => {
-                projection.expressions.iter_mut().chain(&mut projection.rowtime).for_each(&mut *change);
-                input.for_each_expression_mut(change);
-            }
-            NodeKind::Tumble { input, keys, aggregates, .. }
-            | NodeKind::Stagger { input, keys, aggregates, .. } => {
-                keys.iter_mut().for_each(&mut *change);
-                aggregates.iter_mut().filter_map(|call| call.argument.as_mut()).for_each(&mut *change);
-                input.for_each_expression_mut(change);
-            }
-            NodeKind::Slide { input, windows, calls } => {
-                windows.iter_mut().flat_map(|window| &mut window.partition).for_each(&mut *change);
-                calls.iter_mut().filter_map(|call| call.argument.as_mut()).for_each(&mut *change);
-                input.for_each_expression_mut(change);
-            }
-            NodeKind::TableFunction { input, .. } => input.for_each_expression_mut(change),
-        }
+        });
+        sources
     }
 }
 

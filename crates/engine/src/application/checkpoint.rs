@@ -90,8 +90,7 @@ impl Application {
     pub fn save(&self) -> Result<Vec<u8>, CheckpointError> {
         let mut pumps = Vec::new();
         for pump in &self.pumps {
-            let operators =
-                pump.operators.iter().map(|operator| operator.save()).collect::<Result<_, _>>()?;
+            let operators = pump.dataflow.save()?;
             let name = pump.name.to_string();
             let fingerprint = self.fingerprint_of(&name);
             pumps.push(SavedPump { name, fingerprint, operators });
@@ -141,13 +140,11 @@ impl Application {
             let matching = saved.pumps.iter().find(|saved| {
                 saved.name == name
                     && saved.fingerprint == fingerprint
-                    && saved.operators.len() == pump.operators.len()
+                    && saved.operators.len() == pump.dataflow.len()
             });
             match matching {
                 Some(saved) => {
-                    for (operator, state) in pump.operators.iter_mut().zip(&saved.operators) {
-                        operator.restore(state)?;
-                    }
+                    pump.dataflow.restore(&saved.operators)?;
                     report.resumed.push(name);
                 }
                 None => report.started_afresh.push(name),

@@ -19,11 +19,11 @@ pub use settings::{ApplicationSettings, SwitchError, Switches};
 
 use crate::batch::Batch;
 use crate::expression::{CompileError, EvaluationContext};
-use crate::operators::{BuildSettings, Message, Operator, Outbox, RunContext, build};
+use crate::operators::{BuildSettings, Dataflow, Message, RunContext};
 use crate::row_error::{ErrorName, RowError, RowErrors};
 use arrow_array::{Array, BooleanArray};
 use merge::Merge;
-use millstream_sql::{ClockFunction, ExpressionKind, Node, NodeKind, Program, SqlType, StreamId};
+use millstream_sql::{ClockFunction, ExpressionKind, Node, Program, SqlType, StreamId};
 use std::collections::VecDeque;
 use std::sync::Arc;
 
@@ -66,9 +66,8 @@ pub struct Application {
 
 struct RunningPump {
     name: Arc<str>,
-    source: StreamId,
     target: StreamId,
-    operators: Vec<Box<dyn Operator>>,
+    dataflow: Dataflow,
     /// Columns of the target that may not be NULL, with their names.
     not_null: Vec<(usize, String)>,
     target_types: Vec<SqlType>,
@@ -114,7 +113,7 @@ impl Application {
                 seed,
                 range_excludes_lower_bound: settings.switches.range_lower_bound_exclusive,
             };
-            let chain = build(&pump.query, build_settings)?;
+            let dataflow = Dataflow::new(&pump.query, build_settings)?;
             let target = &program.streams[pump.target.0];
             let not_null = target
                 .columns
@@ -124,9 +123,8 @@ impl Application {
                 .map(|(index, column)| (index, column.name.clone()));
             pumps.push(RunningPump {
                 name: Arc::from(pump.name.as_str()),
-                source: chain.source,
                 target: pump.target,
-                operators: chain.operators,
+                dataflow,
                 not_null: not_null.collect(),
                 target_types: target.columns.iter().map(|column| column.sql_type).collect(),
                 writer: writers[pump.target.0],
@@ -192,7 +190,7 @@ impl Application {
         let time = |rowtime| if self.settings.virtual_clock { rowtime } else { now };
         let whole = vec![Message::Rows(batch.clone()), Message::Bound(last)];
         self.run(input, whole, Readers::SingleRows(false), time(last));
-        if self.pumps.iter().any(|pump| pump.single_rows && pump.source == input) {
+        if self.pumps.iter().any(|pump| pump.single_rows && pump.dataflow.reads(input)) {
             for row in 0..batch.len() {
                 let rowtime = batch.rowtimes[row];
                 let now = if self.settings.virtual_clock { rowtime } else { now };
@@ -255,10 +253,10 @@ impl Application {
                     Readers::All => true,
                     Readers::SingleRows(wanted) => pump.single_rows == wanted,
                 };
-                if pump.source != stream || !takes_it {
+                if !takes_it || !pump.dataflow.reads(stream) {
                     continue;
                 }
-                let given = pump.run(&messages, evaluation, &mut self.errors);
+                let given = pump.run(stream, &messages, evaluation, &mut self.errors);
                 let released = self.streams[pump.target.0].merge.take(pump.writer, given);
                 if !released.is_empty() {
                     queue.push_back((pump.target, released, Readers::All));
@@ -271,22 +269,13 @@ impl Application {
 impl RunningPump {
     fn run(
         &mut self,
+        stream: StreamId,
         messages: &[Message],
         evaluation: EvaluationContext,
         errors: &mut Vec<ErrorRow>,
     ) -> Vec<Message> {
-        let mut messages = messages.to_vec();
         let mut context = RunContext { evaluation, pump: &self.name, errors };
-        for operator in &mut self.operators {
-            let mut outbox = Outbox::default();
-            for message in messages {
-                match message {
-                    Message::Rows(batch) => operator.rows(batch, &mut context, &mut outbox),
-                    Message::Bound(bound) => operator.bound(bound, &mut context, &mut outbox),
-                }
-            }
-            messages = outbox.messages;
-        }
+        let mut messages = self.dataflow.run(stream, messages, &mut context);
         if !self.not_null.is_empty() {
             for message in &mut messages {
                 if let Message::Rows(batch) = message {
@@ -335,8 +324,8 @@ fn need_single_rows(pumps: &mut [RunningPump], writers: &[usize]) {
         pump.single_rows |= writers[pump.target.0] > 1;
     }
     loop {
-        let sources: Vec<StreamId> =
-            pumps.iter().filter(|pump| pump.single_rows).map(|pump| pump.source).collect();
+        let single = pumps.iter().filter(|pump| pump.single_rows);
+        let sources: Vec<StreamId> = single.flat_map(|pump| pump.dataflow.sources()).collect();
         let mut changed = false;
         for pump in pumps.iter_mut().filter(|pump| !pump.single_rows && sources.contains(&pump.target)) {
             pump.single_rows = true;
@@ -348,26 +337,12 @@ fn need_single_rows(pumps: &mut [RunningPump], writers: &[usize]) {
     }
 }
 
-fn reads_row_clock(node: &Node) -> bool {
-    let asks = |expression: &millstream_sql::Expression| {
-        expression.any(&mut |e| e.kind == ExpressionKind::Clock(ClockFunction::RowTimestamp))
-    };
-    match &node.kind {
-        NodeKind::Source(_) => false,
-        NodeKind::Filter { input, predicate } => asks(predicate) || reads_row_clock(input),
-        NodeKind::Project { input, projection } => {
-            projection.expressions.iter().chain(&projection.rowtime).any(asks) || reads_row_clock(input)
-        }
-        NodeKind::Tumble { input, keys, aggregates, .. }
-        | NodeKind::Stagger { input, keys, aggregates, .. } => {
-            keys.iter().chain(aggregates.iter().filter_map(|call| call.argument.as_ref())).any(asks)
-                || reads_row_clock(input)
-        }
-        NodeKind::Slide { input, windows, calls } => {
-            windows.iter().flat_map(|window| &window.partition).any(asks)
-                || calls.iter().filter_map(|call| call.argument.as_ref()).any(asks)
-                || reads_row_clock(input)
-        }
-        NodeKind::TableFunction { input, .. } => reads_row_clock(input),
-    }
+fn reads_row_clock(query: &Node) -> bool {
+    let mut found = false;
+    query.walk(&mut |node| {
+        found |= node.expressions().iter().any(|expression| {
+            expression.any(&mut |e| e.kind == ExpressionKind::Clock(ClockFunction::RowTimestamp))
+        });
+    });
+    found
 }

@@ -4,6 +4,7 @@
 //! how the rows were cut into batches. A bound `b` says that no later row has a ROWTIME below `b`.
 
 mod count_distinct;
+mod dataflow;
 mod filter;
 mod forest;
 mod project;
@@ -15,8 +16,10 @@ mod tumble;
 use crate::application::ErrorRow;
 use crate::batch::Batch;
 use crate::expression::{CompileError, CompiledExpression, EvaluationContext};
-use millstream_sql::{Node, NodeKind, SqlType, StreamId, TableFunction};
+use millstream_sql::{Node, NodeKind, SqlType, TableFunction};
 use std::sync::Arc;
+
+pub(crate) use dataflow::Dataflow;
 
 /// What flows between operators.
 #[derive(Clone, Debug)]
@@ -85,52 +88,40 @@ pub(crate) struct BuildSettings {
     pub(crate) range_excludes_lower_bound: bool,
 }
 
-/// The operators of a query from its source up.
-pub(crate) struct Chain {
-    /// The stream that feeds the first of them.
-    pub(crate) source: StreamId,
-    pub(crate) operators: Vec<Box<dyn Operator>>,
+impl BuildSettings {
+    /// For the operators below one with these settings: each has generators of its own.
+    fn below(self) -> BuildSettings {
+        BuildSettings { seed: self.seed.wrapping_mul(0x9e37_79b9_7f4a_7c15).wrapping_add(1), ..self }
+    }
 }
 
-/// Builds the operators of a query.
-pub(crate) fn build(node: &Node, settings: BuildSettings) -> Result<Chain, CompileError> {
-    let (input, operator): (&Node, Box<dyn Operator>) = match &node.kind {
-        NodeKind::Source(source) => return Ok(Chain { source: *source, operators: Vec::new() }),
-        NodeKind::Filter { input, predicate } => {
-            (input, Box::new(filter::Filter::new(predicate, column_types(input))?))
+/// Builds the operator of a node that has one input.
+fn build_operator(
+    node: &Node,
+    input: &Node,
+    settings: BuildSettings,
+) -> Result<Box<dyn Operator>, CompileError> {
+    let types = column_types(input);
+    Ok(match &node.kind {
+        NodeKind::Source(_) => unreachable!("a source has no input"),
+        NodeKind::Filter { predicate, .. } => Box::new(filter::Filter::new(predicate, types)?),
+        NodeKind::Project { projection, .. } => Box::new(project::Project::new(projection, types)?),
+        NodeKind::Tumble { keys, driver, aggregates, .. } => {
+            Box::new(tumble::Tumble::new(keys, driver, aggregates, types)?)
         }
-        NodeKind::Project { input, projection } => {
-            (input, Box::new(project::Project::new(projection, column_types(input))?))
+        NodeKind::Stagger { keys, range, aggregates, .. } => {
+            Box::new(stagger::Stagger::new(keys, *range, aggregates, types)?)
         }
-        NodeKind::Tumble { input, keys, driver, aggregates } => {
-            (input, Box::new(tumble::Tumble::new(keys, driver, aggregates, column_types(input))?))
+        NodeKind::Slide { windows, calls, .. } => {
+            Box::new(slide::Slide::new(windows, calls, settings.range_excludes_lower_bound, types)?)
         }
-        NodeKind::Stagger { input, keys, range, aggregates } => {
-            (input, Box::new(stagger::Stagger::new(keys, *range, aggregates, column_types(input))?))
-        }
-        NodeKind::Slide { input, windows, calls } => {
-            let operator =
-                slide::Slide::new(windows, calls, settings.range_excludes_lower_bound, column_types(input))?;
-            (input, Box::new(operator))
-        }
-        NodeKind::TableFunction { input, function } => {
-            let operator: Box<dyn Operator> = match function {
-                TableFunction::CountDistinctItems { column, period } => {
-                    Box::new(count_distinct::CountDistinct::new(*column, *period, settings.seed))
-                }
-                TableFunction::RandomCutForest(call) => {
-                    Box::new(forest::Forest::new(call, input, settings.seed))
-                }
-            };
-            (input, operator)
-        }
-    };
-    // Each operator of a query has generators of its own.
-    let below =
-        BuildSettings { seed: settings.seed.wrapping_mul(0x9e37_79b9_7f4a_7c15).wrapping_add(1), ..settings };
-    let mut chain = build(input, below)?;
-    chain.operators.push(operator);
-    Ok(chain)
+        NodeKind::TableFunction { function, .. } => match function {
+            TableFunction::CountDistinctItems { column, period } => {
+                Box::new(count_distinct::CountDistinct::new(*column, *period, settings.seed))
+            }
+            TableFunction::RandomCutForest(call) => Box::new(forest::Forest::new(call, input, settings.seed)),
+        },
+    })
 }
 
 fn column_types(node: &Node) -> Vec<SqlType> {

@@ -348,13 +348,5 @@ fn assigned(source: Expression, target: SqlType) -> Expression {
 
 /// Whether the query reads the stream.
 fn reads(node: &Node, stream: StreamId) -> bool {
-    match &node.kind {
-        NodeKind::Source(id) => *id == stream,
-        NodeKind::Filter { input, .. }
-        | NodeKind::Project { input, .. }
-        | NodeKind::Tumble { input, .. }
-        | NodeKind::Stagger { input, .. }
-        | NodeKind::Slide { input, .. }
-        | NodeKind::TableFunction { input, .. } => reads(input, stream),
-    }
+    node.sources().contains(&stream)
 }

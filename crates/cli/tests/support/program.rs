@@ -72,14 +72,18 @@ impl Program {
     /// Starts it in a directory.
     pub fn start_in(directory: &Path, arguments: &[impl AsRef<OsStr>]) -> Program {
         let mut command = Command::new(env!("CARGO_BIN_EXE_millstream"));
+        command.args(arguments).current_dir(directory);
+        Program::start_command(command)
+    }
+
+    /// Starts a command that starts it.
+    pub fn start_command(mut command: Command) -> Program {
         for (name, _) in std::env::vars_os() {
             if name.to_string_lossy().starts_with("MILLSTREAM_") {
                 command.env_remove(name);
             }
         }
         let mut child = command
-            .args(arguments)
-            .current_dir(directory)
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())

@@ -49,6 +49,8 @@ pub(crate) enum Command {
     Test(TestArguments),
     /// Run an application over recorded data on a virtual clock, as fast as it goes.
     Replay(ReplayArguments),
+    /// Find an input schema for records of which only a sample is known.
+    Discover(DiscoverArguments),
     /// Say what is missing on this machine, and the line that mends it.
     Doctor(DoctorArguments),
     /// Measure one part, as a ratio to a yardstick measured in the same run.
@@ -66,6 +68,7 @@ impl Command {
             Command::Check(_)
             | Command::Test(_)
             | Command::Replay(_)
+            | Command::Discover(_)
             | Command::Doctor(_)
             | Command::Bench(_)
             | Command::Completions(_) => false,
@@ -242,6 +245,25 @@ pub(crate) struct ReplayArguments {
     #[arg(long, value_name = "NAME")]
     pub(crate) only: Vec<String>,
     /// One JSON object a line.
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+/// `discover`.
+#[derive(Args, Debug)]
+#[command(after_help = "Examples:
+  millstream discover orders.json
+  zcat clicks.csv.gz | millstream discover - --records 1000 --json
+
+It prints the section of a pipeline file: format, row path, columns with types and paths.")]
+pub(crate) struct DiscoverArguments {
+    /// Records, one a line, plain or gzip; - for standard input.
+    #[arg(value_name = "FILE")]
+    pub(crate) file: PathBuf,
+    /// How many records to look at.
+    #[arg(long, value_name = "NUMBER", default_value_t = 500, value_parser = clap::value_parser!(u32).range(1..=100_000))]
+    pub(crate) records: u32,
+    /// The schema and the sample's rows as one JSON object.
     #[arg(long)]
     pub(crate) json: bool,
 }

@@ -12,6 +12,7 @@
 //! | [`expression`] | [`CompiledExpression`]: a plan's expression, ready to run column by column |
 //! | `cast` | CAST and the implied conversions |
 //! | [`functions`] | the scalar functions, one file each, and their catalog |
+//! | [`discover`] | a schema for records of which only a sample is known |
 //! | [`formats`] | records of CSV, TSV and JSON in, CSV and JSON out |
 //! | `operators`, `windows`, `aggregates`, `grouping` | the operators of a plan and what they are made of |
 //! | [`application`] | [`Application`]: streams, pumps, errors, checkpoints |
@@ -30,6 +31,7 @@ pub mod bench;
 mod calendar;
 mod cast;
 mod datetime_text;
+pub mod discover;
 pub mod expression;
 pub mod formats;
 pub mod functions;

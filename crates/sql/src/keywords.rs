@@ -32,7 +32,7 @@ const SYSTEM_COLUMNS: [&str; 5] =
     ["ROWTIME", "APPROXIMATE_ARRIVAL_TIME", "PARTITION_KEY", "SEQUENCE_NUMBER", "SHARD_ID"];
 
 /// Whether `word` (upper case) may be a name only when quoted.
-pub(crate) fn is_reserved(word: &str) -> bool {
+pub fn is_reserved_word(word: &str) -> bool {
     static WORDS: OnceLock<HashSet<&'static str>> = OnceLock::new();
     WORDS.get_or_init(|| RESERVED.split_whitespace().collect()).contains(word)
 }

@@ -46,6 +46,7 @@ pub use expression::{
     RoundingDirection, TruthTest,
 };
 pub use interval::{IntervalQualifier, TimeUnit};
+pub use keywords::is_reserved_word;
 pub use plan::{
     AggregateCall, AggregateFunction, Column, Frame, GroupDriver, InputStream, Node, NodeKind, Output,
     Program, Projection, Pump, RandomCutForestCall, SlidingWindow, Stream, StreamId, TableFunction,

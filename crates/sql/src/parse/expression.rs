@@ -1,7 +1,7 @@
 //! Expressions, by precedence: OR, AND, NOT, comparisons, `+ - ||`, `* /`, signs, primaries.
 
 use super::{Parsed, Parser};
-use crate::keywords::{is_reserved, is_system_column};
+use crate::keywords::{is_reserved_word, is_system_column};
 use crate::lex::unescape_unicode;
 use crate::syntax::{
     BinaryOperator, Call, Expr, ExprKind, Name, PeriodPredicate, PeriodRelation, PeriodStrictness,
@@ -444,8 +444,10 @@ impl Parser<'_> {
                 }
                 self.node(ExprKind::Call(plain_call(name, Vec::new())), start.to(self.previous_span()), &[])
             }
-            word if self.is_symbol_ahead(1, "(") && (is_callable(word) || !is_reserved(word)) => self.call(),
-            word if is_reserved(word) && !is_system_column(word) => {
+            word if self.is_symbol_ahead(1, "(") && (is_callable(word) || !is_reserved_word(word)) => {
+                self.call()
+            }
+            word if is_reserved_word(word) && !is_system_column(word) => {
                 let mistake = self.unexpected("an expression");
                 Err(mistake.with_hint(format!("a column of that name must be quoted: \"{word}\"")))
             }

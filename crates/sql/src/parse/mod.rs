@@ -9,7 +9,7 @@ mod statement;
 mod types;
 mod window;
 
-use crate::keywords::{is_reserved, is_system_column};
+use crate::keywords::{is_reserved_word, is_system_column};
 use crate::limits::{MAX_EXPRESSION_HEIGHT, MAX_NESTING};
 use crate::syntax::{Expr, ExprKind, Name, ObjectName, Statement};
 use crate::token::{Token, TokenKind};
@@ -184,7 +184,7 @@ impl Parser<'_> {
             }
             // Here the next statement begins, and this one has not ended.
             TokenKind::Word(value) if value == "CREATE" => Err(self.unexpected(what)),
-            TokenKind::Word(value) if is_reserved(&value) => {
+            TokenKind::Word(value) if is_reserved_word(&value) => {
                 let message = format!("{value} is a reserved word and cannot be {what}");
                 Err(Diagnostic::error(token.span, message).with_hint(format!("quote it: \"{value}\"")))
             }

@@ -1,7 +1,7 @@
 //! Queries: SELECT, VALUES, set operators, FROM.
 
 use super::{Parsed, Parser};
-use crate::keywords::is_reserved;
+use crate::keywords::is_reserved_word;
 use crate::syntax::{
     FunctionArgument, GroupBy, Join, JoinCondition, JoinKind, Name, OrderBy, Query, QueryBody, Select,
     SelectItem, SetOperator, SortKey, TableAlias, TableReference,
@@ -185,7 +185,7 @@ impl Parser<'_> {
         match &self.peek().kind {
             TokenKind::QuotedName(_) => true,
             TokenKind::Word(word) => {
-                !(is_reserved(word) || word == "WINDOWED" && self.is_word_ahead(1, "BY"))
+                !(is_reserved_word(word) || word == "WINDOWED" && self.is_word_ahead(1, "BY"))
             }
             _ => false,
         }

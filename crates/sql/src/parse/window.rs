@@ -24,7 +24,9 @@ impl Parser<'_> {
         let start = self.expect_symbol("(")?;
         let base = match &self.peek().kind {
             TokenKind::QuotedName(_) => Some(self.name("a window name")?),
-            TokenKind::Word(word) if !crate::keywords::is_reserved(word) => Some(self.name("a window name")?),
+            TokenKind::Word(word) if !crate::keywords::is_reserved_word(word) => {
+                Some(self.name("a window name")?)
+            }
             _ => None,
         };
         let mut partition_by = Vec::new();

@@ -1,0 +1,215 @@
+//! Columns of JSON documents: members, members of members two levels deep, and members of the elements of one array.
+
+use super::column_name::{column_name, unused};
+use super::column_type::{ColumnType, Seen};
+use super::document::Document;
+use super::{DiscoverError, Discovered};
+use crate::formats::{InputColumn, InputSchema, RecordFormat};
+
+/// Objects in objects that become columns of their own.
+const NESTED_LEVELS: usize = 2;
+
+/// A column that is forming.
+struct Column {
+    /// The last name of its path.
+    source_name: String,
+    path: Path,
+    column_type: ColumnType,
+}
+
+/// Where a column's value is.
+#[derive(Clone, Debug, PartialEq)]
+enum Path {
+    /// Names from the row down.
+    Member(Vec<String>),
+    /// The same, to an array that is kept whole.
+    WholeArray(Vec<String>),
+    /// Names to the flattened array, then the member of its elements.
+    OfElement(Vec<String>, String),
+}
+
+pub(super) fn discover(documents: &[Document]) -> Result<Discovered, DiscoverError> {
+    let (record_row_path, rows) = rows_of(documents);
+    let mut columns: Vec<Column> = Vec::new();
+    let flattened = rows.iter().find_map(|row| first_array_of_objects(row, &mut Vec::new(), 0));
+    for row in &rows {
+        visit(row, &mut Vec::new(), flattened.as_deref(), &mut columns);
+    }
+    let mut names = Vec::new();
+    for (position, column) in columns.iter().enumerate() {
+        let name = unused(column_name(&column.source_name, position), &names);
+        names.push(name);
+    }
+    let input_columns = columns.iter().zip(&names).map(|(column, name)| InputColumn {
+        name: name.clone(),
+        sql_type: column.column_type.sql_type(),
+        mapping: Some(column.path.mapping()),
+    });
+    let schema =
+        InputSchema { format: RecordFormat::Json { record_row_path }, columns: input_columns.collect() };
+    let rows = rows.iter().flat_map(|row| parsed(row, flattened.as_deref(), &columns)).collect();
+    Ok(Discovered { schema, has_header: false, rows })
+}
+
+/// The path of rows, and the rows: the document, the elements of a document that is an array, or those of an object's
+/// only member when that is an array of objects.
+fn rows_of(documents: &[Document]) -> (String, Vec<&Document>) {
+    let all: Option<Vec<&Vec<Document>>> = documents.iter().map(objects_in_array).collect();
+    if let Some(arrays) = all {
+        return ("$[0:]".to_owned(), arrays.into_iter().flatten().collect());
+    }
+    let all: Option<Vec<(&str, &Vec<Document>)>> = documents.iter().map(envelope).collect();
+    match all {
+        Some(envelopes)
+            if is_path_name(envelopes[0].0) && envelopes.iter().all(|one| one.0 == envelopes[0].0) =>
+        {
+            (format!("$.{}[0:]", envelopes[0].0), envelopes.iter().flat_map(|one| one.1).collect())
+        }
+        _ => ("$".to_owned(), documents.iter().collect()),
+    }
+}
+
+/// The elements of an array that holds objects and nothing else.
+fn objects_in_array(document: &Document) -> Option<&Vec<Document>> {
+    match document {
+        Document::Array(elements) if !elements.is_empty() && elements.iter().all(is_object) => Some(elements),
+        _ => None,
+    }
+}
+
+/// The only member of an object, when it is such an array.
+fn envelope(document: &Document) -> Option<(&str, &Vec<Document>)> {
+    match document {
+        Document::Object(members) if members.len() == 1 => {
+            let (name, value) = &members[0];
+            Some((name.as_str(), objects_in_array(value)?))
+        }
+        _ => None,
+    }
+}
+
+fn is_object(document: &Document) -> bool {
+    matches!(document, Document::Object(_))
+}
+
+/// A path ends a name at a dot or a bracket, and holds no blanks.
+fn is_path_name(name: &str) -> bool {
+    !name.is_empty() && !name.contains(|c: char| c == '.' || c == '[' || c.is_whitespace())
+}
+
+/// The way to the first array whose elements are objects.
+fn first_array_of_objects(value: &Document, way: &mut Vec<String>, level: usize) -> Option<Vec<String>> {
+    let Document::Object(members) = value else { return None };
+    for (name, member) in members.iter().filter(|(name, _)| is_path_name(name)) {
+        way.push(name.clone());
+        let found = match member {
+            Document::Array(elements) if !elements.is_empty() && elements.iter().all(is_object) => {
+                Some(way.clone())
+            }
+            Document::Object(_) if level < NESTED_LEVELS => first_array_of_objects(member, way, level + 1),
+            _ => None,
+        };
+        way.pop();
+        if found.is_some() {
+            return found;
+        }
+    }
+    None
+}
+
+/// Notes every member of a row.
+fn visit(value: &Document, way: &mut Vec<String>, flattened: Option<&[String]>, columns: &mut Vec<Column>) {
+    let Document::Object(members) = value else { return };
+    // A name that no path can hold is left out, as no mapping could reach it.
+    for (name, member) in members.iter().filter(|(name, _)| is_path_name(name)) {
+        way.push(name.clone());
+        match member {
+            Document::Object(inner) if way.len() <= NESTED_LEVELS && !inner.is_empty() => {
+                visit(member, way, flattened, columns);
+            }
+            Document::Array(elements) if flattened == Some(way.as_slice()) => {
+                for element in elements {
+                    let Document::Object(inner) = element else { continue };
+                    for (name, value) in inner.iter().filter(|(name, _)| is_path_name(name)) {
+                        note(Path::OfElement(way.clone(), name.clone()), name, value, columns);
+                    }
+                }
+            }
+            Document::Array(_) => note(Path::WholeArray(way.clone()), name, member, columns),
+            _ => note(Path::Member(way.clone()), name, member, columns),
+        }
+        way.pop();
+    }
+}
+
+fn note(path: Path, name: &str, value: &Document, columns: &mut Vec<Column>) {
+    // A member that is an array in one row and something else in another is one column.
+    let index = match columns.iter().position(|column| column.path.names() == path.names()) {
+        Some(index) => index,
+        None => {
+            let column_type = ColumnType::default();
+            columns.push(Column { source_name: name.to_owned(), path, column_type });
+            columns.len() - 1
+        }
+    };
+    let source;
+    let seen = match value {
+        Document::Null => Seen::Null,
+        Document::Boolean(_) => Seen::Boolean,
+        Document::Number(text) => Seen::Number(text),
+        Document::Text(text) => Seen::Text(text),
+        Document::Array(_) | Document::Object(_) => {
+            source = value.source();
+            Seen::Source(&source)
+        }
+    };
+    columns[index].column_type.see(seen);
+}
+
+impl Path {
+    fn names(&self) -> Vec<&str> {
+        match self {
+            Path::Member(names) | Path::WholeArray(names) => names.iter().map(String::as_str).collect(),
+            Path::OfElement(names, member) => {
+                names.iter().map(String::as_str).chain([member.as_str()]).collect()
+            }
+        }
+    }
+
+    fn mapping(&self) -> String {
+        match self {
+            Path::Member(names) => format!("$.{}", names.join(".")),
+            Path::WholeArray(names) => format!("$.{}[0:]", names.join(".")),
+            Path::OfElement(names, member) => format!("$.{}[0:].{member}", names.join(".")),
+        }
+    }
+
+    fn value<'a>(&self, row: &'a Document, element: Option<&'a Document>) -> Option<&'a Document> {
+        match self {
+            Path::Member(names) | Path::WholeArray(names) => follow(row, names),
+            Path::OfElement(_, name) => member(element?, name),
+        }
+    }
+}
+
+fn member<'a>(value: &'a Document, name: &str) -> Option<&'a Document> {
+    match value {
+        Document::Object(members) => members.iter().find(|(known, _)| known == name).map(|(_, value)| value),
+        _ => None,
+    }
+}
+
+fn follow<'a>(row: &'a Document, names: &[String]) -> Option<&'a Document> {
+    names.iter().try_fold(row, |value, name| member(value, name))
+}
+
+/// A row as text: one for each element of the flattened array, at least one.
+fn parsed(row: &Document, flattened: Option<&[String]>, columns: &[Column]) -> Vec<Vec<String>> {
+    let elements: Vec<Option<&Document>> = match flattened.and_then(|way| follow(row, way)) {
+        Some(Document::Array(elements)) if !elements.is_empty() => elements.iter().map(Some).collect(),
+        _ => vec![None],
+    };
+    let text =
+        |column: &Column, element| column.path.value(row, element).map(Document::text).unwrap_or_default();
+    elements.into_iter().map(|element| columns.iter().map(|column| text(column, element)).collect()).collect()
+}

@@ -7,10 +7,11 @@ use std::time::Duration;
 use anyhow::Context;
 use bytes::Bytes;
 use indicatif::{ProgressBar, ProgressStyle};
-use millstream_control::pipeline::{CheckedApplication, Pipeline, check_sql, parse_input_stream};
+use millstream_control::pipeline::{
+    ApplicationSwitches, CheckedApplication, Pipeline, check_sql, parse_input_stream,
+};
 use millstream_control::producers::{LineSource, NextRecord, RecordSource};
 use millstream_control::replay::{Replay, ReplayedRow, Rowtimes, parse_instant};
-use millstream_engine::Switches;
 use millstream_engine::formats::{InputColumn, InputSchema, RecordFormat};
 
 use super::files::{has_extension, read_pipeline, read_text};
@@ -196,8 +197,9 @@ fn sql_application(arguments: &ReplayArguments) -> anyhow::Result<CheckedApplica
         name: arguments.app.display().to_string(),
         sql,
         program: checked.program,
-        input_stream: input.name,
+        input_streams: vec![input.name],
+        metadata: Vec::new(),
         schema,
-        switches: Switches::default(),
+        switches: ApplicationSwitches::default(),
     })
 }

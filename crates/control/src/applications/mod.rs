@@ -10,6 +10,7 @@
 //! |---|---|
 //! | `worker.rs` | the loop of one application, on a thread of its own |
 //! | `input.rs` | reading all shards of its source |
+//! | `intake.rs` | from raw records to rows of the input streams |
 //! | `preprocess.rs` | the function that every record goes through first |
 //! | `outputs.rs`, `output_queue.rs`, `destination.rs` | rows on their way out |
 //! | `error_stream.rs` | rows of `error_stream` |
@@ -22,6 +23,7 @@
 mod destination;
 mod error_stream;
 mod input;
+mod intake;
 mod output_queue;
 mod outputs;
 mod preprocess;
@@ -31,6 +33,7 @@ mod worker;
 pub(crate) use destination::Destination;
 pub(crate) use error_stream::ERROR_STREAM;
 pub(crate) use input::{LogInput, RawBatch, RawRecord};
+pub(crate) use intake::metadata_column;
 pub(crate) use outputs::OutputPlan;
 pub(crate) use preprocess::{Preprocessed, Preprocessor};
 pub(crate) use window_end::last_window_end;

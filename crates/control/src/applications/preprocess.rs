@@ -18,6 +18,7 @@ use millstream_streamlog::{StreamKey, StreamKind};
 use super::input::RawRecord;
 use crate::identifier::Identifiers;
 use crate::live::Live;
+use crate::pipeline::PreprocessorTimeUnit;
 use crate::resource_name::{application_arn, delivery_stream_arn, stream_arn};
 
 const FIRST_WAIT: Duration = Duration::from_millis(100);
@@ -40,6 +41,7 @@ pub(crate) struct Preprocessor {
     pub(crate) function: Arc<Invoker>,
     pub(crate) application: String,
     pub(crate) source: StreamKey,
+    pub(crate) time_unit: PreprocessorTimeUnit,
     pub(crate) identifiers: Identifiers,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) live: Arc<Live>,
@@ -76,19 +78,22 @@ impl Preprocessor {
         let name = self.source.name.as_str();
         let is_delivery = self.source.kind == StreamKind::Delivery;
         let records = records.iter().map(|record| {
-            let seconds = record.arrival.millis().div_euclid(1_000);
+            let arrival = match self.time_unit {
+                PreprocessorTimeUnit::Seconds => record.arrival.millis().div_euclid(1_000),
+                PreprocessorTimeUnit::Milliseconds => record.arrival.millis(),
+            };
             let mut asked = TransformRecord { data: record.data.clone(), ..TransformRecord::default() };
             if is_delivery {
                 asked.record_id = self.identifiers.uuid();
                 asked.kinesis_firehose_record_metadata =
-                    Some(DeliveryRecordMetadata { approximate_arrival_timestamp: seconds });
+                    Some(DeliveryRecordMetadata { approximate_arrival_timestamp: arrival });
             } else {
                 asked.record_id = format!("{}:{}", record.shard, record.sequence_number);
                 asked.kinesis_stream_record_metadata = Some(StreamRecordMetadata {
                     shard_id: record.shard.clone(),
                     partition_key: record.partition_key.clone(),
                     sequence_number: record.sequence_number.clone(),
-                    approximate_arrival_timestamp: seconds,
+                    approximate_arrival_timestamp: arrival,
                 });
             }
             asked

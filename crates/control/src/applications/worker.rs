@@ -5,19 +5,16 @@ use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
 
-use arrow_buffer::ScalarBuffer;
-use millstream_engine::formats::RecordParser;
-use millstream_engine::{Application, ApplicationSettings, Batch, ErrorName, ErrorRow};
+use millstream_engine::{Application, ApplicationSettings, ErrorRow};
 use millstream_host::Clock;
-use millstream_sql::StreamId;
 use millstream_streamlog::StreamKind;
 use tokio::runtime::Handle;
 use tokio::sync::{mpsc, oneshot};
 
 use super::input::{LogInput, RawBatch};
+use super::intake::Intake;
 use super::outputs::{OutputPlan, OutputServices, Outputs, WaitingRows};
 use super::preprocess::{Preprocessed, Preprocessor};
-use super::window_end::last_window_end;
 use super::{ApplicationStatus, Counters};
 use crate::catalog::{Catalog, StoredCheckpoint};
 use crate::consumers::BufferConsumers;
@@ -40,8 +37,10 @@ pub(crate) struct ApplicationComponents {
     pub(crate) checked: CheckedApplication,
     pub(crate) seed: u64,
     pub(crate) input: LogInput,
-    /// The checkpoint to go on from.
-    pub(crate) checkpoint: Option<StoredCheckpoint>,
+    /// The state to go on from; without it the application begins afresh.
+    pub(crate) engine_state: Option<Vec<u8>>,
+    /// Rows of the last run that wait for their destinations.
+    pub(crate) waiting_output: Option<Vec<u8>>,
     pub(crate) preprocessor: Option<Preprocessor>,
     pub(crate) outputs: Vec<OutputPlan>,
     pub(crate) clock: Arc<dyn Clock>,
@@ -139,8 +138,7 @@ struct Drain {
 struct Worker {
     name: String,
     application: Application,
-    input_stream: StreamId,
-    parser: RecordParser,
+    intake: Intake,
     input: LogInput,
     preprocessor: Option<Preprocessor>,
     outputs: Outputs,
@@ -150,10 +148,6 @@ struct Worker {
     live: Arc<Live>,
     counters: Arc<Counters>,
     drains: Vec<Drain>,
-    /// ROWTIME never decreases, whatever the clock does.
-    latest_rowtime: i64,
-    /// ROWTIME of the newest row; after a restore, the time of the state: windows may be open up to there.
-    newest_row: Option<i64>,
     checkpointed_at: i64,
     /// Rows or waiting output have changed since the last checkpoint.
     is_changed: bool,
@@ -161,7 +155,7 @@ struct Worker {
 
 impl Worker {
     fn new(components: ApplicationComponents, counters: Arc<Counters>) -> Result<Worker, StartError> {
-        let ApplicationComponents { checked, seed, input, checkpoint, preprocessor, outputs, .. } =
+        let ApplicationComponents { checked, seed, input, engine_state, preprocessor, outputs, .. } =
             components;
         let name = checked.name.clone();
         let now = components.clock.now().millis();
@@ -169,16 +163,18 @@ impl Worker {
             seed,
             query_started: now,
             virtual_clock: false,
-            switches: checked.switches,
+            switches: checked.switches.engine,
         };
-        let mut waiting = WaitingRows::new();
-        let mut application = match checkpoint {
+        let waiting: WaitingRows = match &components.waiting_output {
             Some(stored) => {
-                waiting = postcard::from_bytes(&stored.waiting_output)
-                    .map_err(|_| StartError::WaitingOutput { name: name.clone() })?;
-                let (application, report) =
-                    Application::restore(checked.program.clone(), settings, &stored.engine_state)
-                        .map_err(|error| StartError::Checkpoint { name: name.clone(), error })?;
+                postcard::from_bytes(stored).map_err(|_| StartError::WaitingOutput { name: name.clone() })?
+            }
+            None => WaitingRows::new(),
+        };
+        let mut application = match engine_state {
+            Some(stored) => {
+                let (application, report) = Application::restore(checked.program.clone(), settings, &stored)
+                    .map_err(|error| StartError::Checkpoint { name: name.clone(), error })?;
                 if !report.started_afresh.is_empty() {
                     tracing::warn!(
                         application = name,
@@ -200,14 +196,10 @@ impl Worker {
             runtime: components.runtime.clone(),
         };
         let outputs = Outputs::start(outputs, &mut application, waiting, &services);
-        let input_stream =
-            application.program().stream(&checked.input_stream).expect("the plan was made with this input");
-        let newest_row = application.latest(input_stream);
-        let latest_rowtime = newest_row.unwrap_or(i64::MIN);
+        let intake = Intake::new(&checked, &application);
         Ok(Worker {
             name,
-            input_stream,
-            parser: checked.schema.parser().expect("the schema was checked with the pipeline"),
+            intake,
             application,
             input,
             preprocessor,
@@ -218,8 +210,6 @@ impl Worker {
             live: components.live,
             counters,
             drains: Vec::new(),
-            latest_rowtime,
-            newest_row,
             checkpointed_at: now,
             is_changed: false,
         })
@@ -310,62 +300,27 @@ impl Worker {
     /// Gives records to the engine and takes what comes out.
     fn take(&mut self, batch: &RawBatch, preprocessed: Vec<Preprocessed>) {
         let now = self.clock.now().millis();
-        let rowtime = now.max(self.latest_rowtime);
-        let mut errors = Vec::new();
-        let mut dropped = 0;
-        // The parser counts the records that it is given.
-        let mut parsed_records = Vec::with_capacity(batch.records.len());
-        for (record, outcome) in batch.records.iter().zip(preprocessed) {
-            match outcome {
-                Preprocessed::Data(data) => {
-                    self.parser.parse(&data);
-                    parsed_records.push(data);
-                }
-                Preprocessed::Dropped => dropped += 1,
-                Preprocessed::Failed => {
-                    let message = "the preprocessing function answered ProcessingFailed";
-                    let name = ErrorName::FunctionError;
-                    errors.push(ErrorRow::of_record(name, message, &record.data, rowtime, now));
-                }
-            }
-        }
-        let parsed = self.parser.finish();
-        for error in &parsed.errors {
-            errors.push(ErrorRow::of_record(error.name, &error.message, &error.raw, rowtime, now));
-        }
-        let rows = parsed.row_to_record.len();
+        let taken = self.intake.take(&mut self.application, batch, preprocessed, now);
         self.counters.add(|status| {
             status.records_in += batch.records.len() as u64;
-            status.dropped_records += dropped;
-            status.rows_in += rows as u64;
+            status.dropped_records += taken.dropped;
+            status.rows_in += taken.rows;
         });
-        if rows > 0 {
-            let rowtimes = ScalarBuffer::from(vec![rowtime; rows]);
-            let pushed = self.application.push(self.input_stream, &Batch::new(rowtimes, parsed.columns), now);
-            match pushed {
-                Ok(()) => {
-                    self.latest_rowtime = rowtime;
-                    self.newest_row = Some(rowtime);
-                }
-                Err(error) => {
-                    let message = format!("{rows} row(s) were refused: {error}");
-                    self.live.problem(self.clock.now(), &self.name, message, rows as u64);
-                }
-            }
+        if let Some((rows, error)) = taken.refused {
+            let message = format!("{rows} row(s) were refused: {error}");
+            self.live.problem(self.clock.now(), &self.name, message, rows);
         }
         self.is_changed = true;
-        self.came_out(errors);
+        self.came_out(taken.errors);
     }
 
     /// Time goes on.
     fn bound(&mut self) {
         let now = self.clock.now().millis();
-        if now <= self.latest_rowtime {
-            return;
-        }
-        self.latest_rowtime = now;
-        if let Err(error) = self.application.bound(self.input_stream, now, now) {
-            self.live.problem(self.clock.now(), &self.name, error.to_string(), 1);
+        match self.intake.bound(&mut self.application, now) {
+            Ok(false) => return,
+            Ok(true) => {}
+            Err(error) => self.live.problem(self.clock.now(), &self.name, error.to_string(), 1),
         }
         self.came_out(Vec::new());
     }
@@ -427,19 +382,17 @@ impl Worker {
         }
         let positions = self.input.positions().to_vec();
         let longest = self.clock.now().plus(LONGEST_WINDOW_WAIT).millis();
-        let newest_row = self.newest_row;
         for drain in &mut self.drains {
             let is_taken = positions.iter().zip(&drain.ends).all(|(position, end)| position >= end);
             if is_taken && drain.closes_at.is_none() {
-                let end =
-                    newest_row.map(|row| last_window_end(self.application.program(), self.input_stream, row));
+                let end = self.intake.last_window_end(self.application.program());
                 drain.closes_at = Some(end.unwrap_or(i64::MIN).min(longest));
             }
         }
         if !self.outputs.are_empty() {
             return;
         }
-        let latest = self.latest_rowtime;
+        let latest = self.intake.latest();
         let is_done = |drain: &mut Drain| drain.closes_at.is_some_and(|closes_at| latest >= closes_at);
         let done: Vec<Drain> = self.drains.extract_if(.., is_done).collect();
         if !done.is_empty() {

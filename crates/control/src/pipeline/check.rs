@@ -2,18 +2,24 @@
 
 use std::ops::Range;
 
-use millstream_engine::Switches;
 use millstream_engine::formats::{InputColumn, InputSchema, RecordFormat};
 use millstream_sql::{Column, InputStream, Program, Severity, compile};
 use millstream_streamlog::StreamName;
 use toml::Spanned;
 
-use super::declarations::{ApplicationDeclaration, Builtin, Declarations, RecordFormatChoice};
+use super::declarations::{
+    ApplicationDeclaration, Builtin, Declarations, RecordFormatChoice, StartingPosition,
+};
+use super::metadata_column::MetadataColumn;
 use super::mistake::{Mistake, Mistakes};
 use super::schema_text::parse_columns;
 use super::similar_name::nearest;
+use super::switches::ApplicationSwitches;
 use super::{Pipeline, declarations};
 use crate::applications::ERROR_STREAM;
+
+/// Input streams of an application, at most.
+const MOST_INPUT_STREAMS: u32 = 64;
 
 /// Gives the text of a SQL file that a pipeline names.
 pub type SqlFiles<'a> = dyn Fn(&str) -> Result<String, String> + 'a;
@@ -27,12 +33,14 @@ pub struct CheckedApplication {
     pub sql: String,
     /// The plan.
     pub program: Program,
-    /// The input stream's name.
-    pub input_stream: String,
+    /// The names of the input streams, at least one.
+    pub input_streams: Vec<String>,
+    /// The columns of the input streams behind those of the schema.
+    pub metadata: Vec<MetadataColumn>,
     /// How records become rows.
     pub schema: InputSchema,
     /// Compatibility switches.
-    pub switches: Switches,
+    pub switches: ApplicationSwitches,
 }
 
 pub(super) fn parse(source_name: &str, text: &str, files: &SqlFiles<'_>) -> Result<Pipeline, Mistakes> {
@@ -328,14 +336,22 @@ impl Check<'_> {
                 self.reference(reference, names);
             }
         }
-        let mut switches = Switches::default();
+        let mut switches = ApplicationSwitches::default();
         for (name, value) in &declared.switches {
             if let Err(error) = switches.set(name, value.get_ref()) {
-                self.wrong(value.span(), error.to_string(), None);
+                self.wrong(value.span(), error, None);
             }
         }
-        let Some((schema, input_stream)) = self.schema(declared) else { return };
-        let Some((sql, program)) = self.program(declared, &input_stream) else { return };
+        if let Some(start) = &input.starting_position
+            && *start.get_ref() == StartingPosition::TrimHorizon
+            && input.delivery_stream.is_some()
+        {
+            let message = "trim-horizon is for streams: a delivery stream has no oldest record to go back to";
+            let hint = "leave starting_position out: the first run begins with what waits in its buffer";
+            self.wrong(start.span(), message, Some(hint.to_owned()));
+        }
+        let Some((schema, metadata, input_streams)) = self.schema(declared) else { return };
+        let Some((sql, program)) = self.program(declared, &input_streams) else { return };
         for output in &declared.outputs {
             self.exactly_one(
                 output.from.span(),
@@ -365,11 +381,22 @@ impl Check<'_> {
             }
         }
         let name = declared.name.get_ref().clone();
-        let input_stream = input_stream.name;
-        self.applications.push(CheckedApplication { name, sql, program, input_stream, schema, switches });
+        let input_streams = input_streams.into_iter().map(|stream| stream.name).collect();
+        self.applications.push(CheckedApplication {
+            name,
+            sql,
+            program,
+            input_streams,
+            metadata,
+            schema,
+            switches,
+        });
     }
 
-    fn schema(&mut self, declared: &ApplicationDeclaration) -> Option<(InputSchema, InputStream)> {
+    fn schema(
+        &mut self,
+        declared: &ApplicationDeclaration,
+    ) -> Option<(InputSchema, Vec<MetadataColumn>, Vec<InputStream>)> {
         let input = &declared.input;
         let columns = match parse_columns(input.columns.get_ref()) {
             Ok(columns) => columns,
@@ -395,17 +422,33 @@ impl Check<'_> {
             },
         };
         let is_json = input.format == RecordFormatChoice::Json;
-        let stream = InputStream {
-            name: format!("{}_001", input.name_prefix),
-            columns: columns
-                .iter()
-                .map(|(name, sql_type, _)| Column {
-                    name: name.clone(),
-                    sql_type: *sql_type,
-                    not_null: false,
-                })
-                .collect(),
+        let metadata = match &input.stream {
+            Some(_) => MetadataColumn::OF_STREAM.to_vec(),
+            None => MetadataColumn::OF_DELIVERY_STREAM.to_vec(),
         };
+        if let Some(column) =
+            metadata.iter().find(|column| columns.iter().any(|(name, ..)| name == column.name()))
+        {
+            let message =
+                format!("column \"{}\" has the name of a column that every input has", column.name());
+            self.wrong(input.columns.span(), message, Some("give it another name".to_owned()));
+            return None;
+        }
+        let stream_columns: Vec<Column> = columns
+            .iter()
+            .map(|(name, sql_type, _)| Column { name: name.clone(), sql_type: *sql_type, not_null: false })
+            .chain(metadata.iter().map(|column| column.column()))
+            .collect();
+        let parallelism = input.parallelism.as_ref().map_or(1, |parallelism| *parallelism.get_ref());
+        if !(1..=MOST_INPUT_STREAMS).contains(&parallelism) {
+            let span = input.parallelism.as_ref().map_or(declared.name.span(), Spanned::span);
+            self.wrong(span, format!("parallelism is 1 to {MOST_INPUT_STREAMS}"), None);
+            return None;
+        }
+        let streams = (1..=parallelism).map(|number| InputStream {
+            name: format!("{}_{number:03}", input.name_prefix),
+            columns: stream_columns.clone(),
+        });
         let columns = columns
             .into_iter()
             .map(|(name, sql_type, mapping)| {
@@ -418,14 +461,14 @@ impl Check<'_> {
             self.wrong(input.columns.span(), error.to_string(), None);
             return None;
         }
-        Some((schema, stream))
+        Some((schema, metadata, streams.collect()))
     }
 
     /// Compiles the SQL; its mistakes are shown where it stands.
     fn program(
         &mut self,
         declared: &ApplicationDeclaration,
-        input: &InputStream,
+        inputs: &[InputStream],
     ) -> Option<(String, Program)> {
         let (sql, name, text, offset);
         if let Some(inline) = &declared.sql {
@@ -454,7 +497,7 @@ impl Check<'_> {
         } else {
             return None;
         }
-        let compilation = compile(&sql, std::slice::from_ref(input), &millstream_engine::catalog());
+        let compilation = compile(&sql, inputs, &millstream_engine::catalog());
         for diagnostic in &compilation.diagnostics {
             let span = diagnostic.span.start as usize + offset..diagnostic.span.end as usize + offset;
             let mistake = Mistake::at(&name, &text, span, &diagnostic.message, diagnostic.hint.clone());

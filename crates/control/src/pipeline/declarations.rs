@@ -264,6 +264,12 @@ pub struct ApplicationInputDeclaration {
     /// The in-application stream is called this and `_001`.
     #[serde(default = "source_prefix")]
     pub name_prefix: String,
+    /// How many input streams there are (`_001`, `_002`, …); the shards are spread over them. 1 unless given.
+    #[serde(default)]
+    pub parallelism: Option<Spanned<u32>>,
+    /// Where reading begins; unless given, where the last run ended, and the first time at the oldest record.
+    #[serde(default)]
+    pub starting_position: Option<Spanned<StartingPosition>>,
     /// How records are written.
     #[serde(default)]
     pub format: RecordFormatChoice,
@@ -281,6 +287,18 @@ pub struct ApplicationInputDeclaration {
     pub record_row_path: Option<String>,
     /// `NAME TYPE, …`; for JSON with the path behind the type.
     pub columns: Spanned<String>,
+}
+
+/// Where an application begins to read when it is started.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum StartingPosition {
+    /// Behind the newest record; windows start empty.
+    Now,
+    /// At the oldest record; windows start empty. Streams only.
+    TrimHorizon,
+    /// Where it stopped, windows and all; behind the newest record when it never ran.
+    LastStoppedPoint,
 }
 
 /// How records are written.

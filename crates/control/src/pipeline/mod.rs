@@ -8,24 +8,28 @@
 mod check;
 mod declarations;
 mod durations;
+mod metadata_column;
 mod mistake;
 mod schema_text;
 mod similar_name;
 mod sql_file;
+mod switches;
 
 pub use check::{CheckedApplication, SqlFiles};
 pub use declarations::{
     AlarmDeclaration, ApplicationDeclaration, ApplicationInputDeclaration, ApplicationOutputDeclaration,
     BackupDeclaration, Builtin, Comparison, CompressionChoice, Declarations, DeliveryStreamDeclaration,
     EndpointDeclaration, FunctionDeclaration, InputDeclaration, MetricDeclaration, OutputFormatChoice,
-    RecordFormatChoice, Shown, SmtpDeclaration, SmtpSecurity, StatisticChoice, StreamDeclaration,
-    SubscriptionDeclaration, TopicDeclaration, TransformDeclaration,
+    RecordFormatChoice, Shown, SmtpDeclaration, SmtpSecurity, StartingPosition, StatisticChoice,
+    StreamDeclaration, SubscriptionDeclaration, TopicDeclaration, TransformDeclaration,
 };
 pub use durations::{ByteSize, Period};
+pub use metadata_column::MetadataColumn;
 pub use mistake::{Mistake, Mistakes};
 pub use schema_text::{SchemaTextError, parse_columns, parse_input_stream};
 pub use similar_name::nearest;
 pub use sql_file::{CheckedSql, check_sql};
+pub use switches::{ApplicationSwitches, PreprocessorTimeUnit};
 
 /// A checked pipeline.
 #[derive(Clone, Debug)]

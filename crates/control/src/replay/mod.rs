@@ -11,7 +11,7 @@ mod rowtime;
 
 use std::sync::Arc;
 
-use arrow_array::ArrayRef;
+use arrow_array::{ArrayRef, TimestampMillisecondArray};
 use arrow_buffer::ScalarBuffer;
 use bytes::Bytes;
 use millstream_engine::formats::{OutputColumn, OutputFormat, OutputWriter, RecordParser};
@@ -25,12 +25,12 @@ use millstream_streamlog::StreamKey;
 
 pub use rowtime::{RowtimeError, Rowtimes, parse_instant};
 
-use crate::applications::{Preprocessed, Preprocessor, RawRecord, last_window_end};
+use crate::applications::{Preprocessed, Preprocessor, RawRecord, last_window_end, metadata_column};
 use crate::connect::monitor_to_functions::MonitorServices;
 use crate::error::StartError;
 use crate::identifier::Identifiers;
 use crate::live::Live;
-use crate::pipeline::{CheckedApplication, Pipeline};
+use crate::pipeline::{CheckedApplication, MetadataColumn, Pipeline, PreprocessorTimeUnit};
 use crate::server::functions;
 
 /// Why a replay did not go on.
@@ -72,13 +72,16 @@ struct Watched {
 pub struct Replay {
     application: Application,
     parser: RecordParser,
-    input: StreamId,
+    /// The input streams; rows go to the first.
+    inputs: Vec<StreamId>,
+    metadata: Vec<MetadataColumn>,
     rowtimes: Rowtimes,
     preprocessor: Option<Preprocessor>,
     watched: Vec<Watched>,
     rows: Vec<ReplayedRow>,
     errors: Vec<ErrorRow>,
     latest: Option<i64>,
+    records_in: u64,
     rows_in: u64,
 }
 
@@ -93,11 +96,12 @@ impl Replay {
             seed,
             query_started: rowtimes.start(),
             virtual_clock: true,
-            switches: checked.switches,
+            switches: checked.switches.engine,
         };
         let mut application = Application::new(checked.program.clone(), settings)?;
         let program = application.program().clone();
-        let input = program.stream(&checked.input_stream).expect("the plan was made with this input");
+        let stream = |name: &String| program.stream(name).expect("the plan was made with these inputs");
+        let inputs = checked.input_streams.iter().map(stream).collect();
         let mut filled: Vec<StreamId> = program.pumps.iter().map(|pump| pump.target).collect();
         filled.sort_by_key(|stream| stream.0);
         filled.dedup();
@@ -114,13 +118,15 @@ impl Replay {
         Ok(Replay {
             application,
             parser: checked.schema.parser().expect("the schema was checked"),
-            input,
+            inputs,
+            metadata: checked.metadata.clone(),
             rowtimes,
             preprocessor: None,
             watched,
             rows: Vec::new(),
             errors: Vec::new(),
             latest: None,
+            records_in: 0,
             rows_in: 0,
         })
     }
@@ -154,6 +160,7 @@ impl Replay {
         self.preprocessor = Some(Preprocessor {
             function: Arc::clone(&functions[function.get_ref()]),
             application: application.to_owned(),
+            time_unit: PreprocessorTimeUnit::default(),
             source: StreamKey::data("replay".parse().expect("letters name a stream")),
             identifiers: Identifiers::new(Random::from_seed(0)),
             clock,
@@ -168,14 +175,24 @@ impl Replay {
     /// A row has no time, or the engine refuses the batch.
     pub async fn push(&mut self, records: Vec<Bytes>) -> Result<(), ReplayError> {
         let now = self.latest.unwrap_or(self.rowtimes.start());
-        for (record, outcome) in self.preprocess(records).await {
+        let raw: Vec<RawRecord> = records.into_iter().map(|data| self.raw_record(data, now)).collect();
+        let outcomes = match &self.preprocessor {
+            Some(preprocessor) => preprocessor.clone().run(&raw).await,
+            None => raw.iter().map(|record| Preprocessed::Data(record.data.clone())).collect(),
+        };
+        // The parser counts the records that it is given.
+        let mut parsed_records: Vec<&RawRecord> = Vec::with_capacity(raw.len());
+        for (record, outcome) in raw.iter().zip(outcomes) {
             match outcome {
-                Preprocessed::Data(data) => self.parser.parse(&data),
+                Preprocessed::Data(data) => {
+                    self.parser.parse(&data);
+                    parsed_records.push(record);
+                }
                 Preprocessed::Dropped => {}
                 Preprocessed::Failed => {
                     let message = "the preprocessing function answered ProcessingFailed";
-                    let error = ErrorRow::of_record(ErrorName::FunctionError, message, &record, now, now);
-                    self.errors.push(error);
+                    let name = ErrorName::FunctionError;
+                    self.errors.push(ErrorRow::of_record(name, message, &record.data, now, now));
                 }
             }
         }
@@ -188,38 +205,43 @@ impl Replay {
             return Ok(());
         }
         let rowtimes = self.rowtimes.of_rows(&parsed.columns, rows, self.latest)?;
-        let newest = rowtimes.last().copied().unwrap_or(now);
-        self.push_rows(rowtimes, parsed.columns, newest)?;
+        let records: Vec<&RawRecord> =
+            parsed.row_to_record.iter().map(|record| parsed_records[*record as usize]).collect();
+        let mut columns = parsed.columns;
+        for column in &self.metadata {
+            columns.push(match column {
+                // A recorded record arrives when its row does.
+                MetadataColumn::ApproximateArrivalTime => {
+                    Arc::new(TimestampMillisecondArray::from(rowtimes.clone())) as ArrayRef
+                }
+                column => metadata_column(*column, &records),
+            });
+        }
+        self.push_rows(rowtimes, columns)?;
         self.rows_in += rows as u64;
         Ok(())
     }
 
-    fn push_rows(
-        &mut self,
-        rowtimes: Vec<i64>,
-        columns: Vec<ArrayRef>,
-        newest: i64,
-    ) -> Result<(), ReplayError> {
-        self.application.push(self.input, &Batch::new(ScalarBuffer::from(rowtimes), columns), newest)?;
+    fn push_rows(&mut self, rowtimes: Vec<i64>, columns: Vec<ArrayRef>) -> Result<(), ReplayError> {
+        let newest = rowtimes.last().copied().expect("there are rows");
+        self.application.push(self.inputs[0], &Batch::new(ScalarBuffer::from(rowtimes), columns), newest)?;
+        for other in &self.inputs[1..] {
+            self.application.bound(*other, newest, newest)?;
+        }
         self.latest = Some(newest);
         self.collect();
         Ok(())
     }
 
-    async fn preprocess(&self, records: Vec<Bytes>) -> Vec<(Bytes, Preprocessed)> {
-        let Some(preprocessor) = &self.preprocessor else {
-            return records.into_iter().map(|record| (record.clone(), Preprocessed::Data(record))).collect();
-        };
-        let raw = records.iter().enumerate().map(|(number, data)| RawRecord {
+    fn raw_record(&mut self, data: Bytes, arrival: i64) -> RawRecord {
+        self.records_in += 1;
+        RawRecord {
             shard: "shardId-000000000000".to_owned(),
-            sequence_number: number.to_string(),
+            sequence_number: self.records_in.to_string(),
             partition_key: "replay".to_owned(),
-            arrival: Timestamp(self.latest.unwrap_or(self.rowtimes.start())),
-            data: data.clone(),
-        });
-        let raw: Vec<RawRecord> = raw.collect();
-        let outcomes = preprocessor.clone().run(&raw).await;
-        records.into_iter().zip(outcomes).collect()
+            arrival: Timestamp(arrival),
+            data,
+        }
     }
 
     /// Lets time go on until every window has closed.
@@ -228,8 +250,10 @@ impl Replay {
     /// The engine refuses.
     pub fn finish(&mut self) -> Result<(), ReplayError> {
         let Some(latest) = self.latest else { return Ok(()) };
-        let end = last_window_end(self.application.program(), self.input, latest);
-        self.application.bound(self.input, end, end)?;
+        let end = last_window_end(self.application.program(), self.inputs[0], latest);
+        for input in &self.inputs {
+            self.application.bound(*input, end, end)?;
+        }
         self.collect();
         Ok(())
     }

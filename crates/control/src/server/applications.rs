@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use millstream_engine::formats::OutputFormat;
 use millstream_host::Clock;
-use millstream_streamlog::{Log, StreamKind};
+use millstream_streamlog::{Log, StreamKey, StreamKind};
 use tokio::runtime::Handle;
 
 use super::functions::Functions;
@@ -19,6 +19,7 @@ use crate::identifier::Identifiers;
 use crate::live::Live;
 use crate::pipeline::{
     ApplicationDeclaration, ApplicationOutputDeclaration, CheckedApplication, OutputFormatChoice,
+    StartingPosition,
 };
 
 /// What applications share.
@@ -38,7 +39,8 @@ pub(super) struct PreparedApplication<'a> {
     declared: &'a ApplicationDeclaration,
     checked: &'a CheckedApplication,
     input: LogInput,
-    checkpoint: Option<StoredCheckpoint>,
+    engine_state: Option<Vec<u8>>,
+    waiting_output: Option<Vec<u8>>,
 }
 
 impl ApplicationServices<'_> {
@@ -53,35 +55,36 @@ impl ApplicationServices<'_> {
             (None, Some(name)) => data_key(name.get_ref()),
             (None, None) => unreachable!("the pipeline was checked"),
         };
-        let checkpoint = self.catalog.checkpoint(&checked.name)?;
-        let positions = match &checkpoint {
-            Some(stored) if stored.input == key.to_string() => stored.input_positions.clone(),
-            Some(stored) => {
-                tracing::warn!(
-                    application = checked.name,
-                    before = stored.input,
-                    now = %key,
-                    "the application reads another stream now, from its beginning"
-                );
-                Vec::new()
-            }
-            None => Vec::new(),
+        let stored = self.catalog.checkpoint(&checked.name)?;
+        let waiting_output = stored.as_ref().map(|stored| stored.waiting_output.clone());
+        let starting_position = declared.input.starting_position.as_ref().map(|position| *position.get_ref());
+        let start = start(starting_position, &checked.name, &key, stored);
+        let newest = || LogInput::new(Arc::clone(self.log), key.clone(), &[])?.ends();
+        let positions = match &start {
+            Start::Resumed { positions, .. } => positions.clone(),
+            Start::Oldest => Vec::new(),
+            Start::Newest => newest()?,
+        };
+        let engine_state = match start {
+            Start::Resumed { engine_state, .. } => Some(engine_state),
+            Start::Oldest | Start::Newest => None,
         };
         let input = LogInput::new(Arc::clone(self.log), key.clone(), &positions)?;
         if key.kind == StreamKind::Delivery {
             let position = input.positions().first().copied().unwrap_or(0);
             self.consumers.add_consumer(key.name.as_str(), &checked.name, position);
         }
-        Ok(PreparedApplication { declared, checked, input, checkpoint })
+        Ok(PreparedApplication { declared, checked, input, engine_state, waiting_output })
     }
 
     /// Starts it.
     pub(super) fn start(&self, prepared: PreparedApplication<'_>) -> Result<RunningApplication, StartError> {
-        let PreparedApplication { declared, checked, input, checkpoint } = prepared;
+        let PreparedApplication { declared, checked, input, engine_state, waiting_output } = prepared;
         let preprocessor = declared.input.preprocessor.as_ref().map(|function| Preprocessor {
             function: Arc::clone(&self.functions[function.get_ref()]),
             application: checked.name.clone(),
             source: input.key().clone(),
+            time_unit: checked.switches.preprocessor_time_unit,
             identifiers: self.identifiers.clone(),
             clock: Arc::clone(self.clock),
             live: Arc::clone(self.live),
@@ -90,7 +93,8 @@ impl ApplicationServices<'_> {
             checked: checked.clone(),
             seed: declared.seed,
             input,
-            checkpoint,
+            engine_state,
+            waiting_output,
             preprocessor,
             outputs: declared.outputs.iter().map(|output| self.output(checked, output)).collect(),
             clock: Arc::clone(self.clock),
@@ -114,10 +118,43 @@ impl ApplicationServices<'_> {
             (None, None, None) => unreachable!("the pipeline was checked"),
         };
         let format = match declared.format {
-            // The service writes nothing between records.
-            OutputFormatChoice::Json => OutputFormat::Json { newline: false },
+            OutputFormatChoice::Json => OutputFormat::Json { newline: checked.switches.json_newline },
             OutputFormatChoice::Csv => OutputFormat::Csv,
         };
         OutputPlan { from: declared.from.get_ref().clone(), format, destination, shown: declared.show }
+    }
+}
+
+/// Where an application begins.
+enum Start {
+    /// Where it stopped, with its state.
+    Resumed { positions: Vec<u64>, engine_state: Vec<u8> },
+    /// At the oldest record, afresh.
+    Oldest,
+    /// Behind the newest record, afresh.
+    Newest,
+}
+
+fn start(
+    wanted: Option<StartingPosition>,
+    application: &str,
+    source: &StreamKey,
+    stored: Option<StoredCheckpoint>,
+) -> Start {
+    let first = match wanted {
+        Some(StartingPosition::Now) => return Start::Newest,
+        Some(StartingPosition::TrimHorizon) => return Start::Oldest,
+        Some(StartingPosition::LastStoppedPoint) => Start::Newest,
+        None => Start::Oldest,
+    };
+    match stored {
+        None => first,
+        Some(stored) if stored.input == source.to_string() => {
+            Start::Resumed { positions: stored.input_positions, engine_state: stored.engine_state }
+        }
+        Some(stored) => {
+            tracing::warn!(application, before = stored.input, now = %source, "the application reads another source now");
+            Start::Resumed { positions: Vec::new(), engine_state: stored.engine_state }
+        }
     }
 }

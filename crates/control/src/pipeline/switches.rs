@@ -1,0 +1,73 @@
+//! Compatibility switches of an application: those of the engine, and those of its inputs and outputs.
+
+use millstream_engine::Switches;
+
+/// Names of the switches here, for messages.
+const OWN: &str = "json_newline (true, false) and preprocessor_time_unit (seconds, milliseconds)";
+
+/// All of them.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct ApplicationSwitches {
+    /// Those of the SQL.
+    pub engine: Switches,
+    /// A newline after each JSON object of an output; without it objects follow each other at once.
+    pub json_newline: bool,
+    /// How `approximateArrivalTimestamp` counts in events of the preprocessing function.
+    pub preprocessor_time_unit: PreprocessorTimeUnit,
+}
+
+/// Seconds or milliseconds since the epoch.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum PreprocessorTimeUnit {
+    /// As the documented sample has it.
+    #[default]
+    Seconds,
+    /// As client libraries read it.
+    Milliseconds,
+}
+
+impl ApplicationSwitches {
+    /// Sets a switch by name.
+    ///
+    /// # Errors
+    /// In words: there is no such switch or value.
+    pub fn set(&mut self, name: &str, value: &str) -> Result<(), String> {
+        let wrong = |expected: &str| format!("switch {name} is {expected}, not \"{value}\"");
+        match name {
+            "json_newline" => {
+                self.json_newline = value.parse().map_err(|_| wrong("true or false"))?;
+            }
+            "preprocessor_time_unit" => {
+                self.preprocessor_time_unit = match value {
+                    "seconds" => PreprocessorTimeUnit::Seconds,
+                    "milliseconds" => PreprocessorTimeUnit::Milliseconds,
+                    _ => return Err(wrong("seconds or milliseconds")),
+                };
+            }
+            _ => self.engine.set(name, value).map_err(|error| match error {
+                millstream_engine::SwitchError::Unknown(_) => {
+                    format!("{error}; for inputs and outputs {OWN}")
+                }
+                error => error.to_string(),
+            })?,
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn switches_are_set_by_name() {
+        let mut switches = ApplicationSwitches::default();
+        switches.set("json_newline", "true").unwrap();
+        switches.set("preprocessor_time_unit", "milliseconds").unwrap();
+        switches.set("range_lower_bound", "exclusive").unwrap();
+        assert!(switches.json_newline && switches.engine.range_lower_bound_exclusive);
+        assert_eq!(switches.preprocessor_time_unit, PreprocessorTimeUnit::Milliseconds);
+        assert!(switches.set("json_newline", "1").unwrap_err().contains("true or false"));
+        assert!(switches.set("no_such", "1").unwrap_err().contains("json_newline"));
+    }
+}

@@ -1,5 +1,7 @@
 //! Why a server cannot start.
 
+use std::path::PathBuf;
+
 use millstream_delivery::InvalidDelivery;
 use millstream_engine::{CheckpointError, CompileError};
 use millstream_streamlog::{OpenError, StreamError};
@@ -13,9 +15,20 @@ pub enum StartError {
     /// A directory could not be made.
     #[error(transparent)]
     Directory(#[from] DirectoryError),
-    /// The log could not be opened, perhaps because another process has it.
+    /// Another process has the directory.
+    #[error(
+        "data directory {} is in use by {holder}: stop that process, or choose another directory with --data-dir",
+        directory.display()
+    )]
+    InUse {
+        /// Which.
+        directory: PathBuf,
+        /// Who has it, as far as known.
+        holder: String,
+    },
+    /// The log could not be opened.
     #[error(transparent)]
-    Log(#[from] OpenError),
+    Log(OpenError),
     /// A stream could not be created.
     #[error(transparent)]
     Stream(#[from] StreamError),

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use millstream_delivery::{DeliveredObject, ObjectKind, Observer, Outcome, TransformedRecord};
+use millstream_functions::ScoreReviews;
 use millstream_host::{Clock, Timestamp};
 
 use crate::live::Live;
@@ -17,8 +18,8 @@ pub(crate) struct LiveDelivery {
     pub(crate) name: String,
     pub(crate) live: Arc<Live>,
     pub(crate) clock: Arc<dyn Clock>,
-    /// The records are reviews that `score-reviews` has rated.
-    pub(crate) is_rated: bool,
+    /// The records are reviews that this function rates.
+    pub(crate) scorer: Option<Arc<ScoreReviews>>,
     /// The columns of a raw record, when they are configured.
     pub(crate) columns: Option<Vec<String>>,
 }
@@ -66,7 +67,7 @@ impl Observer for LiveDelivery {
         let mut reason = None;
         for TransformedRecord { record, outcome } in records {
             match outcome {
-                Outcome::Ok(data) if self.is_rated => {
+                Outcome::Ok(data) if self.scorer.is_some() => {
                     if let Some(review) = self.review(&record.data, data, now) {
                         self.live.review(review);
                     }
@@ -78,7 +79,11 @@ impl Observer for LiveDelivery {
                 }
             }
         }
-        if let Some(reason) = reason {
+        if let Some(mut reason) = reason {
+            // The contract of a transform has no room for a reason; the function itself knows it.
+            if let Some(why) = self.scorer.as_ref().and_then(|scorer| scorer.statistics().newest_failure) {
+                reason = format!("{reason}: {why}");
+            }
             let message =
                 format!("{failed} record(s) went to the processing-failed objects; the newest: {reason}");
             self.live.problem(now, &self.name, message, failed);
@@ -97,7 +102,7 @@ mod tests {
             name: "reviews".to_owned(),
             live: Arc::new(Live::new()),
             clock: Arc::new(ManualClock::default()),
-            is_rated: true,
+            scorer: None,
             columns: columns.map(|columns| columns.iter().map(|&column| column.to_owned()).collect()),
         };
         let named = delivery(Some(&["review_id", "star_rating", "product_category", "review_body"]));

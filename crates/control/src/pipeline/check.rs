@@ -15,7 +15,7 @@ use super::mistake::{Mistake, Mistakes};
 use super::schema_text::parse_columns;
 use super::similar_name::nearest;
 use super::switches::ApplicationSwitches;
-use super::{Pipeline, declarations};
+use super::{Pipeline, circles, declarations};
 use crate::applications::ERROR_STREAM;
 
 /// Input streams of an application, at most.
@@ -236,6 +236,10 @@ impl Check<'_> {
                     self.wrong(input.name.span(), format!("{key} must be a number above 0"), None);
                 }
             }
+        }
+        if let Some(circle) = circles::find(declared) {
+            let message = format!("records would run in a circle for ever: {}", circle.way);
+            self.wrong(circle.span, message, Some("let the last one write to another stream".to_owned()));
         }
         for application in &declared.applications {
             self.application(application, &streams, &delivery_streams, &functions);

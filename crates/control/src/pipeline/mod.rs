@@ -6,6 +6,7 @@
 //! ```
 
 mod check;
+mod circles;
 mod declarations;
 mod durations;
 mod metadata_column;

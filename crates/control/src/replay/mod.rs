@@ -156,7 +156,7 @@ impl Replay {
         )
         .map_err(|error| StartError::Monitor(error.to_string()))?;
         let endpoints = functions::start_endpoints(&pipeline.declarations.endpoints)?;
-        let functions = functions::build(pipeline, &endpoints, &MonitorServices(monitor), &clock)?;
+        let (functions, _) = functions::build(pipeline, &endpoints, &MonitorServices(monitor), &clock)?;
         self.preprocessor = Some(Preprocessor {
             function: Arc::clone(&functions[function.get_ref()]),
             application: application.to_owned(),

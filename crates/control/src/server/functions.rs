@@ -28,6 +28,8 @@ const TIMEOUT: Duration = Duration::from_secs(60);
 pub(crate) type Endpoints = HashMap<String, Arc<ModelServer>>;
 /// Functions by name.
 pub(crate) type Functions = HashMap<String, Arc<Invoker>>;
+/// Those of them that rate reviews: they can say why one could not be rated.
+pub(crate) type Scorers = HashMap<String, Arc<ScoreReviews>>;
 
 /// Starts the endpoints; their models load meanwhile.
 pub(crate) fn start_endpoints(declared: &[EndpointDeclaration]) -> Result<Endpoints, StartError> {
@@ -67,11 +69,12 @@ pub(crate) fn build(
     endpoints: &Endpoints,
     services: &MonitorServices,
     clock: &Arc<dyn Clock>,
-) -> Result<Functions, StartError> {
+) -> Result<(Functions, Scorers), StartError> {
     let mut functions = Functions::new();
+    let mut scorers = Scorers::new();
     for declared in &pipeline.declarations.functions {
         let name = declared.name.get_ref().clone();
-        let function = function(pipeline, declared, endpoints, services, clock)
+        let function = function(pipeline, declared, endpoints, services, clock, &mut scorers)
             .map_err(|reason| StartError::Function { name: name.clone(), reason })?;
         let settings = InvokerSettings {
             timeout: declared.timeout.map_or(TIMEOUT, |timeout| timeout.0),
@@ -79,7 +82,7 @@ pub(crate) fn build(
         };
         functions.insert(name, Arc::new(Invoker::new(function, settings, Arc::clone(clock))));
     }
-    Ok(functions)
+    Ok((functions, scorers))
 }
 
 fn function(
@@ -88,6 +91,7 @@ fn function(
     endpoints: &Endpoints,
     services: &MonitorServices,
     clock: &Arc<dyn Clock>,
+    scorers: &mut Scorers,
 ) -> Result<Arc<dyn Function>, String> {
     let clock = Arc::clone(clock);
     match declared.builtin {
@@ -99,7 +103,9 @@ fn function(
             });
             let settings = ScoreReviewsSettings { layout, ..ScoreReviewsSettings::default() };
             let classifier = Arc::new(EndpointClassifier(Arc::clone(endpoint)));
-            Ok(Arc::new(ScoreReviews::new(settings, classifier)?))
+            let scorer = Arc::new(ScoreReviews::new(settings, classifier)?);
+            scorers.insert(declared.name.get_ref().clone(), Arc::clone(&scorer));
+            Ok(scorer)
         }
         Builtin::MetricFromAverage => {
             let name = declared.metric.as_ref().expect("the pipeline was checked").get_ref();

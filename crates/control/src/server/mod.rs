@@ -26,7 +26,7 @@ use std::time::Duration;
 use millstream_delivery::{Components, DeliveryHandle, DeliveryWorker, Positions, Transform};
 use millstream_host::{Clock, Random, Timestamp};
 use millstream_monitor::{Location, Monitor};
-use millstream_streamlog::{Log, LogSettings};
+use millstream_streamlog::{Log, LogSettings, OpenError};
 use parking_lot::Mutex;
 use tokio::runtime::Handle;
 use tokio::sync::watch;
@@ -114,7 +114,7 @@ impl Server {
         let live = Arc::new(Live::new());
         let endpoints = functions::start_endpoints(&pipeline.declarations.endpoints)?;
         let services = MonitorServices(monitor.clone());
-        let functions = functions::build(&pipeline, &endpoints, &services, &clock)?;
+        let (functions, scorers) = functions::build(&pipeline, &endpoints, &services, &clock)?;
         let consumers = Arc::new(BufferConsumers::new(Arc::clone(&log)));
 
         for declared in &pipeline.declarations.delivery_streams {
@@ -149,6 +149,7 @@ impl Server {
                 catalog: &catalog,
                 consumers: &consumers,
                 functions: &functions,
+                scorers: &scorers,
                 pipeline: &pipeline,
                 clock: &clock,
                 live: &live,
@@ -325,7 +326,13 @@ impl Opened {
     ) -> Result<Opened, StartError> {
         let directory = DataDirectory::create(&settings.data_directory)?;
         // The log holds the lock: nobody else has the other files open either.
-        let (log, report) = Log::open(&directory.log(), LogSettings::default(), Arc::clone(clock))?;
+        let opened = Log::open(&directory.log(), LogSettings::default(), Arc::clone(clock));
+        let (log, report) = opened.map_err(|error| match error {
+            OpenError::InUse { holder, .. } => {
+                StartError::InUse { directory: directory.root().to_owned(), holder }
+            }
+            error => StartError::Log(error),
+        })?;
         if let Some(torn) = &report.torn_tail {
             tracing::warn!(
                 ?torn,
@@ -352,6 +359,7 @@ struct DeliveryParts<'a> {
     catalog: &'a Catalog,
     consumers: &'a Arc<BufferConsumers>,
     functions: &'a functions::Functions,
+    scorers: &'a functions::Scorers,
     pipeline: &'a Pipeline,
     clock: &'a Arc<dyn Clock>,
     live: &'a Arc<Live>,
@@ -397,7 +405,7 @@ impl DeliveryParts<'_> {
                 name: name.clone(),
                 live: Arc::clone(self.live),
                 clock: Arc::clone(self.clock),
-                is_rated: rating.is_some(),
+                scorer: rating.and_then(|function| self.scorers.get(function.name.get_ref()).cloned()),
                 columns: rating.and_then(|function| function.columns.clone()),
             })),
         };

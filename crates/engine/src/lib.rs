@@ -12,6 +12,7 @@
 //! | [`expression`] | [`CompiledExpression`]: a plan's expression, ready to run column by column |
 //! | `cast` | CAST and the implied conversions |
 //! | [`functions`] | the scalar functions, one file each, and their catalog |
+//! | `log_parsers` | functions that take a text apart into a record, one file each |
 //! | [`discover`] | a schema for records of which only a sample is known |
 //! | [`formats`] | records of CSV, TSV and JSON in, CSV and JSON out |
 //! | `operators`, `windows`, `aggregates`, `grouping` | the operators of a plan and what they are made of |
@@ -37,6 +38,7 @@ pub mod formats;
 pub mod functions;
 pub mod golden;
 mod grouping;
+mod log_parsers;
 mod number_text;
 mod operators;
 pub mod row_error;
@@ -45,8 +47,8 @@ pub mod values;
 mod windows;
 
 pub use application::{
-    Application, ApplicationSettings, CheckpointError, ErrorRow, PushError, RestoreReport, SwitchError,
-    Switches,
+    Application, ApplicationSettings, CheckpointError, ErrorRow, PushError, RestoreReport, SWITCHES, Switch,
+    SwitchError, Switches,
 };
 pub use batch::{Batch, physical_type};
 pub use expression::{CompileError, CompiledExpression, Evaluated, EvaluationContext};

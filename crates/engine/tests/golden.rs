@@ -51,7 +51,7 @@ fn shown<'f>(failures: impl Iterator<Item = &'f Failure>) -> String {
 }
 
 /// Files that use what the front end still refuses with "not supported yet"; the list only ever gets shorter.
-const NOT_SUPPORTED_YET: [&str; 59] = [
+const NOT_SUPPORTED_YET: [&str; 44] = [
     "join/checkpoint",
     "join/cross_join",
     "join/equal_rowtimes",
@@ -65,17 +65,6 @@ const NOT_SUPPORTED_YET: [&str; 59] = [
     "join/rows_window",
     "join/using",
     "join/waits_for_the_slower_side",
-    "logparse/fast_regex",
-    "logparse/fast_regex_class",
-    "logparse/fixed_column_numbers",
-    "logparse/regex",
-    "logparse/regex_five_groups",
-    "logparse/sys_log",
-    "logparse/variable_column",
-    "logparse/variable_column_escape",
-    "logparse/variable_column_tab",
-    "logparse/w3c_common",
-    "logparse/w3c_referer",
     "ordering/distinct_per_day",
     "ordering/sort_by_aggregate",
     "ordering/sort_by_ordinal",
@@ -93,9 +82,6 @@ const NOT_SUPPORTED_YET: [&str; 59] = [
     "table_functions/hotspots_shape",
     "table_functions/top_k",
     "table_functions/top_k_by_position",
-    "udf/floor_30_minutes",
-    "udf/null_input",
-    "udf/overloads",
     "union/merge_by_rowtime",
     "union/same_stream_twice",
     "validation/accepted_distinct_rowtime",
@@ -110,7 +96,6 @@ const NOT_SUPPORTED_YET: [&str; 59] = [
     "validation/t_sort_without_rowtime",
     "validation/table_right_join",
     "validation/top_k_column",
-    "validation/udf_exact_types",
 ];
 
 #[test]

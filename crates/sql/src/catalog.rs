@@ -3,7 +3,7 @@
 use crate::{SqlType, Value};
 
 /// An argument of a call as the front end knows it before the program runs.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Argument {
     /// Its type; [`SqlType::Null`] for a bare NULL.
     pub sql_type: SqlType,
@@ -41,6 +41,20 @@ pub enum SignatureError {
     },
 }
 
+/// A field of the record that a log parser gives.
+#[derive(Clone, Debug, PartialEq)]
+pub struct RecordField {
+    /// Exact name.
+    pub name: String,
+    /// Its type.
+    pub sql_type: SqlType,
+    /// How a DATE, TIME or TIMESTAMP is written in the text, as a pattern of CHAR_TO_TIMESTAMP; the standard form when
+    /// absent.
+    pub format: Option<String>,
+    /// A field without a value is a row error.
+    pub not_null: bool,
+}
+
 /// The scalar functions that exist.
 ///
 /// Calls with syntax of their own arrive under these names: `SUBSTRING(s FROM p FOR n)` as `SUBSTRING_FROM(s, p, n)`
@@ -50,6 +64,13 @@ pub enum SignatureError {
 pub trait FunctionCatalog {
     /// Types a call of `name` (upper case) with these arguments; `None` when there is no such function.
     fn signature(&self, name: &str, arguments: &[Argument]) -> Option<Result<Signature, SignatureError>>;
+
+    /// The fields of the record that a call of `name` gives, for a function that takes a text apart: its first argument is
+    /// that text, the others are constants. `None` when there is no such function.
+    fn record(&self, name: &str, arguments: &[Argument]) -> Option<Result<Vec<RecordField>, SignatureError>> {
+        let _ = (name, arguments);
+        None
+    }
 
     /// The names of all functions, for hints.
     fn names(&self) -> Vec<&str>;

@@ -388,8 +388,13 @@ impl Expression {
 
     /// Calls `change` on this expression and on every operand below it.
     pub fn for_each_mut(&mut self, change: &mut dyn FnMut(&mut Expression)) {
-        use ExpressionKind as K;
         change(self);
+        self.for_each_operand_mut(&mut |operand| operand.for_each_mut(change));
+    }
+
+    /// Calls `change` on each direct operand.
+    pub fn for_each_operand_mut(&mut self, change: &mut dyn FnMut(&mut Expression)) {
+        use ExpressionKind as K;
         match &mut self.kind {
             K::Literal(_) | K::Column(_) | K::RowTime | K::Clock(_) => {}
             K::Cast { operand, .. }
@@ -399,7 +404,7 @@ impl Expression {
             | K::IsTruth { operand, .. }
             | K::RoundTo { operand, .. }
             | K::StepDatetime { operand, .. }
-            | K::Extract { operand, .. } => operand.for_each_mut(change),
+            | K::Extract { operand, .. } => change(operand),
             K::Arithmetic { left, right, .. }
             | K::DatetimeDifference { left, right }
             | K::IntervalSum { left, right, .. }
@@ -411,33 +416,31 @@ impl Expression {
             | K::DatetimeShift { datetime: left, interval: right, .. }
             | K::IntervalScale { interval: left, factor: right, .. }
             | K::StepNumber { operand: left, step: right } => {
-                left.for_each_mut(change);
-                right.for_each_mut(change);
+                change(left);
+                change(right);
             }
             K::InList { operand, list } => {
-                operand.for_each_mut(change);
-                list.iter_mut().for_each(|item| item.for_each_mut(change));
+                change(operand);
+                list.iter_mut().for_each(change);
             }
             K::Like { text, pattern, escape } | K::SimilarTo { text, pattern, escape } => {
-                text.for_each_mut(change);
-                pattern.for_each_mut(change);
+                change(text);
+                change(pattern);
                 if let Some(escape) = escape {
-                    escape.for_each_mut(change);
+                    change(escape);
                 }
             }
             K::Case { branches, otherwise } => {
                 for branch in branches {
-                    branch.condition.for_each_mut(change);
-                    branch.value.for_each_mut(change);
+                    change(&mut branch.condition);
+                    change(&mut branch.value);
                 }
                 if let Some(otherwise) = otherwise {
-                    otherwise.for_each_mut(change);
+                    change(otherwise);
                 }
             }
-            K::Coalesce(operands) => operands.iter_mut().for_each(|operand| operand.for_each_mut(change)),
-            K::Call { arguments, .. } => {
-                arguments.iter_mut().for_each(|argument| argument.for_each_mut(change))
-            }
+            K::Coalesce(operands) => operands.iter_mut().for_each(change),
+            K::Call { arguments, .. } => arguments.iter_mut().for_each(change),
         }
     }
 }

@@ -39,7 +39,7 @@ mod token;
 mod types;
 mod value;
 
-pub use catalog::{Argument, FunctionCatalog, Signature, SignatureError};
+pub use catalog::{Argument, FunctionCatalog, RecordField, Signature, SignatureError};
 pub use diagnostic::{Diagnostic, Severity};
 pub use expression::{
     ArithmeticOperator, CaseBranch, CastMode, ClockFunction, ComparisonOperator, Expression, ExpressionKind,
@@ -48,8 +48,8 @@ pub use expression::{
 pub use interval::{IntervalQualifier, TimeUnit};
 pub use keywords::is_reserved_word;
 pub use plan::{
-    AggregateCall, AggregateFunction, Column, Frame, GroupDriver, InputStream, Node, NodeKind, Output,
-    Program, Projection, Pump, RandomCutForestCall, SlidingWindow, Stream, StreamId, TableFunction,
+    AggregateCall, AggregateFunction, Column, Frame, GroupDriver, InputStream, LogParserCall, Node, NodeKind,
+    Output, Program, Projection, Pump, RandomCutForestCall, SlidingWindow, Stream, StreamId, TableFunction,
     WindowCall, WindowFunction,
 };
 pub use resolve::{Compilation, compile, compile_expression, parse_sql_type};

@@ -13,6 +13,12 @@ pub const MAX_NESTING: usize = 64;
 /// How many operators may stand above each other in one expression: `a + b + c` has two.
 pub const MAX_EXPRESSION_HEIGHT: usize = 200;
 
+/// How many operators a call of an application's own function may stand for, functions within functions counted out.
+pub const MAX_FUNCTION_OPERATORS: usize = 5_000;
+
+/// How many operators the query of a view may have, views within views counted out.
+pub const MAX_VIEW_OPERATORS: usize = 1_000;
+
 /// Most columns of a stream or a select list.
 pub const MAX_COLUMNS: usize = 1_000;
 

@@ -3,7 +3,7 @@
 //! A [`Program`] is a set of in-application streams and the pumps between them. Each pump is a tree of [`Node`]s;
 //! every node gives rows with a ROWTIME that never decreases, and says by bounds how far time has come.
 
-use crate::{Expression, SqlType, Value};
+use crate::{Argument, Expression, RecordField, SqlType, Value};
 use serde::{Deserialize, Serialize};
 
 /// A stream of the program, by its place in [`Program::streams`].
@@ -106,6 +106,7 @@ impl Node {
             | NodeKind::Tumble { input, .. }
             | NodeKind::Stagger { input, .. }
             | NodeKind::Slide { input, .. }
+            | NodeKind::ParseLog { input, .. }
             | NodeKind::TableFunction { input, .. } => vec![input],
         }
     }
@@ -119,6 +120,7 @@ impl Node {
             | NodeKind::Tumble { input, .. }
             | NodeKind::Stagger { input, .. }
             | NodeKind::Slide { input, .. }
+            | NodeKind::ParseLog { input, .. }
             | NodeKind::TableFunction { input, .. } => vec![input],
         }
     }
@@ -128,6 +130,7 @@ impl Node {
         match &self.kind {
             NodeKind::Source(_) | NodeKind::TableFunction { .. } => Vec::new(),
             NodeKind::Filter { predicate, .. } => vec![predicate],
+            NodeKind::ParseLog { call, .. } => vec![&call.text],
             NodeKind::Project { projection, .. } => {
                 projection.expressions.iter().chain(&projection.rowtime).collect()
             }
@@ -146,6 +149,7 @@ impl Node {
         match &mut self.kind {
             NodeKind::Source(_) | NodeKind::TableFunction { .. } => Vec::new(),
             NodeKind::Filter { predicate, .. } => vec![predicate],
+            NodeKind::ParseLog { call, .. } => vec![&mut call.text],
             NodeKind::Project { projection, .. } => {
                 projection.expressions.iter_mut().chain(&mut projection.rowtime).collect()
             }
@@ -187,10 +191,30 @@ impl Node {
 /// A column that a node gives.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Output {
-    /// Exact name.
+    /// Exact name. A field of a record column has a name of its own kind: see [`Output::record_field`].
     pub name: String,
     /// Its type.
     pub sql_type: SqlType,
+}
+
+/// Stands between the names of a record column and of its field: no name can hold it.
+const FIELD_SEPARATOR: char = '\u{1f}';
+
+impl Output {
+    /// The column that holds a field of a record column. A record is nothing but its fields, side by side.
+    pub(crate) fn of_field(record: &str, field: &str, sql_type: SqlType) -> Output {
+        Output { name: format!("{record}{FIELD_SEPARATOR}{field}"), sql_type }
+    }
+
+    /// The names of the record column and of its field, for a field of a record.
+    pub fn record_field(&self) -> Option<(&str, &str)> {
+        self.name.split_once(FIELD_SEPARATOR)
+    }
+
+    /// The name as an author writes it.
+    pub(crate) fn shown_name(&self) -> String {
+        self.name.replace(FIELD_SEPARATOR, ".")
+    }
 }
 
 /// The operators.
@@ -245,6 +269,13 @@ pub enum NodeKind {
         /// What is computed over them.
         calls: Vec<WindowCall>,
     },
+    /// For each row its own columns, then the fields of the record that a log parser makes of a text.
+    ParseLog {
+        /// Where the rows come from.
+        input: Box<Node>,
+        /// The parser with its parameters.
+        call: LogParserCall,
+    },
     /// `TABLE(function(CURSOR(input), …))`.
     TableFunction {
         /// The cursor.
@@ -252,6 +283,19 @@ pub enum NodeKind {
         /// Which, with its parameters.
         function: TableFunction,
     },
+}
+
+/// A call of a log parser: a function of the catalog that takes a text apart.
+#[derive(Clone, Debug, PartialEq)]
+pub struct LogParserCall {
+    /// Upper case, as in the catalog.
+    pub function: String,
+    /// The text, over the input.
+    pub text: Expression,
+    /// All arguments as the catalog has seen them.
+    pub arguments: Vec<Argument>,
+    /// What it gives. A text that does not match gives NULL in every field, or no row at all under a switch.
+    pub fields: Vec<RecordField>,
 }
 
 /// What a projection computes.

@@ -31,6 +31,14 @@ pub(crate) enum Statement {
         stopped: bool,
         insert: Box<Insert>,
     },
+    CreateFunction(Box<FunctionDefinition>),
+    /// A query under a name.
+    CreateView {
+        or_replace: bool,
+        name: ObjectName,
+        columns: Option<Vec<Name>>,
+        query: Box<Query>,
+    },
     AlterPump {
         name: ObjectName,
         start: bool,
@@ -65,6 +73,23 @@ pub(crate) enum Statement {
 pub(crate) enum DropKind {
     Stream,
     Pump,
+    Function,
+    View,
+}
+
+/// CREATE FUNCTION.
+#[derive(Clone, Debug)]
+pub(crate) struct FunctionDefinition {
+    pub(crate) or_replace: bool,
+    pub(crate) name: ObjectName,
+    pub(crate) parameters: Vec<(Name, SqlType)>,
+    pub(crate) returns: SqlType,
+    pub(crate) specific: Option<Name>,
+    /// RETURNS NULL ON NULL INPUT.
+    pub(crate) null_on_null: bool,
+    /// Where READS SQL DATA or MODIFIES SQL DATA stands.
+    pub(crate) uses_data: Option<Span>,
+    pub(crate) body: Expr,
 }
 
 /// A column of CREATE STREAM.

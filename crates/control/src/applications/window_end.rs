@@ -23,9 +23,10 @@ pub(crate) fn last_window_end(program: &Program, input: StreamId, rowtime: i64) 
 fn through(node: &Node, times: &[Option<i64>]) -> Option<i64> {
     match &node.kind {
         NodeKind::Source(stream) => times.get(stream.0).copied().flatten(),
-        NodeKind::Filter { input, .. } | NodeKind::Project { input, .. } | NodeKind::Slide { input, .. } => {
-            through(input, times)
-        }
+        NodeKind::Filter { input, .. }
+        | NodeKind::Project { input, .. }
+        | NodeKind::Slide { input, .. }
+        | NodeKind::ParseLog { input, .. } => through(input, times),
         NodeKind::Tumble { input, driver, .. } => {
             let time = through(input, times)?;
             match driver {

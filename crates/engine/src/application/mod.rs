@@ -15,7 +15,7 @@ mod settings;
 
 pub use checkpoint::{CheckpointError, RestoreReport};
 pub use error_row::ErrorRow;
-pub use settings::{ApplicationSettings, SwitchError, Switches};
+pub use settings::{ApplicationSettings, SWITCHES, Switch, SwitchError, Switches};
 
 use crate::batch::Batch;
 use crate::expression::{CompileError, EvaluationContext};
@@ -112,6 +112,7 @@ impl Application {
             let build_settings = BuildSettings {
                 seed,
                 range_excludes_lower_bound: settings.switches.range_lower_bound_exclusive,
+                unmatched_logs_dropped: settings.switches.unmatched_logs_dropped,
             };
             let dataflow = Dataflow::new(&pump.query, build_settings)?;
             let target = &program.streams[pump.target.0];

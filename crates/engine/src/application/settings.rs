@@ -20,24 +20,67 @@ pub struct Switches {
     pub range_lower_bound_exclusive: bool,
     /// `pump_stopped_autostart true`: pumps declared STOPPED start, too.
     pub pump_stopped_autostart: bool,
+    /// `log_parse_no_match no_row`: a text that a log parser does not match gives no row; otherwise its fields are NULL.
+    pub unmatched_logs_dropped: bool,
 }
+
+/// A switch as a user sets it. The first value is the default.
+#[derive(Debug)]
+pub struct Switch {
+    /// What `set` calls it.
+    pub name: &'static str,
+    /// What it says when left alone, and what it says when set.
+    pub values: [&'static str; 2],
+    /// What it is about.
+    pub about: &'static str,
+    place: fn(&mut Switches) -> &mut bool,
+}
+
+/// All switches.
+pub const SWITCHES: &[Switch] = &[
+    Switch {
+        name: "range_lower_bound",
+        values: ["inclusive", "exclusive"],
+        about: "whether a RANGE window holds the rows exactly at its lower end",
+        place: |switches| &mut switches.range_lower_bound_exclusive,
+    },
+    Switch {
+        name: "pump_stopped_autostart",
+        values: ["false", "true"],
+        about: "whether pumps declared STOPPED start with the application",
+        place: |switches| &mut switches.pump_stopped_autostart,
+    },
+    Switch {
+        name: "log_parse_no_match",
+        values: ["null", "no_row"],
+        about: "whether a text that a log parser does not match gives a row of NULLs or no row",
+        place: |switches| &mut switches.unmatched_logs_dropped,
+    },
+];
 
 /// A switch that does not exist, or has no such value.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum SwitchError {
     /// No such switch.
-    #[error("there is no switch \"{0}\"; there are range_lower_bound and pump_stopped_autostart")]
+    #[error("there is no switch \"{0}\"; there are {known}", known = names())]
     Unknown(String),
     /// No such value.
-    #[error("switch {switch} is {expected}, not \"{found}\"")]
+    #[error("switch {switch} is {first} or {second}, not \"{found}\"")]
     Value {
         /// The switch.
         switch: &'static str,
-        /// What it takes.
-        expected: &'static str,
+        /// What it takes: the default.
+        first: &'static str,
+        /// What it takes besides.
+        second: &'static str,
         /// What was given.
         found: String,
     },
+}
+
+fn names() -> String {
+    let names: Vec<&str> = SWITCHES.iter().map(|switch| switch.name).collect();
+    names.join(", ")
 }
 
 impl Switches {
@@ -46,29 +89,20 @@ impl Switches {
     /// # Errors
     /// When there is no such switch or value.
     pub fn set(&mut self, name: &str, value: &str) -> Result<(), SwitchError> {
-        match name {
-            "range_lower_bound" => {
-                self.range_lower_bound_exclusive = match value {
-                    "inclusive" => false,
-                    "exclusive" => true,
-                    found => {
-                        let (switch, expected) = ("range_lower_bound", "inclusive or exclusive");
-                        return Err(SwitchError::Value { switch, expected, found: found.to_owned() });
-                    }
-                };
+        let Some(switch) = SWITCHES.iter().find(|switch| switch.name == name) else {
+            return Err(SwitchError::Unknown(name.to_owned()));
+        };
+        match switch.values.iter().position(|known| *known == value) {
+            Some(chosen) => {
+                *(switch.place)(self) = chosen == 1;
+                Ok(())
             }
-            "pump_stopped_autostart" => {
-                self.pump_stopped_autostart = match value {
-                    "false" => false,
-                    "true" => true,
-                    found => {
-                        let (switch, expected) = ("pump_stopped_autostart", "true or false");
-                        return Err(SwitchError::Value { switch, expected, found: found.to_owned() });
-                    }
-                };
-            }
-            other => return Err(SwitchError::Unknown(other.to_owned())),
+            None => Err(SwitchError::Value {
+                switch: switch.name,
+                first: switch.values[0],
+                second: switch.values[1],
+                found: value.to_owned(),
+            }),
         }
-        Ok(())
     }
 }

@@ -21,10 +21,11 @@ mod unix_time;
 
 use crate::expression::CompileError;
 use crate::expression::datum::{Arguments, Kernel};
+use crate::log_parsers;
 use crate::row_error::{RowError, RowErrors};
 use crate::text_builder::TextBuilder;
 use arrow_array::{ArrayRef, StringArray};
-use millstream_sql::{Argument, FunctionCatalog, Signature, SignatureError, SqlType, Value};
+use millstream_sql::{Argument, FunctionCatalog, RecordField, Signature, SignatureError, SqlType, Value};
 use std::sync::Arc;
 
 /// All functions, file by file.
@@ -100,8 +101,13 @@ impl FunctionCatalog for BuiltInFunctions {
         find(name).map(|function| (function.signature)(arguments))
     }
 
+    fn record(&self, name: &str, arguments: &[Argument]) -> Option<Result<Vec<RecordField>, SignatureError>> {
+        log_parsers::find(name).map(|parser| (parser.prepare)(arguments).map(|prepared| prepared.fields))
+    }
+
     fn names(&self) -> Vec<&str> {
-        TABLES.iter().flat_map(|table| table.iter()).map(|function| function.name).collect()
+        let parsers = log_parsers::PARSERS.iter().map(|parser| parser.name);
+        TABLES.iter().flat_map(|table| table.iter()).map(|function| function.name).chain(parsers).collect()
     }
 }
 

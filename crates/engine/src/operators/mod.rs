@@ -7,6 +7,7 @@ mod count_distinct;
 mod dataflow;
 mod filter;
 mod forest;
+mod parse_log;
 mod project;
 mod row_failures;
 mod slide;
@@ -86,6 +87,8 @@ pub(crate) struct BuildSettings {
     pub(crate) seed: u64,
     /// RANGE windows leave out their lower end.
     pub(crate) range_excludes_lower_bound: bool,
+    /// A text that a log parser does not match gives no row.
+    pub(crate) unmatched_logs_dropped: bool,
 }
 
 impl BuildSettings {
@@ -114,6 +117,9 @@ fn build_operator(
         }
         NodeKind::Slide { windows, calls, .. } => {
             Box::new(slide::Slide::new(windows, calls, settings.range_excludes_lower_bound, types)?)
+        }
+        NodeKind::ParseLog { call, .. } => {
+            Box::new(parse_log::ParseLog::new(call, types, settings.unmatched_logs_dropped)?)
         }
         NodeKind::TableFunction { function, .. } => match function {
             TableFunction::CountDistinctItems { column, period } => {

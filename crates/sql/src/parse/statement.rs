@@ -1,7 +1,7 @@
 //! Statements: CREATE, ALTER, DROP.
 
 use super::{Parsed, Parser};
-use crate::syntax::{ColumnDefinition, DropKind, Insert, Statement};
+use crate::syntax::{ColumnDefinition, DropKind, FunctionDefinition, Insert, Statement};
 use crate::{Diagnostic, SqlType};
 
 impl Parser<'_> {
@@ -57,14 +57,20 @@ impl Parser<'_> {
                 self.skip_statement();
                 Ok(Statement::Ignored)
             }
-            Some("FUNCTION") => self.unsupported_creation("CREATE FUNCTION"),
-            Some("VIEW") => self.unsupported_creation("CREATE VIEW"),
+            Some("FUNCTION") => {
+                self.next();
+                self.create_function(or_replace)
+            }
+            Some("VIEW") => {
+                self.next();
+                self.create_view(or_replace)
+            }
             Some(word @ ("FOREIGN" | "SERVER" | "TABLE" | "INDEX")) => {
                 let message = format!("CREATE {word} is not part of Kinesis Data Analytics SQL");
                 Err(Diagnostic::error(self.peek().span, message)
                     .with_hint("inputs, outputs and reference tables are configured beside the SQL"))
             }
-            _ => Err(self.unexpected("STREAM, PUMP or FUNCTION")),
+            _ => Err(self.unexpected("STREAM, PUMP, FUNCTION or VIEW")),
         }
     }
 
@@ -127,6 +133,72 @@ impl Parser<'_> {
         Ok(Statement::CreatePump { or_replace, name, stopped, insert })
     }
 
+    fn create_view(&mut self, or_replace: bool) -> Parsed<Statement> {
+        let name = self.object_name("a view name")?;
+        let columns = if self.is_symbol("(") { Some(self.name_list("a column name")?) } else { None };
+        self.description()?;
+        self.expect_word("AS")?;
+        let query = Box::new(self.query()?);
+        Ok(Statement::CreateView { or_replace, name, columns, query })
+    }
+
+    fn create_function(&mut self, or_replace: bool) -> Parsed<Statement> {
+        let name = self.object_name("a function name")?;
+        self.expect_symbol("(")?;
+        let mut parameters = Vec::new();
+        while !self.is_symbol(")") {
+            if !parameters.is_empty() {
+                self.expect_symbol(",")?;
+            }
+            let parameter = self.name("a parameter name")?;
+            parameters.push((parameter, self.data_type()?.0));
+        }
+        self.next();
+        self.expect_word("RETURNS")?;
+        let (returns, _) = self.data_type()?;
+        let (mut specific, mut null_on_null, mut uses_data) = (None, false, None);
+        loop {
+            let span = self.peek().span;
+            if self.accept_words(&["LANGUAGE", "SQL"])
+                || self.accept_words(&["NOT", "DETERMINISTIC"])
+                || self.accept_word("DETERMINISTIC")
+                || self.accept_words(&["CONTAINS", "SQL"])
+            {
+                continue;
+            }
+            if self.accept_words(&["READS", "SQL", "DATA"]) || self.accept_words(&["MODIFIES", "SQL", "DATA"])
+            {
+                uses_data = Some(span);
+            } else if self.accept_words(&["RETURNS", "NULL", "ON", "NULL", "INPUT"]) {
+                null_on_null = true;
+            } else if self.accept_words(&["CALLED", "ON", "NULL", "INPUT"]) {
+                null_on_null = false;
+            } else if self.accept_word("SPECIFIC") {
+                specific = Some(self.name("a specific name")?);
+            } else if self.accept_word("LANGUAGE") {
+                let mistake = self.unexpected("SQL");
+                return Err(
+                    mistake.with_hint("functions are written in SQL: LANGUAGE SQL … RETURN expression")
+                );
+            } else {
+                break;
+            }
+        }
+        self.expect_word("RETURN")
+            .map_err(|mistake| mistake.with_hint("the body of a function is RETURN and one expression"))?;
+        let body = self.expression()?;
+        Ok(Statement::CreateFunction(Box::new(FunctionDefinition {
+            or_replace,
+            name,
+            parameters,
+            returns,
+            specific,
+            null_on_null,
+            uses_data,
+            body,
+        })))
+    }
+
     fn description(&mut self) -> Parsed<()> {
         if self.accept_word("DESCRIPTION") {
             self.text("a description in single quotes")?;
@@ -139,7 +211,8 @@ impl Parser<'_> {
         let kind = match self.word() {
             Some("STREAM") => DropKind::Stream,
             Some("PUMP") => DropKind::Pump,
-            Some("FUNCTION" | "VIEW") => return self.unsupported_statement("DROP of a function or a view"),
+            Some("FUNCTION") => DropKind::Function,
+            Some("VIEW") => DropKind::View,
             _ => return Err(self.unexpected("STREAM, PUMP, FUNCTION or VIEW")),
         };
         self.next();
@@ -151,12 +224,13 @@ impl Parser<'_> {
         Ok(Statement::Drop { kind, if_exists, name })
     }
 
-    /// The stream that a statement beginning at token `start` would have created, had it been readable.
+    /// What a statement beginning at token `start` would have created, had it been readable.
     pub(super) fn unreadable_stream(&self, start: usize) -> Option<Statement> {
         let mut again = Parser { tokens: self.tokens, position: start, depth: 0 };
         again.accept_words(&["CREATE"]).then_some(())?;
         again.accept_words(&["OR", "REPLACE"]);
-        again.accept_words(&["STREAM"]).then_some(())?;
+        let creates = ["STREAM", "FUNCTION", "VIEW"].iter().any(|word| again.accept_word(word));
+        creates.then_some(())?;
         let name = again.object_name("a stream name").ok()?;
         Some(Statement::UnreadableStream { name })
     }
@@ -166,14 +240,6 @@ impl Parser<'_> {
         let span = self.peek().span;
         self.skip_statement();
         Ok(Statement::Unsupported { span, what, name: None })
-    }
-
-    /// The same for a statement that begins with a keyword and the name of what it creates.
-    fn unsupported_creation(&mut self, what: &'static str) -> Parsed<Statement> {
-        let span = self.next().span;
-        let name = self.object_name("a name")?;
-        self.skip_statement();
-        Ok(Statement::Unsupported { span, what, name: Some(name) })
     }
 
     fn skip_statement(&mut self) {

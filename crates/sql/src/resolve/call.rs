@@ -12,17 +12,6 @@ use crate::{
     SignatureError, Span, SqlType, Value,
 };
 
-/// Functions that take log lines apart: part of the language, not built yet.
-const LOG_PARSERS: [&str; 7] = [
-    "FAST_REGEX_LOG_PARSE",
-    "FAST_REGEX_LOG_PARSER",
-    "FIXED_COLUMN_LOG_PARSE",
-    "REGEX_LOG_PARSE",
-    "SYS_LOG_PARSE",
-    "VARIABLE_COLUMN_LOG_PARSE",
-    "W3C_LOG_PARSE",
-];
-
 /// Functions that the front end knows by itself, for hints.
 const BUILT_IN: [&str; 22] = [
     "ANY",
@@ -56,6 +45,9 @@ impl Resolver<'_> {
             let (function, sql_type) = clock;
             return Some(Expression::new(ExpressionKind::Clock(function), sql_type, span));
         }
+        if let Some(called) = self.user_function(call, span, context) {
+            return called;
+        }
         if is_unsupported_aggregate_name(name) {
             let message = format!("{name} is reserved, but the language has no such function");
             return self.error(call.name.span, message);
@@ -80,6 +72,13 @@ impl Resolver<'_> {
         }
         let exists =
             self.catalog.names().contains(&name) || matches!(name, "COALESCE" | "NULLIF" | "MONOTONIC");
+        if self.catalog.record(name, &[]).is_some() {
+            let message =
+                format!("{name} gives a record: it can only be an item of its own in a select list");
+            let hint = "name it in a subquery and use its fields outside: SELECT STREAM t.r.COLUMN1 FROM (SELECT STREAM … AS r \
+                        FROM …) AS t";
+            return self.error_with_hint(span, message, hint);
+        }
         if !exists {
             return self.unknown_function(call, span);
         }
@@ -131,9 +130,6 @@ impl Resolver<'_> {
 
     fn unknown_function(&mut self, call: &Call, span: Span) -> Option<Expression> {
         let name = call.name.value.as_str();
-        if LOG_PARSERS.contains(&name) {
-            return self.unsupported(call.name.span, name);
-        }
         if !self.refused_names.contains(name) {
             let message = format!("there is no function {}", shown_name(name));
             let mut mistake = crate::Diagnostic::error(span, message);
@@ -162,15 +158,28 @@ impl Resolver<'_> {
                 let kind = ExpressionKind::Call { function: name.to_owned(), arguments };
                 Some(Expression::new(kind, returns, span))
             }
-            Some(Err(SignatureError::ArgumentCount(takes))) => {
+            Some(Err(refusal)) => self.refused_call(shown, refusal, &arguments, span),
+        }
+    }
+
+    /// Says why the catalog refuses a call.
+    pub(super) fn refused_call<T>(
+        &mut self,
+        shown: &str,
+        refusal: SignatureError,
+        arguments: &[Expression],
+        span: Span,
+    ) -> Option<T> {
+        match refusal {
+            SignatureError::ArgumentCount(takes) => {
                 self.error(span, format!("{shown} takes {takes} arguments, not {}", arguments.len()))
             }
-            Some(Err(SignatureError::ArgumentType { index, expected })) => {
+            SignatureError::ArgumentType { index, expected } => {
                 let found = arguments.get(index).map_or(SqlType::Null, |argument| argument.sql_type);
                 let message = format!("argument {} of {shown} is {found}: it takes {expected}", index + 1);
                 self.error_with_hint(span, message, "convert it with CAST")
             }
-            Some(Err(SignatureError::ArgumentValue { index, message })) => {
+            SignatureError::ArgumentValue { index, message } => {
                 let place = arguments.get(index).map_or(span, |argument| argument.span);
                 self.error(place, format!("{shown}: {message}"))
             }

@@ -3,7 +3,7 @@
 use super::Resolver;
 use super::conversion::coerce;
 use super::literal::literal;
-use super::scope::Scope;
+use super::scope::{Scope, record_fields};
 use crate::syntax::{Expr, ExprKind};
 use crate::{
     CaseBranch, ComparisonOperator, Expression, ExpressionKind, IntervalQualifier, RoundingDirection, Span,
@@ -124,6 +124,11 @@ impl Resolver<'_> {
                 self.comparison(*operator, left, right, span)
             }
             ExprKind::IsNull { operand, negated } => {
+                if let ExprKind::Column(parts) = &super::query::strip(operand).kind
+                    && let Some(fields) = record_fields(parts, context.scope)
+                {
+                    return record_is_null(&fields, *negated, span);
+                }
                 let operand = Box::new(self.expression(operand, context)?);
                 Some(boolean_node(ExpressionKind::IsNull { operand, negated: *negated }, span))
             }
@@ -452,6 +457,17 @@ impl Resolver<'_> {
             }
         }
     }
+}
+
+/// A record is NULL when all its fields are.
+fn record_is_null(fields: &[(usize, crate::Output)], negated: bool, span: Span) -> Option<Expression> {
+    let tests = fields.iter().map(|(index, output)| {
+        let operand = Box::new(Expression::column(*index, output.sql_type, span));
+        boolean_node(ExpressionKind::IsNull { operand, negated: false }, span)
+    });
+    let all =
+        tests.reduce(|all, test| boolean_node(ExpressionKind::And(Box::new(all), Box::new(test)), span))?;
+    Some(negated_if(negated, all, span))
 }
 
 fn boolean_node(kind: ExpressionKind, span: Span) -> Expression {

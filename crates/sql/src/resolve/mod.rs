@@ -7,16 +7,19 @@ mod aggregate;
 mod call;
 mod conversion;
 mod expression;
+mod function;
 mod group;
 mod literal;
 mod monotonic;
 mod operator;
 mod period;
 mod query;
+mod record;
 mod scope;
 mod slide;
 mod statement;
 mod table_function;
+mod view;
 
 use crate::lex::lex;
 use crate::limits::MAX_SCRIPT_CHARACTERS;
@@ -101,6 +104,8 @@ struct Resolver<'a> {
     diagnostics: Vec<Diagnostic>,
     streams: Vec<Stream>,
     pumps: Vec<Pump>,
+    functions: Vec<function::UserFunction>,
+    views: Vec<view::View>,
     /// Calls of MONOTONIC: their authors vouch for them.
     asserted_monotonic: HashSet<Span>,
     /// Streams, functions and views whose definition was refused: that is said once, not again at each use.
@@ -122,6 +127,8 @@ impl<'a> Resolver<'a> {
             diagnostics,
             streams,
             pumps: Vec::new(),
+            functions: Vec::new(),
+            views: Vec::new(),
             asserted_monotonic: HashSet::new(),
             refused_names: HashSet::new(),
         }

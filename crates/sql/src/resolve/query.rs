@@ -2,6 +2,7 @@
 
 use super::Resolver;
 use super::group::Grouping;
+use super::record::Records;
 use super::scope::{Relation, Scope, is_rowtime};
 use super::slide::Sliding;
 use crate::limits::MAX_COLUMNS;
@@ -10,7 +11,7 @@ use crate::syntax::{Expr, ExprKind, GroupBy, Name, Query, QueryBody, Select, Sel
 use crate::{Diagnostic, Expression, Node, NodeKind, Output, Projection, Span, SqlType};
 
 /// How the items of a select list are resolved.
-enum ListMode<'m> {
+pub(super) enum ListMode<'m> {
     Plain,
     Grouped(&'m mut Grouping),
     Sliding(&'m mut Sliding),
@@ -56,6 +57,14 @@ impl Resolver<'_> {
             input = filter(input, predicate);
         }
         let windows = self.window_definitions(&select.windows, &scope);
+        let records = match &select.group_by {
+            None => {
+                let (node, records) = self.record_items(&select.items, input, &scope)?;
+                input = node;
+                records
+            }
+            Some(_) => Records::default(),
+        };
         match &select.group_by {
             Some(group_by) => self.grouped_select(select, input, &scope, group_by),
             None => {
@@ -70,10 +79,11 @@ impl Resolver<'_> {
                 }
                 if select.items.iter().any(|item| item_expr(item).is_some_and(has_analytic)) {
                     let mut sliding = Sliding::new(windows, input.output.len());
-                    let list = self.select_list(&select.items, &scope, ListMode::Sliding(&mut sliding))?;
+                    let list =
+                        self.select_list(&select.items, &scope, &records, ListMode::Sliding(&mut sliding))?;
                     Some(list.over(sliding.node(input)))
                 } else {
-                    let list = self.select_list(&select.items, &scope, ListMode::Plain)?;
+                    let list = self.select_list(&select.items, &scope, &records, ListMode::Plain)?;
                     Some(list.over(input))
                 }
             }
@@ -99,7 +109,8 @@ impl Resolver<'_> {
             }
         }
         let mut grouping = self.grouping(group_by, scope)?;
-        let list = self.select_list(&select.items, scope, ListMode::Grouped(&mut grouping));
+        let list =
+            self.select_list(&select.items, scope, &Records::default(), ListMode::Grouped(&mut grouping));
         let having = match &select.having {
             Some((_, condition)) => Some(self.grouped_condition(condition, scope, &mut grouping)?),
             None => None,
@@ -134,12 +145,17 @@ impl Resolver<'_> {
         &mut self,
         items: &[SelectItem],
         scope: &Scope,
+        records: &Records,
         mut mode: ListMode<'_>,
     ) -> Option<SelectList> {
         let mut list = SelectList::default();
         let mut complete = true;
-        for item in items {
+        for (index, item) in items.iter().enumerate() {
             match item {
+                SelectItem::Expr { expr, alias } if records.contains_key(&index) => {
+                    let fields = &records[&index];
+                    complete &= self.record_list_item(expr, fields, alias.as_ref(), &mode, &mut list);
+                }
                 SelectItem::Wildcard(span) => {
                     let columns = scope.relations.iter().flat_map(Relation::listed);
                     complete &= self.wildcard(columns, *span, &mode, &mut list);
@@ -249,6 +265,9 @@ impl Resolver<'_> {
                 if over.is_some() {
                     return self.unsupported(name.span, "a window on a relation (it serves joins)");
                 }
+                if let Some(found) = self.view(name, alias.as_ref()) {
+                    return found;
+                }
                 let Some(id) = self.stream_named(&name.value) else {
                     if self.refused_names.contains(&name.value) {
                         return None;
@@ -302,7 +321,7 @@ fn filter(input: Node, predicate: Expression) -> Node {
 
 /// A resolved select list.
 #[derive(Default)]
-struct SelectList {
+pub(super) struct SelectList {
     expressions: Vec<Expression>,
     output: Vec<Output>,
     spans: Vec<Span>,
@@ -311,9 +330,19 @@ struct SelectList {
 
 impl SelectList {
     fn push(&mut self, expression: Expression, name: String, span: Span) {
-        self.output.push(Output { name, sql_type: expression.sql_type });
+        let output = Output { name, sql_type: expression.sql_type };
+        self.push_output(expression, output, span);
+    }
+
+    pub(super) fn push_output(&mut self, expression: Expression, output: Output, span: Span) {
+        self.output.push(output);
         self.expressions.push(expression);
         self.spans.push(span);
+    }
+
+    /// How many columns there are so far.
+    pub(super) fn len(&self) -> usize {
+        self.output.len()
     }
 
     fn over(self, input: Node) -> (Node, Vec<Span>) {

@@ -65,13 +65,11 @@ impl Resolver<'_> {
             return Some(Scope::single(name, columns, hidden));
         };
         if let Some(names) = &alias.columns {
-            if let Some(extra) = names.get(columns.len() - hidden) {
-                let count = columns.len() - hidden;
+            let shown = columns.len() - hidden;
+            let count = rename(&mut columns[..shown], names);
+            if let Some(extra) = names.get(count) {
                 let message = format!("the relation has {count} columns: no column for {}", extra.value);
                 return self.error(extra.span, message);
-            }
-            for (column, name) in columns.iter_mut().zip(names) {
-                column.name.clone_from(&name.value);
             }
         }
         Some(Scope::single(Some(alias.name.value.clone()), columns, hidden))
@@ -81,6 +79,9 @@ impl Resolver<'_> {
     pub(super) fn column(&mut self, parts: &[Name], scope: &Scope) -> Option<Expression> {
         let (column, qualifiers) = parts.split_last()?;
         let span = parts[0].span.to(column.span);
+        if let Some(fields) = record_fields(qualifiers, scope) {
+            return self.field(span, column, &fields);
+        }
         match qualifiers.last() {
             None => self.unqualified_column(column, scope),
             Some(relation_name) => {
@@ -103,6 +104,23 @@ impl Resolver<'_> {
                 }
             }
         }
+    }
+
+    fn field(&mut self, span: Span, name: &Name, fields: &[(usize, Output)]) -> Option<Expression> {
+        let names = || fields.iter().filter_map(|(_, output)| output.record_field());
+        if let Some(found) = names().position(|(_, field)| field == name.value) {
+            let (index, output) = &fields[found];
+            return Some(Expression::column(*index, output.sql_type, span));
+        }
+        let record = names().next().map_or("", |(record, _)| record);
+        let mut mistake =
+            Diagnostic::error(span, format!("the record \"{record}\" has no field \"{}\"", name.value));
+        mistake.hint = similar_name::hint(&name.value, names().map(|(_, field)| field)).or_else(|| {
+            let known: Vec<&str> = names().take(8).map(|(_, field)| field).collect();
+            Some(format!("its fields are {}", known.join(", ")))
+        });
+        self.report(mistake);
+        None
     }
 
     fn unqualified_column(&mut self, column: &Name, scope: &Scope) -> Option<Expression> {
@@ -151,12 +169,19 @@ impl Resolver<'_> {
         columns: &[Output],
         relation: Option<&str>,
     ) -> Option<Expression> {
+        let is_record =
+            |output: &Output| output.record_field().is_some_and(|(record, _)| record == name.value);
+        if let Some(field) = columns.iter().find(|output| is_record(output)) {
+            let message = format!("{} is a record: name one of its fields", name.value);
+            return self.error_with_hint(span, message, format!("write …{}", field.shown_name()));
+        }
         let place = relation.map_or(String::new(), |relation| format!(" in \"{relation}\""));
         let message = format!("column \"{}\" does not exist{place}", name.value);
         let mut mistake = Diagnostic::error(span, message);
         mistake.hint = similar_name::hint(&name.value, columns.iter().map(|column| column.name.as_str()))
             .or_else(|| {
-                let names: Vec<String> = columns.iter().take(8).map(|c| format!("\"{}\"", c.name)).collect();
+                let names: Vec<String> =
+                    columns.iter().take(8).map(|c| format!("\"{}\"", c.shown_name())).collect();
                 (!names.is_empty()).then(|| format!("the columns are {}", names.join(", ")))
             });
         self.report(mistake);
@@ -167,4 +192,48 @@ impl Resolver<'_> {
 /// The implicit time of the input row.
 pub(super) fn row_time(span: Span) -> Expression {
     Expression::new(ExpressionKind::RowTime, SqlType::Timestamp, span)
+}
+
+/// Gives the columns new names as far as there are any; gives the number of columns, a record counting once.
+fn rename(columns: &mut [Output], names: &[Name]) -> usize {
+    let mut names = names.iter();
+    let mut count = 0;
+    let mut renamed_record: Option<(String, Option<&Name>)> = None;
+    for column in columns {
+        let Some((record, field)) = column.record_field() else {
+            count += 1;
+            if let Some(name) = names.next() {
+                column.name.clone_from(&name.value);
+            }
+            renamed_record = None;
+            continue;
+        };
+        if renamed_record.as_ref().is_none_or(|(known, _)| known != record) {
+            count += 1;
+            renamed_record = Some((record.to_owned(), names.next()));
+        }
+        if let Some((_, Some(name))) = &renamed_record {
+            *column = Output::of_field(&name.value, field, column.sql_type);
+        }
+    }
+    count
+}
+
+/// The fields of the record column that `parts` names (`r` or `t.r`), with their places in the row; `None` when there
+/// is no such record.
+pub(super) fn record_fields(parts: &[Name], scope: &Scope) -> Option<Vec<(usize, Output)>> {
+    let (record, qualifiers) = parts.split_last()?;
+    if qualifiers.is_empty() && scope.relation(&record.value).is_some() {
+        return None;
+    }
+    let relation = qualifiers.last().map(|name| &name.value);
+    let mut fields = Vec::new();
+    for candidate in scope.relations.iter().filter(|r| relation.is_none() || r.name.as_ref() == relation) {
+        for (index, output) in candidate.columns.iter().enumerate() {
+            if output.record_field().is_some_and(|(name, _)| name == record.value) {
+                fields.push((candidate.offset + index, output.clone()));
+            }
+        }
+    }
+    (!fields.is_empty()).then_some(fields)
 }

@@ -21,6 +21,10 @@ impl Resolver<'_> {
             Statement::CreatePump { or_replace, name, stopped, insert } => {
                 self.create_pump(*or_replace, name, *stopped, insert);
             }
+            Statement::CreateFunction(definition) => self.create_function(definition),
+            Statement::CreateView { or_replace, name, columns, query } => {
+                self.create_view(*or_replace, name, columns.as_deref(), query);
+            }
             Statement::AlterPump { name, start } => {
                 let name = self.object(name);
                 match self.pumps.iter_mut().find(|pump| pump.name == name.value) {
@@ -85,6 +89,11 @@ impl Resolver<'_> {
                 not_null: definition.not_null,
             });
         }
+        if self.views.iter().any(|view| view.name == name.value) {
+            let message = format!("\"{}\" is a view", name.value);
+            self.error_with_hint::<()>(name.span, message, "choose another name");
+            return;
+        }
         let stream = Stream { name: name.value.clone(), columns, is_input: false };
         match self.stream_named(&name.value) {
             None => self.streams.push(stream),
@@ -138,6 +147,20 @@ impl Resolver<'_> {
                 self.pumps.retain(|pump| pump.name != name.value);
                 if self.pumps.len() == before && !if_exists {
                     self.error::<()>(name.span, format!("there is no pump \"{}\"", name.value));
+                }
+            }
+            DropKind::Function => {
+                let before = self.functions.len();
+                self.functions.retain(|f| f.name != name.value && f.specific.as_ref() != Some(&name.value));
+                if self.functions.len() == before && !if_exists {
+                    self.error::<()>(name.span, format!("there is no function \"{}\"", name.value));
+                }
+            }
+            DropKind::View => {
+                let before = self.views.len();
+                self.views.retain(|view| view.name != name.value);
+                if self.views.len() == before && !if_exists {
+                    self.error::<()>(name.span, format!("there is no view \"{}\"", name.value));
                 }
             }
             DropKind::Stream => match self.stream_named(&name.value) {
@@ -201,6 +224,13 @@ impl Resolver<'_> {
         let stream = self.stream(target).clone();
         let positions = self.target_positions(&stream, target_name, insert.columns.as_deref())?;
         let (node, spans) = resolved?;
+        if let Some(index) = node.output.iter().position(|output| output.record_field().is_some()) {
+            return self.error_with_hint(
+                spans[index],
+                "a record cannot be stored in a stream",
+                "select its fields in an outer query: SELECT STREAM t.r.COLUMN1 FROM (SELECT STREAM … AS r FROM …) AS t",
+            );
+        }
         if node.output.len() != positions.len() {
             let message = format!(
                 "stream \"{}\" takes {} columns here, the query gives {}",

@@ -128,7 +128,9 @@ pub(crate) struct DemoArguments {
 #[command(after_help = "Examples:
   millstream run examples/reviews.toml
   millstream run examples/reviews.toml --input reviews.tsv.gz --header --rate 50
-  zcat reviews.tsv.gz | millstream run examples/reviews.toml --input - --header --until-end --json")]
+  zcat reviews.tsv.gz | millstream run examples/reviews.toml --input - --header --until-end --json
+
+SIGHUP makes it read the file again: applications take over new SQL and keep the state of pumps that did not change.")]
 pub(crate) struct RunArguments {
     /// The pipeline.
     #[arg(value_name = "FILE")]

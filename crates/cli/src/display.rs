@@ -6,8 +6,8 @@ use std::io::{IsTerminal, Write};
 use std::path::Path;
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
-use millstream_control::Server;
 use millstream_control::view::{Overview, OverviewSource, Summary};
+use millstream_control::{Server, UpdateReport};
 use serde::Serialize;
 
 /// Without a terminal, a line this often (in ticks of a second).
@@ -89,6 +89,40 @@ impl Display {
             Mode::Block(bar) => bar.set_message(self.block(&server.overview())),
             Mode::Lines if self.ticks % LINE_INTERVAL == 1 => print_line(&line(&server.summary())),
             Mode::Lines => {}
+        }
+    }
+
+    /// Applications run new SQL.
+    pub(crate) fn updated(&mut self, report: &UpdateReport) {
+        if report.applications.is_empty() {
+            self.say("updated", "the SQL is the same as before: nothing changed");
+        }
+        for application in &report.applications {
+            let list = |pumps: &[String]| if pumps.is_empty() { "none".to_owned() } else { pumps.join(", ") };
+            let text = format!(
+                "application {} runs new SQL; pumps that go on with their state: {}; pumps that start afresh: {}",
+                application.name,
+                list(&application.resumed),
+                list(&application.started_afresh)
+            );
+            self.say("updated", &text);
+        }
+    }
+
+    /// The new SQL was refused.
+    pub(crate) fn not_updated(&mut self, error: &anyhow::Error) {
+        self.say("not updated", &format!("not updated, the old SQL goes on: {error:#}"));
+    }
+
+    /// A remark between the figures.
+    fn say(&mut self, phase: &str, text: &str) {
+        match &self.mode {
+            Mode::Json { .. } => {
+                let line = serde_json::json!({"phase": phase, "message": text});
+                print_line(&line.to_string());
+            }
+            Mode::Block(bar) => bar.println(text),
+            Mode::Lines => print_line(text),
         }
     }
 

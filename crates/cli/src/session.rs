@@ -26,7 +26,12 @@ pub(crate) struct Session {
     pub(crate) is_synthetic: bool,
     /// End when every producer has ended.
     pub(crate) until_end: bool,
+    /// Reads the pipeline again: SIGHUP asks for the SQL as it is now.
+    pub(crate) reload: Option<Reload>,
 }
+
+/// Reads a pipeline anew.
+pub(crate) type Reload = Box<dyn Fn() -> anyhow::Result<Pipeline> + Send>;
 
 /// Why a session went over to draining.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -60,7 +65,7 @@ impl Session {
         arguments: &SessionArguments,
         feed: impl FnOnce(&Server) -> Result<(), StartError>,
     ) -> anyhow::Result<ExitCode> {
-        let mut signals = Signals::listen()?;
+        let mut signals = Signals::listen(self.reload.is_some())?;
         // The port first: a wrong one must not leave a data directory behind.
         let listener = match arguments.no_console {
             true => None,
@@ -91,7 +96,9 @@ impl Session {
         let mut display = Display::start(arguments.json, url.as_deref(), &arguments.data_dir, &self.source);
         feed(&server)?;
 
-        let ending = wait(&server, arguments.duration, self.until_end, &mut signals, &mut display).await;
+        let waiting =
+            Waiting { duration: arguments.duration, until_end: self.until_end, reload: self.reload };
+        let ending = waiting.wait(&server, &mut signals, &mut display).await;
         display.draining(match ending {
             Ending::Signal => "stopping: delivering what came in (Ctrl-C again to stop at once)",
             Ending::Duration => "time is up: delivering what came in",
@@ -99,7 +106,7 @@ impl Session {
         });
         let is_drained = tokio::select! {
             () = drain(&server, &mut display) => true,
-            () = signals.next() => false,
+            () = signals.stop() => false,
         };
         server.stop().await;
         if let Some(serving) = serving {
@@ -110,30 +117,50 @@ impl Session {
     }
 }
 
-/// Shows what happens until the session shall end.
-async fn wait(
-    server: &Server,
+/// What a session waits for.
+struct Waiting {
     duration: Option<Duration>,
     until_end: bool,
-    signals: &mut Signals,
-    display: &mut Display,
-) -> Ending {
-    let mut ticks = tokio::time::interval(TICK);
-    let end = async {
-        match duration {
-            Some(duration) => tokio::time::sleep(duration).await,
-            None => std::future::pending().await,
+    reload: Option<Reload>,
+}
+
+impl Waiting {
+    /// Shows what happens until the session shall end.
+    async fn wait(&self, server: &Server, signals: &mut Signals, display: &mut Display) -> Ending {
+        let mut ticks = tokio::time::interval(TICK);
+        let end = async {
+            match self.duration {
+                Some(duration) => tokio::time::sleep(duration).await,
+                None => std::future::pending().await,
+            }
+        };
+        let inputs_ended = async {
+            if self.until_end { server.producers_ended().await } else { std::future::pending().await }
+        };
+        tokio::pin!(end, inputs_ended);
+        loop {
+            tokio::select! {
+                _ = ticks.tick() => display.tick(server),
+                signal = signals.next() => match signal {
+                    Signalled::Stop => return Ending::Signal,
+                    Signalled::Reload => self.reload(server, display).await,
+                },
+                () = &mut end => return Ending::Duration,
+                () = &mut inputs_ended => return Ending::InputsEnded,
+            }
         }
-    };
-    let inputs_ended =
-        async { if until_end { server.producers_ended().await } else { std::future::pending().await } };
-    tokio::pin!(end, inputs_ended);
-    loop {
-        tokio::select! {
-            _ = ticks.tick() => display.tick(server),
-            () = signals.next() => return Ending::Signal,
-            () = &mut end => return Ending::Duration,
-            () = &mut inputs_ended => return Ending::InputsEnded,
+    }
+
+    /// Takes over the SQL of the file as it is now; what is wrong with it is shown, and the old goes on.
+    async fn reload(&self, server: &Server, display: &mut Display) {
+        let Some(reload) = &self.reload else { return };
+        let updated = match reload() {
+            Ok(pipeline) => server.update(pipeline).await.map_err(anyhow::Error::from),
+            Err(error) => Err(error),
+        };
+        match updated {
+            Ok(report) => display.updated(&report),
+            Err(error) => display.not_updated(&error),
         }
     }
 }
@@ -153,25 +180,47 @@ async fn drain(server: &Server, display: &mut Display) {
     }
 }
 
-/// Ctrl-C and SIGTERM.
+/// What somebody asks for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Signalled {
+    /// Ctrl-C or SIGTERM.
+    Stop,
+    /// SIGHUP.
+    Reload,
+}
+
+/// Ctrl-C, SIGTERM, and SIGHUP where there is something to reload; elsewhere that ends the process as usual.
 struct Signals {
     interrupt: Signal,
     terminate: Signal,
+    hang_up: Option<Signal>,
 }
 
 impl Signals {
-    fn listen() -> anyhow::Result<Signals> {
+    fn listen(reloads: bool) -> anyhow::Result<Signals> {
         let listen = |kind| signal(kind).context("signals cannot be received");
         Ok(Signals {
             interrupt: listen(SignalKind::interrupt())?,
             terminate: listen(SignalKind::terminate())?,
+            hang_up: if reloads { Some(listen(SignalKind::hangup())?) } else { None },
         })
     }
 
-    async fn next(&mut self) {
+    async fn next(&mut self) -> Signalled {
+        let hang_up = async {
+            match &mut self.hang_up {
+                Some(signal) => signal.recv().await,
+                None => std::future::pending().await,
+            }
+        };
         tokio::select! {
-            _ = self.interrupt.recv() => {}
-            _ = self.terminate.recv() => {}
+            _ = self.interrupt.recv() => Signalled::Stop,
+            _ = self.terminate.recv() => Signalled::Stop,
+            _ = hang_up => Signalled::Reload,
         }
+    }
+
+    async fn stop(&mut self) {
+        while self.next().await != Signalled::Stop {}
     }
 }

@@ -396,3 +396,55 @@ fn what_an_input_needs_is_said() {
     fs::remove_file(folder.path().join("sql/filter.sql")).unwrap();
     fails(&[], &["filter.sql", "No such file"]);
 }
+
+#[test]
+fn a_hang_up_takes_over_new_sql_and_keeps_the_state_of_what_did_not_change() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("counting.toml");
+    let pipeline = |expression: &str| {
+        format!(
+            "[[stream]]\nname = \"raw\"\n[[stream]]\nname = \"counts\"\n\
+             [[application]]\nname = \"counting\"\nsql = '''\n\
+             CREATE STREAM \"C\" (\"n\" BIGINT);\n\
+             CREATE PUMP \"KEPT\" AS INSERT INTO \"C\"\n\
+               SELECT STREAM COUNT(*) OVER (ROWS UNBOUNDED PRECEDING) FROM \"SOURCE_SQL_STREAM_001\";\n\
+             CREATE STREAM \"D\" (\"n\" BIGINT);\n\
+             CREATE PUMP \"CHANGED\" AS INSERT INTO \"D\" SELECT STREAM {expression} FROM \"SOURCE_SQL_STREAM_001\";\n'''\n\
+             [application.input]\nstream = \"raw\"\ncolumns = \"id BIGINT\"\n\
+             [[application.output]]\nfrom = \"C\"\nstream = \"counts\"\nshow = \"count\"\n"
+        )
+    };
+    fs::write(&file, pipeline("\"id\"")).unwrap();
+    let arguments = [
+        "run",
+        "counting.toml",
+        "--input",
+        "-",
+        "--into",
+        "raw",
+        "--json",
+        "--no-console",
+        "--data-dir",
+        "data",
+    ];
+    let mut program = Program::start_in(folder.path(), &arguments);
+    program.write(b"1\n2\n");
+    program.json_until(|line| line["newest_distinct_count"] == 2);
+
+    fs::write(&file, pipeline("\"id\" +")).unwrap();
+    program.signal(Signal::HUP);
+    let line = program.json_until(|line| line["phase"] == "not updated");
+    assert!(line["message"].as_str().unwrap().contains("counting.toml:"), "{line}");
+
+    fs::write(&file, pipeline("\"id\" + 1")).unwrap();
+    program.signal(Signal::HUP);
+    let line = program.json_until(|line| line["phase"] == "updated");
+    assert_eq!(
+        line["message"],
+        "application counting runs new SQL; pumps that go on with their state: KEPT; pumps that start afresh: CHANGED"
+    );
+    program.write(b"3\n");
+    program.json_until(|line| line["newest_distinct_count"] == 3);
+    program.signal(Signal::TERM);
+    program.finish().summary_of_success();
+}

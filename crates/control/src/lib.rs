@@ -43,4 +43,4 @@ pub mod view;
 pub use applications::ApplicationStatus;
 pub use data_directory::{DataDirectory, DirectoryError};
 pub use error::StartError;
-pub use server::{Server, ServerSettings};
+pub use server::{Server, ServerSettings, UpdateError, UpdateReport, UpdatedApplication};

@@ -52,7 +52,7 @@ pub(super) fn run(arguments: DemoArguments) -> anyhow::Result<ExitCode> {
         keeps_position: true,
     };
     let is_synthetic = arguments.input.is_none();
-    let session = Session { pipeline, source: name, is_synthetic, until_end: false };
+    let session = Session { pipeline, source: name, is_synthetic, until_end: false, reload: None };
     session.run(&arguments.session, |server| server.feed(feed, source))
 }
 

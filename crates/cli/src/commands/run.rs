@@ -1,5 +1,6 @@
 //! `millstream run`: a pipeline that a file describes.
 
+use std::path::Path;
 use std::process::ExitCode;
 
 use millstream_control::pipeline::{Declarations, Pipeline};
@@ -10,11 +11,7 @@ use crate::arguments::RunArguments;
 use crate::session::Session;
 
 pub(super) fn run(arguments: RunArguments) -> anyhow::Result<ExitCode> {
-    let mut pipeline = read_pipeline(&arguments.file)??;
-    for warning in &pipeline.warnings {
-        tracing::warn!("{warning}");
-    }
-    resolve_paths(&mut pipeline, &arguments);
+    let pipeline = read(&arguments.file)?;
     let extra = match &arguments.input {
         Some(path) => {
             let target = target(&pipeline.declarations, arguments.into.as_deref())?;
@@ -33,11 +30,13 @@ pub(super) fn run(arguments: RunArguments) -> anyhow::Result<ExitCode> {
         pipeline.declarations.inputs.iter().map(|input| input.name.get_ref().clone()).collect();
     sources.extend(arguments.input.iter().map(|path| path.display().to_string()));
     let from = if sources.is_empty() { "no input".to_owned() } else { sources.join(", ") };
+    let file = arguments.file.clone();
     let session = Session {
         pipeline,
         source: format!("{} ({from})", arguments.file.display()),
         is_synthetic: false,
         until_end: arguments.until_end,
+        reload: Some(Box::new(move || read(&file))),
     };
     session.run(&arguments.session, |server| {
         server.start_inputs()?;
@@ -48,9 +47,19 @@ pub(super) fn run(arguments: RunArguments) -> anyhow::Result<ExitCode> {
     })
 }
 
+/// The pipeline of a file, as it is now.
+fn read(file: &Path) -> anyhow::Result<Pipeline> {
+    let mut pipeline = read_pipeline(file)??;
+    for warning in &pipeline.warnings {
+        tracing::warn!("{warning}");
+    }
+    resolve_paths(&mut pipeline, file);
+    Ok(pipeline)
+}
+
 /// Paths in a file are relative to it.
-fn resolve_paths(pipeline: &mut Pipeline, arguments: &RunArguments) {
-    let Some(folder) = arguments.file.parent() else { return };
+fn resolve_paths(pipeline: &mut Pipeline, file: &Path) {
+    let Some(folder) = file.parent() else { return };
     let resolved = |path: &str| folder.join(path).display().to_string();
     for endpoint in &mut pipeline.declarations.endpoints {
         let model = endpoint.model.get_mut();

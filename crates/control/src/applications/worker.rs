@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
 
-use millstream_engine::{Application, ApplicationSettings, ErrorRow};
+use millstream_engine::{Application, ApplicationSettings, ErrorRow, RestoreReport};
 use millstream_host::Clock;
 use millstream_streamlog::StreamKind;
 use tokio::runtime::Handle;
@@ -62,6 +62,7 @@ pub(crate) struct RunningApplication {
     name: String,
     commands: mpsc::UnboundedSender<Command>,
     counters: Arc<Counters>,
+    restored: RestoreReport,
     thread: Option<thread::JoinHandle<()>>,
 }
 
@@ -72,12 +73,12 @@ impl RunningApplication {
         let counters = Arc::new(Counters::default());
         let (commands, receiver) = mpsc::unbounded_channel();
         let runtime = components.runtime.clone();
-        let worker = Worker::new(components, Arc::clone(&counters))?;
+        let (worker, restored) = Worker::new(components, Arc::clone(&counters))?;
         let thread = thread::Builder::new()
             .name(format!("application-{name}").chars().take(15).collect())
             .spawn(move || runtime.block_on(worker.run(receiver)))
             .map_err(StartError::Thread)?;
-        Ok(RunningApplication { name, commands, counters, thread: Some(thread) })
+        Ok(RunningApplication { name, commands, counters, restored, thread: Some(thread) })
     }
 
     pub(crate) fn name(&self) -> &str {
@@ -91,6 +92,11 @@ impl RunningApplication {
     /// Rows that came out, by in-application stream.
     pub(crate) fn rows_by_stream(&self) -> BTreeMap<String, u64> {
         self.counters.rows_by_stream()
+    }
+
+    /// Which pumps went on from a checkpoint, and which began afresh.
+    pub(crate) fn restored(&self) -> &RestoreReport {
+        &self.restored
     }
 
     /// Asks it to drain, also while it is stopped by somebody else.
@@ -154,7 +160,10 @@ struct Worker {
 }
 
 impl Worker {
-    fn new(components: ApplicationComponents, counters: Arc<Counters>) -> Result<Worker, StartError> {
+    fn new(
+        components: ApplicationComponents,
+        counters: Arc<Counters>,
+    ) -> Result<(Worker, RestoreReport), StartError> {
         let ApplicationComponents { checked, seed, input, engine_state, preprocessor, outputs, .. } =
             components;
         let name = checked.name.clone();
@@ -171,6 +180,7 @@ impl Worker {
             }
             None => WaitingRows::new(),
         };
+        let mut restored = RestoreReport::default();
         let mut application = match engine_state {
             Some(stored) => {
                 let (application, report) = Application::restore(checked.program.clone(), settings, &stored)
@@ -182,6 +192,7 @@ impl Worker {
                         "pumps are new or changed and start afresh"
                     );
                 }
+                restored = report;
                 application
             }
             None => Application::new(checked.program.clone(), settings)
@@ -197,7 +208,7 @@ impl Worker {
         };
         let outputs = Outputs::start(outputs, &mut application, waiting, &services);
         let intake = Intake::new(&checked, &application);
-        Ok(Worker {
+        let worker = Worker {
             name,
             intake,
             application,
@@ -212,7 +223,8 @@ impl Worker {
             drains: Vec::new(),
             checkpointed_at: now,
             is_changed: false,
-        })
+        };
+        Ok((worker, restored))
     }
 
     async fn run(mut self, mut commands: mpsc::UnboundedReceiver<Command>) {

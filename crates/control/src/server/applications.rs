@@ -44,9 +44,28 @@ pub(super) struct PreparedApplication<'a> {
 }
 
 impl ApplicationServices<'_> {
-    /// Finds where the application goes on reading, and makes it known as a consumer.
+    /// Finds where the application begins to read, as declared, and makes it known as a consumer.
     pub(super) fn prepare<'a>(
         &self,
+        declared: &'a ApplicationDeclaration,
+        checked: &'a CheckedApplication,
+    ) -> Result<PreparedApplication<'a>, StartError> {
+        let wanted = declared.input.starting_position.as_ref().map(|position| *position.get_ref());
+        self.prepare_at(wanted, declared, checked)
+    }
+
+    /// The same, but it goes on where it was stopped a moment ago.
+    pub(super) fn prepare_to_go_on<'a>(
+        &self,
+        declared: &'a ApplicationDeclaration,
+        checked: &'a CheckedApplication,
+    ) -> Result<PreparedApplication<'a>, StartError> {
+        self.prepare_at(None, declared, checked)
+    }
+
+    fn prepare_at<'a>(
+        &self,
+        wanted: Option<StartingPosition>,
         declared: &'a ApplicationDeclaration,
         checked: &'a CheckedApplication,
     ) -> Result<PreparedApplication<'a>, StartError> {
@@ -57,8 +76,7 @@ impl ApplicationServices<'_> {
         };
         let stored = self.catalog.checkpoint(&checked.name)?;
         let waiting_output = stored.as_ref().map(|stored| stored.waiting_output.clone());
-        let starting_position = declared.input.starting_position.as_ref().map(|position| *position.get_ref());
-        let start = start(starting_position, &checked.name, &key, stored);
+        let start = start(wanted, &checked.name, &key, stored);
         let newest = || LogInput::new(Arc::clone(self.log), key.clone(), &[])?.ends();
         let positions = match &start {
             Start::Resumed { positions, .. } => positions.clone(),

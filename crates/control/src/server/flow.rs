@@ -5,7 +5,8 @@ use millstream_sql::Program;
 use super::{Delivery, Server};
 use crate::live::Seen;
 use crate::pipeline::{
-    ApplicationDeclaration, Builtin, DeliveryStreamDeclaration, FunctionDeclaration, StreamDeclaration,
+    ApplicationDeclaration, Builtin, Declarations, DeliveryStreamDeclaration, FunctionDeclaration,
+    StreamDeclaration,
 };
 use crate::producers::FeedTarget;
 use crate::view::FlowStage;
@@ -59,7 +60,8 @@ impl Stage {
 impl Server {
     /// All stages.
     pub(super) fn flow(&self, seen: &Seen) -> Vec<FlowStage> {
-        let declared = &self.pipeline.declarations;
+        let pipeline = self.pipeline();
+        let declared = &pipeline.declarations;
         let mut stages: Vec<Stage> = Vec::new();
         for (name, producer) in self.producers.lock().iter() {
             let stage = Stage::new(PRODUCER, name).counting("records", producer.records());
@@ -68,7 +70,8 @@ impl Server {
                 FeedTarget::Stream(name) => stage.feeding(STREAM, name),
             });
         }
-        stages.extend(declared.delivery_streams.iter().map(|delivery| self.delivery_stage(delivery)));
+        stages
+            .extend(declared.delivery_streams.iter().map(|delivery| self.delivery_stage(declared, delivery)));
         stages.extend(declared.functions.iter().map(|function| self.function_stage(function)));
         for endpoint in &declared.endpoints {
             let name = endpoint.name.get_ref();
@@ -76,7 +79,7 @@ impl Server {
             let stage = Stage::new(ENDPOINT, name).counting("texts", statistics.texts);
             stages.push(stage.counting_any("truncated", statistics.truncated));
         }
-        for (application, checked) in declared.applications.iter().zip(&self.pipeline.applications) {
+        for (application, checked) in declared.applications.iter().zip(&pipeline.applications) {
             stages.extend(self.application_stages(application, &checked.program));
         }
         for metric in &declared.metrics {
@@ -103,7 +106,7 @@ impl Server {
             let is_only = declared.topics.len() == 1;
             stages.push(if is_only { stage.counting("mails", seen.summary.mails) } else { stage });
         }
-        stages.extend(declared.streams.iter().map(|stream| self.stream_stage(stream)));
+        stages.extend(declared.streams.iter().map(|stream| self.stream_stage(declared, stream)));
         for delivery in &self.deliveries {
             let found = declared.delivery_streams.iter().find(|one| *one.name.get_ref() == delivery.name);
             stages.extend(found.into_iter().flat_map(|declared| bucket_stages(declared, delivery)));
@@ -111,7 +114,7 @@ impl Server {
         shown(merged(stages), seen)
     }
 
-    fn delivery_stage(&self, delivery: &DeliveryStreamDeclaration) -> Stage {
+    fn delivery_stage(&self, declared: &Declarations, delivery: &DeliveryStreamDeclaration) -> Stage {
         let name = delivery.name.get_ref();
         let running = self.deliveries.iter().find(|running| running.name == *name);
         let status = running.map(|running| running.handle.status()).unwrap_or_default();
@@ -128,11 +131,11 @@ impl Server {
         let reads = |application: &&ApplicationDeclaration| {
             application.input.delivery_stream.as_ref().is_some_and(|input| input.get_ref() == name)
         };
-        let readers = self.pipeline.declarations.applications.iter().filter(reads);
+        let readers = declared.applications.iter().filter(reads);
         readers.fold(stage, |stage, reader| stage.feeding(APPLICATION, reader.name.get_ref()))
     }
 
-    fn stream_stage(&self, stream: &StreamDeclaration) -> Stage {
+    fn stream_stage(&self, declared: &Declarations, stream: &StreamDeclaration) -> Stage {
         let name = stream.name.get_ref();
         let key = super::streams::data_key(name);
         let shards = self.log.stream_describe(&key).map(|found| found.shards).unwrap_or_default();
@@ -142,7 +145,7 @@ impl Server {
         let reads = |application: &&ApplicationDeclaration| {
             application.input.stream.as_ref().is_some_and(|input| input.get_ref() == name)
         };
-        let readers = self.pipeline.declarations.applications.iter().filter(reads);
+        let readers = declared.applications.iter().filter(reads);
         let stage = Stage::new(STREAM, name).counting("records", records);
         readers.fold(stage, |stage, reader| stage.feeding(APPLICATION, reader.name.get_ref()))
     }

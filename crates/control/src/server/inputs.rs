@@ -16,7 +16,7 @@ impl Server {
     /// # Errors
     /// [`StartError::Input`]: a file cannot be opened.
     pub fn start_inputs(&self) -> Result<(), StartError> {
-        let declarations = self.pipeline.declarations.inputs.clone();
+        let declarations = self.pipeline().declarations.inputs.clone();
         for declared in &declarations {
             let name = declared.name.get_ref().clone();
             let failed = |reason: String| StartError::Input { name: name.clone(), reason };

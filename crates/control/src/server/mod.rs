@@ -18,6 +18,7 @@ mod notifications;
 mod overview;
 mod settings;
 mod streams;
+mod update;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -27,12 +28,13 @@ use millstream_delivery::{Components, DeliveryHandle, DeliveryWorker, Positions,
 use millstream_host::{Clock, Random, Timestamp};
 use millstream_monitor::{Location, Monitor};
 use millstream_streamlog::{Log, LogSettings, OpenError};
-use parking_lot::Mutex;
+use parking_lot::{Mutex, RwLock};
 use tokio::runtime::Handle;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
 pub use settings::ServerSettings;
+pub use update::{UpdateError, UpdateReport, UpdatedApplication};
 
 use crate::applications::{ApplicationStatus, RunningApplication};
 use crate::catalog::Catalog;
@@ -66,12 +68,14 @@ struct Delivery {
 
 /// A running pipeline. Dropping it without [`Server::stop`] is like a crash: nothing is lost, some is done again.
 pub struct Server {
-    pipeline: Pipeline,
+    /// Guards the pipeline against its replacement by an update.
+    pipeline: RwLock<Arc<Pipeline>>,
     settings: ServerSettings,
     clock: Arc<dyn Clock>,
     started_at: Timestamp,
     log: Arc<Log>,
     catalog: Catalog,
+    consumers: Arc<BufferConsumers>,
     monitor: Monitor,
     monitor_watch: MonitorWatch,
     live: Arc<Live>,
@@ -172,11 +176,12 @@ impl Server {
         };
         Ok(Arc::new(Server {
             started_at: clock.now(),
-            pipeline,
+            pipeline: RwLock::new(Arc::new(pipeline)),
             settings,
             clock,
             log,
             catalog,
+            consumers,
             monitor,
             monitor_watch,
             live,

@@ -9,8 +9,8 @@ impl OverviewSource for Server {
     fn overview(&self) -> Overview {
         let seen = self.live.seen();
         let flow = self.flow(&seen);
-        let thresholds =
-            self.pipeline.declarations.functions.iter().filter(|function| function.topic.is_some());
+        let pipeline = self.pipeline();
+        let thresholds = pipeline.declarations.functions.iter().filter(|function| function.topic.is_some());
         Overview {
             version: self.settings.version.clone(),
             started_at: self.started_at.millis(),

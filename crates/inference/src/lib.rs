@@ -15,7 +15,7 @@
 //! | `config`, `weights`, [`error`] | reading and checking the files |
 //! | `encoder` | the network over padding-free batches |
 //! | `kernel` | linear layers, norms and attention, for AVX2 and portable |
-//! | [`bench`] | tokens per second against the machine's peak, measured in the same run |
+//! | [`mod@bench`] | tokens per second against the machine's peak, measured in the same run |
 //!
 //! Supported: BERT, DistilBERT and RoBERTa for single-label sequence classification, weights in fp32, fp16 or
 //! bf16, computed in fp32; activations gelu, gelu_new, relu; any hidden size divisible by the heads.

@@ -48,7 +48,7 @@ mod windows;
 
 pub use application::{
     Application, ApplicationSettings, CheckpointError, ErrorRow, PushError, RestoreReport, SWITCHES, Switch,
-    SwitchError, Switches,
+    SwitchError, Switches, TableError,
 };
 pub use batch::{Batch, physical_type};
 pub use expression::{CompileError, CompiledExpression, Evaluated, EvaluationContext};

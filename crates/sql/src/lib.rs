@@ -48,11 +48,11 @@ pub use expression::{
 pub use interval::{IntervalQualifier, TimeUnit};
 pub use keywords::is_reserved_word;
 pub use plan::{
-    AggregateCall, AggregateFunction, Column, Frame, GroupDriver, InputStream, LogParserCall, Node, NodeKind,
-    Output, Program, Projection, Pump, RandomCutForestCall, SlidingWindow, Stream, StreamId, TableFunction,
-    WindowCall, WindowFunction,
+    AggregateCall, AggregateFunction, Column, Frame, GroupDriver, InputStream, JoinSide, LogParserCall,
+    Matching, Node, NodeKind, Output, Program, Projection, Pump, RandomCutForestCall, ReferenceTable,
+    SetOperation, SlidingWindow, Stream, StreamId, TableFunction, TableId, WindowCall, WindowFunction,
 };
-pub use resolve::{Compilation, compile, compile_expression, parse_sql_type};
+pub use resolve::{Compilation, compile, compile_expression, compile_with_tables, parse_sql_type};
 pub use span::{Position, Span};
 pub use types::{SqlType, TypeFamily};
 pub use value::Value;

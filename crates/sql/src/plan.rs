@@ -10,11 +10,17 @@ use serde::{Deserialize, Serialize};
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct StreamId(pub usize);
 
+/// A reference table of the program, by its place in [`Program::tables`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct TableId(pub usize);
+
 /// A whole application.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Program {
     /// Inputs first, then the streams that the SQL creates, in order.
     pub streams: Vec<Stream>,
+    /// The reference tables, as they were declared.
+    pub tables: Vec<ReferenceTable>,
     /// The pumps in order.
     pub pumps: Vec<Pump>,
 }
@@ -23,6 +29,11 @@ impl Program {
     /// The stream of this exact name.
     pub fn stream(&self, name: &str) -> Option<StreamId> {
         self.streams.iter().position(|stream| stream.name == name).map(StreamId)
+    }
+
+    /// The reference table of this exact name.
+    pub fn table(&self, name: &str) -> Option<TableId> {
+        self.tables.iter().position(|table| table.name == name).map(TableId)
     }
 }
 
@@ -33,6 +44,15 @@ pub struct InputStream {
     pub name: String,
     /// Columns in order: those of the records, then what the service adds (`APPROXIMATE_ARRIVAL_TIME`, `PARTITION_KEY`,
     /// `SEQUENCE_NUMBER`, `SHARD_ID`), as far as the source has it.
+    pub columns: Vec<Column>,
+}
+
+/// A reference table: finite rows that the service loads, in no order of time.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ReferenceTable {
+    /// Exact name.
+    pub name: String,
+    /// Columns in order.
     pub columns: Vec<Column>,
 }
 
@@ -97,10 +117,14 @@ pub struct Node {
 }
 
 impl Node {
-    /// The operators whose rows this one takes, by port.
+    /// The relations whose rows this one takes. Those of streams are its ports, in this order.
     pub fn inputs(&self) -> Vec<&Node> {
         match &self.kind {
-            NodeKind::Source(_) => Vec::new(),
+            NodeKind::Source(_) | NodeKind::Table(_) | NodeKind::Values(_) => Vec::new(),
+            NodeKind::Union { inputs } => inputs.iter().collect(),
+            NodeKind::Join { left, right, .. } => vec![&left.input, &right.input],
+            NodeKind::Lookup { input, relation, .. } => vec![input, relation],
+            NodeKind::SetOperation { left, right, .. } => vec![left, right],
             NodeKind::Filter { input, .. }
             | NodeKind::Project { input, .. }
             | NodeKind::Tumble { input, .. }
@@ -114,7 +138,11 @@ impl Node {
     /// The same to change them.
     pub fn inputs_mut(&mut self) -> Vec<&mut Node> {
         match &mut self.kind {
-            NodeKind::Source(_) => Vec::new(),
+            NodeKind::Source(_) | NodeKind::Table(_) | NodeKind::Values(_) => Vec::new(),
+            NodeKind::Union { inputs } => inputs.iter_mut().collect(),
+            NodeKind::Join { left, right, .. } => vec![&mut left.input, &mut right.input],
+            NodeKind::Lookup { input, relation, .. } => vec![input, relation],
+            NodeKind::SetOperation { left, right, .. } => vec![left, right],
             NodeKind::Filter { input, .. }
             | NodeKind::Project { input, .. }
             | NodeKind::Tumble { input, .. }
@@ -128,7 +156,16 @@ impl Node {
     /// The expressions of this operator alone.
     pub fn expressions(&self) -> Vec<&Expression> {
         match &self.kind {
-            NodeKind::Source(_) | NodeKind::TableFunction { .. } => Vec::new(),
+            NodeKind::Source(_)
+            | NodeKind::Table(_)
+            | NodeKind::Union { .. }
+            | NodeKind::SetOperation { .. }
+            | NodeKind::TableFunction { .. } => Vec::new(),
+            NodeKind::Values(rows) => rows.iter().flatten().collect(),
+            NodeKind::Join { matching, .. } | NodeKind::Lookup { matching, .. } => {
+                let keys = matching.keys.iter().flat_map(|(left, right)| [left, right]);
+                keys.chain(&matching.condition).collect()
+            }
             NodeKind::Filter { predicate, .. } => vec![predicate],
             NodeKind::ParseLog { call, .. } => vec![&call.text],
             NodeKind::Project { projection, .. } => {
@@ -147,7 +184,16 @@ impl Node {
     /// The same to change them.
     pub fn expressions_mut(&mut self) -> Vec<&mut Expression> {
         match &mut self.kind {
-            NodeKind::Source(_) | NodeKind::TableFunction { .. } => Vec::new(),
+            NodeKind::Source(_)
+            | NodeKind::Table(_)
+            | NodeKind::Union { .. }
+            | NodeKind::SetOperation { .. }
+            | NodeKind::TableFunction { .. } => Vec::new(),
+            NodeKind::Values(rows) => rows.iter_mut().flatten().collect(),
+            NodeKind::Join { matching, .. } | NodeKind::Lookup { matching, .. } => {
+                let keys = matching.keys.iter_mut().flat_map(|(left, right)| [left, right]);
+                keys.chain(&mut matching.condition).collect()
+            }
             NodeKind::Filter { predicate, .. } => vec![predicate],
             NodeKind::ParseLog { call, .. } => vec![&mut call.text],
             NodeKind::Project { projection, .. } => {
@@ -174,6 +220,11 @@ impl Node {
     pub fn walk<'n>(&'n self, visit: &mut dyn FnMut(&'n Node)) {
         visit(self);
         self.inputs().into_iter().for_each(|input| input.walk(visit));
+    }
+
+    /// Whether it reads no stream: its rows are all there from the start.
+    pub fn is_finite(&self) -> bool {
+        self.sources().is_empty()
     }
 
     /// The streams that it reads, as often as it reads them, in the order of the text.
@@ -222,6 +273,47 @@ impl Output {
 pub enum NodeKind {
     /// The rows of a stream.
     Source(StreamId),
+    /// The rows of a reference table, as it was loaded last. Finite.
+    Table(TableId),
+    /// VALUES: constant rows, of the types of the output. Finite.
+    Values(Vec<Vec<Expression>>),
+    /// UNION ALL of streams: their rows by ROWTIME, those of one ROWTIME in the order of their arrival.
+    Union {
+        /// The branches; all have the types of the output.
+        inputs: Vec<Node>,
+    },
+    /// UNION, UNION ALL, EXCEPT or INTERSECT of finite relations of the same types. Finite.
+    SetOperation {
+        /// Which.
+        operation: SetOperation,
+        /// Left operand.
+        left: Box<Node>,
+        /// Right operand.
+        right: Box<Node>,
+    },
+    /// Two streams joined. A pair meets when its later row comes, in the order of ROWTIME and arrival, and finds the
+    /// earlier one in the window of its side. Output columns: those of the left side, its ROWTIME, those of the right
+    /// side, its ROWTIME. The ROWTIME of a pair is the later one.
+    Join {
+        /// Left side.
+        left: JoinSide,
+        /// Right side.
+        right: JoinSide,
+        /// How rows match.
+        matching: Matching,
+    },
+    /// Rows of `input`, each with every row of a finite relation that matches, in the order of the relation. Output
+    /// columns: those of the input, then those of the relation. ROWTIME is that of the input.
+    Lookup {
+        /// Where the rows come from.
+        input: Box<Node>,
+        /// Finite.
+        relation: Box<Node>,
+        /// How rows match.
+        matching: Matching,
+        /// Rows of the input without a match come out with NULLs.
+        preserves_input: bool,
+    },
     /// The rows for which the predicate is TRUE.
     Filter {
         /// Where the rows come from.
@@ -296,6 +388,39 @@ pub struct LogParserCall {
     pub arguments: Vec<Argument>,
     /// What it gives. A text that does not match gives NULL in every field, or no row at all under a switch.
     pub fields: Vec<RecordField>,
+}
+
+/// A side of a join of streams.
+#[derive(Clone, Debug, PartialEq)]
+pub struct JoinSide {
+    /// Where the rows come from.
+    pub input: Box<Node>,
+    /// Which rows later rows of the other side still find; `None`: a row meets others only when it comes itself.
+    pub window: Option<Frame>,
+    /// Rows without a match come out with NULLs for the other side: at once without a window, else when they leave it.
+    pub preserved: bool,
+}
+
+/// How rows of two relations match: all keys are equal, none of them NULL, and the condition is TRUE.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Matching {
+    /// Expressions over the left and over the right relation, of one type.
+    pub keys: Vec<(Expression, Expression)>,
+    /// A BOOLEAN over the output columns.
+    pub condition: Option<Expression>,
+}
+
+/// What is made of two finite relations.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SetOperation {
+    /// All rows of both.
+    UnionAll,
+    /// All rows of both, equal ones once.
+    Union,
+    /// The different rows of the left that the right has not.
+    Except,
+    /// The different rows of the left that the right has, too.
+    Intersect,
 }
 
 /// What a projection computes.

@@ -255,8 +255,10 @@ pub(crate) enum Over {
 pub(crate) struct WindowSpecification {
     pub(crate) span: Span,
     pub(crate) base: Option<Name>,
+    /// Where PARTITION BY stands.
+    pub(crate) partition_span: Option<Span>,
     pub(crate) partition_by: Vec<Expr>,
-    pub(crate) order_by: Option<Span>,
+    pub(crate) order_by: Option<Box<OrderBy>>,
     pub(crate) frame: Option<FrameClause>,
 }
 

@@ -1,6 +1,6 @@
 //! When the windows that hold rows now will all be closed, if no more rows come.
 
-use millstream_sql::{GroupDriver, Node, NodeKind, Program, StreamId, TableFunction};
+use millstream_sql::{Frame, GroupDriver, JoinSide, Node, NodeKind, Program, StreamId, TableFunction};
 
 /// The time at which the last window closes that a row of `input` with this ROWTIME can be in, over all pumps one after
 /// the other. Windows that no passage of time closes, or that follow a calendar, are left out.
@@ -23,10 +23,15 @@ pub(crate) fn last_window_end(program: &Program, input: StreamId, rowtime: i64) 
 fn through(node: &Node, times: &[Option<i64>]) -> Option<i64> {
     match &node.kind {
         NodeKind::Source(stream) => times.get(stream.0).copied().flatten(),
+        // Finite relations have no times.
+        NodeKind::Table(_) | NodeKind::Values(_) | NodeKind::SetOperation { .. } => None,
         NodeKind::Filter { input, .. }
         | NodeKind::Project { input, .. }
         | NodeKind::Slide { input, .. }
-        | NodeKind::ParseLog { input, .. } => through(input, times),
+        | NodeKind::ParseLog { input, .. }
+        | NodeKind::Lookup { input, .. } => through(input, times),
+        NodeKind::Union { inputs } => inputs.iter().filter_map(|input| through(input, times)).max(),
+        NodeKind::Join { left, right, .. } => through_side(left, times).max(through_side(right, times)),
         NodeKind::Tumble { input, driver, .. } => {
             let time = through(input, times)?;
             match driver {
@@ -42,6 +47,18 @@ fn through(node: &Node, times: &[Option<i64>]) -> Option<i64> {
                 TableFunction::RandomCutForest(_) => Some(time),
             }
         }
+    }
+}
+
+/// The ROWTIME of the last row that comes out of a join for a row of this side: without a match it leaves with the end of
+/// its window, and a little later in truth, when no other row can come at that time any more.
+fn through_side(side: &JoinSide, times: &[Option<i64>]) -> Option<i64> {
+    let time = through(&side.input, times)?;
+    match side.window {
+        Some(Frame::Range { millis }) if side.preserved => {
+            Some(time.saturating_add(millis).saturating_add(1))
+        }
+        _ => Some(time),
     }
 }
 

@@ -10,7 +10,7 @@ use crate::expression::CompileError;
 use crate::operators::StateError;
 use crate::values::{ValueTypeError, array_from_values, value_at};
 use arrow_buffer::ScalarBuffer;
-use millstream_sql::{Program, Pump, SqlType, Value};
+use millstream_sql::{NodeKind, Program, Pump, SqlType, Value};
 use serde::{Deserialize, Serialize};
 use std::collections::VecDeque;
 
@@ -191,7 +191,16 @@ fn fingerprint(pump: &Pump, program: &Program) -> u64 {
         expression.for_each_mut(&mut |e| e.span = millstream_sql::Span::default());
     });
     let streams: Vec<_> = program.streams.iter().map(|stream| (&stream.name, &stream.columns)).collect();
-    let text = format!("{pump:?} {streams:?}");
+    let mut tables = Vec::new();
+    pump.query.walk(&mut |node| {
+        if let NodeKind::Table(id) = node.kind {
+            tables.extend(program.tables.get(id.0).map(|table| &table.name));
+        }
+    });
+    let mut text = format!("{pump:?} {streams:?}");
+    if !tables.is_empty() {
+        text.push_str(&format!(" {tables:?}"));
+    }
     // FNV-1a, 64 bits: stable over builds.
     text.bytes()
         .fold(0xcbf2_9ce4_8422_2325, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3))

@@ -12,19 +12,21 @@ mod checkpoint;
 mod error_row;
 mod merge;
 mod settings;
+mod tables;
 
 pub use checkpoint::{CheckpointError, RestoreReport};
 pub use error_row::ErrorRow;
 pub use settings::{ApplicationSettings, SWITCHES, Switch, SwitchError, Switches};
+pub use tables::TableError;
 
 use crate::batch::Batch;
 use crate::expression::{CompileError, EvaluationContext};
-use crate::operators::{BuildSettings, Dataflow, Message, RunContext};
+use crate::operators::{BuildSettings, Dataflow, Message, RunContext, Tables};
 use crate::row_error::{ErrorName, RowError, RowErrors};
 use arrow_array::{Array, BooleanArray};
 use merge::Merge;
-use millstream_sql::{ClockFunction, ExpressionKind, Node, Program, SqlType, StreamId};
-use std::collections::VecDeque;
+use millstream_sql::{ClockFunction, ExpressionKind, Node, Program, SqlType, Stream, StreamId};
+use std::collections::{BTreeSet, HashSet, VecDeque};
 use std::sync::Arc;
 
 /// Why rows or bounds were refused. The application is then as it was before.
@@ -61,6 +63,7 @@ pub struct Application {
     settings: ApplicationSettings,
     pumps: Vec<RunningPump>,
     streams: Vec<StreamState>,
+    tables: Tables,
     errors: Vec<ErrorRow>,
 }
 
@@ -113,6 +116,7 @@ impl Application {
                 seed,
                 range_excludes_lower_bound: settings.switches.range_lower_bound_exclusive,
                 unmatched_logs_dropped: settings.switches.unmatched_logs_dropped,
+                outer_join_reemits: settings.switches.outer_join_reemit,
             };
             let dataflow = Dataflow::new(&pump.query, build_settings)?;
             let target = &program.streams[pump.target.0];
@@ -133,7 +137,7 @@ impl Application {
             });
             writers[pump.target.0] += 1;
         }
-        need_single_rows(&mut pumps, &writers);
+        need_single_rows(&mut pumps, &writers, &program);
         let streams = writers
             .iter()
             .map(|writers| StreamState {
@@ -143,7 +147,8 @@ impl Application {
                 latest: i64::MIN,
             })
             .collect();
-        Ok(Application { program, settings, pumps, streams, errors: Vec::new() })
+        let tables = Tables { batches: vec![None; program.tables.len()], version: 0 };
+        Ok(Application { program, settings, pumps, streams, tables, errors: Vec::new() })
     }
 
     /// The plan that runs.
@@ -257,7 +262,7 @@ impl Application {
                 if !takes_it || !pump.dataflow.reads(stream) {
                     continue;
                 }
-                let given = pump.run(stream, &messages, evaluation, &mut self.errors);
+                let given = pump.run(stream, &messages, evaluation, &self.tables, &mut self.errors);
                 let released = self.streams[pump.target.0].merge.take(pump.writer, given);
                 if !released.is_empty() {
                     queue.push_back((pump.target, released, Readers::All));
@@ -273,9 +278,10 @@ impl RunningPump {
         stream: StreamId,
         messages: &[Message],
         evaluation: EvaluationContext,
+        tables: &Tables,
         errors: &mut Vec<ErrorRow>,
     ) -> Vec<Message> {
-        let mut context = RunContext { evaluation, pump: &self.name, errors };
+        let mut context = RunContext { evaluation, pump: &self.name, errors, tables };
         let mut messages = self.dataflow.run(stream, messages, &mut context);
         if !self.not_null.is_empty() {
             for message in &mut messages {
@@ -319,10 +325,16 @@ fn refuse_nulls(
 
 /// Marks the pumps whose rows must go one by one for the output to be independent of batches: where several pumps write
 /// one stream, rows of one ROWTIME leave in the order in which they came; and CURRENT_ROW_TIMESTAMP, which is marked
-/// already, differs from row to row. What feeds such a pump is one itself.
-fn need_single_rows(pumps: &mut [RunningPump], writers: &[usize]) {
+/// already, differs from row to row. So does a query that reads rows of one input on two ways, by a join or a UNION ALL.
+/// What feeds such a pump is one itself.
+fn need_single_rows(pumps: &mut [RunningPump], writers: &[usize], program: &Program) {
+    let inputs = inputs_of_streams(pumps, program);
     for pump in pumps.iter_mut() {
-        pump.single_rows |= writers[pump.target.0] > 1;
+        pump.single_rows |= writers[pump.target.0] > 1 || {
+            let mut seen = HashSet::new();
+            let mut reached = pump.dataflow.sources().flat_map(|source| &inputs[source.0]);
+            !reached.all(|input| seen.insert(*input))
+        };
     }
     loop {
         let single = pumps.iter().filter(|pump| pump.single_rows);
@@ -336,6 +348,22 @@ fn need_single_rows(pumps: &mut [RunningPump], writers: &[usize]) {
             return;
         }
     }
+}
+
+/// The inputs whose rows reach each stream.
+fn inputs_of_streams(pumps: &[RunningPump], program: &Program) -> Vec<BTreeSet<usize>> {
+    let streams = program.streams.iter().enumerate();
+    let own = |(index, stream): (usize, &Stream)| stream.is_input.then_some(index).into_iter().collect();
+    let mut inputs: Vec<BTreeSet<usize>> = streams.map(own).collect();
+    // A chain of pumps is at most as long as there are pumps.
+    for _ in 0..pumps.len() {
+        for pump in pumps {
+            let reached: Vec<usize> =
+                pump.dataflow.sources().flat_map(|source| inputs[source.0].clone()).collect();
+            inputs[pump.target.0].extend(reached);
+        }
+    }
+    inputs
 }
 
 fn reads_row_clock(query: &Node) -> bool {

@@ -22,6 +22,9 @@ pub struct Switches {
     pub pump_stopped_autostart: bool,
     /// `log_parse_no_match no_row`: a text that a log parser does not match gives no row; otherwise its fields are NULL.
     pub unmatched_logs_dropped: bool,
+    /// `outer_join_reemit true`: a row of an outer join that has met another comes out without a match, too, when it
+    /// leaves its window.
+    pub outer_join_reemit: bool,
 }
 
 /// A switch as a user sets it. The first value is the default.
@@ -55,6 +58,13 @@ pub const SWITCHES: &[Switch] = &[
         values: ["null", "no_row"],
         about: "whether a text that a log parser does not match gives a row of NULLs or no row",
         place: |switches| &mut switches.unmatched_logs_dropped,
+    },
+    Switch {
+        name: "outer_join_reemit",
+        values: ["false", "true"],
+        about: "whether a row of an outer join that has met another comes out without a match, too, when it leaves its \
+                window",
+        place: |switches| &mut switches.outer_join_reemit,
     },
 ];
 

@@ -2,13 +2,13 @@
 
 use super::literal::{Expected, parse_expected, parse_time_of_row, parse_value, split_fields};
 use crate::application::Switches;
-use millstream_sql::{Column, InputStream, Value, parse_sql_type};
+use millstream_sql::{Column, InputStream, ReferenceTable, Value, parse_sql_type};
 
 /// A golden file, read.
 #[derive(Clone, Debug, Default)]
 pub struct GoldenFile {
     pub(super) inputs: Vec<InputStream>,
-    pub(super) tables: Vec<InputStream>,
+    pub(super) tables: Vec<ReferenceTable>,
     pub(super) switches: Switches,
     pub(super) seed: u64,
     pub(super) application: Option<ApplicationText>,
@@ -33,6 +33,7 @@ pub(super) struct Step {
 #[derive(Clone, Debug)]
 pub(super) enum StepKind {
     Rows { input: usize, rows: Vec<(i64, Vec<Value>)> },
+    TableRows { table: usize, rows: Vec<Vec<Value>> },
     Bound(i64),
     Checkpoint,
     Expect { stream: String, rows: Vec<ExpectedRow>, unordered: bool, block: Block },
@@ -115,13 +116,13 @@ impl<'t> Reader<'t> {
         let fail = |message: String| (at, message);
         let step = match word {
             "input" => {
-                let relation = self.relation(at, rest)?;
-                self.file.inputs.push(relation);
+                let (name, columns) = self.relation(at, rest)?;
+                self.file.inputs.push(InputStream { name, columns });
                 return Ok(());
             }
             "table" => {
-                let relation = self.relation(at, rest)?;
-                self.file.tables.push(relation);
+                let (name, columns) = self.relation(at, rest)?;
+                self.file.tables.push(ReferenceTable { name, columns });
                 return Ok(());
             }
             "set" => {
@@ -167,7 +168,7 @@ impl<'t> Reader<'t> {
     }
 
     /// `NAME (COLUMN TYPE, …)`, over several lines until the parenthesis closes.
-    fn relation(&mut self, at: usize, rest: &str) -> Result<InputStream, Mistake> {
+    fn relation(&mut self, at: usize, rest: &str) -> Result<(String, Vec<Column>), Mistake> {
         let mut text = rest.to_owned();
         while !is_closed(&text) {
             if self.next >= self.lines.len() {
@@ -179,19 +180,19 @@ impl<'t> Reader<'t> {
                 text.push_str(line);
             }
         }
-        let (name, rest) = leading_name(&text);
+        let (relation_name, rest) = leading_name(&text);
         let columns = rest.trim().strip_prefix('(').and_then(|rest| rest.strip_suffix(')'));
         let columns = columns.ok_or_else(|| (at, "write NAME (COLUMN TYPE, …)".to_owned()))?;
-        let mut relation = InputStream { name, columns: Vec::new() };
+        let mut found = Vec::new();
         for column in split_columns(columns) {
             let (name, type_text) = leading_name(column.trim());
             if type_text.trim().is_empty() {
                 return Err((at, format!("'{}' is not a column: write NAME TYPE", column.trim())));
             }
             let sql_type = parse_sql_type(type_text.trim()).map_err(|mistake| (at, mistake.message))?;
-            relation.columns.push(Column { name, sql_type, not_null: false });
+            found.push(Column { name, sql_type, not_null: false });
         }
-        Ok(relation)
+        Ok((relation_name, found))
     }
 
     fn application(&mut self, at: usize) -> Result<(), Mistake> {
@@ -229,35 +230,29 @@ impl<'t> Reader<'t> {
     fn rows(&mut self, at: usize, rest: &str) -> Result<StepKind, Mistake> {
         let (name, _) = leading_name(rest);
         let input = self.file.inputs.iter().position(|input| input.name == name);
-        let is_table = self.file.tables.iter().any(|table| table.name == name);
-        let Some(input) = input else {
-            if is_table {
-                return Err((at, "reference tables are not supported yet".to_owned()));
+        let table = self.file.tables.iter().position(|table| table.name == name);
+        let data = self.data_lines();
+        match (input, table) {
+            (Some(input), _) => {
+                let mut rows = Vec::new();
+                for (line, text) in data {
+                    let fields = split_fields(text);
+                    let rowtime = parse_time_of_row(&fields[0]).map_err(|message| (line, message))?;
+                    let columns = &self.file.inputs[input].columns;
+                    rows.push((rowtime, row_values(line, &fields[1..], columns, "a ROWTIME and ")?));
+                }
+                Ok(StepKind::Rows { input, rows })
             }
-            return Err((at, format!("there is no input {name}: declare it with input {name} (…)")));
-        };
-        let mut rows = Vec::new();
-        for (line, text) in self.data_lines() {
-            let fields = split_fields(text);
-            let columns = &self.file.inputs[input].columns;
-            if fields.len() != columns.len() + 1 {
-                let message = format!(
-                    "a row has a ROWTIME and {} values, this has {}",
-                    columns.len(),
-                    fields.len() - 1
-                );
-                return Err((line, message));
+            (None, Some(table)) => {
+                let mut rows = Vec::new();
+                for (line, text) in data {
+                    let columns = &self.file.tables[table].columns;
+                    rows.push(row_values(line, &split_fields(text), columns, "")?);
+                }
+                Ok(StepKind::TableRows { table, rows })
             }
-            let rowtime = parse_time_of_row(&fields[0]).map_err(|message| (line, message))?;
-            let values = fields[1..]
-                .iter()
-                .zip(columns)
-                .map(|(field, column)| parse_value(field, column.sql_type))
-                .collect::<Result<_, _>>()
-                .map_err(|message| (line, message))?;
-            rows.push((rowtime, values));
+            (None, None) => Err((at, format!("there is no input {name}: declare it with input {name} (…)"))),
         }
-        Ok(StepKind::Rows { input, rows })
     }
 
     fn expect(&mut self, at: usize, rest: &str) -> Result<StepKind, Mistake> {
@@ -300,6 +295,21 @@ impl<'t> Reader<'t> {
         let block = Block { start: at, end: self.next };
         Ok(StepKind::Expect { stream: name, rows, unordered, block })
     }
+}
+
+/// The values of a row by its columns; `before` says what else a row has.
+fn row_values(
+    line: usize,
+    fields: &[String],
+    columns: &[Column],
+    before: &str,
+) -> Result<Vec<Value>, Mistake> {
+    if fields.len() != columns.len() {
+        let message = format!("a row has {before}{} values, this has {}", columns.len(), fields.len());
+        return Err((line, message));
+    }
+    let values = fields.iter().zip(columns).map(|(field, column)| parse_value(field, column.sql_type));
+    values.collect::<Result<_, _>>().map_err(|message| (line, message))
 }
 
 /// `invalid LINE:COL TEXT`

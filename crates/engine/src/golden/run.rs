@@ -9,7 +9,9 @@ use crate::expression::{CompiledExpression, EvaluationContext};
 use crate::functions::catalog;
 use crate::values::{array_from_values, value_at};
 use arrow_buffer::ScalarBuffer;
-use millstream_sql::{Diagnostic, SqlType, StreamId, Value, compile, compile_expression};
+use millstream_sql::{
+    Diagnostic, SqlType, StreamId, TableId, Value, compile_expression, compile_with_tables,
+};
 use std::collections::BTreeMap;
 
 /// What a file checked.
@@ -66,6 +68,8 @@ struct Runner<'f> {
 struct Running {
     application: Application,
     settings: ApplicationSettings,
+    /// The rows of each reference table: a checkpoint does not hold them.
+    tables: BTreeMap<TableId, Batch>,
     outputs: BTreeMap<StreamId, Vec<Batch>>,
     errors: Vec<String>,
 }
@@ -103,7 +107,8 @@ impl<'f> Runner<'f> {
     /// Compiles the application; checks `expect invalid`.
     fn start(&mut self) -> Option<Running> {
         let application = self.file.application.as_ref()?;
-        let compilation = compile(&application.text, &self.file.inputs, &catalog());
+        let compilation =
+            compile_with_tables(&application.text, &self.file.inputs, &self.file.tables, &catalog());
         let errors: Vec<&Diagnostic> = compilation.diagnostics.iter().filter(|d| d.is_error()).collect();
         let expectation = self.file.steps.iter().find_map(|step| match &step.kind {
             StepKind::ExpectInvalid { position, text } => Some((step.line, *position, text)),
@@ -138,8 +143,13 @@ impl<'f> Runner<'f> {
         };
         match Application::new(program, settings.clone()) {
             Ok(application) => {
-                let mut running =
-                    Running { application, settings, outputs: BTreeMap::new(), errors: Vec::new() };
+                let mut running = Running {
+                    application,
+                    settings,
+                    tables: BTreeMap::new(),
+                    outputs: BTreeMap::new(),
+                    errors: Vec::new(),
+                };
                 self.subscribe(&mut running.application);
                 Some(running)
             }
@@ -175,6 +185,13 @@ impl<'f> Runner<'f> {
                     }
                 }
             }
+            StepKind::TableRows { table, rows } => {
+                let types: Vec<SqlType> =
+                    self.file.tables[*table].columns.iter().map(|column| column.sql_type).collect();
+                let rows: Vec<(i64, Vec<Value>)> = rows.iter().map(|values| (0, values.clone())).collect();
+                running.tables.insert(TableId(*table), batch_of(&rows, &types));
+                running.load_tables().unwrap_or_else(|message| self.fail(step.line, message));
+            }
             StepKind::Bound(bound) => {
                 for input in 0..self.file.inputs.len() {
                     if let Err(error) = running.application.bound(StreamId(input), *bound, *bound) {
@@ -198,6 +215,7 @@ impl<'f> Runner<'f> {
                         }
                         self.subscribe(&mut application);
                         running.application = application;
+                        running.load_tables().unwrap_or_else(|message| self.fail(step.line, message));
                     }
                     Err(error) => self.fail(step.line, error.to_string()),
                 }
@@ -323,6 +341,13 @@ impl<'f> Runner<'f> {
 }
 
 impl Running {
+    fn load_tables(&mut self) -> Result<(), String> {
+        let Running { application, tables, .. } = self;
+        tables
+            .iter()
+            .try_for_each(|(id, rows)| application.load_table(*id, rows).map_err(|error| error.to_string()))
+    }
+
     /// Takes what has come out so far.
     fn collect(&mut self) {
         for id in (0..self.application.program().streams.len()).map(StreamId) {

@@ -67,6 +67,16 @@ impl GroupTable {
         group
     }
 
+    /// The group of a row's key, if it is known.
+    pub(crate) fn find(&self, keys: &EncodedKeys, row: usize) -> Option<u32> {
+        if let Some(packed) = keys.packed(row) {
+            return self.short.find(packed.hash(), |(known, _)| *known == packed).map(|(_, group)| *group);
+        }
+        let mut scratch = [0; 8];
+        let key = keys.row_bytes(row, &mut scratch);
+        self.long.find(hash(key), |(_, known)| &**known == key).map(|(group, _)| *group)
+    }
+
     /// Appends the group of each row in `range` to `ids`.
     pub(crate) fn assign(&mut self, keys: &EncodedKeys, range: Range<usize>, ids: &mut Vec<u32>) {
         ids.reserve(range.len());

@@ -9,15 +9,24 @@
 //! A query is a tree, so every operator has one consumer, and the way from a stream that the query reads up to the
 //! top is a line: a [`Leaf`]. Messages of a stream run up the lines of all its leaves, in the order of the text.
 
-use super::{BuildSettings, Message, Operator, Outbox, RunContext, StateError, build_operator};
+use super::{
+    BuildSettings, Junction, Message, Operator, Outbox, RunContext, StateError, build_junction,
+    build_operator,
+};
 use crate::expression::CompileError;
 use millstream_sql::{Node, NodeKind, StreamId};
 
 /// The operators of a query.
 pub(crate) struct Dataflow {
     /// Every operator stands behind those that feed it.
-    operators: Vec<Box<dyn Operator>>,
+    stages: Vec<Stage>,
     leaves: Vec<Leaf>,
+}
+
+/// An operator.
+enum Stage {
+    OneInput(Box<dyn Operator>),
+    SeveralInputs(Box<dyn Junction>),
 }
 
 /// A stream that the query reads, once.
@@ -27,16 +36,17 @@ struct Leaf {
     path: Vec<Hop>,
 }
 
-/// An operator on the way up.
+/// An operator on the way up, and at which of its ports the way goes in.
 #[derive(Clone, Copy)]
 struct Hop {
-    operator: usize,
+    stage: usize,
+    port: usize,
 }
 
 impl Dataflow {
     /// Builds the operators of a query.
     pub(crate) fn new(query: &Node, settings: BuildSettings) -> Result<Dataflow, CompileError> {
-        let mut dataflow = Dataflow { operators: Vec::new(), leaves: Vec::new() };
+        let mut dataflow = Dataflow { stages: Vec::new(), leaves: Vec::new() };
         dataflow.add(query, settings)?;
         Ok(dataflow)
     }
@@ -47,16 +57,23 @@ impl Dataflow {
             self.leaves.push(Leaf { stream, path: Vec::new() });
             return Ok(());
         }
-        let inputs = node.inputs();
-        let first_leaf = self.leaves.len();
-        for input in &inputs {
-            self.add(input, settings.below())?;
+        // Finite relations flow nowhere: their operator holds them.
+        let streams: Vec<&Node> = node.inputs().into_iter().filter(|input| !input.is_finite()).collect();
+        let mut port_leaves = Vec::new();
+        for (port, input) in streams.iter().enumerate() {
+            let first = self.leaves.len();
+            self.add(input, settings.below(port))?;
+            port_leaves.push(first..self.leaves.len());
         }
-        if let [input] = inputs.as_slice() {
-            let hop = Hop { operator: self.operators.len() };
-            self.operators.push(build_operator(node, input, settings)?);
-            self.leaves[first_leaf..].iter_mut().for_each(|leaf| leaf.path.push(hop));
+        let stage = match streams.as_slice() {
+            [input] => Stage::OneInput(build_operator(node, input, settings)?),
+            _ => Stage::SeveralInputs(build_junction(node, settings)?),
+        };
+        for (port, leaves) in port_leaves.into_iter().enumerate() {
+            let hop = Hop { stage: self.stages.len(), port };
+            self.leaves[leaves].iter_mut().for_each(|leaf| leaf.path.push(hop));
         }
+        self.stages.push(stage);
         Ok(())
     }
 
@@ -81,12 +98,21 @@ impl Dataflow {
         for leaf in self.leaves.iter().filter(|leaf| leaf.stream == stream) {
             let mut messages = messages.to_vec();
             for hop in &leaf.path {
-                let operator = &mut self.operators[hop.operator];
                 let mut outbox = Outbox::default();
                 for message in messages {
-                    match message {
-                        Message::Rows(batch) => operator.rows(batch, context, &mut outbox),
-                        Message::Bound(bound) => operator.bound(bound, context, &mut outbox),
+                    match (&mut self.stages[hop.stage], message) {
+                        (Stage::OneInput(operator), Message::Rows(batch)) => {
+                            operator.rows(batch, context, &mut outbox);
+                        }
+                        (Stage::OneInput(operator), Message::Bound(bound)) => {
+                            operator.bound(bound, context, &mut outbox);
+                        }
+                        (Stage::SeveralInputs(junction), Message::Rows(batch)) => {
+                            junction.rows(hop.port, batch, context, &mut outbox);
+                        }
+                        (Stage::SeveralInputs(junction), Message::Bound(bound)) => {
+                            junction.bound(hop.port, bound, context, &mut outbox);
+                        }
                     }
                 }
                 messages = outbox.messages;
@@ -102,16 +128,23 @@ impl Dataflow {
 
     /// The state of each operator.
     pub(crate) fn save(&self) -> Result<Vec<Vec<u8>>, StateError> {
-        self.operators.iter().map(|operator| operator.save()).collect()
+        let save = |stage: &Stage| match stage {
+            Stage::OneInput(operator) => operator.save(),
+            Stage::SeveralInputs(junction) => junction.save(),
+        };
+        self.stages.iter().map(save).collect()
     }
 
     /// Takes over what [`Dataflow::save`] gave for the same query.
     pub(crate) fn restore(&mut self, states: &[Vec<u8>]) -> Result<(), StateError> {
-        self.operators.iter_mut().zip(states).try_for_each(|(operator, state)| operator.restore(state))
+        self.stages.iter_mut().zip(states).try_for_each(|(stage, state)| match stage {
+            Stage::OneInput(operator) => operator.restore(state),
+            Stage::SeveralInputs(junction) => junction.restore(state),
+        })
     }
 
     /// How many operators there are.
     pub(crate) fn len(&self) -> usize {
-        self.operators.len()
+        self.stages.len()
     }
 }

@@ -3,20 +3,27 @@
 //! An operator is a plain state machine. What it gives depends on the rows, their order and the bounds alone, never on
 //! how the rows were cut into batches. A bound `b` says that no later row has a ROWTIME below `b`.
 
+mod arrival_queue;
 mod count_distinct;
 mod dataflow;
 mod filter;
+mod finite;
 mod forest;
+mod join;
+mod lookup;
 mod parse_log;
 mod project;
 mod row_failures;
+mod saved_batch;
 mod slide;
 mod stagger;
 mod tumble;
+mod union;
 
 use crate::application::ErrorRow;
 use crate::batch::Batch;
 use crate::expression::{CompileError, CompiledExpression, EvaluationContext};
+use crate::values::ValueTypeError;
 use millstream_sql::{Node, NodeKind, SqlType, TableFunction};
 use std::sync::Arc;
 
@@ -54,12 +61,31 @@ pub(crate) struct RunContext<'r> {
     pub(crate) evaluation: EvaluationContext,
     pub(crate) pump: &'r Arc<str>,
     pub(crate) errors: &'r mut Vec<ErrorRow>,
+    pub(crate) tables: &'r Tables,
+}
+
+/// The rows of the reference tables.
+#[derive(Debug, Default)]
+pub(crate) struct Tables {
+    /// By table; `None` before the first load.
+    pub(crate) batches: Vec<Option<Batch>>,
+    /// Counts the loads: what is made of the tables holds as long as it stays.
+    pub(crate) version: u64,
 }
 
 /// A saved state that does not belong to the operator that reads it.
 #[derive(Debug, thiserror::Error)]
-#[error("the saved state of an operator cannot be read: {0}")]
-pub struct StateError(#[from] pub(crate) postcard::Error);
+pub enum StateError {
+    /// The bytes are damaged.
+    #[error("the saved state of an operator cannot be read: {0}")]
+    Encoding(#[from] postcard::Error),
+    /// Saved rows are not of their types.
+    #[error("the saved rows of an operator are damaged: {0}")]
+    Value(#[from] ValueTypeError),
+    /// Saved rows have other columns than the operator.
+    #[error("the saved rows of an operator do not have its columns")]
+    Columns,
+}
 
 /// An operator with one input.
 pub(crate) trait Operator: Send {
@@ -80,6 +106,21 @@ pub(crate) trait Operator: Send {
     }
 }
 
+/// An operator with several inputs: its ports.
+pub(crate) trait Junction: Send {
+    /// Takes rows at a port. Their ROWTIMEs do not go below any earlier row or bound of that port.
+    fn rows(&mut self, port: usize, batch: Batch, context: &mut RunContext<'_>, outbox: &mut Outbox);
+
+    /// Takes a bound at a port, never below an earlier one.
+    fn bound(&mut self, port: usize, bound: i64, context: &mut RunContext<'_>, outbox: &mut Outbox);
+
+    /// The whole state as bytes.
+    fn save(&self) -> Result<Vec<u8>, StateError>;
+
+    /// Takes over a state that `save` gave.
+    fn restore(&mut self, state: &[u8]) -> Result<(), StateError>;
+}
+
 /// What operators are built with.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct BuildSettings {
@@ -89,16 +130,34 @@ pub(crate) struct BuildSettings {
     pub(crate) range_excludes_lower_bound: bool,
     /// A text that a log parser does not match gives no row.
     pub(crate) unmatched_logs_dropped: bool,
+    /// Rows of an outer join that have met another come out without a match, too, when they leave their window.
+    pub(crate) outer_join_reemits: bool,
 }
 
 impl BuildSettings {
-    /// For the operators below one with these settings: each has generators of its own.
-    fn below(self) -> BuildSettings {
-        BuildSettings { seed: self.seed.wrapping_mul(0x9e37_79b9_7f4a_7c15).wrapping_add(1), ..self }
+    /// For the operators that feed a port of one with these settings: each has generators of its own.
+    fn below(self, port: usize) -> BuildSettings {
+        let seed = self.seed.wrapping_mul(0x9e37_79b9_7f4a_7c15).wrapping_add(1);
+        BuildSettings { seed: seed.wrapping_add((port as u64) << 32), ..self }
     }
 }
 
-/// Builds the operator of a node that has one input.
+/// Builds the operator of a node that joins several streams.
+fn build_junction(node: &Node, settings: BuildSettings) -> Result<Box<dyn Junction>, CompileError> {
+    match &node.kind {
+        NodeKind::Union { inputs } => Ok(Box::new(union::Union::new(inputs.len(), column_types(node)))),
+        NodeKind::Join { left, right, matching } => {
+            Ok(Box::new(join::Join::new(left, right, matching, settings)?))
+        }
+        _ => Err(not_an_operator("an operator of several streams")),
+    }
+}
+
+fn not_an_operator(operation: &'static str) -> CompileError {
+    CompileError::OperandTypes { operation, types: "other relations".to_owned() }
+}
+
+/// Builds the operator of a node that has one stream as its input.
 fn build_operator(
     node: &Node,
     input: &Node,
@@ -106,7 +165,15 @@ fn build_operator(
 ) -> Result<Box<dyn Operator>, CompileError> {
     let types = column_types(input);
     Ok(match &node.kind {
-        NodeKind::Source(_) => unreachable!("a source has no input"),
+        NodeKind::Lookup { relation, matching, preserves_input, .. } => {
+            Box::new(lookup::Lookup::new(input, relation, matching, *preserves_input, settings)?)
+        }
+        NodeKind::Source(_)
+        | NodeKind::Table(_)
+        | NodeKind::Values(_)
+        | NodeKind::SetOperation { .. }
+        | NodeKind::Union { .. }
+        | NodeKind::Join { .. } => return Err(not_an_operator("an operator of one stream")),
         NodeKind::Filter { predicate, .. } => Box::new(filter::Filter::new(predicate, types)?),
         NodeKind::Project { projection, .. } => Box::new(project::Project::new(projection, types)?),
         NodeKind::Tumble { keys, driver, aggregates, .. } => {

@@ -30,7 +30,9 @@ impl Parser<'_> {
             _ => None,
         };
         let mut partition_by = Vec::new();
-        if self.accept_word("PARTITION") {
+        let partition_start = self.peek().span;
+        let partition_span = self.accept_word("PARTITION").then_some(partition_start);
+        if partition_span.is_some() {
             self.expect_word("BY")?;
             partition_by.push(self.expression()?);
             while self.accept_symbol(",") {
@@ -39,11 +41,12 @@ impl Parser<'_> {
         }
         let mut order_by = None;
         if self.is_word("ORDER") {
-            order_by = Some(self.order_by()?.span);
+            order_by = Some(Box::new(self.order_by()?));
         }
         let frame = if self.is_word("ROWS") || self.is_word("RANGE") { Some(self.frame()?) } else { None };
         let end = self.expect_symbol(")")?;
-        Ok(WindowSpecification { span: start.to(end), base, partition_by, order_by, frame })
+        let span = start.to(end);
+        Ok(WindowSpecification { span, base, partition_span, partition_by, order_by, frame })
     }
 
     fn frame(&mut self) -> Parsed<FrameClause> {

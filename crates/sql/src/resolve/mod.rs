@@ -7,8 +7,10 @@ mod aggregate;
 mod call;
 mod conversion;
 mod expression;
+mod from;
 mod function;
 mod group;
+mod join;
 mod literal;
 mod monotonic;
 mod operator;
@@ -16,6 +18,7 @@ mod period;
 mod query;
 mod record;
 mod scope;
+mod set_operation;
 mod slide;
 mod statement;
 mod table_function;
@@ -25,7 +28,8 @@ use crate::lex::lex;
 use crate::limits::MAX_SCRIPT_CHARACTERS;
 use crate::parse::{parse_expression, parse_script, parse_type};
 use crate::{
-    Diagnostic, Expression, FunctionCatalog, InputStream, Program, Pump, Span, SqlType, Stream, StreamId,
+    Diagnostic, Expression, FunctionCatalog, InputStream, Program, Pump, ReferenceTable, Span, SqlType,
+    Stream, StreamId,
 };
 use std::collections::HashSet;
 
@@ -43,6 +47,16 @@ pub struct Compilation {
 /// Never fails: mistakes are diagnostics, each with its place. Cost grows with the length of the text, which is
 /// limited to 102,400 characters.
 pub fn compile(text: &str, inputs: &[InputStream], catalog: &dyn FunctionCatalog) -> Compilation {
+    compile_with_tables(text, inputs, &[], catalog)
+}
+
+/// The same for an application that has reference tables, too.
+pub fn compile_with_tables(
+    text: &str,
+    inputs: &[InputStream],
+    tables: &[ReferenceTable],
+    catalog: &dyn FunctionCatalog,
+) -> Compilation {
     if text.chars().count() > MAX_SCRIPT_CHARACTERS {
         let message = format!("the application text is longer than {MAX_SCRIPT_CHARACTERS} characters");
         return Compilation { program: None, diagnostics: vec![Diagnostic::error(Span::default(), message)] };
@@ -55,7 +69,7 @@ pub fn compile(text: &str, inputs: &[InputStream], catalog: &dyn FunctionCatalog
     } else {
         parse_script(&tokens, &mut diagnostics)
     };
-    let mut resolver = Resolver::new(inputs, catalog, diagnostics);
+    let mut resolver = Resolver::new(inputs, tables, catalog, diagnostics);
     for statement in &statements {
         resolver.statement(statement);
     }
@@ -64,7 +78,11 @@ pub fn compile(text: &str, inputs: &[InputStream], catalog: &dyn FunctionCatalog
     let mut told = HashSet::new();
     diagnostics.retain(|diagnostic| told.insert((diagnostic.span, diagnostic.message.clone())));
     let failed = diagnostics.iter().any(Diagnostic::is_error);
-    let program = (!failed).then_some(Program { streams: resolver.streams, pumps: resolver.pumps });
+    let program = (!failed).then_some(Program {
+        streams: resolver.streams,
+        tables: tables.to_vec(),
+        pumps: resolver.pumps,
+    });
     Compilation { program, diagnostics }
 }
 
@@ -79,7 +97,7 @@ pub fn compile_expression(text: &str, catalog: &dyn FunctionCatalog) -> Result<E
         return Err(diagnostics);
     }
     let expr = parse_expression(&tokens).map_err(|mistake| vec![mistake])?;
-    let mut resolver = Resolver::new(&[], catalog, diagnostics);
+    let mut resolver = Resolver::new(&[], &[], catalog, diagnostics);
     match resolver.scalar(&expr, &scope::Scope::default(), "an expression of its own") {
         Some(expression) if !resolver.diagnostics.iter().any(Diagnostic::is_error) => Ok(expression),
         _ => Err(resolver.diagnostics),
@@ -103,6 +121,7 @@ struct Resolver<'a> {
     catalog: &'a dyn FunctionCatalog,
     diagnostics: Vec<Diagnostic>,
     streams: Vec<Stream>,
+    tables: &'a [ReferenceTable],
     pumps: Vec<Pump>,
     functions: Vec<function::UserFunction>,
     views: Vec<view::View>,
@@ -115,6 +134,7 @@ struct Resolver<'a> {
 impl<'a> Resolver<'a> {
     fn new(
         inputs: &[InputStream],
+        tables: &'a [ReferenceTable],
         catalog: &'a dyn FunctionCatalog,
         diagnostics: Vec<Diagnostic>,
     ) -> Resolver<'a> {
@@ -126,6 +146,7 @@ impl<'a> Resolver<'a> {
             catalog,
             diagnostics,
             streams,
+            tables,
             pumps: Vec::new(),
             functions: Vec::new(),
             views: Vec::new(),

@@ -1,14 +1,15 @@
 //! SELECT: where rows come from, which are kept, what is made of them.
 
 use super::Resolver;
+use super::from::window_names;
 use super::group::Grouping;
+use super::join::push_into_join;
 use super::record::Records;
-use super::scope::{Relation, Scope, is_rowtime};
+use super::scope::{Scope, is_rowtime};
 use super::slide::Sliding;
 use crate::limits::MAX_COLUMNS;
-use crate::similar_name;
-use crate::syntax::{Expr, ExprKind, GroupBy, Name, Query, QueryBody, Select, SelectItem, TableReference};
-use crate::{Diagnostic, Expression, Node, NodeKind, Output, Projection, Span, SqlType};
+use crate::syntax::{Expr, ExprKind, GroupBy, Name, Query, QueryBody, Select, SelectItem};
+use crate::{Expression, Node, NodeKind, Output, Projection, Span, SqlType};
 
 /// How the items of a select list are resolved.
 pub(super) enum ListMode<'m> {
@@ -25,23 +26,9 @@ impl Resolver<'_> {
         }
         match &query.body {
             QueryBody::Select(select) => self.select(select),
-            QueryBody::Values { span, .. } => self.unsupported(*span, "VALUES"),
+            QueryBody::Values { rows, span } => self.values(rows, *span),
             QueryBody::SetOperation { operator, all, left, right, span } => {
-                self.query(left);
-                self.query(right);
-                let name = match operator {
-                    crate::syntax::SetOperator::Union if *all => "UNION ALL",
-                    crate::syntax::SetOperator::Union => {
-                        return self.error_with_hint(
-                            *span,
-                            "UNION without ALL needs finite tables, not streams: use UNION ALL",
-                            "UNION ALL merges streams by ROWTIME",
-                        );
-                    }
-                    crate::syntax::SetOperator::Except => "EXCEPT",
-                    crate::syntax::SetOperator::Intersect => "INTERSECT",
-                };
-                self.unsupported(*span, name)
+                self.set_operation(*operator, *all, left, right, *span)
             }
         }
     }
@@ -50,13 +37,20 @@ impl Resolver<'_> {
         if let Some(distinct) = select.distinct {
             self.unsupported::<()>(distinct, "SELECT DISTINCT");
         }
-        let (mut input, scope) = self.from(&select.from)?;
+        let (mut input, scope) = self.from(&select.from, &select.windows)?;
         if let Some(condition) = &select.condition
             && let Some(predicate) = self.condition(condition, &scope, "WHERE")
         {
-            input = filter(input, predicate);
+            input = match push_into_join(&mut input, predicate) {
+                Some(rest) => filter(input, rest),
+                None => input,
+            };
         }
-        let windows = self.window_definitions(&select.windows, &scope);
+        let of_joins = window_names(&select.from);
+        let windows = self.window_definitions(&select.windows, &scope, &of_joins);
+        if input.is_finite() {
+            self.finite_select(select)?;
+        }
         let records = match &select.group_by {
             None => {
                 let (node, records) = self.record_items(&select.items, input, &scope)?;
@@ -88,6 +82,23 @@ impl Resolver<'_> {
                 }
             }
         }
+    }
+
+    /// A query without a stream has no windows and no end of a group.
+    fn finite_select(&mut self, select: &Select) -> Option<()> {
+        let of_windows = || select.items.iter().filter_map(item_expr).find_map(find_analytic);
+        let span = match &select.group_by {
+            Some(GroupBy::Tumbling { span, .. } | GroupBy::Stagger { span, .. }) => *span,
+            None => match of_windows() {
+                Some(span) => span,
+                None => return Some(()),
+            },
+        };
+        self.error_with_hint(
+            span,
+            "groups and windows need a stream in FROM: these are rows of reference tables",
+            "join the tables with a stream first",
+        )
     }
 
     fn grouped_select(
@@ -124,7 +135,12 @@ impl Resolver<'_> {
     }
 
     /// A condition over single rows.
-    fn condition(&mut self, condition: &Expr, scope: &Scope, clause: &'static str) -> Option<Expression> {
+    pub(super) fn condition(
+        &mut self,
+        condition: &Expr,
+        scope: &Scope,
+        clause: &'static str,
+    ) -> Option<Expression> {
         let predicate = self.scalar(condition, scope, clause)?;
         self.boolean(predicate, clause)
     }
@@ -148,6 +164,7 @@ impl Resolver<'_> {
         records: &Records,
         mut mode: ListMode<'_>,
     ) -> Option<SelectList> {
+        let scope = &scope.for_select_list();
         let mut list = SelectList::default();
         let mut complete = true;
         for (index, item) in items.iter().enumerate() {
@@ -157,12 +174,14 @@ impl Resolver<'_> {
                     complete &= self.record_list_item(expr, fields, alias.as_ref(), &mode, &mut list);
                 }
                 SelectItem::Wildcard(span) => {
-                    let columns = scope.relations.iter().flat_map(Relation::listed);
-                    complete &= self.wildcard(columns, *span, &mode, &mut list);
+                    complete &= self.wildcard(scope.listed(*span), *span, &mode, &mut list);
                 }
                 SelectItem::QualifiedWildcard { relation, span } => match scope.relation(&relation.value) {
                     Some(found) => {
-                        complete &= self.wildcard(found.listed(), *span, &mode, &mut list);
+                        let columns = found.listed().map(|(index, column)| {
+                            (Expression::column(index, column.sql_type, *span), column.clone())
+                        });
+                        complete &= self.wildcard(columns.collect(), *span, &mode, &mut list);
                     }
                     None => {
                         let message = format!("there is no stream or alias \"{}\" in FROM", relation.value);
@@ -192,9 +211,9 @@ impl Resolver<'_> {
         complete.then_some(list)
     }
 
-    fn wildcard<'o>(
+    fn wildcard(
         &mut self,
-        columns: impl Iterator<Item = (usize, &'o Output)>,
+        columns: Vec<(Expression, Output)>,
         span: Span,
         mode: &ListMode<'_>,
         list: &mut SelectList,
@@ -207,8 +226,8 @@ impl Resolver<'_> {
             );
             return false;
         }
-        for (index, column) in columns {
-            list.push(Expression::column(index, column.sql_type, span), column.name.clone(), span);
+        for (column, output) in columns {
+            list.push_output(column, output, span);
         }
         true
     }
@@ -246,75 +265,10 @@ impl Resolver<'_> {
         list.push(expression, name, span);
         true
     }
-
-    fn from(&mut self, from: &[TableReference]) -> Option<(Node, Scope)> {
-        match from {
-            [single] => self.relation(single),
-            [_, second, ..] => {
-                let span = relation_span(second);
-                self.unsupported(span, "several relations in FROM")
-            }
-            [] => None,
-        }
-    }
-
-    fn relation(&mut self, relation: &TableReference) -> Option<(Node, Scope)> {
-        match relation {
-            TableReference::Named { name, over, alias } => {
-                let name = self.object(name);
-                if over.is_some() {
-                    return self.unsupported(name.span, "a window on a relation (it serves joins)");
-                }
-                if let Some(found) = self.view(name, alias.as_ref()) {
-                    return found;
-                }
-                let Some(id) = self.stream_named(&name.value) else {
-                    if self.refused_names.contains(&name.value) {
-                        return None;
-                    }
-                    let names: Vec<String> = self.streams.iter().map(|stream| stream.name.clone()).collect();
-                    let message = format!("there is no stream \"{}\"", name.value);
-                    let mut mistake = Diagnostic::error(name.span, message);
-                    mistake.hint =
-                        similar_name::hint(&name.value, names.iter().map(String::as_str)).or_else(|| {
-                            let known: Vec<String> = names.iter().map(|name| format!("\"{name}\"")).collect();
-                            (!known.is_empty()).then(|| format!("the streams are {}", known.join(", ")))
-                        });
-                    self.report(mistake);
-                    return None;
-                };
-                let stream = self.stream(id);
-                let stream_name = stream.name.clone();
-                let hidden = stream.hidden_columns();
-                let output: Vec<Output> = stream
-                    .columns
-                    .iter()
-                    .map(|column| Output { name: column.name.clone(), sql_type: column.sql_type })
-                    .collect();
-                let node = Node { kind: NodeKind::Source(id), output: output.clone() };
-                let scope = self.aliased(Some(stream_name), output, hidden, alias.as_ref())?;
-                Some((node, scope))
-            }
-            TableReference::Subquery { query, over, alias } => {
-                if over.is_some() {
-                    return self.unsupported(query.span, "a window on a relation (it serves joins)");
-                }
-                let (node, _) = self.query(query)?;
-                let scope = self.aliased(None, node.output.clone(), 0, alias.as_ref())?;
-                Some((node, scope))
-            }
-            TableReference::Function { name, arguments, alias } => {
-                let node = self.table_function(name, arguments)?;
-                let scope = self.aliased(None, node.output.clone(), 0, alias.as_ref())?;
-                Some((node, scope))
-            }
-            TableReference::Join(join) => self.unsupported(join.span, "JOIN"),
-        }
-    }
 }
 
 /// The rows for which the predicate is TRUE.
-fn filter(input: Node, predicate: Expression) -> Node {
+pub(super) fn filter(input: Node, predicate: Expression) -> Node {
     let output = input.output.clone();
     Node { kind: NodeKind::Filter { input: Box::new(input), predicate }, output }
 }
@@ -382,13 +336,4 @@ fn find_analytic(expr: &Expr) -> Option<Span> {
         }
     });
     found
-}
-
-fn relation_span(relation: &TableReference) -> Span {
-    match relation {
-        TableReference::Named { name, .. } => name.object.span,
-        TableReference::Subquery { query, .. } => query.span,
-        TableReference::Function { name, .. } => name.span,
-        TableReference::Join(join) => join.span,
-    }
 }

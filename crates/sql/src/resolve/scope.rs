@@ -3,12 +3,36 @@
 use super::Resolver;
 use crate::similar_name;
 use crate::syntax::{Name, TableAlias};
-use crate::{Diagnostic, Expression, ExpressionKind, Output, Span, SqlType};
+use crate::{Diagnostic, Expression, ExpressionKind, Node, Output, Span, SqlType};
 
 /// The relations of a FROM clause, side by side.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Scope {
     pub(super) relations: Vec<Relation>,
+    /// Columns that USING or NATURAL have made one of two.
+    pub(super) merged: Vec<MergedColumn>,
+    /// ROWTIME without a relation is that of the row that the query gives, even when FROM has several streams.
+    pub(super) is_select_list: bool,
+}
+
+/// One column of two.
+#[derive(Clone, Debug)]
+pub(super) struct MergedColumn {
+    pub(super) name: String,
+    pub(super) value: Expression,
+    /// The places of the two in the row.
+    pub(super) members: Vec<usize>,
+}
+
+/// Where the ROWTIME of a relation is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum RelationTime {
+    /// That of the row.
+    Row,
+    /// A column of the row: an earlier row of a join has come before it.
+    Column(usize),
+    /// A finite relation has none.
+    None,
 }
 
 /// A relation: its name and where its columns stand in the row.
@@ -19,6 +43,9 @@ pub(super) struct Relation {
     pub(super) offset: usize,
     /// Columns that the service adds behind those of the records; `*` leaves them out.
     pub(super) hidden: usize,
+    pub(super) rowtime: RelationTime,
+    /// A second name: that of its join window, when it has no alias.
+    pub(super) window_name: Option<String>,
 }
 
 impl Relation {
@@ -32,7 +59,44 @@ impl Relation {
 impl Scope {
     /// The scope of a single relation.
     pub(super) fn single(name: Option<String>, columns: Vec<Output>, hidden: usize) -> Scope {
-        Scope { relations: vec![Relation { name, columns, offset: 0, hidden }] }
+        let relation =
+            Relation { name, columns, offset: 0, hidden, rowtime: RelationTime::Row, window_name: None };
+        Scope { relations: vec![relation], ..Scope::default() }
+    }
+
+    /// The same for a select list.
+    pub(super) fn for_select_list(&self) -> Scope {
+        Scope { is_select_list: true, ..self.clone() }
+    }
+
+    /// What `*` lists: merged columns first, then those of each relation.
+    pub(super) fn listed(&self, span: Span) -> Vec<(Expression, Output)> {
+        let merged = self.merged.iter().map(|column| {
+            let value = Expression { span, ..column.value.clone() };
+            let output = Output { name: column.name.clone(), sql_type: value.sql_type };
+            (value, output)
+        });
+        let columns = self.relations.iter().flat_map(Relation::listed);
+        let columns = columns.filter(|(index, _)| !self.is_member(*index));
+        let columns =
+            columns.map(|(index, column)| (Expression::column(index, column.sql_type, span), column.clone()));
+        merged.chain(columns).collect()
+    }
+
+    /// Says that the relation of these rows has no ROWTIME when it is finite.
+    pub(super) fn settle_time(&mut self, node: &Node) {
+        if node.is_finite() {
+            self.relations.iter_mut().for_each(|relation| relation.rowtime = RelationTime::None);
+        }
+    }
+
+    fn is_member(&self, index: usize) -> bool {
+        self.merged.iter().any(|column| column.members.contains(&index))
+    }
+
+    /// How many relations have a ROWTIME.
+    fn streams(&self) -> usize {
+        self.relations.iter().filter(|relation| relation.rowtime != RelationTime::None).count()
     }
 
     /// All columns in order, those included that `*` leaves out.
@@ -43,7 +107,12 @@ impl Scope {
     }
 
     pub(super) fn relation(&self, name: &str) -> Option<&Relation> {
-        self.relations.iter().find(|relation| relation.name.as_deref() == Some(name))
+        let by_name = self.relations.iter().find(|relation| relation.name.as_deref() == Some(name));
+        by_name.or_else(|| {
+            let mut by_window =
+                self.relations.iter().filter(|relation| relation.window_name.as_deref() == Some(name));
+            by_window.next().filter(|_| by_window.next().is_none())
+        })
     }
 }
 
@@ -89,7 +158,13 @@ impl Resolver<'_> {
                     return self.unknown_relation(relation_name, scope);
                 };
                 if is_rowtime(column) {
-                    return Some(row_time(span));
+                    return match relation.rowtime {
+                        RelationTime::Row => Some(row_time(span)),
+                        RelationTime::Column(index) => {
+                            Some(Expression::column(index, SqlType::Timestamp, span))
+                        }
+                        RelationTime::None => self.error(span, "a reference table has no ROWTIME"),
+                    };
                 }
                 let found = relation.columns.iter().position(|c| c.name == column.value);
                 match found {
@@ -125,9 +200,10 @@ impl Resolver<'_> {
 
     fn unqualified_column(&mut self, column: &Name, scope: &Scope) -> Option<Expression> {
         if is_rowtime(column) {
-            return match scope.relations.len() {
+            return match scope.streams() {
                 0 => self.error(column.span, "ROWTIME needs a stream in FROM"),
                 1 => Some(row_time(column.span)),
+                _ if scope.is_select_list => Some(row_time(column.span)),
                 _ => self.error_with_hint(
                     column.span,
                     "ROWTIME is ambiguous: FROM has several streams",
@@ -135,9 +211,14 @@ impl Resolver<'_> {
                 ),
             };
         }
-        let mut matches = scope.columns().filter(|(_, output)| output.name == column.value);
+        let merged = scope.merged.iter().filter(|merged| merged.name == column.value);
+        let merged = merged.map(|merged| Expression { span: column.span, ..merged.value.clone() });
+        let columns =
+            scope.columns().filter(|(index, output)| output.name == column.value && !scope.is_member(*index));
+        let columns = columns.map(|(index, output)| Expression::column(index, output.sql_type, column.span));
+        let mut matches = merged.chain(columns);
         match (matches.next(), matches.next()) {
-            (Some((index, output)), None) => Some(Expression::column(index, output.sql_type, column.span)),
+            (Some(found), None) => Some(found),
             (Some(_), Some(_)) => {
                 let message = format!("column {} is ambiguous: several relations have it", column.value);
                 self.error_with_hint(column.span, message, format!("say whose: alias.{}", column.value))

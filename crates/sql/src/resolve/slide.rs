@@ -85,6 +85,7 @@ impl Resolver<'_> {
         &mut self,
         windows: &[(Name, WindowSpecification)],
         scope: &Scope,
+        of_joins: &[&str],
     ) -> WindowDefinitions {
         let mut definitions: WindowDefinitions = Vec::new();
         for (name, specification) in windows {
@@ -92,7 +93,10 @@ impl Resolver<'_> {
                 self.error::<()>(name.span, format!("window \"{}\" is defined twice", name.value));
             }
             // Its mistakes are told even when no call uses it. A call says the same again, which is passed over.
-            self.window_specification(specification, scope, &definitions);
+            // A window of a join has rules of its own.
+            if !of_joins.contains(&name.value.as_str()) {
+                self.window_specification(specification, scope, &definitions);
+            }
             definitions.push((name.value.clone(), specification.clone()));
         }
         definitions
@@ -268,7 +272,7 @@ impl Resolver<'_> {
         }
     }
 
-    fn definition(&mut self, name: &Name, definitions: &WindowDefinitions) -> Option<usize> {
+    pub(super) fn definition(&mut self, name: &Name, definitions: &WindowDefinitions) -> Option<usize> {
         match definitions.iter().position(|(known, _)| *known == name.value) {
             Some(index) => Some(index),
             None => {
@@ -290,9 +294,9 @@ impl Resolver<'_> {
             Some(name) => Some(self.window(&Over::Name(name.clone()), scope, definitions)?),
             None => None,
         };
-        if let Some(order_by) = specification.order_by {
+        if let Some(order_by) = &specification.order_by {
             return self.error_with_hint(
-                order_by,
+                order_by.span,
                 "ORDER BY may not stand in a window: streams are in order of ROWTIME",
                 "remove it",
             );
@@ -312,7 +316,7 @@ impl Resolver<'_> {
         Some(SlidingWindow { partition, frame: frame.or(base_frame).unwrap_or(Frame::Unbounded) })
     }
 
-    fn frame(&mut self, clause: &FrameClause, scope: &Scope) -> Option<Frame> {
+    pub(super) fn frame(&mut self, clause: &FrameClause, scope: &Scope) -> Option<Frame> {
         if let Some(end) = &clause.end
             && !matches!(end.kind, FrameBoundKind::CurrentRow)
         {

@@ -94,6 +94,11 @@ impl Resolver<'_> {
             self.error_with_hint::<()>(name.span, message, "choose another name");
             return;
         }
+        if self.tables.iter().any(|table| table.name == name.value) {
+            let message = format!("\"{}\" is a reference table of the application", name.value);
+            self.error_with_hint::<()>(name.span, message, "choose another name");
+            return;
+        }
         let stream = Stream { name: name.value.clone(), columns, is_input: false };
         match self.stream_named(&name.value) {
             None => self.streams.push(stream),
@@ -229,6 +234,13 @@ impl Resolver<'_> {
                 spans[index],
                 "a record cannot be stored in a stream",
                 "select its fields in an outer query: SELECT STREAM t.r.COLUMN1 FROM (SELECT STREAM … AS r FROM …) AS t",
+            );
+        }
+        if node.is_finite() {
+            return self.error_with_hint(
+                insert.query.span,
+                "the query reads no stream: it would give its rows once and never again",
+                "name a stream in FROM; reference tables and VALUES can be joined with it",
             );
         }
         if node.output.len() != positions.len() {

@@ -1,0 +1,60 @@
+//! Reference tables: loaded from outside, whole, as often as they change.
+
+use super::Application;
+use crate::batch::{Batch, physical_type};
+use millstream_sql::TableId;
+
+/// Why rows were refused for a reference table. The table is then as it was before.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum TableError {
+    /// The program has no such table.
+    #[error("the application has no reference table number {0}")]
+    Unknown(usize),
+    /// The columns are not those of the table.
+    #[error("reference table \"{table}\" has the columns ({expected}), the rows have ({found})")]
+    Columns {
+        /// Name of the table.
+        table: String,
+        /// Types of its columns.
+        expected: String,
+        /// Types of the columns of the rows.
+        found: String,
+    },
+}
+
+impl Application {
+    /// Replaces all rows of a reference table. Rows of streams that are pushed from now on meet the new rows. ROWTIMEs
+    /// of the batch mean nothing. Until its first load a table is empty; a checkpoint does not hold tables, so load
+    /// them again after [`Application::restore`].
+    ///
+    /// Cost: what the queries make of the table is computed once, with the next row that needs it.
+    ///
+    /// # Errors
+    /// When there is no such table, or the columns are not its own.
+    pub fn load_table(&mut self, table: TableId, rows: &Batch) -> Result<(), TableError> {
+        let declared = self.program.tables.get(table.0).ok_or(TableError::Unknown(table.0))?;
+        let expected = declared.columns.iter().map(|column| physical_type(column.sql_type));
+        if !expected.eq(rows.columns.iter().map(|column| column.data_type().clone())) {
+            let types = declared.columns.iter().map(|column| column.sql_type.to_string());
+            return Err(TableError::Columns {
+                table: declared.name.clone(),
+                expected: types.collect::<Vec<_>>().join(", "),
+                found: rows
+                    .columns
+                    .iter()
+                    .map(|column| column.data_type().to_string())
+                    .collect::<Vec<_>>()
+                    .join(", "),
+            });
+        }
+        self.tables.batches[table.0] = Some(rows.clone());
+        self.tables.version += 1;
+        Ok(())
+    }
+
+    /// The reference tables that have not been loaded since the application was built.
+    pub fn tables_not_loaded(&self) -> impl Iterator<Item = TableId> {
+        let tables = self.tables.batches.iter().enumerate();
+        tables.filter(|(_, rows)| rows.is_none()).map(|(index, _)| TableId(index))
+    }
+}

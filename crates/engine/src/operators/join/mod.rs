@@ -1,0 +1,415 @@
+//! Joins of two streams.
+//!
+//! ```text
+//!   left  ─▶ keys ─▶ ┌ queue ┐   row by row, in the order of ROWTIME and arrival:
+//!                    │       │ ─▶ 1. rows whose window has passed come out without a match (outer joins)
+//!   right ─▶ keys ─▶ └───────┘    2. the row meets the rows in the window of the other side
+//!                                 3. the row enters the window of its own side
+//! ```
+//!
+//! The rows that leave the queue together are handled in three passes: candidates by equal keys for all of them, then
+//! the condition over all candidates at once, then the output in order. What comes out does not depend on how many
+//! leave together.
+
+mod side;
+
+use super::arrival_queue::{ArrivalQueue, Released, SavedQueue};
+use super::row_failures::{evaluate_all, report_row};
+use super::saved_batch::SavedBatch;
+use super::{BuildSettings, Junction, Outbox, RunContext, StateError, column_types, compile_all};
+use crate::batch::Batch;
+use crate::expression::{CompileError, CompiledExpression};
+use crate::grouping::{EncodedKeys, GroupTable};
+use arrow_array::cast::AsArray;
+use arrow_array::{Array, ArrayRef, TimestampMillisecondArray};
+use millstream_sql::{Expression, Frame, JoinSide, Matching, SqlType};
+use serde::{Deserialize, Serialize};
+use side::{NO_GROUP, NONE, Side};
+use std::sync::Arc;
+
+/// Candidates that are looked at together: bounds the memory of a join without keys.
+const MOST_CANDIDATES: usize = 32_768;
+
+/// Groups more than this are cleared away once most of them have no rows left.
+const FEW_GROUPS: usize = 4_096;
+
+pub(super) struct Join {
+    queue: ArrivalQueue,
+    sides: [Side; 2],
+    /// Numbers the keys of both sides.
+    groups: GroupTable,
+    condition: Option<CompiledExpression>,
+    output_types: Vec<SqlType>,
+    /// Rows that have met another come out without a match, too, when they leave their window.
+    reemits: bool,
+}
+
+/// The rows that meet the other side in one pass.
+#[derive(Default)]
+struct Meetings {
+    triggers: Vec<Trigger>,
+    /// Rows of the other sides.
+    candidates: Vec<u64>,
+}
+
+/// A row that comes, with the end of its candidates.
+struct Trigger {
+    side: usize,
+    id: u64,
+    end: usize,
+}
+
+/// Rows to come out: numbers of the left and right row, and the ROWTIME.
+#[derive(Default)]
+struct Pairs {
+    ids: [Vec<u64>; 2],
+    rowtimes: Vec<i64>,
+}
+
+impl Pairs {
+    /// The row `id` of `side` with the row `other` of the other side.
+    fn push(&mut self, side: usize, id: u64, other: u64, rowtime: i64) {
+        self.ids[side].push(id);
+        self.ids[1 - side].push(other);
+        self.rowtimes.push(rowtime);
+    }
+
+    fn is_empty(&self) -> bool {
+        self.rowtimes.is_empty()
+    }
+}
+
+#[derive(Serialize, Deserialize)]
+struct Saved {
+    queue: SavedQueue,
+    sides: [SavedSide; 2],
+}
+
+#[derive(Serialize, Deserialize)]
+struct SavedSide {
+    rows: Vec<SavedBatch>,
+    matched: Vec<bool>,
+    first: u64,
+    window_start: u64,
+    unsettled: u64,
+}
+
+impl Join {
+    pub(super) fn new(
+        left: &JoinSide,
+        right: &JoinSide,
+        matching: &Matching,
+        settings: BuildSettings,
+    ) -> Result<Join, CompileError> {
+        let excludes = settings.range_excludes_lower_bound;
+        let keys = |of: fn(&(Expression, Expression)) -> &Expression| {
+            let keys: Vec<Expression> = matching.keys.iter().map(|pair| of(pair).clone()).collect();
+            compile_all(&keys)
+        };
+        let side = |side: &JoinSide, keys| {
+            Side::new(keys, column_types(&side.input), side.window, side.preserved, excludes)
+        };
+        let sides = [side(left, keys(|pair| &pair.0)?), side(right, keys(|pair| &pair.1)?)];
+        let output_types = sides
+            .iter()
+            .flat_map(|side| side.input_types.iter().copied().chain(std::iter::once(SqlType::Timestamp)));
+        Ok(Join {
+            queue: ArrivalQueue::new(2),
+            output_types: output_types.collect(),
+            sides,
+            groups: GroupTable::default(),
+            condition: matching.condition.as_ref().map(CompiledExpression::compile).transpose()?,
+            reemits: settings.outer_join_reemits,
+        })
+    }
+
+    fn advance(&mut self, context: &mut RunContext<'_>, outbox: &mut Outbox) {
+        let Released { ports, order, bound } = self.queue.release();
+        let mut next = [self.sides[0].end(), self.sides[1].end()];
+        for (side, batches) in ports.into_iter().enumerate() {
+            for batch in batches {
+                self.append(side, batch);
+            }
+        }
+        let mut meetings = Meetings::default();
+        for (side, count) in order {
+            for _ in 0..count {
+                self.meet(side, next[side], &mut meetings);
+                next[side] += 1;
+                if meetings.candidates.len() >= MOST_CANDIDATES {
+                    self.settle(&mut meetings, context, outbox);
+                }
+            }
+        }
+        self.settle(&mut meetings, context, outbox);
+        if let Some(bound) = bound {
+            let mut pairs = Pairs::default();
+            self.leave_unmatched(bound, &mut pairs);
+            self.give(&pairs, outbox);
+            self.sides.iter_mut().for_each(|side| side.forget(bound));
+            self.clear_groups();
+            outbox.bound(bound);
+        } else {
+            // Rows at the time of the bound: those without a window have had their turn.
+            self.sides.iter_mut().filter(|side| side.window.is_none()).for_each(|side| side.forget(i64::MIN));
+        }
+    }
+
+    /// Takes rows of a side whose turn has come.
+    fn append(&mut self, side: usize, batch: Batch) {
+        let groups = groups_of(&mut self.groups, &self.sides[side], &batch);
+        self.sides[side].append(batch, &groups);
+    }
+
+    /// A row looks for its partners and enters its own window.
+    fn meet(&mut self, side: usize, id: u64, meetings: &mut Meetings) {
+        let (rowtime, group) = self.sides[side].row(id);
+        let other = &mut self.sides[1 - side];
+        if other.window.is_some() && group != NO_GROUP {
+            other.move_window(rowtime);
+            other.find(group, &mut meetings.candidates);
+        }
+        self.sides[side].enter(id);
+        meetings.triggers.push(Trigger { side, id, end: meetings.candidates.len() });
+    }
+
+    /// Looks which candidates match, and gives the rows that come out.
+    fn settle(&mut self, meetings: &mut Meetings, context: &mut RunContext<'_>, outbox: &mut Outbox) {
+        let Meetings { triggers, candidates } = std::mem::take(meetings);
+        if triggers.is_empty() {
+            return;
+        }
+        let mut all = Pairs::default();
+        let mut start = 0;
+        for trigger in &triggers {
+            let (rowtime, _) = self.sides[trigger.side].row(trigger.id);
+            for other in &candidates[start..trigger.end] {
+                all.push(trigger.side, trigger.id, *other, rowtime);
+            }
+            start = trigger.end;
+        }
+        let outer = self.sides.iter().any(|side| side.preserved);
+        let Some(condition) = &self.condition else {
+            if outer {
+                let pairs = self.in_order(&triggers, &all, |_| Verdict::Matches, context);
+                self.give(&pairs, outbox);
+            } else {
+                self.give(&all, outbox);
+            }
+            return;
+        };
+        if all.is_empty() {
+            let pairs = self.in_order(&triggers, &all, |_| Verdict::Matches, context);
+            self.give(&pairs, outbox);
+            return;
+        }
+        let joined = self.joined(&all);
+        let evaluated = condition.evaluate(&joined, &context.evaluation);
+        let truths = evaluated.values.as_boolean();
+        if !outer && evaluated.errors.is_empty() {
+            outbox.rows(joined.filter(truths).expect("the mask has one value for each row"));
+            return;
+        }
+        let mut verdicts: Vec<Verdict> = (0..joined.len())
+            .map(|pair| {
+                if truths.is_valid(pair) && truths.value(pair) { Verdict::Matches } else { Verdict::Differs }
+            })
+            .collect();
+        for (pair, error) in evaluated.errors.iter() {
+            verdicts[pair] = Verdict::Fails;
+            // A row whose condition fails leaves the query, once.
+            let trigger = triggers.partition_point(|trigger| trigger.end <= pair);
+            let start = trigger.checked_sub(1).map_or(0, |before| triggers[before].end);
+            if !verdicts[start..pair].contains(&Verdict::Fails) {
+                report_row(error, &joined, pair, &self.output_types, context);
+            }
+        }
+        let pairs = self.in_order(&triggers, &all, |pair| verdicts[pair], context);
+        self.give(&pairs, outbox);
+    }
+
+    /// What comes out of the triggers, one after the other: unmatched rows whose time is over, then the matches.
+    fn in_order(
+        &mut self,
+        triggers: &[Trigger],
+        all: &Pairs,
+        verdict: impl Fn(usize) -> Verdict,
+        _context: &mut RunContext<'_>,
+    ) -> Pairs {
+        let mut pairs = Pairs::default();
+        let mut start = 0;
+        for trigger in triggers {
+            let (side, id) = (trigger.side, trigger.id);
+            let (rowtime, _) = self.sides[side].row(id);
+            self.leave_unmatched(rowtime, &mut pairs);
+            self.push_out(side, id, rowtime, &mut pairs);
+            let candidates = start..trigger.end;
+            start = trigger.end;
+            let fails = candidates.clone().any(|pair| verdict(pair) == Verdict::Fails);
+            let mut matched = fails;
+            for pair in candidates {
+                let other = all.ids[1 - side][pair];
+                let matches = verdict(pair) == Verdict::Matches && !fails;
+                if matches {
+                    pairs.push(side, id, other, rowtime);
+                    matched = true;
+                }
+                if matches || verdict(pair) == Verdict::Fails {
+                    self.sides[1 - side].set_matched(other);
+                }
+            }
+            if matched {
+                self.sides[side].set_matched(id);
+            } else if self.sides[side].preserved && self.sides[side].window.is_none() {
+                pairs.push(side, id, NONE, rowtime);
+            }
+        }
+        pairs
+    }
+
+    /// The rows of RANGE windows that nothing at or after `time` can meet come out without a match, in the order of the
+    /// ends of their windows.
+    fn leave_unmatched(&mut self, time: i64, pairs: &mut Pairs) {
+        loop {
+            let [left, right] = &mut self.sides;
+            let dues = [left.next_unmatched(time, self.reemits), right.next_unmatched(time, self.reemits)];
+            let (side, due) = match dues {
+                [Some(left), Some(right)] if right < left => (1, right),
+                [Some(left), _] => (0, left),
+                [None, Some(right)] => (1, right),
+                [None, None] => return,
+            };
+            pairs.push(side, self.sides[side].unsettled, NONE, due);
+            self.sides[side].unsettled += 1;
+        }
+    }
+
+    /// The rows that the row `id` pushes out of a ROWS window of its own side come out without a match.
+    fn push_out(&mut self, side: usize, id: u64, rowtime: i64, pairs: &mut Pairs) {
+        let own = &mut self.sides[side];
+        let Some(Frame::Rows { rows }) = own.window.filter(|_| own.preserved) else { return };
+        while own.unsettled.saturating_add(rows) < id {
+            if self.reemits || !own.is_matched(own.unsettled) {
+                pairs.push(side, own.unsettled, NONE, rowtime);
+            }
+            own.unsettled += 1;
+        }
+    }
+
+    fn give(&self, pairs: &Pairs, outbox: &mut Outbox) {
+        if !pairs.is_empty() {
+            outbox.rows(self.joined(pairs));
+        }
+    }
+
+    /// The columns of these pairs.
+    fn joined(&self, pairs: &Pairs) -> Batch {
+        let mut columns: Vec<ArrayRef> = Vec::with_capacity(self.output_types.len());
+        for (side, ids) in self.sides.iter().zip(&pairs.ids) {
+            columns.extend(side.gather(&side.places(ids)));
+            let rowtimes: TimestampMillisecondArray =
+                ids.iter().map(|id| (*id != NONE).then(|| side.row(*id).0)).collect();
+            columns.push(Arc::new(rowtimes));
+        }
+        Batch::new(pairs.rowtimes.clone().into(), columns)
+    }
+
+    /// Numbers the keys anew when most of them have no rows any more.
+    fn clear_groups(&mut self) {
+        let rows = self.sides[0].len() + self.sides[1].len();
+        if self.groups.len() > FEW_GROUPS.max(2 * rows) {
+            self.regroup();
+        }
+    }
+
+    fn regroup(&mut self) {
+        self.groups.clear();
+        for side in &mut self.sides {
+            let mut groups = Vec::with_capacity(side.len());
+            for batch in side.rows() {
+                groups.append(&mut groups_of(&mut self.groups, side, &batch));
+            }
+            side.regroup(&groups);
+        }
+    }
+}
+
+/// What the condition says of a candidate.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Verdict {
+    Matches,
+    Differs,
+    Fails,
+}
+
+/// The group of each row of a batch of this side, keys included.
+fn groups_of(table: &mut GroupTable, side: &Side, batch: &Batch) -> Vec<u32> {
+    let keys = side.key_columns(batch);
+    let mut groups = Vec::new();
+    table.assign(&EncodedKeys::new(keys, batch.len()), 0..batch.len(), &mut groups);
+    for key in keys.iter().filter(|key| key.null_count() > 0) {
+        for (row, group) in groups.iter_mut().enumerate() {
+            if key.is_null(row) {
+                *group = NO_GROUP;
+            }
+        }
+    }
+    groups
+}
+
+impl Junction for Join {
+    fn rows(&mut self, port: usize, batch: Batch, context: &mut RunContext<'_>, outbox: &mut Outbox) {
+        let side = &self.sides[port];
+        let Some(last) = batch.rowtimes.last().copied() else { return };
+        let keys: Vec<&CompiledExpression> = side.keys.iter().collect();
+        let (batch, keys) = evaluate_all(&keys, batch, &side.input_types, context);
+        let Batch { rowtimes, mut columns } = batch;
+        columns.extend(keys);
+        self.queue.rows(port, Batch::new(rowtimes, columns));
+        // A row that failed still shows how far time has come.
+        self.queue.bound(port, last);
+        self.advance(context, outbox);
+    }
+
+    fn bound(&mut self, port: usize, bound: i64, context: &mut RunContext<'_>, outbox: &mut Outbox) {
+        self.queue.bound(port, bound);
+        self.advance(context, outbox);
+    }
+
+    fn save(&self) -> Result<Vec<u8>, StateError> {
+        let types: Vec<&[SqlType]> = self.sides.iter().map(|side| side.types.as_slice()).collect();
+        let side = |side: &Side| SavedSide {
+            rows: side.rows().iter().map(|batch| SavedBatch::of(batch, &side.types)).collect(),
+            matched: side.matched(),
+            first: side.first,
+            window_start: side.window_start,
+            unsettled: side.unsettled,
+        };
+        let sides = [side(&self.sides[0]), side(&self.sides[1])];
+        Ok(postcard::to_allocvec(&Saved { queue: self.queue.save(&types), sides })?)
+    }
+
+    fn restore(&mut self, state: &[u8]) -> Result<(), StateError> {
+        let saved: Saved = postcard::from_bytes(state)?;
+        let types: Vec<&[SqlType]> = self.sides.iter().map(|side| side.types.as_slice()).collect();
+        self.queue.restore(saved.queue, &types)?;
+        for (index, saved) in saved.sides.into_iter().enumerate() {
+            self.sides[index].first = saved.first;
+            for rows in saved.rows {
+                let batch = rows.restored(&self.sides[index].types)?;
+                self.append(index, batch);
+            }
+            let side = &mut self.sides[index];
+            if side.len() != saved.matched.len() {
+                return Err(StateError::Columns);
+            }
+            let matched = (saved.first..).zip(saved.matched).filter(|(_, matched)| *matched);
+            matched.for_each(|(id, _)| side.set_matched(id));
+            side.window_start = saved.window_start;
+            side.unsettled = saved.unsettled;
+            side.arrived = side.end();
+        }
+        self.regroup();
+        Ok(())
+    }
+}

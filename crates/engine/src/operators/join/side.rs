@@ -1,0 +1,348 @@
+//! One side of a join: the rows that its window still holds, found by their keys.
+//!
+//! ```text
+//!   id      first ─── window_start ─── arrived ─── end
+//!   rows    │ held for │  in the      │ appended,  │
+//!           │ an answer│  window      │ not yet met│
+//! ```
+//!
+//! Rows have numbers in the order of their arrival. Rows with equal keys form a list, oldest first; since rows leave
+//! in the order of their arrival, what leaves is always the head of its list.
+
+use crate::batch::Batch;
+use crate::expression::CompiledExpression;
+use arrow_array::{Array, ArrayRef, UInt32Array};
+use millstream_sql::{Frame, SqlType};
+use std::collections::VecDeque;
+
+/// No row, no list.
+pub(super) const NONE: u64 = u64::MAX;
+
+/// The group of rows that match nothing: a key is NULL.
+pub(super) const NO_GROUP: u32 = u32::MAX;
+
+/// Rows of a chunk at most: small ones are put together up to here.
+const CHUNK_ROWS: usize = 8_192;
+
+/// One side of a join.
+pub(super) struct Side {
+    /// Computed over the input; their values stand behind its columns in every batch.
+    pub(super) keys: Vec<CompiledExpression>,
+    /// Types of the columns of the input.
+    pub(super) input_types: Vec<SqlType>,
+    /// Those and the types of the keys.
+    pub(super) types: Vec<SqlType>,
+    pub(super) window: Option<Frame>,
+    pub(super) preserved: bool,
+    /// The lower end of RANGE is out.
+    pub(super) excludes_lower_bound: bool,
+    chunks: VecDeque<Chunk>,
+    held: VecDeque<Held>,
+    /// By group.
+    lists: Vec<List>,
+    /// The oldest row held.
+    pub(super) first: u64,
+    /// The oldest row in the window.
+    pub(super) window_start: u64,
+    /// The row after the newest that has met the other side.
+    pub(super) arrived: u64,
+    /// The oldest row that may still come out without a match; all before it are settled.
+    pub(super) unsettled: u64,
+}
+
+struct Chunk {
+    first: u64,
+    batch: Batch,
+}
+
+#[derive(Clone, Copy)]
+struct Held {
+    rowtime: i64,
+    /// The next row of the list.
+    next: u64,
+    group: u32,
+    matched: bool,
+}
+
+#[derive(Clone, Copy)]
+struct List {
+    first: u64,
+    last: u64,
+}
+
+impl Side {
+    pub(super) fn new(
+        keys: Vec<CompiledExpression>,
+        input_types: Vec<SqlType>,
+        window: Option<Frame>,
+        preserved: bool,
+        excludes_lower_bound: bool,
+    ) -> Side {
+        let types =
+            input_types.iter().copied().chain(keys.iter().map(CompiledExpression::sql_type)).collect();
+        Side {
+            keys,
+            input_types,
+            types,
+            window,
+            preserved,
+            excludes_lower_bound,
+            chunks: VecDeque::new(),
+            held: VecDeque::new(),
+            lists: Vec::new(),
+            first: 0,
+            window_start: 0,
+            arrived: 0,
+            unsettled: 0,
+        }
+    }
+
+    /// The row after the newest.
+    pub(super) fn end(&self) -> u64 {
+        self.first + self.held.len() as u64
+    }
+
+    /// How many rows are held.
+    pub(super) fn len(&self) -> usize {
+        self.held.len()
+    }
+
+    fn held(&self, id: u64) -> &Held {
+        &self.held[(id - self.first) as usize]
+    }
+
+    /// ROWTIME and group of a row.
+    pub(super) fn row(&self, id: u64) -> (i64, u32) {
+        let held = self.held(id);
+        (held.rowtime, held.group)
+    }
+
+    /// Whether the row has met another.
+    pub(super) fn is_matched(&self, id: u64) -> bool {
+        self.held(id).matched
+    }
+
+    /// Notes that the row has met another.
+    pub(super) fn set_matched(&mut self, id: u64) {
+        self.held[(id - self.first) as usize].matched = true;
+    }
+
+    /// The columns of the keys of a batch of this side.
+    pub(super) fn key_columns<'b>(&self, batch: &'b Batch) -> &'b [ArrayRef] {
+        &batch.columns[self.input_types.len()..]
+    }
+
+    /// Takes rows with the group of each. They are not found before they [`enter`](Side::enter).
+    pub(super) fn append(&mut self, batch: Batch, groups: &[u32]) {
+        let first = self.end();
+        for (rowtime, group) in batch.rowtimes.iter().zip(groups) {
+            self.held.push_back(Held { rowtime: *rowtime, next: NONE, group: *group, matched: false });
+        }
+        self.chunks.push_back(Chunk { first, batch });
+        if self.window.is_some() {
+            self.put_chunks_together();
+        }
+    }
+
+    /// Puts small chunks together, each row at most a few times.
+    fn put_chunks_together(&mut self) {
+        while let [.., before, last] = self.chunks.make_contiguous() {
+            let together = before.batch.len() + last.batch.len();
+            if together > CHUNK_ROWS || before.batch.len() > last.batch.len() {
+                return;
+            }
+            let batches = [before.batch.clone(), last.batch.clone()];
+            let Ok(batch) = Batch::concat(&batches) else { return };
+            before.batch = batch;
+            self.chunks.pop_back();
+        }
+    }
+
+    /// The row has met the other side, and can now be found.
+    pub(super) fn enter(&mut self, id: u64) {
+        self.arrived = id + 1;
+        let group = self.held(id).group;
+        if self.window.is_none() || group == NO_GROUP {
+            return;
+        }
+        let group = group as usize;
+        if self.lists.len() <= group {
+            self.lists.resize(group + 1, List { first: NONE, last: NONE });
+        }
+        let list = &mut self.lists[group];
+        if list.first == NONE {
+            list.first = id;
+        } else {
+            let last = list.last;
+            self.held[(last - self.first) as usize].next = id;
+        }
+        self.lists[group].last = id;
+    }
+
+    /// Moves the window to `time`, at which a row of the other side looks into it.
+    pub(super) fn move_window(&mut self, time: i64) {
+        match self.window {
+            None => self.window_start = self.arrived,
+            Some(Frame::Unbounded) => {}
+            Some(Frame::Rows { rows }) => {
+                self.window_start =
+                    self.arrived.saturating_sub(rows.saturating_add(1)).max(self.window_start);
+            }
+            Some(Frame::Range { millis }) => {
+                let oldest = time.saturating_sub(millis);
+                while self.window_start < self.arrived {
+                    let rowtime = self.held(self.window_start).rowtime;
+                    let is_out = if self.excludes_lower_bound {
+                        rowtime <= oldest && rowtime != time
+                    } else {
+                        rowtime < oldest
+                    };
+                    if !is_out {
+                        break;
+                    }
+                    self.window_start += 1;
+                }
+            }
+        }
+    }
+
+    /// Appends the rows of the group that are in the window, oldest first.
+    pub(super) fn find(&mut self, group: u32, found: &mut Vec<u64>) {
+        let Some(list) = self.lists.get_mut(group as usize).filter(|list| list.first != NONE) else { return };
+        let mut id = list.first;
+        let (first, window_start) = (self.first, self.window_start);
+        while id != NONE && id < window_start {
+            id = self.held[(id - first) as usize].next;
+        }
+        list.first = id;
+        while id != NONE {
+            found.push(id);
+            id = self.held[(id - first) as usize].next;
+        }
+    }
+
+    /// When the oldest unsettled row of a RANGE window comes out without a match, if no row at or after `time` can
+    /// meet it any more.
+    pub(super) fn next_unmatched(&mut self, time: i64, again: bool) -> Option<i64> {
+        let Some(Frame::Range { millis }) = self.window.filter(|_| self.preserved) else { return None };
+        while self.unsettled < self.arrived {
+            let held = self.held(self.unsettled);
+            let due = held.rowtime.saturating_add(millis);
+            let is_over = if self.excludes_lower_bound && millis > 0 { due <= time } else { due < time };
+            if !is_over {
+                return None;
+            }
+            if again || !held.matched {
+                return Some(due);
+            }
+            self.unsettled += 1;
+        }
+        None
+    }
+
+    /// Forgets the rows that no later row at or after `time` can meet and that are settled.
+    pub(super) fn forget(&mut self, time: i64) {
+        self.move_window(time);
+        let keeps = match self.window {
+            Some(_) if self.preserved => self.window_start.min(self.unsettled),
+            _ => self.window_start,
+        };
+        while self.first < keeps {
+            let id = self.first;
+            let Some(gone) = self.held.pop_front() else { break };
+            self.first += 1;
+            if let Some(list) = self.lists.get_mut(gone.group as usize).filter(|list| list.first == id) {
+                list.first = gone.next;
+            }
+        }
+        self.unsettled = self.unsettled.max(self.first);
+        while self.chunks.front().is_some_and(|chunk| chunk.first + chunk.batch.len() as u64 <= self.first) {
+            self.chunks.pop_front();
+        }
+    }
+
+    /// All rows held, oldest first.
+    pub(super) fn rows(&self) -> Vec<Batch> {
+        self.chunks
+            .iter()
+            .map(|chunk| {
+                let gone = self.first.saturating_sub(chunk.first) as usize;
+                chunk.batch.slice(gone, chunk.batch.len() - gone)
+            })
+            .collect()
+    }
+
+    /// The matched flags of all rows held.
+    pub(super) fn matched(&self) -> Vec<bool> {
+        self.held.iter().map(|held| held.matched).collect()
+    }
+
+    /// Gives every row held a new group and makes the lists anew. `groups` has one for each row.
+    pub(super) fn regroup(&mut self, groups: &[u32]) {
+        self.lists.clear();
+        for (held, group) in self.held.iter_mut().zip(groups) {
+            (held.group, held.next) = (*group, NONE);
+        }
+        let (window_start, arrived) = (self.window_start.max(self.first), self.arrived);
+        for id in window_start..arrived {
+            self.enter(id);
+        }
+        self.arrived = arrived;
+    }
+
+    /// The values of a column at these rows; NULL at [`NONE`].
+    pub(super) fn gather(&self, places: &Places) -> Vec<ArrayRef> {
+        (0..self.input_types.len())
+            .map(|column| match places {
+                Places::OneChunk { chunk, rows } => {
+                    arrow_select::take::take(&self.chunks[*chunk].batch.columns[column], rows, None)
+                        .expect("the rows are there")
+                }
+                Places::Many(indices) => {
+                    let null = crate::expression::null_array(self.input_types[column], 1);
+                    let mut arrays: Vec<&dyn Array> =
+                        self.chunks.iter().map(|chunk| chunk.batch.columns[column].as_ref()).collect();
+                    arrays.push(null.as_ref());
+                    arrow_select::interleave::interleave(&arrays, indices)
+                        .expect("all chunks have the columns of the side")
+                }
+            })
+            .collect()
+    }
+
+    /// Where these rows stand in the chunks.
+    pub(super) fn places(&self, ids: &[u64]) -> Places {
+        let mut indices = Vec::with_capacity(ids.len());
+        let mut only: Option<usize> = None;
+        let mut is_one = true;
+        let (mut chunk, mut range) = (0, 0..0);
+        for id in ids {
+            if *id == NONE {
+                indices.push((self.chunks.len(), 0));
+                is_one = false;
+                continue;
+            }
+            if !range.contains(id) {
+                chunk = self.chunks.partition_point(|chunk| chunk.first <= *id) - 1;
+                let found = &self.chunks[chunk];
+                range = found.first..found.first + found.batch.len() as u64;
+                is_one &= *only.get_or_insert(chunk) == chunk;
+            }
+            indices.push((chunk, (*id - range.start) as usize));
+        }
+        match only {
+            Some(chunk) if is_one => {
+                Places::OneChunk { chunk, rows: indices.iter().map(|(_, row)| *row as u32).collect() }
+            }
+            _ => Places::Many(indices),
+        }
+    }
+}
+
+/// Where rows stand in the chunks of a side.
+pub(super) enum Places {
+    /// All in one.
+    OneChunk { chunk: usize, rows: UInt32Array },
+    /// Chunk and row of each; the chunk behind the last is NULL.
+    Many(Vec<(usize, usize)>),
+}

@@ -102,6 +102,16 @@ pub enum StartError {
         /// Why.
         error: CheckpointError,
     },
+    /// A reference table cannot be read.
+    #[error("application \"{application}\": reference table \"{table}\" cannot be read: {reason}")]
+    ReferenceTable {
+        /// Which application.
+        application: String,
+        /// Which table.
+        table: String,
+        /// Why not.
+        reason: String,
+    },
     /// Its waiting output cannot be read.
     #[error(
         "application \"{name}\": its waiting output in the catalog is damaged: restore the file from a copy"

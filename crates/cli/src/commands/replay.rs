@@ -199,6 +199,7 @@ fn sql_application(arguments: &ReplayArguments) -> anyhow::Result<CheckedApplica
         program: checked.program,
         input_streams: vec![input.name],
         metadata: Vec::new(),
+        references: Vec::new(),
         schema,
         switches: ApplicationSwitches::default(),
     })

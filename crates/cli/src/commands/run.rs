@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::process::ExitCode;
 
-use millstream_control::pipeline::{Declarations, Pipeline};
+use millstream_control::pipeline::{Declarations, Pipeline, ReferencePlace};
 use millstream_control::producers::{Feed, FeedTarget, LineSource, RecordSource};
 
 use super::files::read_pipeline;
@@ -65,6 +65,11 @@ fn resolve_paths(pipeline: &mut Pipeline, file: &Path) {
         let model = endpoint.model.get_mut();
         if !model.starts_with("builtin:") {
             *model = resolved(model);
+        }
+    }
+    for reference in pipeline.applications.iter_mut().flat_map(|application| &mut application.references) {
+        if let ReferencePlace::File(path) = &mut reference.place {
+            *path = folder.join(&*path);
         }
     }
     for input in &mut pipeline.declarations.inputs {

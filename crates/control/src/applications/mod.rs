@@ -12,6 +12,7 @@
 //! | `input.rs` | reading all shards of its source |
 //! | `intake.rs` | from raw records to rows of the input streams |
 //! | `preprocess.rs` | the function that every record goes through first |
+//! | `reference_table.rs` | the rows of reference tables |
 //! | `outputs.rs`, `output_queue.rs`, `destination.rs` | rows on their way out |
 //! | `error_stream.rs` | rows of `error_stream` |
 //! | `window_end.rs` | when the windows that are open now will be closed |
@@ -27,6 +28,7 @@ mod intake;
 mod output_queue;
 mod outputs;
 mod preprocess;
+mod reference_table;
 mod window_end;
 mod worker;
 
@@ -36,6 +38,7 @@ pub(crate) use input::{LogInput, RawBatch, RawRecord};
 pub(crate) use intake::metadata_column;
 pub(crate) use outputs::OutputPlan;
 pub(crate) use preprocess::{Preprocessed, Preprocessor};
+pub(crate) use reference_table::{ReferenceTableRows, read_file, read_object, rows_of};
 pub(crate) use window_end::last_window_end;
 pub(crate) use worker::{ApplicationComponents, RunningApplication};
 

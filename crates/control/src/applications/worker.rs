@@ -15,6 +15,7 @@ use super::input::{LogInput, RawBatch};
 use super::intake::Intake;
 use super::outputs::{OutputPlan, OutputServices, Outputs, WaitingRows};
 use super::preprocess::{Preprocessed, Preprocessor};
+use super::reference_table::ReferenceTableRows;
 use super::{ApplicationStatus, Counters};
 use crate::catalog::{Catalog, StoredCheckpoint};
 use crate::consumers::BufferConsumers;
@@ -37,6 +38,7 @@ pub(crate) struct ApplicationComponents {
     pub(crate) checked: CheckedApplication,
     pub(crate) seed: u64,
     pub(crate) input: LogInput,
+    pub(crate) tables: Vec<ReferenceTableRows>,
     /// The state to go on from; without it the application begins afresh.
     pub(crate) engine_state: Option<Vec<u8>>,
     /// Rows of the last run that wait for their destinations.
@@ -164,8 +166,9 @@ impl Worker {
         components: ApplicationComponents,
         counters: Arc<Counters>,
     ) -> Result<(Worker, RestoreReport), StartError> {
-        let ApplicationComponents { checked, seed, input, engine_state, preprocessor, outputs, .. } =
-            components;
+        let ApplicationComponents {
+            checked, seed, input, tables, engine_state, preprocessor, outputs, ..
+        } = components;
         let name = checked.name.clone();
         let now = components.clock.now().millis();
         let settings = ApplicationSettings {
@@ -198,6 +201,12 @@ impl Worker {
             None => Application::new(checked.program.clone(), settings)
                 .map_err(|error| StartError::Application { name: name.clone(), error })?,
         };
+        let mut table_errors = Vec::new();
+        for table in tables {
+            let id = application.program().table(&table.name).expect("the plan was made with this table");
+            application.load_table(id, &table.rows).expect("the rows have the columns of the table");
+            table_errors.extend(table.errors);
+        }
         let services = OutputServices {
             application: name.clone(),
             counters: Arc::clone(&counters),
@@ -208,7 +217,7 @@ impl Worker {
         };
         let outputs = Outputs::start(outputs, &mut application, waiting, &services);
         let intake = Intake::new(&checked, &application);
-        let worker = Worker {
+        let mut worker = Worker {
             name,
             intake,
             application,
@@ -224,6 +233,7 @@ impl Worker {
             checkpointed_at: now,
             is_changed: false,
         };
+        worker.came_out(table_errors);
         Ok((worker, restored))
     }
 

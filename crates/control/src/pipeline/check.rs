@@ -2,24 +2,18 @@
 
 use std::ops::Range;
 
-use millstream_engine::formats::{InputColumn, InputSchema, RecordFormat};
-use millstream_sql::{Column, InputStream, Program, Severity, compile};
+use millstream_engine::formats::InputSchema;
+use millstream_sql::Program;
 use millstream_streamlog::StreamName;
 use toml::Spanned;
 
-use super::declarations::{
-    ApplicationDeclaration, Builtin, Declarations, RecordFormatChoice, StartingPosition,
-};
+use super::declarations::{Builtin, Declarations};
 use super::metadata_column::MetadataColumn;
 use super::mistake::{Mistake, Mistakes};
-use super::schema_text::parse_columns;
+use super::reference::CheckedReference;
 use super::similar_name::nearest;
 use super::switches::ApplicationSwitches;
 use super::{Pipeline, circles, declarations};
-use crate::applications::ERROR_STREAM;
-
-/// Input streams of an application, at most.
-const MOST_INPUT_STREAMS: u32 = 64;
 
 /// Gives the text of a SQL file that a pipeline names.
 pub type SqlFiles<'a> = dyn Fn(&str) -> Result<String, String> + 'a;
@@ -37,6 +31,8 @@ pub struct CheckedApplication {
     pub input_streams: Vec<String>,
     /// The columns of the input streams behind those of the schema.
     pub metadata: Vec<MetadataColumn>,
+    /// Its reference tables.
+    pub references: Vec<CheckedReference>,
     /// How records become rows.
     pub schema: InputSchema,
     /// Compatibility switches.
@@ -83,23 +79,23 @@ fn hint_for(message: &str) -> Option<String> {
     }
 }
 
-struct Check<'a> {
-    source_name: &'a str,
-    text: &'a str,
-    files: &'a SqlFiles<'a>,
-    mistakes: Vec<Mistake>,
-    warnings: Vec<String>,
-    applications: Vec<CheckedApplication>,
+pub(super) struct Check<'a> {
+    pub(super) source_name: &'a str,
+    pub(super) text: &'a str,
+    pub(super) files: &'a SqlFiles<'a>,
+    pub(super) mistakes: Vec<Mistake>,
+    pub(super) warnings: Vec<String>,
+    pub(super) applications: Vec<CheckedApplication>,
 }
 
 /// The names of one noun.
-struct Names<'d> {
+pub(super) struct Names<'d> {
     noun: &'static str,
     names: Vec<&'d str>,
 }
 
 impl Check<'_> {
-    fn wrong(&mut self, span: Range<usize>, message: impl Into<String>, hint: Option<String>) {
+    pub(super) fn wrong(&mut self, span: Range<usize>, message: impl Into<String>, hint: Option<String>) {
         self.mistakes.push(Mistake::at(self.source_name, self.text, span, message, hint));
     }
 
@@ -124,7 +120,7 @@ impl Check<'_> {
     }
 
     /// A reference must name something that is declared.
-    fn reference(&mut self, reference: &Spanned<String>, names: &Names<'_>) {
+    pub(super) fn reference(&mut self, reference: &Spanned<String>, names: &Names<'_>) {
         let wanted = reference.get_ref().as_str();
         if names.names.contains(&wanted) {
             return;
@@ -139,7 +135,7 @@ impl Check<'_> {
     }
 
     /// Exactly one of several ways must be chosen.
-    fn exactly_one(&mut self, place: Range<usize>, what: &str, keys: &[(&str, bool)]) {
+    pub(super) fn exactly_one(&mut self, place: Range<usize>, what: &str, keys: &[(&str, bool)]) {
         let count = keys.iter().filter(|(_, given)| *given).count();
         if count != 1 {
             let all: Vec<&str> = keys.iter().map(|(key, _)| *key).collect();
@@ -247,7 +243,7 @@ impl Check<'_> {
     }
 
     /// A bucket is a directory: its name must not lead elsewhere.
-    fn bucket(&mut self, bucket: &Spanned<String>) {
+    pub(super) fn bucket(&mut self, bucket: &Spanned<String>) {
         let name = bucket.get_ref();
         let fits = (3..=63).contains(&name.len())
             && name.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b".-".contains(&b))
@@ -311,221 +307,4 @@ impl Check<'_> {
             self.wrong(function.name.span(), "threshold must be a number", None);
         }
     }
-
-    fn application(
-        &mut self,
-        declared: &ApplicationDeclaration,
-        streams: &Names<'_>,
-        delivery_streams: &Names<'_>,
-        functions: &Names<'_>,
-    ) {
-        let input = &declared.input;
-        let place = declared.name.span();
-        self.exactly_one(
-            place.clone(),
-            "the input of an application",
-            &[("delivery_stream", input.delivery_stream.is_some()), ("stream", input.stream.is_some())],
-        );
-        self.exactly_one(
-            place.clone(),
-            "an application",
-            &[("sql", declared.sql.is_some()), ("sql_file", declared.sql_file.is_some())],
-        );
-        for (reference, names) in [
-            (&input.delivery_stream, delivery_streams),
-            (&input.stream, streams),
-            (&input.preprocessor, functions),
-        ] {
-            if let Some(reference) = reference {
-                self.reference(reference, names);
-            }
-        }
-        let mut switches = ApplicationSwitches::default();
-        for (name, value) in &declared.switches {
-            if let Err(error) = switches.set(name, value.get_ref()) {
-                self.wrong(value.span(), error, None);
-            }
-        }
-        if let Some(start) = &input.starting_position
-            && *start.get_ref() == StartingPosition::TrimHorizon
-            && input.delivery_stream.is_some()
-        {
-            let message = "trim-horizon is for streams: a delivery stream has no oldest record to go back to";
-            let hint = "leave starting_position out: the first run begins with what waits in its buffer";
-            self.wrong(start.span(), message, Some(hint.to_owned()));
-        }
-        let Some((schema, metadata, input_streams)) = self.schema(declared) else { return };
-        let Some((sql, program)) = self.program(declared, &input_streams) else { return };
-        for output in &declared.outputs {
-            self.exactly_one(
-                output.from.span(),
-                "an output",
-                &[
-                    ("function", output.function.is_some()),
-                    ("stream", output.stream.is_some()),
-                    ("delivery_stream", output.delivery_stream.is_some()),
-                ],
-            );
-            for (reference, names) in [
-                (&output.function, functions),
-                (&output.stream, streams),
-                (&output.delivery_stream, delivery_streams),
-            ] {
-                if let Some(reference) = reference {
-                    self.reference(reference, names);
-                }
-            }
-            let from = output.from.get_ref();
-            if from != ERROR_STREAM && program.stream(from).is_none() {
-                let known = program.streams.iter().map(|stream| stream.name.as_str());
-                let hint = nearest(from, known.chain([ERROR_STREAM]))
-                    .map(|name| format!("did you mean \"{name}\"? (names are case-sensitive)"));
-                let message = format!("the application has no in-application stream \"{from}\"");
-                self.wrong(output.from.span(), message, hint);
-            }
-        }
-        let name = declared.name.get_ref().clone();
-        let input_streams = input_streams.into_iter().map(|stream| stream.name).collect();
-        self.applications.push(CheckedApplication {
-            name,
-            sql,
-            program,
-            input_streams,
-            metadata,
-            schema,
-            switches,
-        });
-    }
-
-    fn schema(
-        &mut self,
-        declared: &ApplicationDeclaration,
-    ) -> Option<(InputSchema, Vec<MetadataColumn>, Vec<InputStream>)> {
-        let input = &declared.input;
-        let columns = match parse_columns(input.columns.get_ref()) {
-            Ok(columns) => columns,
-            Err(error) => {
-                self.wrong(input.columns.span(), error.to_string(), None);
-                return None;
-            }
-        };
-        let row_delimiter = input.row_delimiter.clone().unwrap_or_else(|| "\n".to_owned());
-        let format = match input.format {
-            RecordFormatChoice::Csv => RecordFormat::Csv {
-                row_delimiter,
-                column_delimiter: input.column_delimiter.clone().unwrap_or_else(|| ",".to_owned()),
-                quoting: input.quoting.unwrap_or(true),
-            },
-            RecordFormatChoice::Tsv => RecordFormat::Csv {
-                row_delimiter,
-                column_delimiter: input.column_delimiter.clone().unwrap_or_else(|| "\t".to_owned()),
-                quoting: input.quoting.unwrap_or(false),
-            },
-            RecordFormatChoice::Json => RecordFormat::Json {
-                record_row_path: input.record_row_path.clone().unwrap_or_else(|| "$".to_owned()),
-            },
-        };
-        let is_json = input.format == RecordFormatChoice::Json;
-        let metadata = match &input.stream {
-            Some(_) => MetadataColumn::OF_STREAM.to_vec(),
-            None => MetadataColumn::OF_DELIVERY_STREAM.to_vec(),
-        };
-        if let Some(column) =
-            metadata.iter().find(|column| columns.iter().any(|(name, ..)| name == column.name()))
-        {
-            let message =
-                format!("column \"{}\" has the name of a column that every input has", column.name());
-            self.wrong(input.columns.span(), message, Some("give it another name".to_owned()));
-            return None;
-        }
-        let stream_columns: Vec<Column> = columns
-            .iter()
-            .map(|(name, sql_type, _)| Column { name: name.clone(), sql_type: *sql_type, not_null: false })
-            .chain(metadata.iter().map(|column| column.column()))
-            .collect();
-        let parallelism = input.parallelism.as_ref().map_or(1, |parallelism| *parallelism.get_ref());
-        if !(1..=MOST_INPUT_STREAMS).contains(&parallelism) {
-            let span = input.parallelism.as_ref().map_or(declared.name.span(), Spanned::span);
-            self.wrong(span, format!("parallelism is 1 to {MOST_INPUT_STREAMS}"), None);
-            return None;
-        }
-        let streams = (1..=parallelism).map(|number| InputStream {
-            name: format!("{}_{number:03}", input.name_prefix),
-            columns: stream_columns.clone(),
-        });
-        let columns = columns
-            .into_iter()
-            .map(|(name, sql_type, mapping)| {
-                let mapping = mapping.or_else(|| is_json.then(|| format!("$.{name}")));
-                InputColumn { name, sql_type, mapping }
-            })
-            .collect();
-        let schema = InputSchema { format, columns };
-        if let Err(error) = schema.parser() {
-            self.wrong(input.columns.span(), error.to_string(), None);
-            return None;
-        }
-        Some((schema, metadata, streams.collect()))
-    }
-
-    /// Compiles the SQL; its mistakes are shown where it stands.
-    fn program(
-        &mut self,
-        declared: &ApplicationDeclaration,
-        inputs: &[InputStream],
-    ) -> Option<(String, Program)> {
-        let (sql, name, text, offset);
-        if let Some(inline) = &declared.sql {
-            sql = inline.get_ref().clone();
-            match place_of_inline_text(self.text, inline) {
-                Some(start) => {
-                    (name, text, offset) = (self.source_name.to_owned(), self.text.to_owned(), start)
-                }
-                None => {
-                    let application = declared.name.get_ref();
-                    (name, text, offset) =
-                        (format!("{} (sql of {application})", self.source_name), sql.clone(), 0);
-                }
-            }
-        } else if let Some(file) = &declared.sql_file {
-            match (self.files)(file.get_ref()) {
-                Ok(contents) => {
-                    sql = contents.clone();
-                    (name, text, offset) = (file.get_ref().clone(), contents, 0);
-                }
-                Err(reason) => {
-                    self.wrong(file.span(), format!("cannot read {}: {reason}", file.get_ref()), None);
-                    return None;
-                }
-            }
-        } else {
-            return None;
-        }
-        let compilation = compile(&sql, inputs, &millstream_engine::catalog());
-        for diagnostic in &compilation.diagnostics {
-            let span = diagnostic.span.start as usize + offset..diagnostic.span.end as usize + offset;
-            let mistake = Mistake::at(&name, &text, span, &diagnostic.message, diagnostic.hint.clone());
-            match diagnostic.severity {
-                Severity::Error => self.mistakes.push(mistake),
-                Severity::Warning => {
-                    self.warnings.push(mistake.rendered.replacen("error:", "warning:", 1));
-                }
-            }
-        }
-        compilation.program.map(|program| (sql, program))
-    }
-}
-
-/// Where the characters of an inline text begin in the file, when they stand there as they are.
-fn place_of_inline_text(file: &str, inline: &Spanned<String>) -> Option<usize> {
-    let span = inline.span();
-    let raw = file.get(span.clone())?;
-    let quotes = if raw.starts_with("\"\"\"") || raw.starts_with("'''") { 3 } else { 1 };
-    let mut start = quotes;
-    if quotes == 3 {
-        start += if raw.get(3..)?.starts_with("\r\n") { 2 } else { 0 };
-        start += usize::from(raw.get(start..)?.starts_with('\n'));
-    }
-    let text = raw.get(start..raw.len().checked_sub(quotes)?)?;
-    (text == inline.get_ref()).then_some(span.start + start)
 }

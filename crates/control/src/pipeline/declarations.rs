@@ -237,6 +237,9 @@ pub struct ApplicationDeclaration {
     pub sql_file: Option<Spanned<String>>,
     /// What it reads.
     pub input: ApplicationInputDeclaration,
+    /// Finite tables that it looks rows up in.
+    #[serde(default, rename = "reference")]
+    pub references: Vec<ReferenceDeclaration>,
     /// Where its rows go.
     #[serde(default, rename = "output")]
     pub outputs: Vec<ApplicationOutputDeclaration>,
@@ -286,6 +289,40 @@ pub struct ApplicationInputDeclaration {
     #[serde(default)]
     pub record_row_path: Option<String>,
     /// `NAME TYPE, …`; for JSON with the path behind the type.
+    pub columns: Spanned<String>,
+}
+
+/// A reference table: read when the application starts or is updated, whole.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct ReferenceDeclaration {
+    /// The table's name, exactly as the SQL quotes it.
+    pub name: Spanned<String>,
+    /// An object in this bucket.
+    #[serde(default)]
+    pub bucket: Option<Spanned<String>>,
+    /// Its key.
+    #[serde(default)]
+    pub key: Option<Spanned<String>>,
+    /// Or a file.
+    #[serde(default)]
+    pub path: Option<Spanned<String>>,
+    /// How its rows are written.
+    #[serde(default)]
+    pub format: RecordFormatChoice,
+    /// As for inputs.
+    #[serde(default)]
+    pub row_delimiter: Option<String>,
+    /// As for inputs.
+    #[serde(default)]
+    pub column_delimiter: Option<String>,
+    /// As for inputs.
+    #[serde(default)]
+    pub quoting: Option<bool>,
+    /// As for inputs.
+    #[serde(default)]
+    pub record_row_path: Option<String>,
+    /// As for inputs.
     pub columns: Spanned<String>,
 }
 

@@ -6,11 +6,13 @@
 //! ```
 
 mod check;
+mod check_application;
 mod circles;
 mod declarations;
 mod durations;
 mod metadata_column;
 mod mistake;
+mod reference;
 mod schema_text;
 mod similar_name;
 mod sql_file;
@@ -21,12 +23,13 @@ pub use declarations::{
     AlarmDeclaration, ApplicationDeclaration, ApplicationInputDeclaration, ApplicationOutputDeclaration,
     BackupDeclaration, Builtin, Comparison, CompressionChoice, Declarations, DeliveryStreamDeclaration,
     EndpointDeclaration, FunctionDeclaration, InputDeclaration, MetricDeclaration, OutputFormatChoice,
-    RecordFormatChoice, Shown, SmtpDeclaration, SmtpSecurity, StartingPosition, StatisticChoice,
-    StreamDeclaration, SubscriptionDeclaration, TopicDeclaration, TransformDeclaration,
+    RecordFormatChoice, ReferenceDeclaration, Shown, SmtpDeclaration, SmtpSecurity, StartingPosition,
+    StatisticChoice, StreamDeclaration, SubscriptionDeclaration, TopicDeclaration, TransformDeclaration,
 };
 pub use durations::{ByteSize, Period};
 pub use metadata_column::MetadataColumn;
 pub use mistake::{Mistake, Mistakes};
+pub use reference::{CheckedReference, ReferencePlace};
 pub use schema_text::{SchemaTextError, parse_columns, parse_input_stream};
 pub use similar_name::nearest;
 pub use sql_file::{CheckedSql, check_sql};

@@ -25,12 +25,14 @@ use millstream_streamlog::StreamKey;
 
 pub use rowtime::{RowtimeError, Rowtimes, parse_instant};
 
-use crate::applications::{Preprocessed, Preprocessor, RawRecord, last_window_end, metadata_column};
+use crate::applications::{
+    Preprocessed, Preprocessor, RawRecord, last_window_end, metadata_column, read_file, rows_of,
+};
 use crate::connect::monitor_to_functions::MonitorServices;
 use crate::error::StartError;
 use crate::identifier::Identifiers;
 use crate::live::Live;
-use crate::pipeline::{CheckedApplication, MetadataColumn, Pipeline, PreprocessorTimeUnit};
+use crate::pipeline::{CheckedApplication, MetadataColumn, Pipeline, PreprocessorTimeUnit, ReferencePlace};
 use crate::server::functions;
 
 /// Why a replay did not go on.
@@ -100,6 +102,20 @@ impl Replay {
         };
         let mut application = Application::new(checked.program.clone(), settings)?;
         let program = application.program().clone();
+        for reference in &checked.references {
+            let failed = |reason: String| StartError::ReferenceTable {
+                application: checked.name.clone(),
+                table: reference.name.clone(),
+                reason,
+            };
+            let ReferencePlace::File(path) = &reference.place else {
+                let reason = "it lies in a bucket; a replay reads tables from files only, given with path";
+                return Err(failed(reason.to_owned()).into());
+            };
+            let table = rows_of(reference, &read_file(path.as_path()).map_err(failed)?, rowtimes.start());
+            let id = program.table(&table.name).expect("the plan was made with this table");
+            application.load_table(id, &table.rows).expect("the rows have the columns of the table");
+        }
         let stream = |name: &String| program.stream(name).expect("the plan was made with these inputs");
         let inputs = checked.input_streams.iter().map(stream).collect();
         let mut filled: Vec<StreamId> = program.pumps.iter().map(|pump| pump.target).collect();

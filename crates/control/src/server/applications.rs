@@ -10,20 +10,24 @@ use tokio::runtime::Handle;
 use super::functions::Functions;
 use super::streams::{buffer_key, data_key};
 use crate::applications::{
-    ApplicationComponents, Destination, LogInput, OutputPlan, Preprocessor, RunningApplication,
+    ApplicationComponents, Destination, LogInput, OutputPlan, Preprocessor, ReferenceTableRows,
+    RunningApplication, read_file, read_object, rows_of,
 };
 use crate::catalog::{Catalog, StoredCheckpoint};
 use crate::consumers::BufferConsumers;
+use crate::data_directory::DataDirectory;
+use crate::deliveries;
 use crate::error::StartError;
 use crate::identifier::Identifiers;
 use crate::live::Live;
 use crate::pipeline::{
-    ApplicationDeclaration, ApplicationOutputDeclaration, CheckedApplication, OutputFormatChoice,
-    StartingPosition,
+    ApplicationDeclaration, ApplicationOutputDeclaration, CheckedApplication, CheckedReference,
+    OutputFormatChoice, ReferencePlace, StartingPosition,
 };
 
 /// What applications share.
 pub(super) struct ApplicationServices<'a> {
+    pub(super) directory: &'a DataDirectory,
     pub(super) log: &'a Arc<Log>,
     pub(super) catalog: &'a Catalog,
     pub(super) consumers: &'a Arc<BufferConsumers>,
@@ -96,7 +100,10 @@ impl ApplicationServices<'_> {
     }
 
     /// Starts it.
-    pub(super) fn start(&self, prepared: PreparedApplication<'_>) -> Result<RunningApplication, StartError> {
+    pub(super) async fn start(
+        &self,
+        prepared: PreparedApplication<'_>,
+    ) -> Result<RunningApplication, StartError> {
         let PreparedApplication { declared, checked, input, engine_state, waiting_output } = prepared;
         let preprocessor = declared.input.preprocessor.as_ref().map(|function| Preprocessor {
             function: Arc::clone(&self.functions[function.get_ref()]),
@@ -107,7 +114,12 @@ impl ApplicationServices<'_> {
             clock: Arc::clone(self.clock),
             live: Arc::clone(self.live),
         });
+        let mut tables = Vec::new();
+        for reference in &checked.references {
+            tables.push(self.table(&checked.name, reference).await?);
+        }
         RunningApplication::start(ApplicationComponents {
+            tables,
             checked: checked.clone(),
             seed: declared.seed,
             input,
@@ -122,6 +134,31 @@ impl ApplicationServices<'_> {
             identifiers: self.identifiers.clone(),
             runtime: self.runtime.clone(),
         })
+    }
+
+    /// Reads a reference table.
+    async fn table(
+        &self,
+        application: &str,
+        reference: &CheckedReference,
+    ) -> Result<ReferenceTableRows, StartError> {
+        let failed = |reason: String| StartError::ReferenceTable {
+            application: application.to_owned(),
+            table: reference.name.clone(),
+            reason,
+        };
+        let bytes = match &reference.place {
+            ReferencePlace::Object { bucket, key } => {
+                let store = deliveries::bucket(self.directory, bucket)?;
+                read_object(&store, key).await.map_err(failed)?
+            }
+            ReferencePlace::File(path) => {
+                let path = path.clone();
+                let reading = tokio::task::spawn_blocking(move || read_file(&path));
+                reading.await.map_err(|error| failed(error.to_string()))?.map_err(failed)?
+            }
+        };
+        Ok(rows_of(reference, &bytes, self.clock.now().millis()))
     }
 
     fn output(&self, checked: &CheckedApplication, declared: &ApplicationOutputDeclaration) -> OutputPlan {

@@ -73,6 +73,7 @@ pub struct Server {
     settings: ServerSettings,
     clock: Arc<dyn Clock>,
     started_at: Timestamp,
+    directory: DataDirectory,
     log: Arc<Log>,
     catalog: Catalog,
     consumers: Arc<BufferConsumers>,
@@ -128,6 +129,7 @@ impl Server {
             consumers.add_consumer(name, DELIVERY_CONSUMER, positions.oldest().0);
         }
         let application_services = applications::ApplicationServices {
+            directory: &directory,
             log: &log,
             catalog: &catalog,
             consumers: &consumers,
@@ -143,7 +145,7 @@ impl Server {
             .collect::<Result<Vec<_>, _>>()?;
         let mut running = Vec::new();
         for application in prepared {
-            running.push(application_services.start(application)?);
+            running.push(application_services.start(application).await?);
         }
         let mut deliveries = Vec::new();
         for declared in &pipeline.declarations.delivery_streams {
@@ -179,6 +181,7 @@ impl Server {
             pipeline: RwLock::new(Arc::new(pipeline)),
             settings,
             clock,
+            directory,
             log,
             catalog,
             consumers,

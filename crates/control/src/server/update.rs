@@ -1,4 +1,5 @@
-//! New SQL for applications that run: pumps whose plan did not change keep their state, others start afresh.
+//! New SQL for applications that run: pumps whose plan did not change keep their state, others start afresh. Reference
+//! tables are read again.
 
 use std::sync::Arc;
 
@@ -56,7 +57,9 @@ impl Server {
         let mut report = UpdateReport::default();
         for (index, checked) in new.applications.iter().enumerate() {
             let before = &old.applications[index];
-            if before.sql == checked.sql && before.switches == checked.switches {
+            let is_same = before.sql == checked.sql && before.switches == checked.switches;
+            // Reference tables are read anew with every update.
+            if is_same && checked.references.is_empty() {
                 continue;
             }
             let updated = match self.restart(&new, index).await {
@@ -91,6 +94,7 @@ impl Server {
             }
         }
         let services = applications::ApplicationServices {
+            directory: &self.directory,
             log: &self.log,
             catalog: &self.catalog,
             consumers: &self.consumers,
@@ -102,7 +106,7 @@ impl Server {
         };
         let declared = &pipeline.declarations.applications[index];
         let prepared = services.prepare_to_go_on(declared, checked)?;
-        let running = services.start(prepared)?;
+        let running = services.start(prepared).await?;
         let report = running.restored().clone();
         self.applications.lock().push(running);
         Ok(UpdatedApplication {

@@ -1,0 +1,309 @@
+//! Checks an application: its inputs and reference tables, its SQL, its outputs.
+
+use millstream_engine::formats::{InputColumn, InputSchema, RecordFormat};
+use millstream_sql::{Column, InputStream, Program, ReferenceTable, Severity, compile_with_tables};
+use toml::Spanned;
+
+use super::check::{Check, CheckedApplication, Names};
+use super::declarations::{ApplicationDeclaration, RecordFormatChoice, StartingPosition};
+use super::metadata_column::MetadataColumn;
+use super::mistake::Mistake;
+use super::reference::{CheckedReference, ReferencePlace};
+use super::schema_text::parse_columns;
+use super::similar_name::nearest;
+use super::switches::ApplicationSwitches;
+use crate::applications::ERROR_STREAM;
+
+/// Input streams of an application, at most.
+const MOST_INPUT_STREAMS: u32 = 64;
+/// Characters of a table's name.
+const LONGEST_TABLE_NAME: usize = 32;
+
+/// What a file says of the records of an input or a table.
+struct SchemaText<'a> {
+    format: RecordFormatChoice,
+    row_delimiter: Option<&'a str>,
+    column_delimiter: Option<&'a str>,
+    quoting: Option<bool>,
+    record_row_path: Option<&'a str>,
+    columns: &'a Spanned<String>,
+}
+
+/// The columns of a schema, as a stream or table has them.
+fn columns_of(schema: &InputSchema) -> impl Iterator<Item = Column> {
+    let columns = schema.columns.iter();
+    columns.map(|column| Column { name: column.name.clone(), sql_type: column.sql_type, not_null: false })
+}
+
+impl Check<'_> {
+    pub(super) fn application(
+        &mut self,
+        declared: &ApplicationDeclaration,
+        streams: &Names<'_>,
+        delivery_streams: &Names<'_>,
+        functions: &Names<'_>,
+    ) {
+        let input = &declared.input;
+        let place = declared.name.span();
+        self.exactly_one(
+            place.clone(),
+            "the input of an application",
+            &[("delivery_stream", input.delivery_stream.is_some()), ("stream", input.stream.is_some())],
+        );
+        self.exactly_one(
+            place.clone(),
+            "an application",
+            &[("sql", declared.sql.is_some()), ("sql_file", declared.sql_file.is_some())],
+        );
+        for (reference, names) in [
+            (&input.delivery_stream, delivery_streams),
+            (&input.stream, streams),
+            (&input.preprocessor, functions),
+        ] {
+            if let Some(reference) = reference {
+                self.reference(reference, names);
+            }
+        }
+        let mut switches = ApplicationSwitches::default();
+        for (name, value) in &declared.switches {
+            if let Err(error) = switches.set(name, value.get_ref()) {
+                self.wrong(value.span(), error, None);
+            }
+        }
+        if let Some(start) = &input.starting_position
+            && *start.get_ref() == StartingPosition::TrimHorizon
+            && input.delivery_stream.is_some()
+        {
+            let message = "trim-horizon is for streams: a delivery stream has no oldest record to go back to";
+            let hint = "leave starting_position out: the first run begins with what waits in its buffer";
+            self.wrong(start.span(), message, Some(hint.to_owned()));
+        }
+        let Some((schema, metadata, input_streams)) = self.inputs(declared) else { return };
+        let Some(references) = self.references(declared) else { return };
+        let Some((sql, program)) = self.program(declared, &input_streams, &references) else { return };
+        for output in &declared.outputs {
+            self.exactly_one(
+                output.from.span(),
+                "an output",
+                &[
+                    ("function", output.function.is_some()),
+                    ("stream", output.stream.is_some()),
+                    ("delivery_stream", output.delivery_stream.is_some()),
+                ],
+            );
+            for (reference, names) in [
+                (&output.function, functions),
+                (&output.stream, streams),
+                (&output.delivery_stream, delivery_streams),
+            ] {
+                if let Some(reference) = reference {
+                    self.reference(reference, names);
+                }
+            }
+            let from = output.from.get_ref();
+            if from != ERROR_STREAM && program.stream(from).is_none() {
+                let known = program.streams.iter().map(|stream| stream.name.as_str());
+                let hint = nearest(from, known.chain([ERROR_STREAM]))
+                    .map(|name| format!("did you mean \"{name}\"? (names are case-sensitive)"));
+                let message = format!("the application has no in-application stream \"{from}\"");
+                self.wrong(output.from.span(), message, hint);
+            }
+        }
+        let name = declared.name.get_ref().clone();
+        let input_streams = input_streams.into_iter().map(|stream| stream.name).collect();
+        self.applications.push(CheckedApplication {
+            name,
+            sql,
+            program,
+            input_streams,
+            metadata,
+            references,
+            schema,
+            switches,
+        });
+    }
+
+    /// The input streams, and how records become their rows.
+    fn inputs(
+        &mut self,
+        declared: &ApplicationDeclaration,
+    ) -> Option<(InputSchema, Vec<MetadataColumn>, Vec<InputStream>)> {
+        let input = &declared.input;
+        let schema = self.schema(&SchemaText {
+            format: input.format,
+            row_delimiter: input.row_delimiter.as_deref(),
+            column_delimiter: input.column_delimiter.as_deref(),
+            quoting: input.quoting,
+            record_row_path: input.record_row_path.as_deref(),
+            columns: &input.columns,
+        })?;
+        let metadata = match &input.stream {
+            Some(_) => MetadataColumn::OF_STREAM.to_vec(),
+            None => MetadataColumn::OF_DELIVERY_STREAM.to_vec(),
+        };
+        let has = |name: &str| schema.columns.iter().any(|column| column.name == name);
+        if let Some(column) = metadata.iter().find(|column| has(column.name())) {
+            let message =
+                format!("column \"{}\" has the name of a column that every input has", column.name());
+            self.wrong(input.columns.span(), message, Some("give it another name".to_owned()));
+            return None;
+        }
+        let parallelism = input.parallelism.as_ref().map_or(1, |parallelism| *parallelism.get_ref());
+        if !(1..=MOST_INPUT_STREAMS).contains(&parallelism) {
+            let span = input.parallelism.as_ref().map_or(declared.name.span(), Spanned::span);
+            self.wrong(span, format!("parallelism is 1 to {MOST_INPUT_STREAMS}"), None);
+            return None;
+        }
+        let columns: Vec<Column> =
+            columns_of(&schema).chain(metadata.iter().map(|column| column.column())).collect();
+        let streams = (1..=parallelism).map(|number| InputStream {
+            name: format!("{}_{number:03}", input.name_prefix),
+            columns: columns.clone(),
+        });
+        Some((schema, metadata, streams.collect()))
+    }
+
+    /// The reference tables.
+    fn references(&mut self, declared: &ApplicationDeclaration) -> Option<Vec<CheckedReference>> {
+        let mut checked: Vec<CheckedReference> = Vec::new();
+        for reference in &declared.references {
+            let name = reference.name.get_ref();
+            if !(1..=LONGEST_TABLE_NAME).contains(&name.chars().count()) {
+                let message = format!("a table name has 1 to {LONGEST_TABLE_NAME} characters");
+                self.wrong(reference.name.span(), message, None);
+                return None;
+            }
+            if checked.iter().any(|known| known.name == *name) {
+                self.wrong(reference.name.span(), format!("table \"{name}\" is declared twice"), None);
+                return None;
+            }
+            let place = match (&reference.path, &reference.bucket, &reference.key) {
+                (Some(path), None, None) => ReferencePlace::File(path.get_ref().into()),
+                (None, Some(bucket), Some(key)) => {
+                    self.bucket(bucket);
+                    ReferencePlace::Object { bucket: bucket.get_ref().clone(), key: key.get_ref().clone() }
+                }
+                _ => {
+                    let message = "a reference table needs either path, or bucket and key";
+                    self.wrong(reference.name.span(), message, None);
+                    return None;
+                }
+            };
+            let schema = self.schema(&SchemaText {
+                format: reference.format,
+                row_delimiter: reference.row_delimiter.as_deref(),
+                column_delimiter: reference.column_delimiter.as_deref(),
+                quoting: reference.quoting,
+                record_row_path: reference.record_row_path.as_deref(),
+                columns: &reference.columns,
+            })?;
+            checked.push(CheckedReference { name: name.clone(), place, schema });
+        }
+        Some(checked)
+    }
+
+    /// How records become rows.
+    fn schema(&mut self, text: &SchemaText<'_>) -> Option<InputSchema> {
+        let columns = match parse_columns(text.columns.get_ref()) {
+            Ok(columns) => columns,
+            Err(error) => {
+                self.wrong(text.columns.span(), error.to_string(), None);
+                return None;
+            }
+        };
+        let delimited = |delimiter: &str, quoting: bool| RecordFormat::Csv {
+            row_delimiter: text.row_delimiter.unwrap_or("\n").to_owned(),
+            column_delimiter: text.column_delimiter.unwrap_or(delimiter).to_owned(),
+            quoting: text.quoting.unwrap_or(quoting),
+        };
+        let format = match text.format {
+            RecordFormatChoice::Csv => delimited(",", true),
+            RecordFormatChoice::Tsv => delimited("\t", false),
+            RecordFormatChoice::Json => {
+                RecordFormat::Json { record_row_path: text.record_row_path.unwrap_or("$").to_owned() }
+            }
+        };
+        let is_json = text.format == RecordFormatChoice::Json;
+        let columns = columns.into_iter().map(|(name, sql_type, mapping)| {
+            let mapping = mapping.or_else(|| is_json.then(|| format!("$.{name}")));
+            InputColumn { name, sql_type, mapping }
+        });
+        let schema = InputSchema { format, columns: columns.collect() };
+        match schema.parser() {
+            Ok(_) => Some(schema),
+            Err(error) => {
+                self.wrong(text.columns.span(), error.to_string(), None);
+                None
+            }
+        }
+    }
+
+    /// Compiles the SQL; its mistakes are shown where it stands.
+    fn program(
+        &mut self,
+        declared: &ApplicationDeclaration,
+        inputs: &[InputStream],
+        references: &[CheckedReference],
+    ) -> Option<(String, Program)> {
+        let (sql, name, text, offset);
+        if let Some(inline) = &declared.sql {
+            sql = inline.get_ref().clone();
+            match place_of_inline_text(self.text, inline) {
+                Some(start) => {
+                    (name, text, offset) = (self.source_name.to_owned(), self.text.to_owned(), start)
+                }
+                None => {
+                    let application = declared.name.get_ref();
+                    (name, text, offset) =
+                        (format!("{} (sql of {application})", self.source_name), sql.clone(), 0);
+                }
+            }
+        } else if let Some(file) = &declared.sql_file {
+            match (self.files)(file.get_ref()) {
+                Ok(contents) => {
+                    sql = contents.clone();
+                    (name, text, offset) = (file.get_ref().clone(), contents, 0);
+                }
+                Err(reason) => {
+                    self.wrong(file.span(), format!("cannot read {}: {reason}", file.get_ref()), None);
+                    return None;
+                }
+            }
+        } else {
+            return None;
+        }
+        let tables: Vec<ReferenceTable> = references
+            .iter()
+            .map(|reference| ReferenceTable {
+                name: reference.name.clone(),
+                columns: columns_of(&reference.schema).collect(),
+            })
+            .collect();
+        let compilation = compile_with_tables(&sql, inputs, &tables, &millstream_engine::catalog());
+        for diagnostic in &compilation.diagnostics {
+            let span = diagnostic.span.start as usize + offset..diagnostic.span.end as usize + offset;
+            let mistake = Mistake::at(&name, &text, span, &diagnostic.message, diagnostic.hint.clone());
+            match diagnostic.severity {
+                Severity::Error => self.mistakes.push(mistake),
+                Severity::Warning => {
+                    self.warnings.push(mistake.rendered.replacen("error:", "warning:", 1));
+                }
+            }
+        }
+        compilation.program.map(|program| (sql, program))
+    }
+}
+
+/// Where the characters of an inline text begin in the file, when they stand there as they are.
+fn place_of_inline_text(file: &str, inline: &Spanned<String>) -> Option<usize> {
+    let span = inline.span();
+    let raw = file.get(span.clone())?;
+    let quotes = if raw.starts_with("\"\"\"") || raw.starts_with("'''") { 3 } else { 1 };
+    let mut start = quotes;
+    if quotes == 3 {
+        start += if raw.get(3..)?.starts_with("\r\n") { 2 } else { 0 };
+        start += usize::from(raw.get(start..)?.starts_with('\n'));
+    }
+    let text = raw.get(start..raw.len().checked_sub(quotes)?)?;
+    (text == inline.get_ref()).then_some(span.start + start)
+}

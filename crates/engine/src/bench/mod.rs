@@ -10,6 +10,7 @@
 pub mod end_to_end;
 pub mod expressions;
 pub mod formats;
+pub mod joins;
 mod measurement;
 pub mod operators;
 
@@ -29,7 +30,14 @@ pub fn run(duration: Duration) -> Vec<Measurement> {
 /// The measurements whose name holds `part`, about `duration` for each.
 pub fn run_named(part: &str, duration: Duration) -> Vec<Measurement> {
     let bench = Bench::new(part, duration);
-    [expressions::run(&bench), operators::run(&bench), formats::run(&bench), end_to_end::run(&bench)].concat()
+    [
+        expressions::run(&bench),
+        operators::run(&bench),
+        joins::run(&bench),
+        formats::run(&bench),
+        end_to_end::run(&bench),
+    ]
+    .concat()
 }
 
 /// The frame of all measurements of one run.

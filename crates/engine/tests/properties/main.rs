@@ -3,10 +3,12 @@
 //! - Any cutting of the rows into batches gives the same rows and errors.
 //! - A checkpoint anywhere changes nothing.
 //! - Tumbling, staggered and sliding aggregates equal those of a naive evaluator that looks at all rows again each time.
+//! - Joins and UNION ALL of two inputs equal those of a naive evaluator.
 //! - No text makes the front end panic.
 
 mod aggregates;
 mod front_end;
+mod joins;
 mod naive;
 mod program;
 mod rows;

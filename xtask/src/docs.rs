@@ -31,6 +31,10 @@ pub(crate) fn run() -> anyhow::Result<()> {
     for document in documents()? {
         let text = std::fs::read_to_string(&document)?;
         let name = document.strip_prefix(root()).unwrap_or(&document).display().to_string();
+        let folder = document.parent().unwrap_or(root());
+        for (line, target) in links(&text) {
+            anyhow::ensure!(folder.join(&target).exists(), "{name}:{line}: the link {target} leads nowhere");
+        }
         for command in commands(&text) {
             // The test command itself runs this.
             if command.text.starts_with("cargo xtask test") {
@@ -62,9 +66,26 @@ fn shell(data: &Path, text: &str) -> Command {
     shell
 }
 
+/// The files that a document links to, with the line.
+fn links(text: &str) -> Vec<(usize, String)> {
+    let mut links = Vec::new();
+    for (index, line) in text.lines().enumerate() {
+        for part in line.split("](").skip(1) {
+            let Some((target, _)) = part.split_once(')') else { continue };
+            let target = target.split('#').next().unwrap_or_default();
+            if !target.is_empty() && !target.contains("://") {
+                links.push((index + 1, target.to_owned()));
+            }
+        }
+    }
+    links
+}
+
 /// README and everything below `docs/`.
 fn documents() -> anyhow::Result<Vec<PathBuf>> {
-    let mut documents = vec![root().join("README.md"), root().join("CONTRIBUTING.md")];
+    let mut documents = ["README.md", "CONTRIBUTING.md", "ARCHITECTURE.md", "CHANGELOG.md"]
+        .map(|name| root().join(name))
+        .to_vec();
     let mut folders = vec![root().join("docs")];
     while let Some(folder) = folders.pop() {
         for entry in std::fs::read_dir(&folder).with_context(|| folder.display().to_string())? {
@@ -109,6 +130,13 @@ fn commands(text: &str) -> Vec<DocCommand> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn links_to_files_are_found() {
+        let text = "a [b](docs/x.md) c [d](https://example.com/y)\n[e](#here) ![f](z.png) [g](w.md#there)";
+        let expected = [(1, "docs/x.md"), (2, "z.png"), (2, "w.md")];
+        assert_eq!(links(text), expected.map(|(line, target)| (line, target.to_owned())));
+    }
 
     #[test]
     fn commands_are_found() {

@@ -22,6 +22,7 @@ const LONGEST_TABLE_NAME: usize = 32;
 /// What a file says of the records of an input or a table.
 struct SchemaText<'a> {
     format: RecordFormatChoice,
+    encoding: Option<&'a Spanned<String>>,
     row_delimiter: Option<&'a str>,
     column_delimiter: Option<&'a str>,
     quoting: Option<bool>,
@@ -131,6 +132,7 @@ impl Check<'_> {
         let input = &declared.input;
         let schema = self.schema(&SchemaText {
             format: input.format,
+            encoding: input.encoding.as_ref(),
             row_delimiter: input.row_delimiter.as_deref(),
             column_delimiter: input.column_delimiter.as_deref(),
             quoting: input.quoting,
@@ -191,6 +193,7 @@ impl Check<'_> {
             };
             let schema = self.schema(&SchemaText {
                 format: reference.format,
+                encoding: reference.encoding.as_ref(),
                 row_delimiter: reference.row_delimiter.as_deref(),
                 column_delimiter: reference.column_delimiter.as_deref(),
                 quoting: reference.quoting,
@@ -204,6 +207,14 @@ impl Check<'_> {
 
     /// How records become rows.
     fn schema(&mut self, text: &SchemaText<'_>) -> Option<InputSchema> {
+        if let Some(encoding) = text.encoding
+            && !encoding.get_ref().eq_ignore_ascii_case("UTF-8")
+        {
+            let message = format!("encoding \"{}\" is not known: records are UTF-8", encoding.get_ref());
+            let hint = "let a preprocessing function make UTF-8 of them".to_owned();
+            self.wrong(encoding.span(), message, Some(hint));
+            return None;
+        }
         let columns = match parse_columns(text.columns.get_ref()) {
             Ok(columns) => columns,
             Err(error) => {

@@ -276,6 +276,9 @@ pub struct ApplicationInputDeclaration {
     /// How records are written.
     #[serde(default)]
     pub format: RecordFormatChoice,
+    /// How text is encoded: `UTF-8`, and nothing else.
+    #[serde(default)]
+    pub encoding: Option<Spanned<String>>,
     /// For CSV: between rows; a newline unless given.
     #[serde(default)]
     pub row_delimiter: Option<String>,
@@ -310,6 +313,9 @@ pub struct ReferenceDeclaration {
     /// How its rows are written.
     #[serde(default)]
     pub format: RecordFormatChoice,
+    /// As for inputs.
+    #[serde(default)]
+    pub encoding: Option<Spanned<String>>,
     /// As for inputs.
     #[serde(default)]
     pub row_delimiter: Option<String>,

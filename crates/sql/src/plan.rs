@@ -93,7 +93,8 @@ impl Stream {
     }
 }
 
-/// A continuous INSERT INTO … SELECT.
+/// A continuous INSERT INTO … SELECT; or one that runs once, at the start: then its query is finite, and its name is
+/// `INSERT INTO "stream"`, with a number behind it from the second on.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Pump {
     /// Exact name.

@@ -39,6 +39,10 @@ pub(crate) enum Statement {
         columns: Option<Vec<Name>>,
         query: Box<Query>,
     },
+    /// INSERT outside a pump: its rows come once.
+    Insert {
+        insert: Box<Insert>,
+    },
     AlterPump {
         name: ObjectName,
         start: bool,
@@ -50,13 +54,6 @@ pub(crate) enum Statement {
     },
     /// A statement that is legal and has no effect.
     Ignored,
-    /// A legal statement that cannot run yet.
-    Unsupported {
-        span: Span,
-        what: &'static str,
-        /// What it would have created.
-        name: Option<ObjectName>,
-    },
     /// A CREATE STREAM that could not be read, which has been said.
     UnreadableStream {
         name: ObjectName,

@@ -163,11 +163,13 @@ impl Application {
 
     /// The rows of a subscribed stream since the last call, in order.
     pub fn take_output(&mut self, stream: StreamId) -> Vec<Batch> {
+        self.start();
         std::mem::take(&mut self.streams[stream.0].output)
     }
 
     /// The row errors since the last call, in order.
     pub fn take_errors(&mut self) -> Vec<ErrorRow> {
+        self.start();
         std::mem::take(&mut self.errors)
     }
 
@@ -192,6 +194,7 @@ impl Application {
             return Err(PushError::Backwards { stream, latest: step[0], found: step[1] });
         }
         let last = batch.rowtimes[batch.len() - 1];
+        self.start();
         self.streams[input.0].latest = last;
         let time = |rowtime| if self.settings.virtual_clock { rowtime } else { now };
         let whole = vec![Message::Rows(batch.clone()), Message::Bound(last)];
@@ -216,6 +219,7 @@ impl Application {
             return self.check_input(input, i64::MAX);
         }
         self.check_input(input, bound)?;
+        self.start();
         self.streams[input.0].latest = bound;
         let now = if self.settings.virtual_clock { bound } else { now };
         self.run(input, vec![Message::Bound(bound)], Readers::All, now);
@@ -237,6 +241,23 @@ impl Application {
             return Err(PushError::Backwards { stream: stream.name.clone(), latest, found: time });
         }
         Ok(())
+    }
+
+    /// Runs the INSERTs that run once, the first time that anything goes in or is asked for: reference tables are there
+    /// by then.
+    fn start(&mut self) {
+        let now = self.settings.query_started;
+        let evaluation = EvaluationContext { query_started: now, now };
+        for index in 0..self.pumps.len() {
+            let pump = &mut self.pumps[index];
+            let given = pump.run_once(evaluation, &self.tables, &mut self.errors);
+            if given.is_empty() {
+                continue;
+            }
+            let (target, writer) = (pump.target, pump.writer);
+            let released = self.streams[target.0].merge.take(writer, given);
+            self.run(target, released, Readers::All, now);
+        }
     }
 
     /// Carries messages of a stream through some of its pumps and all pumps behind them. The front end refuses circles
@@ -282,11 +303,28 @@ impl RunningPump {
         errors: &mut Vec<ErrorRow>,
     ) -> Vec<Message> {
         let mut context = RunContext { evaluation, pump: &self.name, errors, tables };
-        let mut messages = self.dataflow.run(stream, messages, &mut context);
+        let messages = self.dataflow.run(stream, messages, &mut context);
+        self.checked(messages, &mut context)
+    }
+
+    /// The rows of an INSERT that runs once; nothing the second time, and nothing of a pump.
+    fn run_once(
+        &mut self,
+        evaluation: EvaluationContext,
+        tables: &Tables,
+        errors: &mut Vec<ErrorRow>,
+    ) -> Vec<Message> {
+        let mut context = RunContext { evaluation, pump: &self.name, errors, tables };
+        let messages = self.dataflow.run_once(&mut context);
+        self.checked(messages, &mut context)
+    }
+
+    /// Takes out the rows that the target does not take.
+    fn checked(&self, mut messages: Vec<Message>, context: &mut RunContext<'_>) -> Vec<Message> {
         if !self.not_null.is_empty() {
             for message in &mut messages {
                 if let Message::Rows(batch) = message {
-                    *batch = refuse_nulls(batch, &self.not_null, &self.target_types, &mut context);
+                    *batch = refuse_nulls(batch, &self.not_null, &self.target_types, context);
                 }
             }
         }

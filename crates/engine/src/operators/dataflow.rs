@@ -9,10 +9,12 @@
 //! A query is a tree, so every operator has one consumer, and the way from a stream that the query reads up to the
 //! top is a line: a [`Leaf`]. Messages of a stream run up the lines of all its leaves, in the order of the text.
 
+use super::finite::FiniteRelation;
 use super::{
     BuildSettings, Junction, Message, Operator, Outbox, RunContext, StateError, build_junction,
     build_operator,
 };
+use crate::batch::Batch;
 use crate::expression::CompileError;
 use millstream_sql::{Node, NodeKind, StreamId};
 
@@ -21,7 +23,18 @@ pub(crate) struct Dataflow {
     /// Every operator stands behind those that feed it.
     stages: Vec<Stage>,
     leaves: Vec<Leaf>,
+    /// The rows of a query that reads no stream.
+    once: Option<Once>,
 }
+
+/// A query whose rows come once, at the start.
+struct Once {
+    relation: FiniteRelation,
+    has_run: bool,
+}
+
+/// The bound of a query that gives no more rows: the end of the last year of a TIMESTAMP.
+const END_OF_TIME: i64 = 253_402_300_799_999;
 
 /// An operator.
 enum Stage {
@@ -46,8 +59,13 @@ struct Hop {
 impl Dataflow {
     /// Builds the operators of a query.
     pub(crate) fn new(query: &Node, settings: BuildSettings) -> Result<Dataflow, CompileError> {
-        let mut dataflow = Dataflow { stages: Vec::new(), leaves: Vec::new() };
-        dataflow.add(query, settings)?;
+        let mut dataflow = Dataflow { stages: Vec::new(), leaves: Vec::new(), once: None };
+        if query.is_finite() {
+            let relation = FiniteRelation::new(query, settings)?;
+            dataflow.once = Some(Once { relation, has_run: false });
+        } else {
+            dataflow.add(query, settings)?;
+        }
         Ok(dataflow)
     }
 
@@ -85,6 +103,16 @@ impl Dataflow {
     /// Whether the query reads the stream.
     pub(crate) fn reads(&self, stream: StreamId) -> bool {
         self.sources().any(|source| source == stream)
+    }
+
+    /// The rows of a query that reads no stream, with the time at which queries started; nothing the second time.
+    pub(crate) fn run_once(&mut self, context: &mut RunContext<'_>) -> Vec<Message> {
+        let Some(once) = self.once.as_mut().filter(|once| !once.has_run) else { return Vec::new() };
+        once.has_run = true;
+        let rows = once.relation.evaluate(context);
+        let rowtimes = vec![context.evaluation.query_started; rows.len()];
+        let rows = Batch::new(rowtimes.into(), rows.columns);
+        vec![Message::Rows(rows), Message::Bound(END_OF_TIME)]
     }
 
     /// Takes messages of a stream; gives what the query makes of them.
@@ -132,19 +160,24 @@ impl Dataflow {
             Stage::OneInput(operator) => operator.save(),
             Stage::SeveralInputs(junction) => junction.save(),
         };
-        self.stages.iter().map(save).collect()
+        let once = self.once.iter().map(|once| Ok(vec![u8::from(once.has_run)]));
+        once.chain(self.stages.iter().map(save)).collect()
     }
 
     /// Takes over what [`Dataflow::save`] gave for the same query.
     pub(crate) fn restore(&mut self, states: &[Vec<u8>]) -> Result<(), StateError> {
+        if let Some(once) = &mut self.once {
+            once.has_run = states.first().is_some_and(|state| state == &[1]);
+            return Ok(());
+        }
         self.stages.iter_mut().zip(states).try_for_each(|(stage, state)| match stage {
             Stage::OneInput(operator) => operator.restore(state),
             Stage::SeveralInputs(junction) => junction.restore(state),
         })
     }
 
-    /// How many operators there are.
+    /// How many parts have a state.
     pub(crate) fn len(&self) -> usize {
-        self.stages.len()
+        self.stages.len() + usize::from(self.once.is_some())
     }
 }

@@ -24,7 +24,7 @@ impl Parser<'_> {
                 self.skip_statement();
                 Ok(Statement::Ignored)
             }
-            Some("INSERT") => self.unsupported_statement("a top-level INSERT"),
+            Some("INSERT") => Ok(Statement::Insert { insert: Box::new(self.insert()?) }),
             Some("SELECT" | "VALUES") => {
                 let message = "a query of its own gives its rows to nobody";
                 Err(Diagnostic::error(start, message)
@@ -119,18 +119,22 @@ impl Parser<'_> {
         }
         self.description()?;
         self.expect_word("AS")?;
+        let insert = Box::new(self.insert()?);
+        Ok(Statement::CreatePump { or_replace, name, stopped, insert })
+    }
+
+    fn insert(&mut self) -> Parsed<Insert> {
         self.expect_word("INSERT")?;
         self.accept_word("EXPEDITED");
         self.expect_word("INTO")?;
         let target = self.object_name("a stream name")?;
-        let columns = if self.is_symbol("(") && !self.is_word_ahead(1, "SELECT") {
-            Some(self.name_list("a column name")?)
-        } else {
-            None
-        };
+        let begins_query = self.is_word_ahead(1, "SELECT")
+            || self.is_word_ahead(1, "VALUES")
+            || self.is_symbol_ahead(1, "(");
+        let columns =
+            if self.is_symbol("(") && !begins_query { Some(self.name_list("a column name")?) } else { None };
         let query = self.query()?;
-        let insert = Box::new(Insert { target, columns, query });
-        Ok(Statement::CreatePump { or_replace, name, stopped, insert })
+        Ok(Insert { target, columns, query })
     }
 
     fn create_view(&mut self, or_replace: bool) -> Parsed<Statement> {
@@ -233,13 +237,6 @@ impl Parser<'_> {
         creates.then_some(())?;
         let name = again.object_name("a stream name").ok()?;
         Some(Statement::UnreadableStream { name })
-    }
-
-    /// A legal statement that cannot run yet: read past its end, so that the rest of the text is still checked.
-    fn unsupported_statement(&mut self, what: &'static str) -> Parsed<Statement> {
-        let span = self.peek().span;
-        self.skip_statement();
-        Ok(Statement::Unsupported { span, what, name: None })
     }
 
     fn skip_statement(&mut self) {

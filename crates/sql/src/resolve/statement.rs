@@ -25,6 +25,7 @@ impl Resolver<'_> {
             Statement::CreateView { or_replace, name, columns, query } => {
                 self.create_view(*or_replace, name, columns.as_deref(), query);
             }
+            Statement::Insert { insert } => self.insert_once(insert),
             Statement::AlterPump { name, start } => {
                 let name = self.object(name);
                 match self.pumps.iter_mut().find(|pump| pump.name == name.value) {
@@ -42,10 +43,6 @@ impl Resolver<'_> {
                 let message = "the OPTIONS of a stream have no effect here";
                 self.report(Diagnostic::warning(*span, message).with_hint("leave them out"));
                 self.statement(statement);
-            }
-            Statement::Unsupported { span, what, name } => {
-                self.refused_names.extend(name.iter().map(|name| name.object.value.clone()));
-                self.report(Diagnostic::unsupported(*span, what));
             }
         }
     }
@@ -135,6 +132,16 @@ impl Resolver<'_> {
             );
         }
         let query = self.insert(insert);
+        if let Some((_, query)) = &query
+            && query.is_finite()
+        {
+            self.error_with_hint::<()>(
+                insert.query.span,
+                "the query reads no stream: it would give its rows once and never again",
+                "name a stream in FROM; or write the INSERT outside a pump: it runs once, at the start",
+            );
+            return;
+        }
         if let Some((target, query)) = query {
             let pump = Pump { name: name.value.clone(), target, started: !stopped, query };
             match existing {
@@ -142,6 +149,23 @@ impl Resolver<'_> {
                 None => self.pumps.push(pump),
             }
         }
+    }
+
+    /// An INSERT of its own: it runs once, at the start, over finite rows.
+    fn insert_once(&mut self, insert: &Insert) {
+        let Some((target, query)) = self.insert(insert) else { return };
+        if !query.is_finite() {
+            self.error_with_hint::<()>(
+                insert.query.span,
+                "an INSERT of its own runs once, but the query reads a stream, which never ends",
+                "write CREATE PUMP name AS INSERT INTO stream SELECT STREAM …",
+            );
+            return;
+        }
+        let first = format!("INSERT INTO \"{}\"", self.stream(target).name);
+        let same = self.pumps.iter().filter(|pump| pump.name.starts_with(&first)).count();
+        let name = if same == 0 { first } else { format!("{first} ({})", same + 1) };
+        self.pumps.push(Pump { name, target, started: true, query });
     }
 
     fn drop_object(&mut self, kind: DropKind, if_exists: bool, name: &ObjectName) {
@@ -234,13 +258,6 @@ impl Resolver<'_> {
                 spans[index],
                 "a record cannot be stored in a stream",
                 "select its fields in an outer query: SELECT STREAM t.r.COLUMN1 FROM (SELECT STREAM … AS r FROM …) AS t",
-            );
-        }
-        if node.is_finite() {
-            return self.error_with_hint(
-                insert.query.span,
-                "the query reads no stream: it would give its rows once and never again",
-                "name a stream in FROM; reference tables and VALUES can be joined with it",
             );
         }
         if node.output.len() != positions.len() {

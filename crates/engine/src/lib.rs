@@ -31,6 +31,7 @@ pub mod batch;
 pub mod bench;
 mod calendar;
 mod cast;
+mod compatibility;
 mod datetime_text;
 pub mod discover;
 pub mod expression;
@@ -51,6 +52,7 @@ pub use application::{
     SwitchError, Switches, TableError,
 };
 pub use batch::{Batch, physical_type};
+pub use compatibility::{Compatibility, compatibility};
 pub use expression::{CompileError, CompiledExpression, Evaluated, EvaluationContext};
 pub use functions::catalog;
 pub use operators::StateError;

@@ -50,30 +50,6 @@ fn shown<'f>(failures: impl Iterator<Item = &'f Failure>) -> String {
     failures.map(|failure| format!("{}: {}\n", failure.name, failure.message)).collect()
 }
 
-/// Files that use what the front end still refuses with "not supported yet"; the list only ever gets shorter.
-const NOT_SUPPORTED_YET: [&str; 20] = [
-    "ordering/distinct_per_day",
-    "ordering/sort_by_aggregate",
-    "ordering/sort_by_ordinal",
-    "ordering/sort_inside_a_second",
-    "ordering/sort_nulls",
-    "ordering/t_sort",
-    "ordering/t_sort_checkpoint",
-    "table_functions/group_rank",
-    "table_functions/group_rank_none",
-    "table_functions/group_rank_output_max",
-    "table_functions/hotspots_shape",
-    "table_functions/top_k",
-    "table_functions/top_k_by_position",
-    "validation/accepted_distinct_rowtime",
-    "validation/distinct_not_monotonic",
-    "validation/hotspots_minimum",
-    "validation/hotspots_window",
-    "validation/order_by_not_monotonic",
-    "validation/t_sort_without_rowtime",
-    "validation/top_k_column",
-];
-
 #[test]
 fn own_golden_files_pass() {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/golden");
@@ -83,20 +59,12 @@ fn own_golden_files_pass() {
 }
 
 #[test]
-fn the_conformance_suite_passes_or_is_refused_as_not_supported_yet() {
+fn the_conformance_suite_passes() {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../shared/golden");
     if !folder.is_dir() {
         return;
     }
     let (count, failures) = failures_below(&folder);
     assert!(count > 200, "only {count} golden files were found");
-    let expected = |failure: &&Failure| {
-        NOT_SUPPORTED_YET.contains(&failure.name.as_str()) && failure.message.contains("not supported yet")
-    };
-    let unexpected = shown(failures.iter().filter(|failure| !expected(failure)));
-    assert!(unexpected.is_empty(), "{unexpected}");
-    for name in NOT_SUPPORTED_YET {
-        let fails = failures.iter().any(|failure| failure.name == name);
-        assert!(fails, "{name} passes now: take it off the list");
-    }
+    assert!(failures.is_empty(), "{}", shown(failures.iter()));
 }

@@ -2,6 +2,7 @@
 //!
 //! ```text
 //!   numbers ──▶ RandomCutForest ──▶ anomaly score, and which column it came from
+//!   numbers ──▶ Hotspots        ──▶ where the latest points crowd
 //!   bytes   ──▶ DistinctCounter ──▶ how many different items
 //! ```
 //!
@@ -9,6 +10,7 @@
 //! |---|---|
 //! | [`random_cut_forest`] | the forest: settings, per-tree samples, trees, scores, attribution |
 //! | [`distinct_counter`] | exact up to 10,000 distinct items, HyperLogLog beyond |
+//! | [`hotspots`] | dense regions of the latest points |
 //! | [`bench`](mod@bench) | throughput of the forest against a yardstick measured in the same run |
 //!
 //! Invariants of the crate:
@@ -22,9 +24,11 @@
 pub mod bench;
 pub mod distinct_counter;
 mod generator;
+pub mod hotspots;
 pub mod random_cut_forest;
 
 pub use distinct_counter::{DistinctCounter, DistinctCounterError};
+pub use hotspots::{Hotspot, HotspotPointError, HotspotSettings, HotspotSettingsError, Hotspots};
 pub use random_cut_forest::{
     ColumnAttribution, Explanation, ForestSettings, PointError, RandomCutForest, SettingsError,
 };

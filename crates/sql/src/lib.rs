@@ -48,11 +48,15 @@ pub use expression::{
 pub use interval::{IntervalQualifier, TimeUnit};
 pub use keywords::is_reserved_word;
 pub use plan::{
-    AggregateCall, AggregateFunction, Column, Frame, GroupDriver, InputStream, JoinSide, LogParserCall,
-    Matching, Node, NodeKind, Output, Program, Projection, Pump, RandomCutForestCall, ReferenceTable,
-    SetOperation, SlidingWindow, Stream, StreamId, TableFunction, TableId, WindowCall, WindowFunction,
+    AggregateCall, AggregateFunction, Column, Frame, GroupDriver, GroupRankCall, HotspotsCall, InputStream,
+    JoinSide, LogParserCall, Matching, Node, NodeKind, Output, Program, Projection, Pump,
+    RandomCutForestCall, RankOrder, ReferenceTable, SetOperation, SlidingWindow, SortBucket, SortColumn,
+    Stream, StreamId, TableFunction, TableId, WindowCall, WindowFunction,
 };
-pub use resolve::{Compilation, compile, compile_expression, compile_with_tables, parse_sql_type};
+pub use resolve::{
+    Compilation, Feature, FeatureKind, Support, compile, compile_expression, compile_with_tables, features,
+    parse_sql_type, shown_function_name,
+};
 pub use span::{Position, Span};
 pub use types::{SqlType, TypeFamily};
 pub use value::Value;

@@ -132,6 +132,9 @@ impl Node {
             | NodeKind::Stagger { input, .. }
             | NodeKind::Slide { input, .. }
             | NodeKind::ParseLog { input, .. }
+            | NodeKind::Distinct { input, .. }
+            | NodeKind::Sort { input, .. }
+            | NodeKind::TimeSort { input, .. }
             | NodeKind::TableFunction { input, .. } => vec![input],
         }
     }
@@ -150,6 +153,9 @@ impl Node {
             | NodeKind::Stagger { input, .. }
             | NodeKind::Slide { input, .. }
             | NodeKind::ParseLog { input, .. }
+            | NodeKind::Distinct { input, .. }
+            | NodeKind::Sort { input, .. }
+            | NodeKind::TimeSort { input, .. }
             | NodeKind::TableFunction { input, .. } => vec![input],
         }
     }
@@ -161,12 +167,21 @@ impl Node {
             | NodeKind::Table(_)
             | NodeKind::Union { .. }
             | NodeKind::SetOperation { .. }
+            | NodeKind::Distinct { .. }
+            | NodeKind::TimeSort { .. }
             | NodeKind::TableFunction { .. } => Vec::new(),
             NodeKind::Values(rows) => rows.iter().flatten().collect(),
             NodeKind::Join { matching, .. } | NodeKind::Lookup { matching, .. } => {
                 let keys = matching.keys.iter().flat_map(|(left, right)| [left, right]);
                 keys.chain(&matching.condition).collect()
             }
+            NodeKind::Sort { bucket, .. } => match bucket {
+                SortBucket::Key(key) => vec![key],
+                SortBucket::Rowtime
+                | SortBucket::Periodic { .. }
+                | SortBucket::Value { .. }
+                | SortBucket::Window => Vec::new(),
+            },
             NodeKind::Filter { predicate, .. } => vec![predicate],
             NodeKind::ParseLog { call, .. } => vec![&call.text],
             NodeKind::Project { projection, .. } => {
@@ -189,12 +204,21 @@ impl Node {
             | NodeKind::Table(_)
             | NodeKind::Union { .. }
             | NodeKind::SetOperation { .. }
+            | NodeKind::Distinct { .. }
+            | NodeKind::TimeSort { .. }
             | NodeKind::TableFunction { .. } => Vec::new(),
             NodeKind::Values(rows) => rows.iter_mut().flatten().collect(),
             NodeKind::Join { matching, .. } | NodeKind::Lookup { matching, .. } => {
                 let keys = matching.keys.iter_mut().flat_map(|(left, right)| [left, right]);
                 keys.chain(&mut matching.condition).collect()
             }
+            NodeKind::Sort { bucket, .. } => match bucket {
+                SortBucket::Key(key) => vec![key],
+                SortBucket::Rowtime
+                | SortBucket::Periodic { .. }
+                | SortBucket::Value { .. }
+                | SortBucket::Window => Vec::new(),
+            },
             NodeKind::Filter { predicate, .. } => vec![predicate],
             NodeKind::ParseLog { call, .. } => vec![&mut call.text],
             NodeKind::Project { projection, .. } => {
@@ -369,6 +393,36 @@ pub enum NodeKind {
         /// The parser with its parameters.
         call: LogParserCall,
     },
+    /// SELECT DISTINCT: a row leaves at once, unless an equal one has left since the last change of the column that moves.
+    Distinct {
+        /// Where the rows come from.
+        input: Box<Node>,
+        /// The columns by which rows are equal: all that were selected but ROWTIME.
+        columns: Vec<usize>,
+        /// The monotonic column: when its value changes, what has left is forgotten. ROWTIME when absent.
+        moving: Option<usize>,
+    },
+    /// ORDER BY on a stream: rows wait until their bucket is complete, and leave sorted. Equal rows keep their order.
+    Sort {
+        /// Where the rows come from.
+        input: Box<Node>,
+        /// By what rows are sorted within a bucket.
+        keys: Vec<SortColumn>,
+        /// Which rows are sorted together.
+        bucket: SortBucket,
+    },
+    /// ORDER BY a TIMESTAMP column WITHIN an interval: brings a stream in order by a time of its own, which becomes ROWTIME.
+    TimeSort {
+        /// Where the rows come from.
+        input: Box<Node>,
+        /// The column with the time. Rows with NULL are left out.
+        column: usize,
+        /// How rows of one time are sorted.
+        keys: Vec<SortColumn>,
+        /// How long rows wait for those that belong before them, in milliseconds, >= 0. A row more than that behind the
+        /// latest is a row error (`OUT_OF_ORDER`).
+        interval: i64,
+    },
     /// `TABLE(function(CURSOR(input), …))`.
     TableFunction {
         /// The cursor.
@@ -422,6 +476,42 @@ pub enum SetOperation {
     Except,
     /// The different rows of the left that the right has, too.
     Intersect,
+}
+
+/// A column by which rows are sorted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct SortColumn {
+    /// Which column.
+    pub column: usize,
+    /// Largest first.
+    pub descending: bool,
+    /// NULLs before all values.
+    pub nulls_first: bool,
+}
+
+/// Which rows ORDER BY sorts together: those with one value of its leading, monotonic expression.
+#[derive(Clone, Debug, PartialEq)]
+pub enum SortBucket {
+    /// Rows of one ROWTIME, which they keep.
+    Rowtime,
+    /// The leading expression is constant on `[offset + k * period, offset + (k + 1) * period)` of ROWTIME, as in
+    /// [`GroupDriver::Periodic`]. Rows leave with the end of their bucket as ROWTIME.
+    Periodic {
+        /// Milliseconds, > 0.
+        period: i64,
+        /// 0 <= offset < period.
+        offset: i64,
+    },
+    /// Another monotonic function of ROWTIME alone: the bucket ends at the first millisecond at which its value changes.
+    Key(Expression),
+    /// A monotonic column that is no function of ROWTIME: the row that changes its value ends the bucket, and gives it its
+    /// ROWTIME.
+    Value {
+        /// Which column.
+        column: usize,
+    },
+    /// The groups that a tumbling window gives at its end, which come in one batch. They keep their ROWTIME.
+    Window,
 }
 
 /// What a projection computes.
@@ -593,6 +683,21 @@ pub enum TableFunction {
         /// Length of a window in milliseconds.
         period: i64,
     },
+    /// `TOP_K_ITEMS_TUMBLING(cursor, 'column', k, seconds)`: for each window aligned to the epoch up to `k` rows
+    /// `ITEM VARCHAR(1024), ITEM_COUNT BIGINT`, the most frequent item first, of equal ones the first seen, with the window's
+    /// end as ROWTIME. NULL is no item.
+    TopItems {
+        /// Which column of the cursor.
+        column: usize,
+        /// How many rows at most.
+        k: usize,
+        /// Length of a window in milliseconds.
+        period: i64,
+    },
+    /// `GROUP_RANK(…)`: all columns of the cursor, then the rank INTEGER of the row among those of its ROWTIME.
+    GroupRank(GroupRankCall),
+    /// `HOTSPOTS(…)`: all columns of the cursor, then HOTSPOTS_RESULT VARCHAR, one row for each row.
+    Hotspots(HotspotsCall),
     /// RANDOM_CUT_FOREST and RANDOM_CUT_FOREST_WITH_EXPLANATION: all columns of the cursor, then ANOMALY_SCORE DOUBLE
     /// (and ANOMALY_EXPLANATION VARCHAR), one row for each row.
     RandomCutForest(RandomCutForestCall),
@@ -613,4 +718,37 @@ pub struct RandomCutForestCall {
     pub shingle_size: u32,
     /// `Some(with_directionality)` for RANDOM_CUT_FOREST_WITH_EXPLANATION.
     pub explanation: Option<bool>,
+}
+
+/// Parameters of GROUP_RANK.
+#[derive(Clone, Debug, PartialEq)]
+pub struct GroupRankCall {
+    /// By what rows are ranked; equal values share a rank, and the next rank counts them.
+    pub key: SortColumn,
+    /// The order of the rows of a group by rank; that of arrival when absent.
+    pub output: Option<RankOrder>,
+    /// Most rows of a group that leave; all when absent.
+    pub output_max: Option<usize>,
+}
+
+/// The order of ranks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum RankOrder {
+    /// The first rank first.
+    Ascending,
+    /// The last rank first.
+    Descending,
+}
+
+/// Parameters of HOTSPOTS.
+#[derive(Clone, Debug, PartialEq)]
+pub struct HotspotsCall {
+    /// The numeric columns of the cursor that take part, in order.
+    pub columns: Vec<usize>,
+    /// How many of the latest rows are looked at: 100 to 1000.
+    pub window_size: usize,
+    /// How near rows of a hotspot are to each other, > 0.
+    pub scan_radius: f64,
+    /// How many rows are near each other in a hotspot: 2 to `window_size`.
+    pub minimum_points: usize,
 }

@@ -156,6 +156,8 @@ pub(crate) struct OrderBy {
 pub(crate) struct SortKey {
     pub(crate) expr: Expr,
     pub(crate) descending: bool,
+    /// NULLS FIRST or NULLS LAST.
+    pub(crate) nulls_first: Option<bool>,
 }
 
 /// SELECT.

@@ -1,6 +1,8 @@
 //! When the windows that hold rows now will all be closed, if no more rows come.
 
-use millstream_sql::{Frame, GroupDriver, JoinSide, Node, NodeKind, Program, StreamId, TableFunction};
+use millstream_sql::{
+    Frame, GroupDriver, JoinSide, Node, NodeKind, Program, SortBucket, StreamId, TableFunction,
+};
 
 /// The time at which the last window closes that a row of `input` with this ROWTIME can be in, over all pumps one after
 /// the other. Windows that no passage of time closes, or that follow a calendar, are left out.
@@ -29,7 +31,17 @@ fn through(node: &Node, times: &[Option<i64>]) -> Option<i64> {
         | NodeKind::Project { input, .. }
         | NodeKind::Slide { input, .. }
         | NodeKind::ParseLog { input, .. }
-        | NodeKind::Lookup { input, .. } => through(input, times),
+        | NodeKind::Lookup { input, .. }
+        | NodeKind::Distinct { input, .. } => through(input, times),
+        NodeKind::Sort { input, bucket, .. } => {
+            let time = through(input, times)?;
+            match bucket {
+                SortBucket::Periodic { period, offset } => Some(next_boundary(time, *period, *offset)),
+                SortBucket::Rowtime => Some(time.saturating_add(1)),
+                SortBucket::Key(_) | SortBucket::Value { .. } | SortBucket::Window => Some(time),
+            }
+        }
+        NodeKind::TimeSort { input, interval, .. } => Some(through(input, times)?.saturating_add(*interval)),
         NodeKind::Union { inputs } => inputs.iter().filter_map(|input| through(input, times)).max(),
         NodeKind::Join { left, right, .. } => through_side(left, times).max(through_side(right, times)),
         NodeKind::Tumble { input, driver, .. } => {
@@ -43,8 +55,9 @@ fn through(node: &Node, times: &[Option<i64>]) -> Option<i64> {
         NodeKind::TableFunction { input, function } => {
             let time = through(input, times)?;
             match function {
-                TableFunction::CountDistinctItems { period, .. } => Some(next_boundary(time, *period, 0)),
-                TableFunction::RandomCutForest(_) => Some(time),
+                TableFunction::CountDistinctItems { period, .. } | TableFunction::TopItems { period, .. } => Some(next_boundary(time, *period, 0)),
+                TableFunction::GroupRank(_) => Some(time.saturating_add(1)),
+                TableFunction::RandomCutForest(_) | TableFunction::Hotspots(_) => Some(time),
             }
         }
     }

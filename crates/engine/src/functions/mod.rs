@@ -28,23 +28,28 @@ use arrow_array::{ArrayRef, StringArray};
 use millstream_sql::{Argument, FunctionCatalog, RecordField, Signature, SignatureError, SqlType, Value};
 use std::sync::Arc;
 
-/// All functions, file by file.
-const TABLES: &[&[Function]] = &[
-    absolute::FUNCTIONS,
-    character_dates::FUNCTIONS,
-    exponential::FUNCTIONS,
-    length::FUNCTIONS,
-    letter_case::FUNCTIONS,
-    modulo::FUNCTIONS,
-    overlay::FUNCTIONS,
-    position::FUNCTIONS,
-    regex_replace::FUNCTIONS,
-    rounding::FUNCTIONS,
-    substring::FUNCTIONS,
-    substring_pattern::FUNCTIONS,
-    trim::FUNCTIONS,
-    unix_time::FUNCTIONS,
+/// All functions, file by file, with the section of the language specification that describes them.
+const TABLES: &[(&str, &[Function])] = &[
+    ("4.5", absolute::FUNCTIONS),
+    ("4.6", character_dates::FUNCTIONS),
+    ("4.5", exponential::FUNCTIONS),
+    ("4.8", length::FUNCTIONS),
+    ("4.8", letter_case::FUNCTIONS),
+    ("4.5", modulo::FUNCTIONS),
+    ("4.8", overlay::FUNCTIONS),
+    ("4.8", position::FUNCTIONS),
+    ("4.8", regex_replace::FUNCTIONS),
+    ("4.5", rounding::FUNCTIONS),
+    ("4.8", substring::FUNCTIONS),
+    ("4.8", substring_pattern::FUNCTIONS),
+    ("4.8", trim::FUNCTIONS),
+    ("4.6", unix_time::FUNCTIONS),
 ];
+
+/// All functions, each with its section.
+pub(crate) fn all() -> impl Iterator<Item = (&'static str, &'static Function)> {
+    TABLES.iter().flat_map(|(section, functions)| functions.iter().map(move |function| (*section, function)))
+}
 
 /// A scalar function.
 pub(crate) struct Function {
@@ -86,7 +91,7 @@ impl CallSite<'_> {
 
 /// The function of that name.
 pub(crate) fn find(name: &str) -> Option<&'static Function> {
-    TABLES.iter().flat_map(|table| table.iter()).find(|function| function.name == name)
+    all().map(|(_, function)| function).find(|function| function.name == name)
 }
 
 /// The catalog that the front end asks about functions.
@@ -107,7 +112,7 @@ impl FunctionCatalog for BuiltInFunctions {
 
     fn names(&self) -> Vec<&str> {
         let parsers = log_parsers::PARSERS.iter().map(|parser| parser.name);
-        TABLES.iter().flat_map(|table| table.iter()).map(|function| function.name).chain(parsers).collect()
+        all().map(|(_, function)| function.name).chain(parsers).collect()
     }
 }
 
@@ -150,7 +155,7 @@ mod tests {
 
     #[test]
     fn the_catalog_names_each_function_once() {
-        let mut names: Vec<&str> = TABLES.iter().flat_map(|table| table.iter()).map(|f| f.name).collect();
+        let mut names: Vec<&str> = all().map(|(_, function)| function.name).collect();
         let count = names.len();
         names.sort_unstable();
         names.dedup();

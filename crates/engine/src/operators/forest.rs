@@ -1,13 +1,11 @@
 //! RANDOM_CUT_FOREST and RANDOM_CUT_FOREST_WITH_EXPLANATION: an anomaly score for each row.
 
+use super::numbers::number;
 use super::row_failures::report;
 use super::{Operator, Outbox, RunContext, StateError, column_types};
 use crate::batch::Batch;
 use crate::row_error::{RowError, RowErrors};
-use arrow_array::cast::AsArray;
-use arrow_array::types::{Float32Type, Float64Type, Int8Type, Int16Type, Int32Type, Int64Type};
-use arrow_array::{Array, ArrayRef, Float64Array, StringArray};
-use arrow_schema::DataType;
+use arrow_array::{Float64Array, StringArray};
 use millstream_sketch::{ColumnAttribution, Explanation, ForestSettings, RandomCutForest};
 use millstream_sql::{Node, RandomCutForestCall, SqlType};
 use std::sync::Arc;
@@ -79,21 +77,6 @@ fn explain(names: &[String], attribution: &[ColumnAttribution], with_directional
     out
 }
 
-/// The number of a row as the forest holds it; `None` for NULL.
-fn number(column: &ArrayRef, row: usize) -> Option<f32> {
-    if column.is_null(row) {
-        return None;
-    }
-    Some(match column.data_type() {
-        DataType::Int8 => f32::from(column.as_primitive::<Int8Type>().value(row)),
-        DataType::Int16 => f32::from(column.as_primitive::<Int16Type>().value(row)),
-        DataType::Int32 => column.as_primitive::<Int32Type>().value(row) as f32,
-        DataType::Int64 => column.as_primitive::<Int64Type>().value(row) as f32,
-        DataType::Float32 => column.as_primitive::<Float32Type>().value(row),
-        _ => column.as_primitive::<Float64Type>().value(row) as f32,
-    })
-}
-
 impl Operator for Forest {
     fn rows(&mut self, batch: Batch, context: &mut RunContext<'_>, outbox: &mut Outbox) {
         let Some(last) = batch.rowtimes.last().copied() else { return };
@@ -103,7 +86,9 @@ impl Operator for Forest {
         let mut point = Vec::with_capacity(self.columns.len());
         for row in 0..batch.len() {
             point.clear();
-            point.extend(self.columns.iter().map_while(|column| number(&batch.columns[*column], row)));
+            point.extend(
+                self.columns.iter().map_while(|column| Some(number(&batch.columns[*column], row)? as f32)),
+            );
             let complete = point.len() == self.columns.len();
             let (score, explanation) =
                 self.score(complete.then_some(point.as_slice())).unwrap_or_else(|error| {

@@ -6,23 +6,32 @@
 mod arrival_queue;
 mod count_distinct;
 mod dataflow;
+mod distinct;
 mod filter;
 mod finite;
 mod forest;
+mod group_rank;
+mod hotspots;
 mod join;
 mod lookup;
+mod numbers;
 mod parse_log;
 mod project;
 mod row_failures;
 mod saved_batch;
 mod slide;
+mod sort;
+mod sort_order;
 mod stagger;
+mod time_sort;
+mod top_items;
 mod tumble;
 mod union;
 
 use crate::application::ErrorRow;
 use crate::batch::Batch;
 use crate::expression::{CompileError, CompiledExpression, EvaluationContext};
+use crate::row_error::RowError;
 use crate::values::ValueTypeError;
 use millstream_sql::{Node, NodeKind, SqlType, TableFunction};
 use std::sync::Arc;
@@ -188,13 +197,32 @@ fn build_operator(
         NodeKind::ParseLog { call, .. } => {
             Box::new(parse_log::ParseLog::new(call, types, settings.unmatched_logs_dropped)?)
         }
+        NodeKind::Distinct { columns, moving, .. } => Box::new(distinct::Distinct::new(columns, *moving)),
+        NodeKind::Sort { keys, bucket, .. } => Box::new(sort::Sort::new(keys, bucket, types)?),
+        NodeKind::TimeSort { column, keys, interval, .. } => {
+            Box::new(time_sort::TimeSort::new(*column, keys, *interval, types))
+        }
         NodeKind::TableFunction { function, .. } => match function {
             TableFunction::CountDistinctItems { column, period } => {
                 Box::new(count_distinct::CountDistinct::new(*column, *period, settings.seed))
             }
+            TableFunction::TopItems { column, k, period } => {
+                Box::new(top_items::TopItems::new(*column, *k, *period, types[*column])?)
+            }
+            TableFunction::GroupRank(call) => Box::new(group_rank::GroupRank::new(call, types)),
+            TableFunction::Hotspots(call) => Box::new(hotspots::HotspotsOperator::new(call, types)),
             TableFunction::RandomCutForest(call) => Box::new(forest::Forest::new(call, input, settings.seed)),
         },
     })
+}
+
+/// Most rows that an operator keeps back to sort them; a row beyond is a row error.
+const MAX_WAITING_ROWS: usize = 4_000_000;
+
+fn too_many_rows(clause: &str) -> RowError {
+    RowError::function(format!(
+        "{clause} keeps back {MAX_WAITING_ROWS} rows already: sort shorter stretches of time"
+    ))
 }
 
 fn column_types(node: &Node) -> Vec<SqlType> {

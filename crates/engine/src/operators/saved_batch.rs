@@ -34,4 +34,16 @@ impl SavedBatch {
         let columns = columns.map(|(values, sql_type)| array_from_values(*sql_type, values));
         Ok(Batch::new(self.rowtimes.clone().into(), columns.collect::<Result<_, _>>()?))
     }
+
+    /// The rows of batches of these types, as one.
+    pub(super) fn of_all(batches: &[Batch], types: &[SqlType]) -> SavedBatch {
+        let whole = Batch::concat(batches).unwrap_or_else(|_| Batch::empty(types));
+        SavedBatch::of(&whole, types)
+    }
+
+    /// The rows again; no batch without rows.
+    pub(super) fn restored_rows(&self, types: &[SqlType]) -> Result<Vec<Batch>, StateError> {
+        let batch = self.restored(types)?;
+        Ok(if batch.is_empty() { Vec::new() } else { vec![batch] })
+    }
 }

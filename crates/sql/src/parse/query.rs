@@ -242,7 +242,12 @@ impl Parser<'_> {
             }
             _ => false,
         };
-        Ok(SortKey { expr, descending })
+        let nulls_first = if self.accept_words(&["NULLS", "FIRST"]) {
+            Some(true)
+        } else {
+            self.accept_words(&["NULLS", "LAST"]).then_some(false)
+        };
+        Ok(SortKey { expr, descending, nulls_first })
     }
 
     fn table_reference(&mut self) -> Parsed<TableReference> {

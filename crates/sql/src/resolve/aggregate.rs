@@ -11,44 +11,58 @@ pub(super) fn is_aggregate_name(name: &str) -> bool {
 }
 
 /// Functions that only exist over a window.
-pub(super) fn is_analytic_name(name: &str) -> bool {
-    matches!(name, "EXP_AVG" | "FIRST_VALUE" | "LAST_VALUE" | "NTH_VALUE" | "LAG")
-}
+pub(super) const ANALYTIC: [&str; 5] = ["EXP_AVG", "FIRST_VALUE", "LAST_VALUE", "NTH_VALUE", "LAG"];
 
 /// Reserved names without a function.
+pub(super) const WITHOUT_FUNCTION: [&str; 19] = [
+    "RANK",
+    "DENSE_RANK",
+    "ROW_NUMBER",
+    "PERCENT_RANK",
+    "CUME_DIST",
+    "PERCENTILE_CONT",
+    "PERCENTILE_DISC",
+    "CORR",
+    "COVAR_POP",
+    "COVAR_SAMP",
+    "REGR_AVGX",
+    "REGR_AVGY",
+    "REGR_COUNT",
+    "REGR_INTERCEPT",
+    "REGR_R2",
+    "REGR_SLOPE",
+    "REGR_SXX",
+    "REGR_SXY",
+    "REGR_SYY",
+];
+
+/// The aggregates by name.
+pub(super) const AGGREGATES: [(&str, AggregateFunction); 13] = [
+    ("COUNT", AggregateFunction::Count),
+    ("SUM", AggregateFunction::Sum),
+    ("AVG", AggregateFunction::Avg),
+    ("MIN", AggregateFunction::Min),
+    ("MAX", AggregateFunction::Max),
+    ("STDDEV_POP", AggregateFunction::StddevPop),
+    ("STDDEV_SAMP", AggregateFunction::StddevSamp),
+    ("STDDEV", AggregateFunction::StddevSamp),
+    ("STD_DEV", AggregateFunction::StddevSamp),
+    ("VAR_POP", AggregateFunction::VarPop),
+    ("VAR_SAMP", AggregateFunction::VarSamp),
+    ("ANY", AggregateFunction::Any),
+    ("EVERY", AggregateFunction::Every),
+];
+
+pub(super) fn is_analytic_name(name: &str) -> bool {
+    ANALYTIC.contains(&name)
+}
+
 pub(super) fn is_unsupported_aggregate_name(name: &str) -> bool {
-    matches!(
-        name,
-        "RANK"
-            | "DENSE_RANK"
-            | "ROW_NUMBER"
-            | "PERCENT_RANK"
-            | "CUME_DIST"
-            | "PERCENTILE_CONT"
-            | "PERCENTILE_DISC"
-            | "CORR"
-            | "COVAR_POP"
-            | "COVAR_SAMP"
-    ) || name.starts_with("REGR_")
+    WITHOUT_FUNCTION.contains(&name)
 }
 
 pub(super) fn function_named(name: &str) -> Option<AggregateFunction> {
-    use AggregateFunction as A;
-    let function = match name {
-        "COUNT" => A::Count,
-        "SUM" => A::Sum,
-        "AVG" => A::Avg,
-        "MIN" => A::Min,
-        "MAX" => A::Max,
-        "STDDEV_POP" => A::StddevPop,
-        "STDDEV_SAMP" | "STDDEV" | "STD_DEV" => A::StddevSamp,
-        "VAR_POP" => A::VarPop,
-        "VAR_SAMP" => A::VarSamp,
-        "ANY" => A::Any,
-        "EVERY" => A::Every,
-        _ => return None,
-    };
-    Some(function)
+    AGGREGATES.iter().find(|(known, _)| *known == name).map(|(_, function)| *function)
 }
 
 /// An aggregate with its argument in the type in which it is computed, and the type of its result.

@@ -131,7 +131,7 @@ impl Resolver<'_> {
     fn unknown_function(&mut self, call: &Call, span: Span) -> Option<Expression> {
         let name = call.name.value.as_str();
         if !self.refused_names.contains(name) {
-            let message = format!("there is no function {}", shown_name(name));
+            let message = format!("there is no function {}", shown_function_name(name));
             let mut mistake = crate::Diagnostic::error(span, message);
             mistake.hint = similar_name::hint(name, self.catalog.names().into_iter().chain(BUILT_IN));
             self.report(mistake);
@@ -150,7 +150,7 @@ impl Resolver<'_> {
             .iter()
             .map(|argument| Argument { sql_type: argument.sql_type, literal: argument.literal().cloned() })
             .collect();
-        let shown = shown_name(name);
+        let shown = shown_function_name(name);
         match self.catalog.signature(name, &described) {
             None => self.unknown_function(call, span),
             Some(Ok(Signature { parameters, returns })) => {
@@ -187,8 +187,8 @@ impl Resolver<'_> {
     }
 }
 
-/// The name that the author wrote, for the calls with syntax of their own.
-fn shown_name(name: &str) -> &str {
+/// The name that the author writes, for a function of the catalog whose calls have syntax of their own.
+pub fn shown_function_name(name: &str) -> &str {
     match name {
         "SUBSTRING_FROM" | "SUBSTRING_REGEX" | "SUBSTRING_SIMILAR" => "SUBSTRING",
         "TRIM_LEADING" | "TRIM_TRAILING" | "TRIM_BOTH" => "TRIM",

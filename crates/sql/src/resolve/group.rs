@@ -7,7 +7,8 @@ use super::monotonic::{depends_on_rowtime, driver};
 use super::scope::{Scope, is_rowtime, row_time};
 use crate::syntax::{Expr, ExprKind, GroupBy};
 use crate::{
-    AggregateCall, Diagnostic, Expression, GroupDriver, Node, NodeKind, Output, Span, SqlType, Value,
+    AggregateCall, Diagnostic, Expression, ExpressionKind, GroupDriver, Node, NodeKind, Output, Span,
+    SqlType, Value,
 };
 
 /// What a grouped query collects while its select list is resolved.
@@ -37,6 +38,29 @@ impl Grouping {
             GroupWindow::Stagger { range } => NodeKind::Stagger { input, keys, range, aggregates },
         };
         Node { kind, output }
+    }
+}
+
+impl Grouping {
+    /// Whether a ROWTIME closes the windows, so that all groups of one leave together.
+    pub(super) fn is_tumbling_by_rowtime(&self) -> bool {
+        match &self.window {
+            GroupWindow::Tumbling(GroupDriver::Periodic { .. } | GroupDriver::Rowtime { .. }) => true,
+            GroupWindow::Tumbling(GroupDriver::Value { .. }) | GroupWindow::Stagger { .. } => false,
+        }
+    }
+
+    /// An expression over the groups, with the keys in place of their columns.
+    pub(super) fn over_input(&self, expression: &Expression) -> Expression {
+        let mut expression = expression.clone();
+        expression.for_each_mut(&mut |e| {
+            if let ExpressionKind::Column(index) = e.kind
+                && let Some(key) = self.keys.get(index)
+            {
+                *e = key.clone();
+            }
+        });
+        expression
     }
 }
 

@@ -5,7 +5,9 @@
 
 mod aggregate;
 mod call;
+mod compatibility;
 mod conversion;
+mod distinct;
 mod expression;
 mod from;
 mod function;
@@ -14,6 +16,7 @@ mod join;
 mod literal;
 mod monotonic;
 mod operator;
+mod order;
 mod period;
 mod query;
 mod record;
@@ -23,6 +26,9 @@ mod slide;
 mod statement;
 mod table_function;
 mod view;
+
+pub use call::shown_function_name;
+pub use compatibility::{Feature, FeatureKind, Support, features};
 
 use crate::lex::lex;
 use crate::limits::MAX_SCRIPT_CHARACTERS;

@@ -1,14 +1,16 @@
 //! SELECT: where rows come from, which are kept, what is made of them.
 
 use super::Resolver;
+use super::distinct::Distinct;
 use super::from::window_names;
 use super::group::Grouping;
 use super::join::push_into_join;
+use super::order::Ordering;
 use super::record::Records;
 use super::scope::{Scope, is_rowtime};
 use super::slide::Sliding;
 use crate::limits::MAX_COLUMNS;
-use crate::syntax::{Expr, ExprKind, GroupBy, Name, Query, QueryBody, Select, SelectItem};
+use crate::syntax::{Expr, ExprKind, GroupBy, Name, OrderBy, Query, QueryBody, Select, SelectItem};
 use crate::{Expression, Node, NodeKind, Output, Projection, Span, SqlType};
 
 /// How the items of a select list are resolved.
@@ -21,11 +23,19 @@ pub(super) enum ListMode<'m> {
 impl Resolver<'_> {
     /// The plan of a query, and where each of its columns stands in the text.
     pub(super) fn query(&mut self, query: &Query) -> Option<(Node, Vec<Span>)> {
-        if let Some(order_by) = &query.order_by {
-            self.unsupported::<()>(order_by.span, "ORDER BY");
+        if let QueryBody::Select(select) = &query.body {
+            return self.select(select, query.order_by.as_ref());
         }
+        let resolved = self.query_without_order(query)?;
+        match &query.order_by {
+            Some(order_by) => self.ordered_relation(resolved, order_by),
+            None => Some(resolved),
+        }
+    }
+
+    fn query_without_order(&mut self, query: &Query) -> Option<(Node, Vec<Span>)> {
         match &query.body {
-            QueryBody::Select(select) => self.select(select),
+            QueryBody::Select(select) => self.select(select, None),
             QueryBody::Values { rows, span } => self.values(rows, *span),
             QueryBody::SetOperation { operator, all, left, right, span } => {
                 self.set_operation(*operator, *all, left, right, *span)
@@ -33,10 +43,7 @@ impl Resolver<'_> {
         }
     }
 
-    fn select(&mut self, select: &Select) -> Option<(Node, Vec<Span>)> {
-        if let Some(distinct) = select.distinct {
-            self.unsupported::<()>(distinct, "SELECT DISTINCT");
-        }
+    fn select(&mut self, select: &Select, order_by: Option<&OrderBy>) -> Option<(Node, Vec<Span>)> {
         let (mut input, scope) = self.from(&select.from, &select.windows)?;
         if let Some(condition) = &select.condition
             && let Some(predicate) = self.condition(condition, &scope, "WHERE")
@@ -60,7 +67,7 @@ impl Resolver<'_> {
             Some(_) => Records::default(),
         };
         match &select.group_by {
-            Some(group_by) => self.grouped_select(select, input, &scope, group_by),
+            Some(group_by) => self.grouped_select(select, order_by, input, &scope, group_by),
             None => {
                 if let Some((span, condition)) = &select.having {
                     self.error_with_hint::<()>(
@@ -74,11 +81,18 @@ impl Resolver<'_> {
                 if select.items.iter().any(|item| item_expr(item).is_some_and(has_analytic)) {
                     let mut sliding = Sliding::new(windows, input.output.len());
                     let list =
-                        self.select_list(&select.items, &scope, &records, ListMode::Sliding(&mut sliding))?;
-                    Some(list.over(sliding.node(input)))
+                        self.select_list(&select.items, &scope, &records, ListMode::Sliding(&mut sliding));
+                    let mut list = list?;
+                    let distinct = self.distinct(select.distinct, &list, false, |e| e.clone())?;
+                    let mode = ListMode::Sliding(&mut sliding);
+                    let ordering = self.ordering(order_by, &mut list, &scope, mode, false)?;
+                    Some(list.finish(sliding.node(input), distinct, ordering))
                 } else {
-                    let list = self.select_list(&select.items, &scope, &records, ListMode::Plain)?;
-                    Some(list.over(input))
+                    let mut list = self.select_list(&select.items, &scope, &records, ListMode::Plain)?;
+                    let finite = input.is_finite();
+                    let distinct = self.distinct(select.distinct, &list, finite, |e| e.clone())?;
+                    let ordering = self.ordering(order_by, &mut list, &scope, ListMode::Plain, finite)?;
+                    Some(list.finish(input, distinct, ordering))
                 }
             }
         }
@@ -104,6 +118,7 @@ impl Resolver<'_> {
     fn grouped_select(
         &mut self,
         select: &Select,
+        order_by: Option<&OrderBy>,
         input: Node,
         scope: &Scope,
         group_by: &GroupBy,
@@ -126,12 +141,14 @@ impl Resolver<'_> {
             Some((_, condition)) => Some(self.grouped_condition(condition, scope, &mut grouping)?),
             None => None,
         };
-        let list = list?;
+        let mut list = list?;
+        let distinct = self.distinct(select.distinct, &list, false, |e| grouping.over_input(e))?;
+        let ordering = self.ordering(order_by, &mut list, scope, ListMode::Grouped(&mut grouping), false)?;
         let mut node = grouping.node(input);
         if let Some(predicate) = having {
             node = filter(node, predicate);
         }
-        Some(list.over(node))
+        Some(list.finish(node, distinct, ordering))
     }
 
     /// A condition over single rows.
@@ -276,10 +293,10 @@ pub(super) fn filter(input: Node, predicate: Expression) -> Node {
 /// A resolved select list.
 #[derive(Default)]
 pub(super) struct SelectList {
-    expressions: Vec<Expression>,
-    output: Vec<Output>,
-    spans: Vec<Span>,
-    rowtime: Option<Expression>,
+    pub(super) expressions: Vec<Expression>,
+    pub(super) output: Vec<Output>,
+    pub(super) spans: Vec<Span>,
+    pub(super) rowtime: Option<Expression>,
 }
 
 impl SelectList {
@@ -297,6 +314,24 @@ impl SelectList {
     /// How many columns there are so far.
     pub(super) fn len(&self) -> usize {
         self.output.len()
+    }
+
+    /// The whole select over its input: the list, then DISTINCT, then ORDER BY.
+    pub(super) fn finish(
+        self,
+        input: Node,
+        distinct: Option<Distinct>,
+        ordering: Option<Ordering>,
+    ) -> (Node, Vec<Span>) {
+        let (mut node, mut spans) = self.over(input);
+        if let Some(distinct) = distinct {
+            node = distinct.over(node);
+        }
+        if let Some(ordering) = ordering {
+            spans.truncate(ordering.visible());
+            node = ordering.over(node);
+        }
+        (node, spans)
     }
 
     fn over(self, input: Node) -> (Node, Vec<Span>) {

@@ -1,0 +1,91 @@
+//! SELECT DISTINCT: the first of equal rows leaves at once; what has left is forgotten when the monotonic column moves.
+
+use super::{Operator, Outbox, RunContext, StateError};
+use crate::batch::Batch;
+use crate::grouping::{EncodedKeys, GroupTable};
+use arrow_array::{ArrayRef, BooleanArray};
+
+pub(super) struct Distinct {
+    columns: Vec<usize>,
+    /// ROWTIME when absent.
+    moving: Option<usize>,
+    seen: GroupTable,
+    ids: Vec<u32>,
+    /// What a checkpoint holds: the rows that have left as bytes, in order, and the value of the column that moves.
+    kept: Vec<Vec<u8>>,
+    current: Option<Vec<u8>>,
+}
+
+impl Distinct {
+    pub(super) fn new(columns: &[usize], moving: Option<usize>) -> Distinct {
+        Distinct {
+            columns: columns.to_vec(),
+            moving,
+            seen: GroupTable::default(),
+            ids: Vec::new(),
+            kept: Vec::new(),
+            current: None,
+        }
+    }
+}
+
+/// The encoded key of a row.
+fn bytes_of(keys: &EncodedKeys, row: usize) -> Vec<u8> {
+    let mut scratch = [0; 8];
+    keys.row_bytes(row, &mut scratch).to_vec()
+}
+
+impl Operator for Distinct {
+    fn rows(&mut self, batch: Batch, _context: &mut RunContext<'_>, outbox: &mut Outbox) {
+        let Some(last) = batch.rowtimes.last().copied() else { return };
+        let compared: Vec<ArrayRef> =
+            self.columns.iter().map(|column| batch.columns[*column].clone()).collect();
+        let keys = EncodedKeys::new(&compared, batch.len());
+        let times = match self.moving {
+            Some(column) => EncodedKeys::new(std::slice::from_ref(&batch.columns[column]), batch.len()),
+            None => EncodedKeys::Numbers(batch.rowtimes.iter().map(|time| *time as u64).collect()),
+        };
+        let mut kept = vec![false; batch.len()];
+        let mut start = 0;
+        while start < batch.len() {
+            let time = bytes_of(&times, start);
+            let mut scratch = [0; 8];
+            let end =
+                (start + 1..batch.len()).find(|row| times.row_bytes(*row, &mut scratch) != time.as_slice());
+            let end = end.unwrap_or(batch.len());
+            if self.current.as_ref() != Some(&time) {
+                self.current = Some(time);
+                self.seen.clear();
+                self.kept.clear();
+            }
+            self.ids.clear();
+            self.seen.assign(&keys, start..end, &mut self.ids);
+            for (index, id) in self.ids.iter().enumerate() {
+                if *id as usize == self.kept.len() {
+                    kept[start + index] = true;
+                    self.kept.push(bytes_of(&keys, start + index));
+                }
+            }
+            start = end;
+        }
+        outbox.rows(batch.filter(&BooleanArray::from(kept)).expect("the mask has one value for each row"));
+        outbox.bound(last);
+    }
+
+    fn bound(&mut self, bound: i64, _context: &mut RunContext<'_>, outbox: &mut Outbox) {
+        outbox.bound(bound);
+    }
+
+    fn save(&self) -> Result<Vec<u8>, StateError> {
+        Ok(postcard::to_allocvec(&(&self.current, &self.kept))?)
+    }
+
+    fn restore(&mut self, state: &[u8]) -> Result<(), StateError> {
+        (self.current, self.kept) = postcard::from_bytes(state)?;
+        self.seen.clear();
+        for key in &self.kept {
+            self.seen.group(key);
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,173 @@
+//! ORDER BY on a stream: the rows of a bucket wait for its end and leave sorted.
+//!
+//! ```text
+//!   ORDER BY FLOOR(s.ROWTIME TO SECOND), score DESC
+//!   rows 0.1 | 5   0.7 | 9   │ 1.2 | 1          the row at 1.2, or a bound at 1.0, ends the first second
+//!   out                      1.0 | 9   1.0 | 5
+//! ```
+
+use super::row_failures::report_row;
+use super::saved_batch::SavedBatch;
+use super::sort_order::SortOrder;
+use super::{MAX_WAITING_ROWS, Operator, Outbox, RunContext, StateError, too_many_rows};
+use crate::batch::Batch;
+use crate::expression::{CompileError, CompiledExpression};
+use crate::values::value_at;
+use crate::windows::WindowBoundary;
+use arrow_array::UInt32Array;
+use arrow_buffer::ScalarBuffer;
+use millstream_sql::{SortBucket, SortColumn, SqlType, Value};
+use serde::{Deserialize, Serialize};
+
+pub(super) struct Sort {
+    keys: Vec<SortColumn>,
+    bucket: Bucket,
+    types: Vec<SqlType>,
+    /// The rows of the open bucket.
+    waiting: Vec<Batch>,
+    waiting_rows: usize,
+    open: Option<Open>,
+}
+
+enum Bucket {
+    /// Ends by ROWTIME; its rows keep theirs, or get the end.
+    Time { boundary: WindowBoundary, keeps_rowtime: bool },
+    /// Ends with a row of another value.
+    Value { column: usize },
+    /// Is a batch.
+    Batch,
+}
+
+/// Which bucket is open.
+#[derive(Clone, PartialEq, Serialize, Deserialize)]
+enum Open {
+    Until(i64),
+    While(Value),
+}
+
+impl Sort {
+    pub(super) fn new(
+        keys: &[SortColumn],
+        bucket: &SortBucket,
+        types: Vec<SqlType>,
+    ) -> Result<Sort, CompileError> {
+        let by_time = |boundary, keeps_rowtime| Bucket::Time { boundary, keeps_rowtime };
+        let bucket = match bucket {
+            SortBucket::Rowtime => by_time(WindowBoundary::Periodic { period: 1, offset: 0 }, true),
+            SortBucket::Periodic { period, offset } => {
+                by_time(WindowBoundary::Periodic { period: *period, offset: *offset }, false)
+            }
+            SortBucket::Key(key) => by_time(WindowBoundary::Key(CompiledExpression::compile(key)?), false),
+            SortBucket::Value { column } => Bucket::Value { column: *column },
+            SortBucket::Window => Bucket::Batch,
+        };
+        Ok(Sort { keys: keys.to_vec(), bucket, types, waiting: Vec::new(), waiting_rows: 0, open: None })
+    }
+
+    /// How many rows from `start` on belong to one bucket, and that bucket.
+    fn segment(&self, batch: &Batch, start: usize, context: &RunContext<'_>) -> (usize, Open) {
+        match &self.bucket {
+            Bucket::Time { boundary, .. } => {
+                let rowtime = batch.rowtimes[start];
+                let end = match self.open {
+                    Some(Open::Until(end)) if rowtime < end => end,
+                    _ => boundary.end_of(rowtime, &context.evaluation),
+                };
+                (start + batch.rowtimes[start..].partition_point(|time| *time < end), Open::Until(end))
+            }
+            Bucket::Value { column } => {
+                let value = |row| value_at(&batch.columns[*column], self.types[*column], row);
+                let current = value(start);
+                let end = (start + 1..batch.len()).find(|row| value(*row) != current);
+                (end.unwrap_or(batch.len()), Open::While(current))
+            }
+            Bucket::Batch => (batch.len(), Open::Until(i64::MIN)),
+        }
+    }
+
+    /// Lets the rows of the open bucket go. `rowtime` is that of the row that ends it.
+    fn close(&mut self, rowtime: i64, outbox: &mut Outbox) {
+        let rowtime = match (self.open.take(), &self.bucket) {
+            (_, Bucket::Time { keeps_rowtime: true, .. } | Bucket::Batch) => None,
+            (Some(Open::Until(end)), _) => Some(end),
+            _ => Some(rowtime),
+        };
+        self.waiting_rows = 0;
+        let waiting = std::mem::take(&mut self.waiting);
+        if waiting.is_empty() {
+            return;
+        }
+        let batch = Batch::concat(&waiting).expect("rows of one operator have the same types");
+        let order = SortOrder::new(&batch.columns, &self.keys);
+        let mut rows: Vec<u32> = (0..batch.len() as u32).collect();
+        rows.sort_by(|left, right| order.compare(*left as usize, *right as usize));
+        let sorted = batch.take(&UInt32Array::from(rows)).expect("the rows are there");
+        outbox.rows(match rowtime {
+            None => sorted,
+            Some(rowtime) => Batch::new(ScalarBuffer::from(vec![rowtime; sorted.len()]), sorted.columns),
+        });
+    }
+
+    fn close_before(&mut self, time: i64, outbox: &mut Outbox) {
+        if let Some(Open::Until(end)) = self.open
+            && time >= end
+        {
+            self.close(time, outbox);
+        }
+    }
+
+    fn output_bound(&self, bound: i64) -> i64 {
+        match (&self.open, &self.bucket) {
+            (Some(Open::Until(end)), Bucket::Time { keeps_rowtime: true, .. }) => end - 1,
+            (Some(Open::Until(end)), Bucket::Time { .. }) => *end,
+            _ => bound,
+        }
+    }
+
+    /// Keeps rows until their bucket ends, as far as there is room.
+    fn keep(&mut self, rows: Batch, context: &mut RunContext<'_>) {
+        let room = MAX_WAITING_ROWS.saturating_sub(self.waiting_rows).min(rows.len());
+        for row in room..rows.len() {
+            report_row(&too_many_rows("ORDER BY"), &rows, row, &self.types, context);
+        }
+        self.waiting_rows += room;
+        self.waiting.push(rows.slice(0, room));
+    }
+}
+
+impl Operator for Sort {
+    fn rows(&mut self, batch: Batch, context: &mut RunContext<'_>, outbox: &mut Outbox) {
+        let Some(last) = batch.rowtimes.last().copied() else { return };
+        let mut start = 0;
+        while start < batch.len() {
+            let (end, open) = self.segment(&batch, start, context);
+            if self.open.as_ref().is_some_and(|known| *known != open) {
+                self.close(batch.rowtimes[start], outbox);
+            }
+            self.open = Some(open);
+            self.keep(batch.slice(start, end - start), context);
+            start = end;
+        }
+        if matches!(self.bucket, Bucket::Batch) {
+            self.close(last, outbox);
+        }
+        outbox.bound(self.output_bound(last));
+    }
+
+    fn bound(&mut self, bound: i64, _context: &mut RunContext<'_>, outbox: &mut Outbox) {
+        self.close_before(bound, outbox);
+        outbox.bound(self.output_bound(bound));
+    }
+
+    fn save(&self) -> Result<Vec<u8>, StateError> {
+        Ok(postcard::to_allocvec(&(&self.open, SavedBatch::of_all(&self.waiting, &self.types)))?)
+    }
+
+    fn restore(&mut self, state: &[u8]) -> Result<(), StateError> {
+        let (open, rows): (Option<Open>, SavedBatch) = postcard::from_bytes(state)?;
+        self.open = open;
+        self.waiting = rows.restored_rows(&self.types)?;
+        self.waiting_rows = self.waiting.iter().map(Batch::len).sum();
+        Ok(())
+    }
+}

@@ -1,0 +1,154 @@
+//! ORDER BY a time of the row WITHIN an interval: brings a stream in order by that time, which becomes its ROWTIME.
+//!
+//! A row leaves when the latest time is an interval ahead of its own, or when it has waited an interval itself. What has
+//! left is never overtaken: a row that belongs before it is out of order. How far time has come follows from the rows and
+//! the bounds alone, one after the other, so batches make no difference.
+
+use super::row_failures::report_row;
+use super::saved_batch::SavedBatch;
+use super::sort_order::SortOrder;
+use super::{MAX_WAITING_ROWS, Operator, Outbox, RunContext, StateError, too_many_rows};
+use crate::batch::Batch;
+use crate::row_error::{ErrorName, RowError};
+use arrow_array::cast::AsArray;
+use arrow_array::types::TimestampMillisecondType;
+use arrow_array::{Array, BooleanArray, UInt32Array};
+use arrow_buffer::ScalarBuffer;
+use millstream_sql::{SortColumn, SqlType};
+use serde::{Deserialize, Serialize};
+use std::collections::VecDeque;
+
+pub(super) struct TimeSort {
+    column: usize,
+    keys: Vec<SortColumn>,
+    interval: i64,
+    types: Vec<SqlType>,
+    /// The rows that wait, in order of arrival.
+    waiting: Vec<Batch>,
+    progress: Progress,
+}
+
+/// How far time has come.
+#[derive(Default, Serialize, Deserialize)]
+struct Progress {
+    /// Rows before this time have left or are too late.
+    passed: Option<i64>,
+    /// For each row that waits: when it came, and its time.
+    arrivals: VecDeque<(i64, i64)>,
+}
+
+impl TimeSort {
+    pub(super) fn new(column: usize, keys: &[SortColumn], interval: i64, types: Vec<SqlType>) -> TimeSort {
+        let keys = keys.to_vec();
+        TimeSort { column, keys, interval, types, waiting: Vec::new(), progress: Progress::default() }
+    }
+
+    /// Rows of one time leave together when there are keys to sort them by.
+    fn just_behind(&self, time: i64) -> i64 {
+        if self.keys.is_empty() { time } else { time.saturating_add(1) }
+    }
+
+    fn pass(&mut self, time: i64) {
+        self.progress.passed = self.progress.passed.max(Some(time));
+    }
+
+    /// Ends the wait of rows that came an interval before `now`.
+    fn expire(&mut self, now: i64) {
+        while let Some((arrived, time)) = self.progress.arrivals.front().copied() {
+            if arrived.saturating_add(self.interval) > now {
+                return;
+            }
+            self.progress.arrivals.pop_front();
+            self.pass(self.just_behind(time));
+        }
+    }
+
+    /// Lets the rows go whose time has passed.
+    fn release(&mut self, outbox: &mut Outbox) {
+        let Some(passed) = self.progress.passed else { return };
+        if self.waiting.is_empty() {
+            return;
+        }
+        let batch = Batch::concat(&self.waiting).expect("rows of one operator have the same types");
+        let times = batch.columns[self.column].as_primitive::<TimestampMillisecondType>().values();
+        let goes = |row: usize| self.just_behind(times[row]) <= passed;
+        let mut rows: Vec<u32> = (0..batch.len() as u32).filter(|row| goes(*row as usize)).collect();
+        if rows.is_empty() {
+            self.waiting = vec![batch];
+            return;
+        }
+        let order = SortOrder::new(&batch.columns, &self.keys);
+        rows.sort_by(|left, right| {
+            let (left, right) = (*left as usize, *right as usize);
+            times[left].cmp(&times[right]).then_with(|| order.compare(left, right))
+        });
+        let rowtimes: Vec<i64> = rows.iter().map(|row| times[*row as usize]).collect();
+        let stays: BooleanArray = (0..batch.len()).map(|row| Some(!goes(row))).collect();
+        let released = batch.take(&UInt32Array::from(rows)).expect("the rows are there");
+        outbox.rows(Batch::new(ScalarBuffer::from(rowtimes), released.columns));
+        let left = batch.filter(&stays).expect("the mask has one value for each row");
+        self.progress.arrivals.retain(|(_, time)| {
+            let behind = if self.keys.is_empty() { *time } else { time.saturating_add(1) };
+            behind > passed
+        });
+        self.waiting = if left.is_empty() { Vec::new() } else { vec![left] };
+    }
+
+    fn give_bound(&self, outbox: &mut Outbox) {
+        if let Some(passed) = self.progress.passed {
+            outbox.bound(passed);
+        }
+    }
+}
+
+impl Operator for TimeSort {
+    fn rows(&mut self, batch: Batch, context: &mut RunContext<'_>, outbox: &mut Outbox) {
+        let times = batch.columns[self.column].as_primitive::<TimestampMillisecondType>().clone();
+        let mut kept = vec![false; batch.len()];
+        let mut waiting: usize = self.waiting.iter().map(Batch::len).sum();
+        for (row, keep) in kept.iter_mut().enumerate() {
+            self.expire(batch.rowtimes[row]);
+            if times.is_null(row) {
+                continue;
+            }
+            let time = times.value(row);
+            if self.progress.passed.is_some_and(|passed| time < passed) {
+                let message = "the row comes too late for ORDER BY … WITHIN: later rows have left before it";
+                let error = RowError::new(ErrorName::OutOfOrder, message);
+                report_row(&error, &batch, row, &self.types, context);
+                continue;
+            }
+            if waiting >= MAX_WAITING_ROWS {
+                report_row(&too_many_rows("ORDER BY … WITHIN"), &batch, row, &self.types, context);
+                continue;
+            }
+            waiting += 1;
+            *keep = true;
+            self.progress.arrivals.push_back((batch.rowtimes[row], time));
+            self.pass(time.saturating_sub(self.interval));
+        }
+        let kept = batch.filter(&BooleanArray::from(kept)).expect("the mask has one value for each row");
+        if !kept.is_empty() {
+            self.waiting.push(kept);
+        }
+        self.release(outbox);
+        self.give_bound(outbox);
+    }
+
+    fn bound(&mut self, bound: i64, _context: &mut RunContext<'_>, outbox: &mut Outbox) {
+        self.expire(bound);
+        self.release(outbox);
+        self.give_bound(outbox);
+    }
+
+    fn save(&self) -> Result<Vec<u8>, StateError> {
+        Ok(postcard::to_allocvec(&(&self.progress, SavedBatch::of_all(&self.waiting, &self.types)))?)
+    }
+
+    fn restore(&mut self, state: &[u8]) -> Result<(), StateError> {
+        let (progress, rows): (Progress, SavedBatch) = postcard::from_bytes(state)?;
+        self.progress = progress;
+        self.waiting = rows.restored_rows(&self.types)?;
+        Ok(())
+    }
+}

@@ -55,7 +55,9 @@ fn through(node: &Node, times: &[Option<i64>]) -> Option<i64> {
         NodeKind::TableFunction { input, function } => {
             let time = through(input, times)?;
             match function {
-                TableFunction::CountDistinctItems { period, .. } | TableFunction::TopItems { period, .. } => Some(next_boundary(time, *period, 0)),
+                TableFunction::CountDistinctItems { period, .. } | TableFunction::TopItems { period, .. } => {
+                    Some(next_boundary(time, *period, 0))
+                }
                 TableFunction::GroupRank(_) => Some(time.saturating_add(1)),
                 TableFunction::RandomCutForest(_) | TableFunction::Hotspots(_) => Some(time),
             }

@@ -9,15 +9,17 @@ fn main() {
     let part = arguments.next().unwrap_or_default();
     let seconds = arguments.next().and_then(|text| text.parse().ok()).unwrap_or(0.5);
     for found in run_named(&part, Duration::from_secs_f64(seconds)) {
+        // Throughput counts in millions, what a single batch costs does not.
+        let (scale, mark) = if found.unit.starts_with("rows") { (1e6, "M") } else { (1.0, " ") };
         let budget = match found.budget {
-            Some(Budget::AtLeast(least)) => format!("budget {:9.3} M", least / 1e6),
-            Some(Budget::AtMost(most)) => format!("budget at most {:9.3} M", most / 1e6),
+            Some(Budget::AtLeast(least)) => format!("budget at least {:.3} {mark}", least / scale),
+            Some(Budget::AtMost(most)) => format!("budget at most {:.3} {mark}", most / scale),
             None => String::new(),
         };
         println!(
-            "{:38} {:9.3} M {} {:8.4} {} {budget}",
+            "{:54} {:9.3} {mark} {} {:8.4} {} {budget}",
             found.name,
-            found.figure / 1e6,
+            found.figure / scale,
             found.unit,
             found.ratio,
             found.ratio_unit

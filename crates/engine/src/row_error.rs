@@ -22,6 +22,10 @@ pub enum ErrorName {
     CastError,
     /// A function refuses its arguments.
     FunctionError,
+    /// The row needs more memory than the application may take.
+    MemoryLimit,
+    /// The row is larger than a row of a stream may be.
+    RowTooLarge,
 }
 
 impl ErrorName {
@@ -36,6 +40,8 @@ impl ErrorName {
             ErrorName::Overflow => "OVERFLOW",
             ErrorName::CastError => "CAST_ERROR",
             ErrorName::FunctionError => "FUNCTION_ERROR",
+            ErrorName::MemoryLimit => "MEMORY_LIMIT",
+            ErrorName::RowTooLarge => "ROW_TOO_LARGE",
         }
     }
 }

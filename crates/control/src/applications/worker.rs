@@ -176,6 +176,8 @@ impl Worker {
             query_started: now,
             virtual_clock: false,
             switches: checked.switches.engine,
+            threads: std::thread::available_parallelism().map_or(1, std::num::NonZero::get),
+            ..ApplicationSettings::default()
         };
         let waiting: WaitingRows = match &components.waiting_output {
             Some(stored) => {

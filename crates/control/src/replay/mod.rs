@@ -99,6 +99,8 @@ impl Replay {
             query_started: rowtimes.start(),
             virtual_clock: true,
             switches: checked.switches.engine,
+            threads: std::thread::available_parallelism().map_or(1, std::num::NonZero::get),
+            ..ApplicationSettings::default()
         };
         let mut application = Application::new(checked.program.clone(), settings)?;
         let program = application.program().clone();

@@ -5,7 +5,7 @@ use super::moments::Moments;
 use super::result::{average_of_decimals, average_of_integers, decimal_in_range, integer_in_range};
 use crate::grouping::encode_value;
 use crate::row_error::{RowError, RowErrors};
-use crate::values::{array_from_values, value_at};
+use crate::values::{ENTRY_OVERHEAD, array_from_values, value_at};
 use arrow_array::cast::AsArray;
 use arrow_array::types::{Decimal128Type, Float64Type, Int64Type};
 use arrow_array::{Array, ArrayRef};
@@ -23,6 +23,9 @@ pub(crate) struct Accumulator {
     result_type: SqlType,
     /// Values already counted, for each group, when DISTINCT.
     seen: Option<Vec<BTreeSet<Vec<u8>>>>,
+    /// Bytes of all those.
+    #[serde(skip)]
+    seen_bytes: usize,
     state: State,
 }
 
@@ -76,7 +79,41 @@ impl Accumulator {
             A::Every => State::Every(Vec::new()),
         };
         let seen = call.distinct.then(Vec::new);
-        Accumulator { function: call.function, argument_type, result_type: call.sql_type, seen, state }
+        let result_type = call.sql_type;
+        Accumulator { function: call.function, argument_type, result_type, seen, seen_bytes: 0, state }
+    }
+
+    /// The most bytes that a group takes, besides the values already counted of a DISTINCT aggregate.
+    pub(crate) const MOST_GROUP_BYTES: usize = size_of::<Moments>() + size_of::<Value>();
+
+    /// Bytes of the values already counted by DISTINCT.
+    pub(crate) fn distinct_bytes(&self) -> usize {
+        self.seen_bytes
+    }
+
+    /// Counts those bytes after a restore.
+    pub(crate) fn recount(&mut self) {
+        let values = self.seen.iter().flatten().flatten();
+        self.seen_bytes = values.map(|value| entry_bytes(value.len())).sum();
+    }
+
+    /// The most bytes by which a row makes `distinct_bytes` grow.
+    pub(crate) fn most_distinct_bytes_a_row(&self) -> usize {
+        let longest = match self.argument_type {
+            SqlType::Char { length } | SqlType::Varchar { length } => 4 * length as usize,
+            SqlType::Binary { length } | SqlType::Varbinary { length } => length as usize,
+            _ => 16,
+        };
+        self.seen.as_ref().map_or(0, |_| entry_bytes(longest))
+    }
+
+    /// Bytes by which a row makes `distinct_bytes` grow; `group` is `None` for one that does not exist yet.
+    pub(crate) fn needed_bytes(&self, values: &ArrayRef, row: usize, group: Option<usize>) -> usize {
+        let Some(seen) = self.seen.as_ref().filter(|_| !values.is_null(row)) else { return 0 };
+        let mut key = Vec::new();
+        encode_value(&value_at(values, self.argument_type, row), &mut key);
+        let is_known = group.and_then(|group| seen.get(group)).is_some_and(|seen| seen.contains(&key));
+        if is_known { 0 } else { entry_bytes(key.len()) }
     }
 
     /// Makes room for `groups` groups; new ones are empty.
@@ -122,6 +159,8 @@ impl Accumulator {
                 State::Every(found) => found[group] = None,
             }
             if let Some(seen) = &mut self.seen {
+                let bytes: usize = seen[group].iter().map(|value| entry_bytes(value.len())).sum();
+                self.seen_bytes -= bytes;
                 seen[group].clear();
             }
         }
@@ -130,6 +169,7 @@ impl Accumulator {
     /// Forgets all groups.
     pub(crate) fn clear(&mut self) {
         self.resize(0);
+        self.seen_bytes = 0;
     }
 
     /// Adds the rows of `range` to group 0. `values` is the argument of the whole batch, absent for COUNT(*).
@@ -228,9 +268,11 @@ impl Accumulator {
             if let Some(seen) = &mut self.seen {
                 let mut key = Vec::new();
                 encode_value(&value_at(values, self.argument_type, row), &mut key);
+                let bytes = entry_bytes(key.len());
                 if !seen[group].insert(key) {
                     continue;
                 }
+                self.seen_bytes += bytes;
             }
             match &mut self.state {
                 State::Count(counts) => counts[group] += 1,
@@ -324,6 +366,11 @@ fn double_result(sum: f64, count: u64, averages: bool) -> Value {
         count if averages => Value::Double(sum / count as f64),
         _ => Value::Double(sum),
     }
+}
+
+/// Bytes of a value of a set: itself and what surrounds it.
+fn entry_bytes(length: usize) -> usize {
+    ENTRY_OVERHEAD + length
 }
 
 /// Whether `value` is the new minimum or maximum. Both are of one type.

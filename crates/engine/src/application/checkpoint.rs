@@ -15,7 +15,7 @@ use serde::{Deserialize, Serialize};
 use std::collections::VecDeque;
 
 const MAGIC: &[u8; 4] = b"MSCP";
-const VERSION: u16 = 1;
+const VERSION: u16 = 2;
 
 /// Why a checkpoint could not be written or taken over.
 #[derive(Debug, thiserror::Error)]

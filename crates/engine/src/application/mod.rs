@@ -5,12 +5,15 @@
 //!   bound(input, t)                        └─ row errors ─────────────────▶ take_errors()
 //! ```
 //!
-//! Everything happens inside `push` and `bound`, on the caller's thread: an application has no threads, clock or I/O
-//! of its own, and the same calls give the same rows every time.
+//! Everything happens inside `push` and `bound`: an application has no clock or I/O of its own, and the same calls give
+//! the same rows every time. Large batches go through several pumps at a time where the settings allow threads (`round`);
+//! they have ended when the call returns, and no row, error or checkpoint tells how many there were.
 
 mod checkpoint;
 mod error_row;
 mod merge;
+mod round;
+mod row_limit;
 mod settings;
 mod tables;
 
@@ -21,12 +24,14 @@ pub use tables::TableError;
 
 use crate::batch::Batch;
 use crate::expression::{CompileError, EvaluationContext};
-use crate::operators::{BuildSettings, Dataflow, Message, RunContext, Tables};
+use crate::operators::{BuildSettings, Dataflow, MemoryShare, Message, RunContext, Tables};
 use crate::row_error::{ErrorName, RowError, RowErrors};
 use arrow_array::{Array, BooleanArray};
 use merge::Merge;
 use millstream_sql::{ClockFunction, ExpressionKind, Node, Program, SqlType, Stream, StreamId};
-use std::collections::{BTreeSet, HashSet, VecDeque};
+use round::{Delivery, Threads};
+use row_limit::RowLimit;
+use std::collections::{BTreeSet, HashSet};
 use std::sync::Arc;
 
 /// Why rows or bounds were refused. The application is then as it was before.
@@ -64,6 +69,8 @@ pub struct Application {
     pumps: Vec<RunningPump>,
     streams: Vec<StreamState>,
     tables: Tables,
+    /// What every operator may hold.
+    share: MemoryShare,
     errors: Vec<ErrorRow>,
 }
 
@@ -74,6 +81,7 @@ struct RunningPump {
     /// Columns of the target that may not be NULL, with their names.
     not_null: Vec<(usize, String)>,
     target_types: Vec<SqlType>,
+    row_limit: RowLimit,
     /// Which writer of its target this pump is.
     writer: usize,
     /// Rows must be handled one by one: see [`need_single_rows`].
@@ -88,6 +96,22 @@ enum Readers {
     SingleRows(bool),
 }
 
+/// What pumps may know besides their messages.
+#[derive(Clone, Copy)]
+struct Surroundings<'a> {
+    evaluation: EvaluationContext,
+    tables: &'a Tables,
+    share: MemoryShare,
+}
+
+impl Surroundings<'_> {
+    /// For a run of a pump.
+    fn context<'r>(&'r self, pump: &'r Arc<str>, errors: &'r mut Vec<ErrorRow>) -> RunContext<'r> {
+        let Surroundings { evaluation, tables, share } = *self;
+        RunContext { evaluation, pump, errors, tables, share, is_tight: false }
+    }
+}
+
 /// What a stream holds between two calls.
 struct StreamState {
     merge: Merge,
@@ -96,6 +120,8 @@ struct StreamState {
     wanted: bool,
     /// The largest ROWTIME or bound so far.
     latest: i64,
+    /// Of the rows of an input.
+    row_limit: Option<RowLimit>,
 }
 
 impl Application {
@@ -132,6 +158,7 @@ impl Application {
                 dataflow,
                 not_null: not_null.collect(),
                 target_types: target.columns.iter().map(|column| column.sql_type).collect(),
+                row_limit: RowLimit::of_types(target.columns.iter().map(|column| column.sql_type).collect()),
                 writer: writers[pump.target.0],
                 single_rows: reads_row_clock(&pump.query),
             });
@@ -140,20 +167,31 @@ impl Application {
         need_single_rows(&mut pumps, &writers, &program);
         let streams = writers
             .iter()
-            .map(|writers| StreamState {
+            .zip(&program.streams)
+            .map(|(writers, stream)| StreamState {
                 merge: Merge::new(*writers),
                 output: Vec::new(),
                 wanted: false,
                 latest: i64::MIN,
+                row_limit: stream.is_input.then(|| {
+                    RowLimit::of_types(stream.columns.iter().map(|column| column.sql_type).collect())
+                }),
             })
             .collect();
         let tables = Tables { batches: vec![None; program.tables.len()], version: 0 };
-        Ok(Application { program, settings, pumps, streams, tables, errors: Vec::new() })
+        let holders = pumps.iter().map(|pump| pump.dataflow.holders()).sum();
+        let share = MemoryShare::new(settings.memory_limit, holders);
+        Ok(Application { program, settings, pumps, streams, tables, share, errors: Vec::new() })
     }
 
     /// The plan that runs.
     pub fn program(&self) -> &Program {
         &self.program
+    }
+
+    /// Bytes that each pump holds of rows and groups, by its name, counted as for the memory limit.
+    pub fn held_bytes(&self) -> Vec<(String, usize)> {
+        self.pumps.iter().map(|pump| (pump.name.to_string(), pump.dataflow.held_bytes())).collect()
     }
 
     /// Keeps the rows of a stream for [`Application::take_output`] from now on.
@@ -196,7 +234,14 @@ impl Application {
         let last = batch.rowtimes[batch.len() - 1];
         self.start();
         self.streams[input.0].latest = last;
-        let time = |rowtime| if self.settings.virtual_clock { rowtime } else { now };
+        let virtual_clock = self.settings.virtual_clock;
+        let time = |rowtime| if virtual_clock { rowtime } else { now };
+        let no_pump = Arc::from("");
+        let small_enough = self.streams[input.0]
+            .row_limit
+            .as_ref()
+            .and_then(|limit| limit.refuse(batch, &no_pump, time(last), &mut self.errors));
+        let batch = small_enough.as_ref().unwrap_or(batch);
         let whole = vec![Message::Rows(batch.clone()), Message::Bound(last)];
         self.run(input, whole, Readers::SingleRows(false), time(last));
         if self.pumps.iter().any(|pump| pump.single_rows && pump.dataflow.reads(input)) {
@@ -250,7 +295,8 @@ impl Application {
         let evaluation = EvaluationContext { query_started: now, now };
         for index in 0..self.pumps.len() {
             let pump = &mut self.pumps[index];
-            let given = pump.run_once(evaluation, &self.tables, &mut self.errors);
+            let surroundings = Surroundings { evaluation, tables: &self.tables, share: self.share };
+            let given = pump.run_once(surroundings, &mut self.errors);
             if given.is_empty() {
                 continue;
             }
@@ -260,35 +306,36 @@ impl Application {
         }
     }
 
-    /// Carries messages of a stream through some of its pumps and all pumps behind them. The front end refuses circles
-    /// of pumps, so the queue runs empty.
+    /// Carries messages of a stream through some of its pumps and all pumps behind them, round by round. The front end
+    /// refuses circles of pumps, so the rounds come to an end.
     fn run(&mut self, stream: StreamId, messages: Vec<Message>, readers: Readers, now: i64) {
         let evaluation = EvaluationContext { query_started: self.settings.query_started, now };
-        let mut queue = VecDeque::from([(stream, messages, readers)]);
-        while let Some((stream, messages, readers)) = queue.pop_front() {
-            let state = &mut self.streams[stream.0];
-            // What goes to the pumps row by row has been kept as a batch before.
-            if state.wanted && readers != Readers::SingleRows(true) {
-                let rows = messages.iter().filter_map(|message| match message {
-                    Message::Rows(batch) => Some(batch.clone()),
-                    Message::Bound(_) => None,
-                });
-                state.output.extend(rows);
-            }
-            for pump in &mut self.pumps {
-                let takes_it = match readers {
-                    Readers::All => true,
-                    Readers::SingleRows(wanted) => pump.single_rows == wanted,
-                };
-                if !takes_it || !pump.dataflow.reads(stream) {
-                    continue;
-                }
-                let given = pump.run(stream, &messages, evaluation, &self.tables, &mut self.errors);
-                let released = self.streams[pump.target.0].merge.take(pump.writer, given);
-                if !released.is_empty() {
-                    queue.push_back((pump.target, released, Readers::All));
+        let threads =
+            Threads { most: self.settings.threads, worthwhile: self.settings.nanoseconds_worth_a_thread };
+        let surroundings = Surroundings { evaluation, tables: &self.tables, share: self.share };
+        let mut round = vec![Delivery { stream, messages, readers }];
+        while !round.is_empty() {
+            for Delivery { stream, messages, readers } in &round {
+                let state = &mut self.streams[stream.0];
+                // What goes to the pumps row by row has been kept as a batch before.
+                if state.wanted && *readers != Readers::SingleRows(true) {
+                    let rows = messages.iter().filter_map(|message| match message {
+                        Message::Rows(batch) => Some(batch.clone()),
+                        Message::Bound(_) => None,
+                    });
+                    state.output.extend(rows);
                 }
             }
+            let mut next = Vec::new();
+            for given in round::run(&mut self.pumps, &round, surroundings, threads) {
+                self.errors.extend(given.errors);
+                let RunningPump { target, writer, .. } = self.pumps[given.pump];
+                let messages = self.streams[target.0].merge.take(writer, given.messages);
+                if !messages.is_empty() {
+                    next.push(Delivery { stream: target, messages, readers: Readers::All });
+                }
+            }
+            round = next;
         }
     }
 }
@@ -298,29 +345,31 @@ impl RunningPump {
         &mut self,
         stream: StreamId,
         messages: &[Message],
-        evaluation: EvaluationContext,
-        tables: &Tables,
+        surroundings: Surroundings<'_>,
         errors: &mut Vec<ErrorRow>,
     ) -> Vec<Message> {
-        let mut context = RunContext { evaluation, pump: &self.name, errors, tables };
+        let mut context = surroundings.context(&self.name, errors);
         let messages = self.dataflow.run(stream, messages, &mut context);
         self.checked(messages, &mut context)
     }
 
     /// The rows of an INSERT that runs once; nothing the second time, and nothing of a pump.
-    fn run_once(
-        &mut self,
-        evaluation: EvaluationContext,
-        tables: &Tables,
-        errors: &mut Vec<ErrorRow>,
-    ) -> Vec<Message> {
-        let mut context = RunContext { evaluation, pump: &self.name, errors, tables };
+    fn run_once(&mut self, surroundings: Surroundings<'_>, errors: &mut Vec<ErrorRow>) -> Vec<Message> {
+        let mut context = surroundings.context(&self.name, errors);
         let messages = self.dataflow.run_once(&mut context);
         self.checked(messages, &mut context)
     }
 
     /// Takes out the rows that the target does not take.
     fn checked(&self, mut messages: Vec<Message>, context: &mut RunContext<'_>) -> Vec<Message> {
+        for message in &mut messages {
+            if let Message::Rows(batch) = message
+                && let Some(kept) =
+                    self.row_limit.refuse(batch, &self.name, context.evaluation.now, context.errors)
+            {
+                *batch = kept;
+            }
+        }
         if !self.not_null.is_empty() {
             for message in &mut messages {
                 if let Message::Rows(batch) = message {

@@ -1,7 +1,7 @@
 //! Settings of a run: seed, clock, and the compatibility switches.
 
 /// How an application runs.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub struct ApplicationSettings {
     /// Where the generators of RANDOM_CUT_FOREST and its kin start: the same seed and rows give the same scores.
     pub seed: u64,
@@ -11,6 +11,30 @@ pub struct ApplicationSettings {
     pub virtual_clock: bool,
     /// Where the documentation leaves a choice.
     pub switches: Switches,
+    /// How many pumps may run at a time, each on a thread of its own; 1, which is the default, for one after the other
+    /// on the thread of the caller. Changes no output.
+    pub threads: usize,
+    /// How much work, in estimated nanoseconds of a core, a batch must have for another thread before that thread is
+    /// started. By default 100 000, some times what its start and end cost.
+    pub nanoseconds_worth_a_thread: u64,
+    /// How many bytes the operators of all pumps may hold together of rows and groups; 0 for as many as they come to.
+    /// 1 GiB by default. It is shared out evenly among the operators that hold any. A row that needs more than its
+    /// operator has left goes to the error stream as `MEMORY_LIMIT`; rows that need nothing more go on.
+    pub memory_limit: u64,
+}
+
+impl Default for ApplicationSettings {
+    fn default() -> ApplicationSettings {
+        ApplicationSettings {
+            seed: 0,
+            query_started: 0,
+            virtual_clock: false,
+            switches: Switches::default(),
+            threads: 1,
+            nanoseconds_worth_a_thread: 100_000,
+            memory_limit: 1 << 30,
+        }
+    }
 }
 
 /// The compatibility switches (section 7.1 of the language specification).

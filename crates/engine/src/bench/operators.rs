@@ -161,7 +161,7 @@ fn bytes_read(batch: &Batch, query: &str) -> usize {
 }
 
 /// The rows, in batches.
-fn trades() -> Vec<Batch> {
+pub(super) fn trades() -> Vec<Batch> {
     (0..ROWS / ROWS_PER_BATCH)
         .map(|number| {
             let rows = number * ROWS_PER_BATCH..(number + 1) * ROWS_PER_BATCH;

@@ -140,6 +140,7 @@ impl<'f> Runner<'f> {
             query_started: DEFAULT_DAY_MILLIS,
             virtual_clock: true,
             switches: self.file.switches,
+            ..ApplicationSettings::default()
         };
         match Application::new(program, settings.clone()) {
             Ok(application) => {

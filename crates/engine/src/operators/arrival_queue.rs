@@ -131,6 +131,12 @@ impl ArrivalQueue {
         first.filter(|(_, (rowtime, _))| *rowtime <= limit).map(|(index, _)| (index, second))
     }
 
+    /// The rows that wait, each batch with its port.
+    pub(super) fn waiting(&self) -> impl Iterator<Item = (usize, &Batch)> {
+        let ports = self.ports.iter().enumerate();
+        ports.flat_map(|(index, port)| port.waiting.iter().map(move |waiting| (index, &waiting.batch)))
+    }
+
     /// The state; `types` are the column types of each port.
     pub(super) fn save(&self, types: &[&[SqlType]]) -> SavedQueue {
         let ports = self.ports.iter().zip(types).map(|(port, types)| {

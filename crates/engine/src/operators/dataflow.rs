@@ -56,6 +56,45 @@ struct Hop {
     port: usize,
 }
 
+impl Stage {
+    /// Hands over rows, in pieces where there may be no room for all of them: see `memory`.
+    fn rows(&mut self, port: usize, batch: Batch, context: &mut RunContext<'_>, outbox: &mut Outbox) {
+        let most = batch.len().saturating_mul(self.most_bytes_a_row());
+        context.is_tight = most > 0 && !context.share.has_room_for(self.held_bytes().saturating_add(most));
+        if context.is_tight && batch.len() > 1 {
+            let half = batch.len() / 2;
+            self.rows(port, batch.slice(0, half), context, outbox);
+            self.rows(port, batch.slice(half, batch.len() - half), context, outbox);
+            return;
+        }
+        match self {
+            Stage::OneInput(operator) => operator.rows(batch, context, outbox),
+            Stage::SeveralInputs(junction) => junction.rows(port, batch, context, outbox),
+        }
+    }
+
+    fn bound(&mut self, port: usize, bound: i64, context: &mut RunContext<'_>, outbox: &mut Outbox) {
+        match self {
+            Stage::OneInput(operator) => operator.bound(bound, context, outbox),
+            Stage::SeveralInputs(junction) => junction.bound(port, bound, context, outbox),
+        }
+    }
+
+    fn held_bytes(&self) -> usize {
+        match self {
+            Stage::OneInput(operator) => operator.held_bytes(),
+            Stage::SeveralInputs(junction) => junction.held_bytes(),
+        }
+    }
+
+    fn most_bytes_a_row(&self) -> usize {
+        match self {
+            Stage::OneInput(operator) => operator.most_bytes_a_row(),
+            Stage::SeveralInputs(junction) => junction.most_bytes_a_row(),
+        }
+    }
+}
+
 impl Dataflow {
     /// Builds the operators of a query.
     pub(crate) fn new(query: &Node, settings: BuildSettings) -> Result<Dataflow, CompileError> {
@@ -127,20 +166,11 @@ impl Dataflow {
             let mut messages = messages.to_vec();
             for hop in &leaf.path {
                 let mut outbox = Outbox::default();
+                let stage = &mut self.stages[hop.stage];
                 for message in messages {
-                    match (&mut self.stages[hop.stage], message) {
-                        (Stage::OneInput(operator), Message::Rows(batch)) => {
-                            operator.rows(batch, context, &mut outbox);
-                        }
-                        (Stage::OneInput(operator), Message::Bound(bound)) => {
-                            operator.bound(bound, context, &mut outbox);
-                        }
-                        (Stage::SeveralInputs(junction), Message::Rows(batch)) => {
-                            junction.rows(hop.port, batch, context, &mut outbox);
-                        }
-                        (Stage::SeveralInputs(junction), Message::Bound(bound)) => {
-                            junction.bound(hop.port, bound, context, &mut outbox);
-                        }
+                    match message {
+                        Message::Rows(batch) => stage.rows(hop.port, batch, context, &mut outbox),
+                        Message::Bound(bound) => stage.bound(hop.port, bound, context, &mut outbox),
                     }
                 }
                 messages = outbox.messages;
@@ -152,6 +182,25 @@ impl Dataflow {
             }
         }
         given
+    }
+
+    /// About how long a row takes through all operators, in nanoseconds of a core.
+    pub(crate) fn nanoseconds_a_row(&self) -> u64 {
+        let cost = |stage: &Stage| match stage {
+            Stage::OneInput(operator) => operator.nanoseconds_a_row(),
+            Stage::SeveralInputs(junction) => junction.nanoseconds_a_row(),
+        };
+        self.stages.iter().map(cost).sum()
+    }
+
+    /// How many operators hold rows or groups that grow with the input.
+    pub(crate) fn holders(&self) -> usize {
+        self.stages.iter().filter(|stage| stage.most_bytes_a_row() > 0).count()
+    }
+
+    /// Bytes that the operators hold of rows and groups.
+    pub(crate) fn held_bytes(&self) -> usize {
+        self.stages.iter().map(Stage::held_bytes).sum()
     }
 
     /// The state of each operator.

@@ -16,6 +16,8 @@ pub(super) struct Forest {
     explanation: Option<bool>,
     input_types: Vec<SqlType>,
     forest: RandomCutForest,
+    /// Nanoseconds, as measured: about 300 a tree for a point of one number, half as much more for ten.
+    row_cost: u64,
 }
 
 impl Forest {
@@ -33,6 +35,7 @@ impl Forest {
             names: call.columns.iter().map(|column| input.output[*column].name.clone()).collect(),
             explanation: call.explanation,
             input_types: column_types(input),
+            row_cost: 300 * u64::from(call.number_of_trees),
             forest: RandomCutForest::new(settings).expect("the front end has checked every range"),
         }
     }
@@ -114,6 +117,10 @@ impl Operator for Forest {
 
     fn bound(&mut self, bound: i64, _context: &mut RunContext<'_>, outbox: &mut Outbox) {
         outbox.bound(bound);
+    }
+
+    fn nanoseconds_a_row(&self) -> u64 {
+        self.row_cost
     }
 
     fn save(&self) -> Result<Vec<u8>, StateError> {

@@ -14,6 +14,7 @@ mod group_rank;
 mod hotspots;
 mod join;
 mod lookup;
+mod memory;
 mod numbers;
 mod parse_log;
 mod project;
@@ -37,6 +38,7 @@ use millstream_sql::{Node, NodeKind, SqlType, TableFunction};
 use std::sync::Arc;
 
 pub(crate) use dataflow::Dataflow;
+pub(crate) use memory::{MemoryShare, RowSize};
 
 /// What flows between operators.
 #[derive(Clone, Debug)]
@@ -71,6 +73,10 @@ pub(crate) struct RunContext<'r> {
     pub(crate) pump: &'r Arc<str>,
     pub(crate) errors: &'r mut Vec<ErrorRow>,
     pub(crate) tables: &'r Tables,
+    /// What each operator may hold.
+    pub(crate) share: MemoryShare,
+    /// The batch is a single row, for which there may be no room: see `memory`.
+    pub(crate) is_tight: bool,
 }
 
 /// The rows of the reference tables.
@@ -104,6 +110,23 @@ pub(crate) trait Operator: Send {
     /// Takes a bound, never below an earlier one.
     fn bound(&mut self, bound: i64, context: &mut RunContext<'_>, outbox: &mut Outbox);
 
+    /// About how long a row takes, in nanoseconds of a core: tells which batches are worth another thread.
+    fn nanoseconds_a_row(&self) -> u64 {
+        10
+    }
+
+    /// Bytes held of rows and groups. Must depend on the rows before alone, not on their batches; costs nothing.
+    fn held_bytes(&self) -> usize {
+        0
+    }
+
+    /// The most bytes by which a row can make `held_bytes` grow; 0 when the operator holds nothing that grows. Where
+    /// the share of memory does not suffice for a whole batch, the operator gets rows one by one, with
+    /// [`RunContext::is_tight`] set, and refuses those that need more than there is by [`RunContext::refusal`].
+    fn most_bytes_a_row(&self) -> usize {
+        0
+    }
+
     /// The whole state as bytes.
     fn save(&self) -> Result<Vec<u8>, StateError> {
         Ok(Vec::new())
@@ -122,6 +145,17 @@ pub(crate) trait Junction: Send {
 
     /// Takes a bound at a port, never below an earlier one.
     fn bound(&mut self, port: usize, bound: i64, context: &mut RunContext<'_>, outbox: &mut Outbox);
+
+    /// About how long a row takes, in nanoseconds of a core: tells which batches are worth another thread.
+    fn nanoseconds_a_row(&self) -> u64 {
+        200
+    }
+
+    /// As [`Operator::held_bytes`].
+    fn held_bytes(&self) -> usize;
+
+    /// As [`Operator::most_bytes_a_row`].
+    fn most_bytes_a_row(&self) -> usize;
 
     /// The whole state as bytes.
     fn save(&self) -> Result<Vec<u8>, StateError>;

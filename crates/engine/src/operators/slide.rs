@@ -1,17 +1,22 @@
 //! Sliding windows: OVER. One row out for each row in, with the value of each call over its window.
 
-use super::row_failures::evaluate_all;
+use super::memory::GROUP_OVERHEAD;
+use super::row_failures::{evaluate_all, report_row};
 use super::{Operator, Outbox, RunContext, StateError, compile_all};
 use crate::application::ErrorRow;
 use crate::batch::Batch;
 use crate::expression::{CompileError, CompiledExpression};
 use crate::grouping::{EncodedKeys, GroupTable};
 use crate::row_error::RowError;
-use crate::values::{array_from_values, value_at};
+use crate::values::{array_from_values, most_value_bytes, value_at};
 use crate::windows::{CallState, FrameRows};
 use arrow_array::{ArrayRef, BooleanArray};
 use millstream_sql::{Frame, SlidingWindow, SqlType, Value, WindowCall};
 use serde::{Deserialize, Serialize};
+use std::ops::Range;
+
+/// Milliseconds between two looks for partitions that are past, at least.
+const SHORTEST_STRETCH: i64 = 1_000;
 
 pub(super) struct Slide {
     windows: Vec<Window>,
@@ -30,8 +35,10 @@ struct Window {
     /// Numbers the partitions by their keys.
     numbers: GroupTable,
     partitions: Vec<Partition>,
-    /// Rows since the last look for partitions that are past.
-    rows_since_sweep: usize,
+    /// ROWTIME of the latest row.
+    latest: i64,
+    /// Bytes of all partitions with their rows.
+    bytes: usize,
 }
 
 struct Call {
@@ -95,23 +102,52 @@ impl Slide {
                     calls: (0..calls.len()).filter(over_this).collect(),
                     numbers: GroupTable::default(),
                     partitions: Vec::new(),
-                    rows_since_sweep: 0,
+                    latest: i64::MIN,
+                    bytes: 0,
                 })
             })
             .collect::<Result<_, CompileError>>()?;
-        Ok(Slide { windows, calls: planned, arguments, lower_bound_is_exclusive, input_types })
+        let calls = planned;
+        Ok(Slide { windows, calls, arguments, lower_bound_is_exclusive, input_types })
+    }
+}
+
+impl Slide {
+    /// Lets all rows go that a single row no longer sees; gives the bytes that the row itself needs.
+    fn make_room(&mut self, row: &Batch, arguments: &[ArrayRef], mut keys: &[ArrayRef]) -> usize {
+        let mut needed = 0;
+        for window in &mut self.windows {
+            let (own, rest) = keys.split_at(window.partition.len());
+            keys = rest;
+            let encoded = EncodedKeys::new(own, 1);
+            window.sweep(row.rowtimes[0]);
+            window.let_go(&encoded, row.rowtimes[0], self.lower_bound_is_exclusive);
+            needed += window.needed_bytes(&encoded, &self.calls, arguments, 0);
+        }
+        needed
+    }
+}
+
+impl Call {
+    /// The argument of a row; TRUE for a call without one.
+    fn value(&self, arguments: &[ArrayRef], row: usize) -> Value {
+        match (self.argument, &self.plan.argument) {
+            (Some(place), Some(argument)) => value_at(&arguments[place], argument.sql_type, row),
+            _ => Value::Boolean(true),
+        }
     }
 }
 
 impl Window {
     /// Gives each row its partition, new ones being empty.
-    fn assign(&mut self, encoded: &EncodedKeys, rows: usize, calls: &[Call]) -> Vec<u32> {
+    fn assign(&mut self, encoded: &EncodedKeys, rows: Range<usize>, calls: &[Call]) -> Vec<u32> {
         let mut ids = Vec::new();
-        self.numbers.assign(encoded, 0..rows, &mut ids);
+        self.numbers.assign(encoded, rows.clone(), &mut ids);
         let mut scratch = [0; 8];
-        for (row, id) in ids.iter().enumerate() {
+        for (row, id) in rows.zip(&ids) {
             if *id as usize == self.partitions.len() {
                 let key = encoded.row_bytes(row, &mut scratch).to_vec();
+                self.bytes += self.partition_bytes(key.len());
                 let states = self.calls.iter().map(|call| CallState::new(&calls[*call].plan)).collect();
                 self.partitions.push(Partition { key, rows: FrameRows::default(), states });
             }
@@ -119,21 +155,92 @@ impl Window {
         ids
     }
 
-    /// Drops partitions whose rows no later row can see, so that memory is bounded by the rows of the window. The
-    /// work is paid for by the rows that came since the last time.
-    fn sweep(&mut self, bound: i64) {
-        if !matches!(self.frame, Frame::Range { .. })
-            || self.rows_since_sweep < self.partitions.len().max(1_024)
-        {
+    /// Bytes of a partition without rows: its key, twice, and its states.
+    fn partition_bytes(&self, key_length: usize) -> usize {
+        GROUP_OVERHEAD + 2 * key_length + self.calls.len() * size_of::<CallState>()
+    }
+
+    /// Drops partitions whose rows no row from `time` on can see, so that memory is bounded by the rows of the window.
+    /// It does so whenever ROWTIME enters another stretch as long as the window: the partitions looked at have had a
+    /// row in the last two, and which row does it does not depend on batches.
+    fn sweep(&mut self, time: i64) {
+        let stretch = match self.frame {
+            Frame::Range { millis } => millis.max(SHORTEST_STRETCH),
+            Frame::Rows { .. } | Frame::Unbounded => return,
+        };
+        let earlier = std::mem::replace(&mut self.latest, time);
+        if earlier.div_euclid(stretch) == time.div_euclid(stretch) {
             return;
         }
-        self.rows_since_sweep = 0;
         let frame = self.frame;
         let before = self.partitions.len();
-        self.partitions.retain(|partition| !partition.rows.is_past(bound, frame));
+        self.partitions.retain(|partition| !partition.rows.is_past(time, frame));
         if self.partitions.len() != before {
             self.renumber();
+            self.bytes = self.count_bytes();
         }
+    }
+
+    /// Where the rows from `start` on come into another stretch.
+    fn next_sweep(&self, rowtimes: &[i64], start: usize) -> usize {
+        let Frame::Range { millis } = self.frame else { return rowtimes.len() };
+        let stretch = millis.max(SHORTEST_STRETCH);
+        let end = rowtimes[start].div_euclid(stretch).saturating_add(1).saturating_mul(stretch);
+        // A row at the end of all time is in the last stretch there is.
+        (start + rowtimes[start..].partition_point(|time| *time < end)).max(start + 1)
+    }
+
+    fn count_bytes(&self) -> usize {
+        let bytes = |partition: &Partition| {
+            let states: usize = partition.states.iter().map(CallState::held_bytes).sum();
+            self.partition_bytes(partition.key.len()) + partition.rows.held_bytes() + states
+        };
+        self.partitions.iter().map(bytes).sum()
+    }
+
+    /// Bytes that a row adds to what is held. Rows that are past have left their window already.
+    fn needed_bytes(
+        &self,
+        encoded: &EncodedKeys,
+        calls: &[Call],
+        arguments: &[ArrayRef],
+        row: usize,
+    ) -> usize {
+        let mut scratch = [0; 8];
+        let partition = self.numbers.find(encoded, row).map(|id| &self.partitions[id as usize]);
+        let new_partition = match partition {
+            Some(_) => 0,
+            None => self.partition_bytes(encoded.row_bytes(row, &mut scratch).len()),
+        };
+        // A full window of rows gives one up for each that comes.
+        if partition.is_some_and(|partition| partition.rows.is_full(self.frame)) {
+            return 0;
+        }
+        let values = self.calls.iter().map(|number| {
+            let call = &calls[*number];
+            let value = call.value(arguments, row);
+            match partition.and_then(|it| it.states.get(self.calls.iter().position(|c| c == number)?)) {
+                Some(state) => state.needed_bytes(&value, &call.plan, self.keeps()),
+                None => CallState::new(&call.plan).needed_bytes(&value, &call.plan, self.keeps()),
+            }
+        });
+        new_partition + FrameRows::bytes_a_row(self.frame) + values.sum::<usize>()
+    }
+
+    /// Lets the rows go that a row at `rowtime` in this partition no longer sees.
+    fn let_go(&mut self, encoded: &EncodedKeys, rowtime: i64, lower_bound_is_exclusive: bool) {
+        let Some(id) = self.numbers.find(encoded, 0) else { return };
+        let partition = &mut self.partitions[id as usize];
+        let leaving = partition.rows.expire(rowtime, self.frame, lower_bound_is_exclusive);
+        self.bytes -= leaving * FrameRows::bytes_a_row(self.frame);
+        for state in &mut partition.states {
+            (0..leaving).for_each(|_| self.bytes -= state.leave());
+        }
+    }
+
+    /// Whether rows ever leave: an unbounded window need not remember them.
+    fn keeps(&self) -> bool {
+        self.frame != Frame::Unbounded
     }
 
     fn renumber(&mut self) {
@@ -147,38 +254,38 @@ impl Window {
     fn advance(&mut self, rows: &SlideRows<'_>, keys: &[ArrayRef], found: &mut CallResults) {
         let SlideRows { rowtimes, calls, arguments, lower_bound_is_exclusive } = *rows;
         let encoded = EncodedKeys::new(keys, rowtimes.len());
-        let keeps = self.frame != Frame::Unbounded;
-        let ids = self.assign(&encoded, rowtimes.len(), calls);
-        let argument_types: Vec<SqlType> = self
-            .calls
-            .iter()
-            .map(|call| {
-                calls[*call].plan.argument.as_ref().map_or(SqlType::Null, |argument| argument.sql_type)
-            })
-            .collect();
-        for (row, (rowtime, id)) in rowtimes.iter().zip(ids).enumerate() {
-            let rowtime = *rowtime;
-            let partition = &mut self.partitions[id as usize];
-            let leaving = partition.rows.admit(rowtime, self.frame, lower_bound_is_exclusive);
-            for (place, call_number) in self.calls.iter().enumerate() {
-                let call = &calls[*call_number];
-                let state = &mut partition.states[place];
-                for _ in 0..leaving {
-                    state.leave();
+        let keeps = self.keeps();
+        let row_bytes = FrameRows::bytes_a_row(self.frame);
+        let mut start = 0;
+        while start < rowtimes.len() {
+            self.sweep(rowtimes[start]);
+            let end = self.next_sweep(rowtimes, start);
+            let ids = self.assign(&encoded, start..end, calls);
+            for (row, id) in (start..end).zip(ids) {
+                let rowtime = rowtimes[row];
+                let partition = &mut self.partitions[id as usize];
+                let leaving = partition.rows.admit(rowtime, self.frame, lower_bound_is_exclusive);
+                self.bytes += row_bytes;
+                self.bytes -= leaving * row_bytes;
+                for (place, call_number) in self.calls.iter().enumerate() {
+                    let call = &calls[*call_number];
+                    let state = &mut partition.states[place];
+                    for _ in 0..leaving {
+                        self.bytes -= state.leave();
+                    }
+                    let (more, less) = state.enter(call.value(arguments, row), rowtime, &call.plan, keeps);
+                    self.bytes += more;
+                    self.bytes -= less;
+                    let value = state.value(rowtime, &call.plan).unwrap_or_else(|error| {
+                        found.failed.push((row, error));
+                        Value::Null
+                    });
+                    found.values[*call_number].push(value);
                 }
-                let value = match call.argument {
-                    Some(argument) => value_at(&arguments[argument], argument_types[place], row),
-                    None => Value::Boolean(true),
-                };
-                state.enter(value, rowtime, &call.plan, keeps);
-                let value = state.value(rowtime, &call.plan).unwrap_or_else(|error| {
-                    found.failed.push((row, error));
-                    Value::Null
-                });
-                found.values[*call_number].push(value);
             }
+            self.latest = rowtimes[end - 1];
+            start = end;
         }
-        self.rows_since_sweep += rowtimes.len();
     }
 }
 
@@ -191,6 +298,14 @@ impl Operator for Slide {
         }
         let (batch, values) = evaluate_all(&expressions, batch, &self.input_types, context);
         let (arguments, mut keys) = values.split_at(self.arguments.len());
+        if context.is_tight && !batch.is_empty() {
+            let needed = self.make_room(&batch, arguments, keys);
+            if let Some(refusal) = context.refusal(self.held_bytes(), needed) {
+                report_row(&refusal, &batch, 0, &self.input_types, context);
+                outbox.bound(last);
+                return;
+            }
+        }
         let mut found = CallResults {
             values: self.calls.iter().map(|_| Vec::with_capacity(batch.len())).collect(),
             failed: Vec::new(),
@@ -205,7 +320,6 @@ impl Operator for Slide {
             let (own, rest) = keys.split_at(window.partition.len());
             keys = rest;
             window.advance(&rows, own, &mut found);
-            window.sweep(last);
         }
         let mut columns = batch.columns.clone();
         for (call, values) in self.calls.iter().zip(&found.values) {
@@ -233,16 +347,39 @@ impl Operator for Slide {
         outbox.bound(bound);
     }
 
+    fn nanoseconds_a_row(&self) -> u64 {
+        50 * (self.windows.len() + self.calls.len()) as u64
+    }
+
+    fn held_bytes(&self) -> usize {
+        self.windows.iter().map(|window| window.bytes).sum()
+    }
+
+    fn most_bytes_a_row(&self) -> usize {
+        let partition = |expression: &CompiledExpression| 2 * most_value_bytes(expression.sql_type());
+        let partitions = self.windows.iter().map(|window| {
+            let key: usize = window.partition.iter().map(partition).sum();
+            window.partition_bytes(key) + FrameRows::bytes_a_row(window.frame)
+        });
+        let calls = self.calls.iter().map(|call| {
+            let argument = call.plan.argument.as_ref();
+            CallState::most_bytes_a_row(argument.map_or(0, |it| most_value_bytes(it.sql_type)))
+        });
+        partitions.sum::<usize>() + calls.sum::<usize>()
+    }
+
     fn save(&self) -> Result<Vec<u8>, StateError> {
-        let partitions: Vec<&Vec<Partition>> = self.windows.iter().map(|window| &window.partitions).collect();
-        Ok(postcard::to_allocvec(&partitions)?)
+        let windows: Vec<(i64, &Vec<Partition>)> =
+            self.windows.iter().map(|window| (window.latest, &window.partitions)).collect();
+        Ok(postcard::to_allocvec(&windows)?)
     }
 
     fn restore(&mut self, state: &[u8]) -> Result<(), StateError> {
-        let saved: Vec<Vec<Partition>> = postcard::from_bytes(state)?;
-        for (window, partitions) in self.windows.iter_mut().zip(saved) {
-            window.partitions = partitions;
+        let saved: Vec<(i64, Vec<Partition>)> = postcard::from_bytes(state)?;
+        for (window, (latest, partitions)) in self.windows.iter_mut().zip(saved) {
+            (window.latest, window.partitions) = (latest, partitions);
             window.renumber();
+            window.bytes = window.count_bytes();
         }
         Ok(())
     }

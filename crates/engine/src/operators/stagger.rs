@@ -2,14 +2,15 @@
 //!
 //! All windows are equally long, so they close in the order in which they opened: a queue holds them.
 
-use super::row_failures::evaluate_all;
+use super::memory::GROUP_OVERHEAD;
+use super::row_failures::{evaluate_all, report_row};
 use super::{Operator, Outbox, RunContext, StateError, compile_all};
 use crate::aggregates::Accumulator;
 use crate::application::ErrorRow;
 use crate::batch::Batch;
 use crate::expression::{CompileError, CompiledExpression};
 use crate::grouping::EncodedKeys;
-use crate::values::{array_from_values, value_at};
+use crate::values::{array_from_values, most_value_bytes, value_at, value_bytes};
 use arrow_array::{ArrayRef, BooleanArray};
 use arrow_buffer::ScalarBuffer;
 use foldhash::fast::FixedState;
@@ -25,6 +26,8 @@ pub(super) struct Stagger {
     /// Milliseconds.
     range: i64,
     input_types: Vec<SqlType>,
+    /// Bytes of the open windows, but for the values that DISTINCT has counted.
+    window_bytes: usize,
     state: StaggerState,
 }
 
@@ -75,6 +78,7 @@ impl Stagger {
             arguments,
             range,
             input_types,
+            window_bytes: 0,
             state: StaggerState {
                 queue: VecDeque::new(),
                 open: HashMap::default(),
@@ -92,9 +96,34 @@ impl Stagger {
         {
             if let Some(window) = self.state.queue.pop_front() {
                 self.state.open.remove(&window.encoded);
+                self.window_bytes -= self.bytes_of(&window.keys);
                 closed.push(window);
             }
         }
+    }
+
+    /// Bytes of a window: its keys as values and twice encoded, its place in every accumulator.
+    fn bytes_of(&self, keys: &[Value]) -> usize {
+        let keys: usize = keys.iter().map(|key| 3 * value_bytes(key)).sum();
+        GROUP_OVERHEAD + keys + self.state.accumulators.len() * Accumulator::MOST_GROUP_BYTES
+    }
+
+    /// Bytes that a row adds to what is held.
+    fn needed_bytes(&self, values: &[ArrayRef], row: usize, place: Option<usize>) -> usize {
+        let window = match place {
+            Some(_) => 0,
+            None => self.bytes_of(&self.keys_of(values, row)),
+        };
+        let accumulators = self.state.accumulators.iter().zip(&self.arguments);
+        let distinct = accumulators.map(|(accumulator, argument)| {
+            argument.map_or(0, |index| accumulator.needed_bytes(&values[index], row, place))
+        });
+        window + distinct.sum::<usize>()
+    }
+
+    fn keys_of(&self, values: &[ArrayRef], row: usize) -> Vec<Value> {
+        let types = self.key_types.iter().enumerate();
+        types.map(|(index, sql_type)| value_at(&values[index], *sql_type, row)).collect()
     }
 
     fn open_window(&mut self, rowtime: i64, encoded: &[u8], keys: Vec<Value>) -> usize {
@@ -103,6 +132,7 @@ impl Stagger {
             self.state.places - 1
         });
         self.state.open.insert(encoded.to_vec(), place);
+        self.window_bytes += self.bytes_of(&keys);
         let closes_at = rowtime.saturating_add(self.range);
         self.state.queue.push_back(Window { closes_at, place, encoded: encoded.to_vec(), keys });
         place
@@ -162,14 +192,19 @@ impl Operator for Stagger {
             let rowtime = batch.rowtimes[row];
             self.take_closed(rowtime, &mut closed);
             let key = encoded.row_bytes(row, &mut scratch);
-            let place = match self.state.open.get(key) {
-                Some(place) => *place,
-                None => {
-                    let types = self.key_types.iter().enumerate();
-                    let keys =
-                        types.map(|(index, sql_type)| value_at(&values[index], *sql_type, row)).collect();
-                    self.open_window(rowtime, key, keys)
+            let place = self.state.open.get(key).copied();
+            if context.is_tight {
+                self.give(std::mem::take(&mut closed), context, outbox);
+                let needed = self.needed_bytes(&values, row, place);
+                if let Some(refusal) = context.refusal(self.held_bytes(), needed) {
+                    report_row(&refusal, &batch, row, &self.input_types, context);
+                    outbox.bound(self.output_bound(last));
+                    return;
                 }
+            }
+            let place = match place {
+                Some(place) => place,
+                None => self.open_window(rowtime, key, self.keys_of(&values, row)),
             };
             ids.push(u32::try_from(place).expect("a window holds fewer than 2^32 keys"));
         }
@@ -190,6 +225,22 @@ impl Operator for Stagger {
         outbox.bound(self.output_bound(bound));
     }
 
+    fn nanoseconds_a_row(&self) -> u64 {
+        40
+    }
+
+    fn held_bytes(&self) -> usize {
+        self.window_bytes + self.state.accumulators.iter().map(Accumulator::distinct_bytes).sum::<usize>()
+    }
+
+    fn most_bytes_a_row(&self) -> usize {
+        let keys: usize = self.key_types.iter().map(|sql_type| 3 * most_value_bytes(*sql_type)).sum();
+        let accumulators = self.state.accumulators.iter();
+        let accumulators =
+            accumulators.map(|it| Accumulator::MOST_GROUP_BYTES + it.most_distinct_bytes_a_row());
+        GROUP_OVERHEAD + keys + accumulators.sum::<usize>()
+    }
+
     fn save(&self) -> Result<Vec<u8>, StateError> {
         Ok(postcard::to_allocvec(&self.state)?)
     }
@@ -198,6 +249,8 @@ impl Operator for Stagger {
         self.state = postcard::from_bytes(state)?;
         let open = self.state.queue.iter().map(|window| (window.encoded.clone(), window.place));
         self.state.open = open.collect();
+        self.state.accumulators.iter_mut().for_each(Accumulator::recount);
+        self.window_bytes = self.state.queue.iter().map(|window| self.bytes_of(&window.keys)).sum();
         Ok(())
     }
 }

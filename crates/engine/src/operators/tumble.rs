@@ -5,6 +5,7 @@
 //!   ROWTIME       0          5          10         its groups leave with that end as ROWTIME
 //! ```
 
+use super::memory::GROUP_OVERHEAD;
 use super::row_failures::{evaluate_all, report_row};
 use super::{Operator, Outbox, RunContext, StateError, compile_all};
 use crate::aggregates::Accumulator;
@@ -12,7 +13,7 @@ use crate::application::ErrorRow;
 use crate::batch::Batch;
 use crate::expression::{CompileError, CompiledExpression};
 use crate::grouping::{EncodedKeys, GroupTable};
-use crate::values::{array_from_values, value_at};
+use crate::values::{array_from_values, most_value_bytes, value_at, value_bytes};
 use crate::windows::WindowBoundary;
 use arrow_array::{ArrayRef, BooleanArray};
 use arrow_buffer::ScalarBuffer;
@@ -34,6 +35,8 @@ pub(super) struct Tumble {
     input_types: Vec<SqlType>,
     groups: GroupTable,
     ids: Vec<u32>,
+    /// Bytes of the keys of all groups and what surrounds them.
+    key_bytes: usize,
     state: TumbleState,
 }
 
@@ -122,6 +125,7 @@ impl Tumble {
             input_types,
             groups: GroupTable::default(),
             ids: Vec::new(),
+            key_bytes: 0,
             state: TumbleState {
                 window: None,
                 accumulators: aggregates.iter().map(|call| Accumulator::new(call, single)).collect(),
@@ -186,6 +190,36 @@ impl Tumble {
         }
     }
 
+    /// Bytes of a group: its keys as values and encoded, its place in every accumulator.
+    fn group_bytes(&self, keys: &[Value]) -> usize {
+        let keys: usize = keys.iter().map(|key| 2 * value_bytes(key)).sum();
+        GROUP_OVERHEAD + keys + self.state.accumulators.len() * Accumulator::MOST_GROUP_BYTES
+    }
+
+    /// Bytes that a row adds to what is held.
+    fn needed_bytes(&self, values: &[ArrayRef], encoded: &EncodedKeys, row: usize) -> usize {
+        let group = match self.grouping_keys.as_slice() {
+            [] => (self.groups.len() > 0).then_some(0),
+            _ => self.groups.find(encoded, row).map(|group| group as usize),
+        };
+        let group_bytes = match group {
+            Some(_) => 0,
+            None => {
+                let lazy = self.lazy_key.as_ref().map(|lazy| lazy.key);
+                let keys = self.key_types.iter().enumerate().map(|(index, sql_type)| match lazy {
+                    Some(lazy) if lazy == index => Value::Null,
+                    _ => value_at(&values[index], *sql_type, row),
+                });
+                self.group_bytes(&keys.collect::<Vec<Value>>())
+            }
+        };
+        let accumulators = self.state.accumulators.iter().zip(&self.arguments);
+        let distinct = accumulators.map(|(accumulator, argument)| {
+            argument.map_or(0, |index| accumulator.needed_bytes(&values[index], row, group))
+        });
+        group_bytes + distinct.sum::<usize>()
+    }
+
     /// Notes the keys of groups that appeared in this range.
     fn remember_new_groups(
         &mut self,
@@ -208,7 +242,9 @@ impl Tumble {
                 .collect()
         };
         if self.grouping_keys.is_empty() {
-            self.state.group_keys.push(keys_of(range.start));
+            let keys = keys_of(range.start);
+            self.key_bytes += self.group_bytes(&keys);
+            self.state.group_keys.push(keys);
             self.state.encoded_keys.push(Vec::new());
             return;
         }
@@ -217,6 +253,7 @@ impl Tumble {
             if *group as usize == self.state.group_keys.len() {
                 let row = range.start + index;
                 let keys = keys_of(row);
+                self.key_bytes += self.group_bytes(&keys);
                 self.state.group_keys.push(keys);
                 self.state.encoded_keys.push(encoded.row_bytes(row, &mut scratch).to_vec());
             }
@@ -261,6 +298,7 @@ impl Tumble {
         }
         outbox.rows(batch);
         self.groups.clear();
+        self.key_bytes = 0;
         self.state.group_keys.clear();
         self.state.encoded_keys.clear();
         self.state.accumulators.iter_mut().for_each(Accumulator::clear);
@@ -320,6 +358,13 @@ impl Operator for Tumble {
             }
             self.state.window = Some(window);
             start = range.end;
+            if context.is_tight {
+                let needed = self.needed_bytes(&values, &encoded, range.start);
+                if let Some(refusal) = context.refusal(self.held_bytes(), needed) {
+                    report_row(&refusal, &batch, range.start, &self.input_types, context);
+                    continue;
+                }
+            }
             self.add(&values, &encoded, range, window_key.as_ref());
         }
         // A row that failed still shows how far time has come.
@@ -336,16 +381,30 @@ impl Operator for Tumble {
         }
     }
 
+    fn held_bytes(&self) -> usize {
+        self.key_bytes + self.state.accumulators.iter().map(Accumulator::distinct_bytes).sum::<usize>()
+    }
+
+    fn most_bytes_a_row(&self) -> usize {
+        let keys: usize = self.key_types.iter().map(|sql_type| 2 * most_value_bytes(*sql_type)).sum();
+        let accumulators = self.state.accumulators.iter();
+        let accumulators =
+            accumulators.map(|it| Accumulator::MOST_GROUP_BYTES + it.most_distinct_bytes_a_row());
+        GROUP_OVERHEAD + keys + accumulators.sum::<usize>()
+    }
+
     fn save(&self) -> Result<Vec<u8>, StateError> {
         Ok(postcard::to_allocvec(&self.state)?)
     }
 
     fn restore(&mut self, state: &[u8]) -> Result<(), StateError> {
         self.state = postcard::from_bytes(state)?;
+        self.state.accumulators.iter_mut().for_each(Accumulator::recount);
         self.groups.clear();
         for key in &self.state.encoded_keys {
             self.groups.group(key);
         }
+        self.key_bytes = self.state.group_keys.iter().map(|keys| self.group_bytes(keys)).sum();
         Ok(())
     }
 }

@@ -1,6 +1,8 @@
 //! UNION ALL of streams: the rows of all branches by ROWTIME.
 
 use super::arrival_queue::{ArrivalQueue, Released, SavedQueue};
+use super::memory::RowSize;
+use super::row_failures::report_row;
 use super::{Junction, Outbox, RunContext, StateError};
 use crate::batch::Batch;
 use arrow_array::Array;
@@ -10,15 +12,21 @@ pub(super) struct Union {
     queue: ArrivalQueue,
     ports: usize,
     types: Vec<SqlType>,
+    row_size: RowSize,
+    /// Bytes of the rows in the queue.
+    waiting_bytes: usize,
 }
 
 impl Union {
     pub(super) fn new(ports: usize, types: Vec<SqlType>) -> Union {
-        Union { queue: ArrivalQueue::new(ports), ports, types }
+        let row_size = RowSize::of_types(&types);
+        Union { queue: ArrivalQueue::new(ports), ports, types, row_size, waiting_bytes: 0 }
     }
 
     fn release(&mut self, outbox: &mut Outbox) {
         let released = self.queue.release();
+        let bytes = released.ports.iter().flatten().map(|batch| self.row_size.of_all(batch));
+        self.waiting_bytes -= bytes.sum::<usize>();
         if !released.order.is_empty() {
             outbox.rows(interleaved(&released));
         }
@@ -33,14 +41,32 @@ impl Union {
 }
 
 impl Junction for Union {
-    fn rows(&mut self, port: usize, batch: Batch, _context: &mut RunContext<'_>, outbox: &mut Outbox) {
-        self.queue.rows(port, batch);
+    fn rows(&mut self, port: usize, batch: Batch, context: &mut RunContext<'_>, outbox: &mut Outbox) {
+        let Some(last) = batch.rowtimes.last().copied() else { return };
+        let bytes = self.row_size.of_all(&batch);
+        match context.is_tight.then(|| context.refusal(self.waiting_bytes, bytes)).flatten() {
+            Some(refusal) => report_row(&refusal, &batch, 0, &self.types, context),
+            None => {
+                self.waiting_bytes += bytes;
+                self.queue.rows(port, batch);
+            }
+        }
+        // A row that is refused still shows how far time has come.
+        self.queue.bound(port, last);
         self.release(outbox);
     }
 
     fn bound(&mut self, port: usize, bound: i64, _context: &mut RunContext<'_>, outbox: &mut Outbox) {
         self.queue.bound(port, bound);
         self.release(outbox);
+    }
+
+    fn held_bytes(&self) -> usize {
+        self.waiting_bytes
+    }
+
+    fn most_bytes_a_row(&self) -> usize {
+        self.row_size.most()
     }
 
     fn save(&self) -> Result<Vec<u8>, StateError> {
@@ -50,7 +76,9 @@ impl Junction for Union {
     fn restore(&mut self, state: &[u8]) -> Result<(), StateError> {
         let saved: SavedQueue = postcard::from_bytes(state)?;
         let types = vec![self.types.as_slice(); self.ports];
-        self.queue.restore(saved, &types)
+        self.queue.restore(saved, &types)?;
+        self.waiting_bytes = self.queue.waiting().map(|(_, batch)| self.row_size.of_all(batch)).sum();
+        Ok(())
     }
 }
 

@@ -6,6 +6,7 @@ use crate::aggregates::{
 };
 use crate::grouping::encode_value;
 use crate::row_error::RowError;
+use crate::values::{ENTRY_OVERHEAD, value_bytes};
 use millstream_sql::{AggregateFunction, Frame, SqlType, Value, WindowCall, WindowFunction};
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, VecDeque};
@@ -24,31 +25,57 @@ impl FrameRows {
     /// Takes in the row at `rowtime` and gives how many of the oldest rows leave for it.
     pub(crate) fn admit(&mut self, rowtime: i64, frame: Frame, lower_bound_is_exclusive: bool) -> usize {
         self.newest = rowtime;
-        let mut leaving = 0;
         match frame {
-            Frame::Unbounded => self.count += 1,
-            Frame::Rows { rows } => {
+            Frame::Unbounded => {
                 self.count += 1;
-                if self.count > rows.saturating_add(1) {
-                    self.count -= 1;
-                    leaving = 1;
-                }
+                0
             }
-            Frame::Range { millis } => {
-                let oldest = rowtime.saturating_sub(millis);
-                while let Some(front) = self.rowtimes.front() {
-                    let has_left = if lower_bound_is_exclusive { *front <= oldest } else { *front < oldest };
-                    // The current row itself stays even in a window of no length.
-                    if !has_left || *front == rowtime {
-                        break;
-                    }
-                    self.rowtimes.pop_front();
-                    leaving += 1;
-                }
+            Frame::Rows { .. } if self.is_full(frame) => 1,
+            Frame::Rows { .. } => {
+                self.count += 1;
+                0
+            }
+            Frame::Range { .. } => {
+                let leaving = self.expire(rowtime, frame, lower_bound_is_exclusive);
                 self.rowtimes.push_back(rowtime);
+                leaving
             }
         }
+    }
+
+    /// Lets the rows go that a row at `rowtime` does not see for their age; gives how many.
+    pub(crate) fn expire(&mut self, rowtime: i64, frame: Frame, lower_bound_is_exclusive: bool) -> usize {
+        let Frame::Range { millis } = frame else { return 0 };
+        let oldest = rowtime.saturating_sub(millis);
+        let mut leaving = 0;
+        while let Some(front) = self.rowtimes.front() {
+            let has_left = if lower_bound_is_exclusive { *front <= oldest } else { *front < oldest };
+            // The current row itself stays even in a window of no length.
+            if !has_left || *front == rowtime {
+                break;
+            }
+            self.rowtimes.pop_front();
+            leaving += 1;
+        }
         leaving
+    }
+
+    /// Whether a row must leave for each that comes.
+    pub(crate) fn is_full(&self, frame: Frame) -> bool {
+        matches!(frame, Frame::Rows { rows } if self.count > rows)
+    }
+
+    /// Bytes that a row takes here.
+    pub(crate) fn bytes_a_row(frame: Frame) -> usize {
+        match frame {
+            Frame::Range { .. } => size_of::<i64>(),
+            Frame::Rows { .. } | Frame::Unbounded => 0,
+        }
+    }
+
+    /// Bytes of all rows.
+    pub(crate) fn held_bytes(&self) -> usize {
+        self.rowtimes.len() * size_of::<i64>()
     }
 
     /// Whether no later row at or after `bound` can see any row of this window.
@@ -168,50 +195,119 @@ impl CallState {
         }
     }
 
-    /// Removes the oldest row.
-    pub(crate) fn leave(&mut self) {
+    /// Removes the oldest row; gives the bytes that are free for it.
+    pub(crate) fn leave(&mut self) -> usize {
         match self {
             CallState::Count { count, held } => {
-                *count -= i64::from(held.pop_front().unwrap_or(true));
+                let counted = held.pop_front();
+                *count -= i64::from(counted.unwrap_or(true));
+                counted.map_or(0, |_| size_of::<bool>())
             }
             CallState::Exact { sum, count, held } => {
-                if let Some(Some(value)) = held.pop_front() {
+                let left = held.pop_front();
+                if let Some(Some(value)) = left {
                     *sum -= value;
                     *count -= 1;
                 }
+                left.map_or(0, |_| size_of::<Option<i128>>())
             }
-            CallState::Doubles(stacks) => stacks.pop(),
-            CallState::Moments(stacks) => stacks.pop(),
-            CallState::Decayed(stacks) => stacks.pop(),
+            CallState::Doubles(stacks) => freed(stacks),
+            CallState::Moments(stacks) => freed(stacks),
+            CallState::Decayed(stacks) => freed(stacks),
             CallState::Extremes { held, oldest, .. } => {
-                if held.front().is_some_and(|(place, _)| place == oldest) {
-                    held.pop_front();
-                }
+                let leaves = held.front().is_some_and(|(place, _)| place == oldest);
                 *oldest += 1;
+                let left = if leaves { held.pop_front() } else { None };
+                left.map_or(0, |(_, value)| extreme_bytes(&value))
             }
-            CallState::Truths { yes, no, held } => match held.pop_front() {
-                Some(Some(true)) => *yes -= 1,
-                Some(Some(false)) => *no -= 1,
-                _ => {}
-            },
-            CallState::Values(values) => {
-                values.pop_front();
+            CallState::Truths { yes, no, held } => {
+                let left = held.pop_front();
+                match left {
+                    Some(Some(true)) => *yes -= 1,
+                    Some(Some(false)) => *no -= 1,
+                    _ => {}
+                }
+                left.map_or(0, |_| size_of::<Option<bool>>())
             }
+            CallState::Values(values) => values.pop_front().map_or(0, |value| value_bytes(&value)),
             CallState::Distinct { held, values } => {
-                if let Some(Some(key)) = held.pop_front()
+                let Some(left) = held.pop_front() else { return 0 };
+                let mut bytes = key_bytes(left.as_deref());
+                if let Some(key) = left
                     && let Some((times, _)) = values.get_mut(&key)
                 {
                     *times -= 1;
-                    if *times == 0 {
-                        values.remove(&key);
+                    if *times == 0
+                        && let Some((_, value)) = values.remove(&key)
+                    {
+                        bytes += distinct_bytes(&key, &value);
                     }
                 }
+                bytes
             }
         }
     }
 
-    /// Adds the newest row. `keeps` says whether rows ever leave: an unbounded window need not remember them.
-    pub(crate) fn enter(&mut self, value: Value, rowtime: i64, call: &WindowCall, keeps: bool) {
+    /// Bytes of all rows held.
+    pub(crate) fn held_bytes(&self) -> usize {
+        match self {
+            CallState::Count { held, .. } => held.len() * size_of::<bool>(),
+            CallState::Exact { held, .. } => held.len() * size_of::<Option<i128>>(),
+            CallState::Doubles(stacks) => stacks.len() * size_of::<Total>(),
+            CallState::Moments(stacks) => stacks.len() * size_of::<Moments>(),
+            CallState::Decayed(stacks) => stacks.len() * size_of::<Decayed>(),
+            CallState::Extremes { held, .. } => held.iter().map(|(_, value)| extreme_bytes(value)).sum(),
+            CallState::Truths { held, .. } => held.len() * size_of::<Option<bool>>(),
+            CallState::Values(values) => values.iter().map(value_bytes).sum(),
+            CallState::Distinct { held, values } => {
+                let keys: usize = held.iter().map(|key| key_bytes(key.as_deref())).sum();
+                keys + values.iter().map(|(key, (_, value))| distinct_bytes(key, value)).sum::<usize>()
+            }
+        }
+    }
+
+    /// Bytes that a row with this value adds, before it takes the place of others.
+    pub(crate) fn needed_bytes(&self, value: &Value, call: &WindowCall, keeps: bool) -> usize {
+        let if_kept = |bytes: usize| if keeps { bytes } else { 0 };
+        match self {
+            CallState::Count { .. } if call.argument.is_none() => 0,
+            CallState::Count { .. } => if_kept(size_of::<bool>()),
+            CallState::Exact { .. } => if_kept(size_of::<Option<i128>>()),
+            CallState::Doubles(_) => if_kept(size_of::<Total>()),
+            CallState::Moments(_) => if_kept(size_of::<Moments>()),
+            CallState::Decayed(_) => if_kept(size_of::<Decayed>()),
+            CallState::Extremes { .. } if *value == Value::Null => 0,
+            CallState::Extremes { held, .. } if !keeps && !held.is_empty() => 0,
+            CallState::Extremes { .. } => extreme_bytes(value),
+            CallState::Truths { .. } => if_kept(size_of::<Option<bool>>()),
+            CallState::Values(_) => value_bytes(value),
+            CallState::Distinct { .. } if *value == Value::Null => if_kept(key_bytes(None)),
+            CallState::Distinct { values, .. } => {
+                let mut key = Vec::new();
+                encode_value(value, &mut key);
+                let entry = if values.contains_key(&key) { 0 } else { distinct_bytes(&key, value) };
+                entry + if_kept(key_bytes(Some(&key)))
+            }
+        }
+    }
+
+    /// The most bytes that a row adds, its value having at most `most_value` of them.
+    pub(crate) const fn most_bytes_a_row(most_value: usize) -> usize {
+        // DISTINCT keeps a value as a key of the row, as a key of the table, and as itself.
+        3 * most_value + ENTRY_OVERHEAD + 2 * size_of::<Moments>()
+    }
+
+    /// Adds the newest row; gives the bytes that it takes, and those that it makes free. `keeps` says whether rows ever
+    /// leave: an unbounded window need not remember them.
+    pub(crate) fn enter(
+        &mut self,
+        value: Value,
+        rowtime: i64,
+        call: &WindowCall,
+        keeps: bool,
+    ) -> (usize, usize) {
+        let needed = self.needed_bytes(&value, call, keeps);
+        let (mut taken, mut freed) = (needed, 0);
         match self {
             CallState::Count { count, held } => {
                 let counts = value != Value::Null;
@@ -235,34 +331,43 @@ impl CallState {
                     held.push_back(number);
                 }
             }
-            CallState::Doubles(stacks) => stacks.push(match value {
-                Value::Double(value) => Total { sum: value, count: 1 },
-                _ => Total::default(),
-            }),
+            CallState::Doubles(stacks) => {
+                let total = match value {
+                    Value::Double(value) => Total { sum: value, count: 1 },
+                    _ => Total::default(),
+                };
+                add(stacks, total, keeps);
+            }
             CallState::Moments(stacks) => {
                 let mut moments = Moments::default();
                 if let Value::Double(value) = value {
                     moments.add(value);
                 }
-                stacks.push(moments);
+                add(stacks, moments, keeps);
             }
             CallState::Decayed(stacks) => {
-                let WindowFunction::ExpAvg { half_life } = call.function else { return };
-                stacks.push(match value {
+                let WindowFunction::ExpAvg { half_life } = call.function else { return (0, 0) };
+                let decayed = match value {
                     Value::Double(value) => Decayed { at: rowtime, half_life, sum: value, weight: 1.0 },
                     _ => Decayed { at: rowtime, half_life, sum: 0.0, weight: 0.0 },
-                });
+                };
+                add(stacks, decayed, keeps);
             }
             CallState::Extremes { held, next, .. } => {
+                taken = 0;
                 if value != Value::Null {
                     let wanted = match call.function {
                         WindowFunction::Aggregate(AggregateFunction::Min) => std::cmp::Ordering::Less,
                         _ => std::cmp::Ordering::Greater,
                     };
                     while held.back().is_some_and(|(_, known)| compare(known, &value) != wanted) {
-                        held.pop_back();
+                        freed += held.pop_back().map_or(0, |(_, gone)| extreme_bytes(&gone));
                     }
-                    held.push_back((*next, value));
+                    // What never leaves is not succeeded by anything less extreme.
+                    if keeps || held.is_empty() {
+                        taken = extreme_bytes(&value);
+                        held.push_back((*next, value));
+                    }
                 }
                 *next += 1;
             }
@@ -290,6 +395,7 @@ impl CallState {
                 }
             }
         }
+        (taken, freed)
     }
 
     /// The value of the call for the row just added at `rowtime`.
@@ -367,6 +473,29 @@ impl CallState {
 
 fn compare(left: &Value, right: &Value) -> std::cmp::Ordering {
     crate::aggregates::compare_values(left, right)
+}
+
+fn add<M: Monoid>(stacks: &mut TwoStacks<M>, value: M, keeps: bool) {
+    if keeps { stacks.push(value) } else { stacks.absorb(value) }
+}
+
+fn freed<M: Monoid>(stacks: &mut TwoStacks<M>) -> usize {
+    stacks.pop();
+    size_of::<M>()
+}
+
+fn extreme_bytes(value: &Value) -> usize {
+    size_of::<u64>() + value_bytes(value)
+}
+
+/// Of a row of a DISTINCT aggregate.
+fn key_bytes(key: Option<&[u8]>) -> usize {
+    size_of::<Option<Vec<u8>>>() + key.map_or(0, <[u8]>::len)
+}
+
+/// Of a value of a DISTINCT aggregate.
+fn distinct_bytes(key: &[u8], value: &Value) -> usize {
+    ENTRY_OVERHEAD + key.len() + value_bytes(value)
 }
 
 /// SUM or AVG of integers or DECIMALs over at least one value.

@@ -31,6 +31,16 @@ impl<M: Monoid> TwoStacks<M> {
         self.back_total = self.back_total.then(value);
     }
 
+    /// Adds the newest value to a window that no value ever leaves.
+    pub(crate) fn absorb(&mut self, value: M) {
+        self.back_total = self.back_total.then(value);
+    }
+
+    /// How many values are held.
+    pub(crate) fn len(&self) -> usize {
+        self.front.len() + self.back.len()
+    }
+
     /// Removes the oldest value.
     pub(crate) fn pop(&mut self) {
         if self.front.is_empty() {

@@ -2,6 +2,8 @@
 //!
 //! - Any cutting of the rows into batches gives the same rows and errors.
 //! - A checkpoint anywhere changes nothing.
+//! - A limit of memory refuses the same rows in any batches.
+//! - The number of threads changes no row, error or checkpoint.
 //! - Tumbling, staggered and sliding aggregates equal those of a naive evaluator that looks at all rows again each time.
 //! - Joins and UNION ALL of two inputs equal those of a naive evaluator.
 //! - No text makes the front end panic.
@@ -13,6 +15,7 @@ mod naive;
 mod program;
 mod rows;
 mod running;
+mod threads;
 
 use proptest::prelude::*;
 use running::{Cuts, run};
@@ -42,6 +45,24 @@ proptest! {
         let whole = run(&query, &rows, &Cuts::none());
         let saved = run(&query, &rows, &Cuts::every(&cuts).with_checkpoints());
         prop_assert_eq!(&whole, &saved, "{}", query.text());
+    }
+
+    #[test]
+    fn a_memory_limit_refuses_the_same_rows_however_they_come(
+        query in program::any_query(),
+        rows in rows::rows(60),
+        cuts in prop::collection::vec(1_usize..20, 1..8),
+        limit in 1_u64..12_000,
+    ) {
+        // Errors of several operators come operator by operator within a batch.
+        let run = |cuts: Cuts| run(&query, &rows, &cuts.with_memory_limit(limit)).with_errors_sorted();
+        let single = run(Cuts::every(&[1]));
+        let whole = run(Cuts::none());
+        prop_assert_eq!(&single, &whole, "{} bytes: {}", limit, query.text());
+        let cut = run(Cuts::every(&cuts));
+        prop_assert_eq!(&single, &cut, "{} bytes: {}", limit, query.text());
+        let saved = run(Cuts::every(&cuts).with_checkpoints());
+        prop_assert_eq!(&single, &saved, "{} bytes, checkpoints: {}", limit, query.text());
     }
 
     #[test]

@@ -28,19 +28,26 @@ pub(crate) struct Cuts {
     sizes: Vec<usize>,
     /// Save, throw away and restore after each batch.
     checkpoints: bool,
+    /// Bytes; 0 for no limit.
+    memory_limit: u64,
 }
 
 impl Cuts {
     pub(crate) fn none() -> Cuts {
-        Cuts { sizes: Vec::new(), checkpoints: false }
+        Cuts { sizes: Vec::new(), checkpoints: false, memory_limit: 0 }
     }
 
     pub(crate) fn every(sizes: &[usize]) -> Cuts {
-        Cuts { sizes: sizes.to_vec(), checkpoints: false }
+        Cuts { sizes: sizes.to_vec(), checkpoints: false, memory_limit: 0 }
     }
 
     pub(crate) fn with_checkpoints(mut self) -> Cuts {
         self.checkpoints = true;
+        self
+    }
+
+    pub(crate) fn with_memory_limit(mut self, bytes: u64) -> Cuts {
+        self.memory_limit = bytes;
         self
     }
 }
@@ -53,7 +60,12 @@ pub(crate) fn run(query: &Query, rows: &[Row], cuts: &Cuts) -> Found {
     let text = query.text();
     let compilation = compile(&text, &[input()], &catalog());
     let program = compilation.program.unwrap_or_else(|| panic!("{text}\n{:?}", compilation.diagnostics));
-    let settings = ApplicationSettings { seed: 7, virtual_clock: true, ..ApplicationSettings::default() };
+    let settings = ApplicationSettings {
+        seed: 7,
+        virtual_clock: true,
+        memory_limit: cuts.memory_limit,
+        ..ApplicationSettings::default()
+    };
     let mut application = Application::new(program, settings.clone()).expect("the plan is sound");
     let output = application.program().stream("T").expect("the program creates T");
     let types: Vec<SqlType> =
@@ -83,6 +95,11 @@ pub(crate) fn run(query: &Query, rows: &[Row], cuts: &Cuts) -> Found {
 }
 
 impl Found {
+    pub(crate) fn with_errors_sorted(mut self) -> Found {
+        self.errors.sort_by(|left, right| (left.2, &left.0, &left.1).cmp(&(right.2, &right.0, &right.1)));
+        self
+    }
+
     fn collect(&mut self, application: &mut Application, output: StreamId, types: &[SqlType]) {
         for batch in application.take_output(output) {
             for row in 0..batch.len() {

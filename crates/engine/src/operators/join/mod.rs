@@ -14,6 +14,7 @@
 mod side;
 
 use super::arrival_queue::{ArrivalQueue, Released, SavedQueue};
+use super::memory::GROUP_OVERHEAD;
 use super::row_failures::{evaluate_all, report_row};
 use super::saved_batch::SavedBatch;
 use super::{BuildSettings, Junction, Outbox, RunContext, StateError, column_types, compile_all};
@@ -35,6 +36,8 @@ const FEW_GROUPS: usize = 4_096;
 
 pub(super) struct Join {
     queue: ArrivalQueue,
+    /// Bytes of the rows in the queue.
+    waiting_bytes: usize,
     sides: [Side; 2],
     /// Numbers the keys of both sides.
     groups: GroupTable,
@@ -115,6 +118,7 @@ impl Join {
             .flat_map(|side| side.input_types.iter().copied().chain(std::iter::once(SqlType::Timestamp)));
         Ok(Join {
             queue: ArrivalQueue::new(2),
+            waiting_bytes: 0,
             output_types: output_types.collect(),
             sides,
             groups: GroupTable::default(),
@@ -128,6 +132,7 @@ impl Join {
         let mut next = [self.sides[0].end(), self.sides[1].end()];
         for (side, batches) in ports.into_iter().enumerate() {
             for batch in batches {
+                self.waiting_bytes -= self.sides[side].row_size.of_all(&batch);
                 self.append(side, batch);
             }
         }
@@ -365,7 +370,17 @@ impl Junction for Join {
         let (batch, keys) = evaluate_all(&keys, batch, &side.input_types, context);
         let Batch { rowtimes, mut columns } = batch;
         columns.extend(keys);
-        self.queue.rows(port, Batch::new(rowtimes, columns));
+        let batch = Batch::new(rowtimes, columns);
+        let bytes = side.row_size.of_all(&batch);
+        let needed = bytes + GROUP_OVERHEAD;
+        let refused = context.is_tight && !batch.is_empty();
+        match refused.then(|| context.refusal(self.held_bytes(), needed)).flatten() {
+            Some(refusal) => report_row(&refusal, &batch, 0, &side.input_types, context),
+            None => {
+                self.waiting_bytes += bytes;
+                self.queue.rows(port, batch);
+            }
+        }
         // A row that failed still shows how far time has come.
         self.queue.bound(port, last);
         self.advance(context, outbox);
@@ -374,6 +389,17 @@ impl Junction for Join {
     fn bound(&mut self, port: usize, bound: i64, context: &mut RunContext<'_>, outbox: &mut Outbox) {
         self.queue.bound(port, bound);
         self.advance(context, outbox);
+    }
+
+    /// Rows that wait, rows in windows, and the numbers of their keys.
+    fn held_bytes(&self) -> usize {
+        let rows = self.sides[0].len() + self.sides[1].len();
+        self.waiting_bytes + self.sides[0].bytes + self.sides[1].bytes + rows * GROUP_OVERHEAD
+    }
+
+    fn most_bytes_a_row(&self) -> usize {
+        let most = self.sides.iter().map(|side| side.row_size.most()).max().unwrap_or(0);
+        most + GROUP_OVERHEAD
     }
 
     fn save(&self) -> Result<Vec<u8>, StateError> {
@@ -393,6 +419,8 @@ impl Junction for Join {
         let saved: Saved = postcard::from_bytes(state)?;
         let types: Vec<&[SqlType]> = self.sides.iter().map(|side| side.types.as_slice()).collect();
         self.queue.restore(saved.queue, &types)?;
+        let waiting = self.queue.waiting();
+        self.waiting_bytes = waiting.map(|(port, batch)| self.sides[port].row_size.of_all(batch)).sum();
         for (index, saved) in saved.sides.into_iter().enumerate() {
             self.sides[index].first = saved.first;
             for rows in saved.rows {

@@ -11,6 +11,7 @@
 
 use crate::batch::Batch;
 use crate::expression::CompiledExpression;
+use crate::operators::memory::RowSize;
 use arrow_array::{Array, ArrayRef, UInt32Array};
 use millstream_sql::{Frame, SqlType};
 use std::collections::VecDeque;
@@ -36,6 +37,9 @@ pub(super) struct Side {
     pub(super) preserved: bool,
     /// The lower end of RANGE is out.
     pub(super) excludes_lower_bound: bool,
+    pub(super) row_size: RowSize,
+    /// Bytes of all rows held.
+    pub(super) bytes: usize,
     chunks: VecDeque<Chunk>,
     held: VecDeque<Held>,
     /// By group.
@@ -62,6 +66,8 @@ struct Held {
     next: u64,
     group: u32,
     matched: bool,
+    /// Bytes of its columns.
+    bytes: u32,
 }
 
 #[derive(Clone, Copy)]
@@ -78,11 +84,13 @@ impl Side {
         preserved: bool,
         excludes_lower_bound: bool,
     ) -> Side {
-        let types =
+        let types: Vec<SqlType> =
             input_types.iter().copied().chain(keys.iter().map(CompiledExpression::sql_type)).collect();
         Side {
             keys,
             input_types,
+            row_size: RowSize::of_types(&types),
+            bytes: 0,
             types,
             window,
             preserved,
@@ -135,8 +143,11 @@ impl Side {
     /// Takes rows with the group of each. They are not found before they [`enter`](Side::enter).
     pub(super) fn append(&mut self, batch: Batch, groups: &[u32]) {
         let first = self.end();
-        for (rowtime, group) in batch.rowtimes.iter().zip(groups) {
-            self.held.push_back(Held { rowtime: *rowtime, next: NONE, group: *group, matched: false });
+        for (row, (rowtime, group)) in batch.rowtimes.iter().zip(groups).enumerate() {
+            let bytes = self.row_size.of(&batch, row);
+            self.bytes += bytes;
+            let bytes = u32::try_from(bytes).unwrap_or(u32::MAX);
+            self.held.push_back(Held { rowtime: *rowtime, next: NONE, group: *group, matched: false, bytes });
         }
         self.chunks.push_back(Chunk { first, batch });
         if self.window.is_some() {
@@ -251,6 +262,7 @@ impl Side {
             let id = self.first;
             let Some(gone) = self.held.pop_front() else { break };
             self.first += 1;
+            self.bytes = self.bytes.saturating_sub(gone.bytes as usize);
             if let Some(list) = self.lists.get_mut(gone.group as usize).filter(|list| list.first == id) {
                 list.first = gone.next;
             }

@@ -1,0 +1,66 @@
+//! Several pumps that read one stream, on one thread and on several.
+
+use super::operators::{COLUMNS, trades};
+use super::{Bench, Budget, Measurement};
+use crate::{Application, ApplicationSettings, Batch, catalog};
+use millstream_sql::{Column, InputStream, StreamId, compile};
+use std::hint::black_box;
+
+/// Four pumps with windows of several kinds.
+const TEXT: &str = "
+    CREATE STREAM A (K VARCHAR(8), A DOUBLE, N BIGINT);
+    CREATE PUMP PA AS INSERT INTO A SELECT STREAM SYMBOL, AVG(PRICE), COUNT(*) FROM TRADES
+        GROUP BY SYMBOL, STEP(TRADES.ROWTIME BY INTERVAL '5' SECOND);
+    CREATE STREAM B (K VARCHAR(8), A DOUBLE);
+    CREATE PUMP PB AS INSERT INTO B SELECT STREAM SYMBOL, AVG(PRICE) OVER
+        (PARTITION BY SYMBOL RANGE INTERVAL '1' MINUTE PRECEDING) FROM TRADES;
+    CREATE STREAM C (K VARCHAR(8), A DOUBLE);
+    CREATE PUMP PC AS INSERT INTO C SELECT STREAM SYMBOL, AVG(PRICE) OVER
+        (PARTITION BY SYMBOL ROWS 100 PRECEDING) FROM TRADES;
+    CREATE STREAM D (K VARCHAR(8), A DOUBLE);
+    CREATE PUMP PD AS INSERT INTO D SELECT STREAM UPPER(SYMBOL), MAX(PRICE) OVER
+        (PARTITION BY SYMBOL RANGE INTERVAL '1' MINUTE PRECEDING) FROM TRADES;";
+
+/// Batches of a run.
+const BATCHES: usize = 16;
+
+/// Runs the pumps on one thread and on as many as there are cores, by the clock on the wall: the figure is how many
+/// times faster the second is. Other work of the machine makes it smaller.
+pub fn run(bench: &Bench) -> Vec<Measurement> {
+    let name = "four pumps, speed-up by threads";
+    if !bench.wants(name) {
+        return Vec::new();
+    }
+    let batches = &trades()[..BATCHES];
+    let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get).min(4);
+    let one = bench.wall_seconds(|| process(batches, 1));
+    let several = bench.wall_seconds(|| process(batches, cores));
+    let rows: usize = batches.iter().map(Batch::len).sum();
+    vec![Measurement {
+        name,
+        figure: one / several,
+        unit: "times as fast",
+        yardstick: "the same pumps on one thread",
+        yardstick_figure: rows as f64 / one,
+        yardstick_unit: "rows/s",
+        ratio: one / several / cores as f64,
+        ratio_unit: "of a speed-up by the number of cores",
+        budget: (cores > 1).then_some(Budget::AtLeast(0.75 * cores as f64)),
+    }]
+}
+
+fn process(batches: &[Batch], threads: usize) {
+    let column = |(name, sql_type): &(&str, _)| Column {
+        name: (*name).to_owned(),
+        sql_type: *sql_type,
+        not_null: false,
+    };
+    let input = InputStream { name: "TRADES".to_owned(), columns: COLUMNS.iter().map(column).collect() };
+    let program = compile(TEXT, &[input], &catalog()).program.expect("the statements are legal");
+    let settings = ApplicationSettings { threads, ..ApplicationSettings::default() };
+    let mut application = Application::new(program, settings).expect("the plan is sound");
+    for batch in batches {
+        application.push(StreamId(0), black_box(batch), 0).expect("the rows are in order");
+    }
+    black_box(application);
+}

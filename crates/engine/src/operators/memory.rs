@@ -1,0 +1,123 @@
+//! How much an operator may hold of rows and groups, and which rows are refused when it holds that much.
+//!
+//! The limit of an application is shared out evenly among its operators that hold rows. Shares are fixed, for what one
+//! operator has taken when another asks would depend on how rows are cut into batches and on the number of threads;
+//! this way the same rows are refused whatever the batches.
+//!
+//! ```text
+//!   batch ─▶ fits even if every row is as large as can be? ─ yes ─▶ the operator takes it whole
+//!                │ no
+//!                └─▶ halves, down to single rows: the operator looks for each whether it needs more than is left
+//! ```
+//!
+//! Bytes are counted, not measured: values and texts as they are, and a flat rate for what surrounds them. Operators
+//! whose state does not grow with their input (sketches, forests) are not counted.
+
+use super::RunContext;
+use crate::batch::Batch;
+use crate::row_error::{ErrorName, RowError};
+use crate::values::most_value_bytes;
+use arrow_array::cast::AsArray;
+use millstream_sql::{SqlType, Value};
+
+/// Bytes that stand around a group or a partition: its entries in tables and lists.
+pub(super) const GROUP_OVERHEAD: usize = 96;
+
+/// What an operator may hold.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct MemoryShare {
+    /// Bytes of the application; `None` without a limit.
+    limit: Option<usize>,
+    /// Operators that share them.
+    operators: usize,
+}
+
+impl MemoryShare {
+    /// The share of one of several operators. A limit of 0 is none.
+    pub(crate) fn new(limit: u64, operators: usize) -> MemoryShare {
+        let limit = (limit > 0).then(|| usize::try_from(limit).unwrap_or(usize::MAX));
+        MemoryShare { limit, operators: operators.max(1) }
+    }
+
+    fn bytes(self) -> usize {
+        self.limit.map_or(usize::MAX, |limit| limit / self.operators)
+    }
+
+    /// Whether an operator may hold so many bytes.
+    pub(super) fn has_room_for(self, bytes: usize) -> bool {
+        bytes <= self.bytes()
+    }
+}
+
+impl RunContext<'_> {
+    /// The error of a row that needs `needed` bytes more than an operator holds, if they are not there.
+    pub(super) fn refusal(&self, held: usize, needed: usize) -> Option<RowError> {
+        if needed == 0 || self.share.has_room_for(held.saturating_add(needed)) {
+            return None;
+        }
+        let MemoryShare { limit, operators } = self.share;
+        let share = match operators {
+            1 => "the limit".to_owned(),
+            several => format!("the share of each of its {several} operators that keep rows in the limit"),
+        };
+        let message = format!(
+            "pump \"{}\" holds {held} bytes of rows and groups and needs {needed} more for this row; {share} of {} bytes \
+             is {} bytes; raise the memory limit of the application, shorten the window, or group by fewer keys",
+            self.pump,
+            limit.unwrap_or(usize::MAX),
+            self.share.bytes(),
+        );
+        Some(RowError::new(ErrorName::MemoryLimit, message))
+    }
+}
+
+/// How large rows are in columns.
+pub(crate) struct RowSize {
+    fixed: usize,
+    /// Columns of texts or bytes.
+    texts: Vec<usize>,
+    most: usize,
+}
+
+impl RowSize {
+    /// Of rows with these types.
+    pub(crate) fn of_types(types: &[SqlType]) -> RowSize {
+        let is_text = |sql_type: &SqlType| most_value_bytes(*sql_type) > size_of::<Value>();
+        let texts = (0..types.len()).filter(|column| is_text(&types[*column])).collect();
+        RowSize {
+            fixed: size_of::<i64>() + 16 * types.len(),
+            texts,
+            most: types.iter().map(|sql_type| most_value_bytes(*sql_type)).sum::<usize>() + 64,
+        }
+    }
+
+    /// The most bytes of a row.
+    pub(super) fn most(&self) -> usize {
+        self.most
+    }
+
+    /// Bytes of a row.
+    pub(crate) fn of(&self, batch: &Batch, row: usize) -> usize {
+        let text = |column: &usize| {
+            let column = &batch.columns[*column];
+            match column.as_string_opt::<i32>() {
+                Some(texts) => texts.value_length(row) as usize,
+                None => column.as_binary_opt::<i32>().map_or(0, |bytes| bytes.value_length(row) as usize),
+            }
+        };
+        self.fixed + self.texts.iter().map(text).sum::<usize>()
+    }
+
+    /// Bytes of all rows of a batch. Costs no more than a look at each column.
+    pub(crate) fn of_all(&self, batch: &Batch) -> usize {
+        let text = |column: &usize| {
+            let column = &batch.columns[*column];
+            let offsets = match column.as_string_opt::<i32>() {
+                Some(texts) => texts.value_offsets(),
+                None => column.as_binary_opt::<i32>().map_or(&[0][..], |bytes| bytes.value_offsets()),
+            };
+            offsets.last().zip(offsets.first()).map_or(0, |(last, first)| (last - first) as usize)
+        };
+        self.fixed * batch.len() + self.texts.iter().map(text).sum::<usize>()
+    }
+}

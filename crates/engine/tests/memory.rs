@@ -1,0 +1,194 @@
+//! The limits of memory and of rows: which rows become errors, and that the others go on.
+
+use arrow_array::{ArrayRef, Int32Array, StringArray};
+use millstream_engine::{Application, ApplicationSettings, Batch, ErrorRow, catalog};
+use millstream_sql::{Column, InputStream, SqlType, StreamId, compile};
+use std::sync::Arc;
+
+/// Two inputs `S` and `R` of a text and a number.
+fn application(target: &str, query: &str, memory_limit: u64) -> Application {
+    let column = |name: &str, sql_type| Column { name: name.to_owned(), sql_type, not_null: false };
+    let input = |name: &str| InputStream {
+        name: name.to_owned(),
+        columns: vec![column("K", SqlType::Varchar { length: 65_535 }), column("N", SqlType::Integer)],
+    };
+    let text = format!("CREATE STREAM T ({target}); CREATE PUMP P AS INSERT INTO T SELECT STREAM {query};");
+    let compilation = compile(&text, &[input("S"), input("R")], &catalog());
+    let program = compilation.program.unwrap_or_else(|| panic!("{text}\n{:?}", compilation.diagnostics));
+    let settings =
+        ApplicationSettings { memory_limit, virtual_clock: true, ..ApplicationSettings::default() };
+    let mut application = Application::new(program, settings).expect("the plan is sound");
+    let output = application.program().stream("T").expect("the program creates T");
+    application.subscribe(output);
+    application
+}
+
+fn rows(rows: &[(i64, &str, i32)]) -> Batch {
+    let columns: Vec<ArrayRef> = vec![
+        Arc::new(StringArray::from_iter_values(rows.iter().map(|row| row.1))),
+        Arc::new(Int32Array::from_iter_values(rows.iter().map(|row| row.2))),
+    ];
+    Batch::new(rows.iter().map(|row| row.0).collect::<Vec<_>>().into(), columns)
+}
+
+/// `count` rows, one a millisecond, each with a key of its own.
+fn different(count: usize) -> Vec<(i64, String, i32)> {
+    (0..count).map(|row| (row as i64, format!("key {row}"), row as i32)).collect()
+}
+
+fn push(application: &mut Application, input: usize, given: &[(i64, String, i32)]) -> Vec<ErrorRow> {
+    let given: Vec<(i64, &str, i32)> = given.iter().map(|(time, key, n)| (*time, key.as_str(), *n)).collect();
+    application.push(StreamId(input), &rows(&given), 0).expect("the rows are in order");
+    application.take_errors()
+}
+
+fn output_rows(application: &mut Application) -> usize {
+    let output = application.program().stream("T").expect("the program creates T");
+    application.take_output(output).iter().map(Batch::len).sum()
+}
+
+/// Pushes 1000 rows with keys of their own: the first go in, the others are refused; then a known key goes on.
+fn check(target: &str, query: &str, known_key_needs_nothing: bool) {
+    const LIMIT: u64 = 40_000;
+    let mut application = application(target, query, LIMIT);
+    let errors = push(&mut application, 0, &different(1_000));
+    assert!((100..1_000).contains(&errors.len()), "{query}: {} errors", errors.len());
+    assert!(errors.iter().all(|error| error.error_name == "MEMORY_LIMIT"), "{:?}", errors[0]);
+    assert!(errors[0].message.contains("pump \"P\" holds") && errors[0].message.contains("40000 bytes"));
+    assert_eq!(errors[0].pump_name, "P");
+    let held: usize = application.held_bytes().iter().map(|(_, bytes)| bytes).sum();
+    assert!(held <= LIMIT as usize && held > LIMIT as usize * 9 / 10, "{query}: {held}");
+    let known = push(&mut application, 0, &[(1_000, "key 0".to_owned(), 0)]);
+    assert_eq!(known.is_empty(), known_key_needs_nothing, "{query}: {known:?}");
+    // When the windows have closed there is room again.
+    application.bound(StreamId(0), 200_000, 0).expect("the input exists");
+    let errors = push(&mut application, 0, &[(200_001, "a new key".to_owned(), 0)]);
+    assert!(errors.is_empty(), "{query}: {errors:?}");
+    let unlimited = {
+        let mut application = self::application(target, query, 0);
+        push(&mut application, 0, &different(1_000)).len()
+    };
+    assert_eq!(unlimited, 0);
+}
+
+#[test]
+fn groups_of_tumbling_windows_are_limited() {
+    check(
+        "K VARCHAR(20), N BIGINT",
+        "K, COUNT(*) FROM S GROUP BY K, STEP(S.ROWTIME BY INTERVAL '60' SECOND)",
+        true,
+    );
+}
+
+#[test]
+fn distinct_values_of_tumbling_windows_are_limited() {
+    check("N INTEGER", "SUM(DISTINCT N) FROM S GROUP BY STEP(S.ROWTIME BY INTERVAL '60' SECOND)", true);
+}
+
+#[test]
+fn stagger_windows_are_limited() {
+    check(
+        "K VARCHAR(20), N BIGINT",
+        "K, COUNT(*) FROM S WINDOWED BY STAGGER (PARTITION BY K RANGE INTERVAL '60' SECOND)",
+        true,
+    );
+    check(
+        "K VARCHAR(20), N INTEGER",
+        "K, SUM(DISTINCT N) FROM S WINDOWED BY STAGGER (PARTITION BY K RANGE INTERVAL '60' SECOND)",
+        true,
+    );
+}
+
+#[test]
+fn rows_of_sliding_windows_are_limited() {
+    check("N INTEGER", "SUM(N) OVER (PARTITION BY K RANGE INTERVAL '60' SECOND PRECEDING) FROM S", true);
+    check("K VARCHAR(20)", "FIRST_VALUE(K) OVER (RANGE INTERVAL '60' SECOND PRECEDING) FROM S", false);
+    check("N INTEGER", "SUM(DISTINCT N) OVER (RANGE INTERVAL '60' SECOND PRECEDING) FROM S", false);
+}
+
+#[test]
+fn a_full_window_of_rows_goes_on() {
+    let query = "LAST_VALUE(N) OVER (PARTITION BY K ROWS 2 PRECEDING) FROM S";
+    let mut application = application("N INTEGER", query, 10_000);
+    let refused = push(&mut application, 0, &different(1_000)).len();
+    assert!(refused > 0);
+    let again: Vec<_> = (0..4).map(|row| (1_000 + row, "key 0".to_owned(), 1)).collect();
+    let refused = push(&mut application, 0, &again).len();
+    // The window may have no room for its second and third row, but one that is full needs none.
+    assert!(refused <= 2 || application.held_bytes()[0].1 > 9_900, "{refused}");
+}
+
+#[test]
+fn an_unbounded_window_needs_no_memory_for_its_rows() {
+    let query = "SUM(N) OVER W, AVG(CAST(N AS DOUBLE)) OVER W, MAX(N) OVER W, STDDEV_POP(CAST(N AS DOUBLE)) OVER W \
+                 FROM S WINDOW W AS (ROWS UNBOUNDED PRECEDING)";
+    let mut application = application("A INTEGER, B DOUBLE, C INTEGER, D DOUBLE", query, 2_000);
+    let errors = push(&mut application, 0, &different(10_000));
+    assert!(errors.is_empty(), "{:?}", errors[0]);
+    assert_eq!(output_rows(&mut application), 10_000);
+}
+
+#[test]
+fn rows_of_joins_are_limited() {
+    let window = "OVER (RANGE INTERVAL '60' SECOND PRECEDING)";
+    let query = format!("S.N FROM S {window} AS S JOIN R {window} AS R ON S.K = R.K");
+    let mut application = application("N INTEGER", &query, 40_000);
+    let errors = push(&mut application, 0, &different(1_000));
+    assert!((100..1_000).contains(&errors.len()), "{} errors", errors.len());
+    assert!(errors.iter().all(|error| error.error_name == "MEMORY_LIMIT"), "{:?}", errors[0]);
+    // Both sides go on when the rows have left their windows.
+    for input in [0, 1] {
+        application.bound(StreamId(input), 200_000, 0).expect("the input exists");
+    }
+    for input in [0, 1] {
+        assert!(push(&mut application, input, &[(200_001, "same".to_owned(), 0)]).is_empty());
+    }
+    for input in [0, 1] {
+        application.bound(StreamId(input), 400_000, 0).expect("the input exists");
+    }
+    assert_eq!(output_rows(&mut application), 1);
+}
+
+#[test]
+fn rows_that_wait_for_the_other_branch_of_a_union_are_limited() {
+    let query = "K, N FROM S UNION ALL SELECT STREAM K, N FROM R";
+    let mut application = application("K VARCHAR(20), N INTEGER", query, 40_000);
+    let errors = push(&mut application, 0, &different(1_000));
+    assert!(errors.iter().all(|error| error.error_name == "MEMORY_LIMIT"), "{:?}", errors[0]);
+    assert!((100..1_000).contains(&errors.len()), "{} errors", errors.len());
+    application.bound(StreamId(1), 200_000, 0).expect("the input exists");
+    assert_eq!(output_rows(&mut application) + errors.len(), 1_000);
+}
+
+#[test]
+fn a_checkpoint_counts_as_much_as_was_held() {
+    for query in [
+        "K, SUM(DISTINCT N) FROM S GROUP BY K, STEP(S.ROWTIME BY INTERVAL '60' SECOND)",
+        "K, SUM(DISTINCT N) FROM S WINDOWED BY STAGGER (PARTITION BY K RANGE INTERVAL '60' SECOND)",
+        "MAX(K) OVER W, SUM(DISTINCT N) OVER W FROM S WINDOW W AS (PARTITION BY N RANGE INTERVAL '60' SECOND PRECEDING)",
+        "S.K, 1 FROM S OVER (RANGE INTERVAL '1' SECOND PRECEDING) AS S JOIN R ON S.K = R.K",
+    ] {
+        let mut application = application("K VARCHAR(20), N INTEGER", query, 0);
+        push(&mut application, 0, &different(100));
+        let held = application.held_bytes();
+        assert!(held[0].1 > 1_000, "{query}: {held:?}");
+        let bytes = application.save().expect("the state can be saved");
+        let settings = ApplicationSettings { virtual_clock: true, ..ApplicationSettings::default() };
+        let restored = Application::restore(application.program().clone(), settings, &bytes);
+        let (restored, _) = restored.expect("the state can be restored");
+        assert_eq!(restored.held_bytes(), held, "{query}");
+    }
+}
+
+#[test]
+fn a_row_of_more_than_512_kilobytes_is_refused_by_an_input_and_by_a_stream() {
+    let mut application = application("K VARCHAR(65535), L VARCHAR(65535)", "K, K || K FROM S", 0);
+    let long = "x".repeat(600 * 1024);
+    let errors =
+        push(&mut application, 0, &[(1, "short".to_owned(), 1), (2, long, 1), (3, "short".to_owned(), 1)]);
+    let shown: Vec<_> =
+        errors.iter().map(|it| (it.error_name.as_str(), it.data_rowtime, it.pump_name.as_str())).collect();
+    assert_eq!(shown, [("ROW_TOO_LARGE", Some(2), "")]);
+    assert!(errors[0].message.contains("523264"), "{}", errors[0].message);
+    assert_eq!(output_rows(&mut application), 2);
+}

@@ -211,7 +211,15 @@ mod tests {
         let mut errors = Vec::new();
         let evaluation = EvaluationContext::default();
         let tables = super::super::Tables::default();
-        let mut context = RunContext { evaluation, pump: &pump, errors: &mut errors, tables: &tables };
+        let share = super::super::MemoryShare::new(0, 1);
+        let mut context = RunContext {
+            evaluation,
+            pump: &pump,
+            errors: &mut errors,
+            tables: &tables,
+            share,
+            is_tight: false,
+        };
         let mut outbox = Outbox::default();
         for items in items.chunks(batch_size) {
             let column: ArrayRef = Arc::new(Int32Array::from(items.to_vec()));

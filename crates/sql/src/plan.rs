@@ -452,6 +452,9 @@ pub struct JoinSide {
     pub input: Box<Node>,
     /// Which rows later rows of the other side still find; `None`: a row meets others only when it comes itself.
     pub window: Option<Frame>,
+    /// For the rows of another join: the ROWTIMEs of the rows that they are made of, by column, each with the length of
+    /// its window in milliseconds. A row leaves with the first of them. `window` is then the shortest of these.
+    pub expiries: Vec<(usize, i64)>,
     /// Rows without a match come out with NULLs for the other side: at once without a window, else when they leave it.
     pub preserved: bool,
 }

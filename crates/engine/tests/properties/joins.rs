@@ -284,7 +284,11 @@ const UNION: &str = "CREATE STREAM T (K VARCHAR(4), N INTEGER);
     CREATE PUMP P AS INSERT INTO T SELECT STREAM K, N FROM L UNION ALL SELECT STREAM K, N FROM R;";
 
 /// Applications whose rows are not computed a second time.
-const OTHER: [&str; 6] = [
+const OTHER: [&str; 7] = [
+    "CREATE STREAM T (K VARCHAR(4), N INTEGER, M INTEGER, O INTEGER);
+     CREATE PUMP P AS INSERT INTO T SELECT STREAM A.K, A.N, B.N, C.N FROM L OVER (RANGE INTERVAL '0.010' SECOND PRECEDING) AS A
+       LEFT JOIN R OVER (RANGE INTERVAL '0.003' SECOND PRECEDING) AS B ON A.K = B.K
+       FULL JOIN L OVER (RANGE INTERVAL '0.005' SECOND PRECEDING) AS C ON A.N = C.N AND C.N > B.N;",
     "CREATE STREAM T (K VARCHAR(4), N INTEGER, M INTEGER, O INTEGER);
      CREATE PUMP P AS INSERT INTO T SELECT STREAM A.K, A.N, B.N, C.N FROM L OVER (RANGE INTERVAL '0.010' SECOND PRECEDING) AS A
        JOIN R OVER (ROWS 2 PRECEDING) AS B ON A.K = B.K LEFT JOIN L OVER (RANGE INTERVAL '0.005' SECOND PRECEDING) AS C ON B.N = C.N;",
@@ -315,6 +319,43 @@ proptest! {
         for (size, checkpoints) in [(usize::MAX, false), (1, false), (size, true)] {
             let found = run(&text, join.switches, &arrivals, size, checkpoints);
             prop_assert_eq!(&found, &expected, "{} {:?} by {}", text, join.switches, size);
+        }
+    }
+
+    #[test]
+    fn rows_of_three_streams_meet_when_the_latest_finds_the_others(
+        lengths in prop::collection::vec(prop::sample::select(vec![0_i64, 1, 3, 10]), 3),
+        arrivals in arrivals(),
+        size in 1_usize..10,
+    ) {
+        let window = |number: usize| format!("(RANGE INTERVAL '0.{:03}' SECOND PRECEDING)", lengths[number]);
+        let text = format!(
+            "CREATE STREAM T (A TIMESTAMP, B TIMESTAMP, C TIMESTAMP, N INTEGER, M INTEGER);
+             CREATE PUMP P AS INSERT INTO T SELECT STREAM A.ROWTIME, B.ROWTIME, C.ROWTIME, A.N, C.N
+             FROM L OVER {} AS A JOIN R OVER {} AS B ON A.K = B.K JOIN L OVER {} AS C ON C.K = B.K;",
+            window(0), window(1), window(2)
+        );
+        let of = |input| arrivals.iter().filter(move |row: &&Arrival| row.input == input);
+        let mut expected = Vec::new();
+        for (a, b, c) in of(0).flat_map(|a| of(1).flat_map(move |b| of(0).map(move |c| (a, b, c)))) {
+            let latest = a.rowtime.max(b.rowtime).max(c.rowtime);
+            let in_windows = [a, b, c].iter().zip(&lengths).all(|(row, length)| row.rowtime + length >= latest);
+            if a.k.is_some() && a.k == b.k && b.k == c.k && in_windows {
+                let times = [a, b, c].map(|row| Value::Timestamp(row.rowtime));
+                let [_, n] = row_values(a);
+                let [_, m] = row_values(c);
+                expected.push(OutputRow { rowtime: latest, values: [times.to_vec(), vec![n, m]].concat() });
+            }
+        }
+        let sorted = |mut rows: Vec<OutputRow>| {
+            rows.sort_by_cached_key(|row| format!("{row:?}"));
+            rows
+        };
+        let expected = sorted(expected);
+        for (size, checkpoints) in [(usize::MAX, false), (1, false), (size, true)] {
+            let found = run(&text, Switches::default(), &arrivals, size, checkpoints);
+            prop_assert!(found.windows(2).all(|pair| pair[0].rowtime <= pair[1].rowtime), "{}", text);
+            prop_assert_eq!(&sorted(found), &expected, "{} by {}", text, size);
         }
     }
 

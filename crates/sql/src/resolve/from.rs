@@ -10,10 +10,18 @@ use crate::{Diagnostic, Frame, Node, NodeKind, Output, Span, StreamId, TableId};
 pub(super) struct FromItem {
     pub(super) node: Node,
     pub(super) scope: Scope,
-    /// The window that OVER gives it, and where that stands.
-    pub(super) window: Option<(Frame, Span)>,
+    pub(super) window: Option<ItemWindow>,
     /// The relation's name in the text.
     pub(super) span: Span,
+}
+
+/// The window of a relation.
+pub(super) struct ItemWindow {
+    pub(super) frame: Frame,
+    /// See [`crate::JoinSide`].
+    pub(super) expiries: Vec<(usize, i64)>,
+    /// Where OVER says so; the rows of a join have the windows of both sides.
+    pub(super) written: Option<Span>,
 }
 
 /// What a name in FROM stands for.
@@ -34,7 +42,7 @@ impl Resolver<'_> {
         for item in items {
             joined = self.cross_join(joined, item)?;
         }
-        if let Some((_, span)) = joined.window {
+        if let Some(ItemWindow { written: Some(span), .. }) = joined.window {
             let message = "this window has no effect: no other stream is joined with the relation";
             self.report(Diagnostic::warning(span, message).with_hint("leave it out"));
         }
@@ -97,7 +105,12 @@ impl Resolver<'_> {
             );
         }
         let frame = self.join_window(over, windows)?;
-        Some(FromItem { node, scope, window: Some((frame, over_span)), span })
+        Some(FromItem {
+            node,
+            scope,
+            window: Some(ItemWindow { frame, expiries: Vec::new(), written: Some(over_span) }),
+            span,
+        })
     }
 
     /// The frame of a window of a join.

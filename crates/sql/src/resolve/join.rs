@@ -2,14 +2,17 @@
 //!
 //! Columns of a join of streams: those of the left side, its ROWTIME, those of the right side, its ROWTIME. Columns of a
 //! join with a finite relation: those of the rows that it is looked up for, then its own.
+//!
+//! Joins follow each other from left to right. The rows of a join have the windows of the rows that they are made of, so
+//! that rows of three streams meet when the latest of them finds both others in their windows.
 
 use super::Resolver;
 use super::conversion::coerce;
-use super::from::FromItem;
+use super::from::{FromItem, ItemWindow};
 use super::scope::{MergedColumn, RelationTime, Scope};
 use crate::syntax::{Join, JoinCondition, JoinKind, Name, WindowSpecification};
 use crate::{
-    CastMode, ClockFunction, ComparisonOperator, Expression, ExpressionKind, JoinSide, Matching, Node,
+    CastMode, ClockFunction, ComparisonOperator, Expression, ExpressionKind, Frame, JoinSide, Matching, Node,
     NodeKind, Output, Span, SqlType,
 };
 
@@ -124,7 +127,7 @@ impl Resolver<'_> {
         };
         let mut scope = side_by_side(&left.scope, &right.scope, &layout);
         let (of_left, of_right) = scope.relations.split_at_mut(left.scope.relations.len());
-        for (side, relations, window) in [(0, of_left, left.window), (1, of_right, right.window)] {
+        for (side, relations, window) in [(0, of_left, &left.window), (1, of_right, &right.window)] {
             // A row without a window is always the later one of its pair, unless it is missing.
             let is_current = window.is_none() && !preserved[1 - side];
             for relation in relations.iter_mut().filter(|relation| relation.rowtime == RelationTime::Row) {
@@ -145,14 +148,17 @@ impl Resolver<'_> {
         output.push(rowtime("left ROWTIME"));
         output.extend(right.node.output.iter().cloned());
         output.push(rowtime("right ROWTIME"));
-        let side = |item: FromItem, preserved| JoinSide {
-            input: Box::new(item.node),
-            window: item.window.map(|(frame, _)| frame),
-            preserved,
+        let window = window_of_both([left.window.as_ref(), right.window.as_ref()], &layout);
+        let side = |item: FromItem, preserved| {
+            let (window, expiries) = match item.window {
+                Some(window) => (Some(window.frame), window.expiries),
+                None => (None, Vec::new()),
+            };
+            JoinSide { input: Box::new(item.node), window, expiries, preserved }
         };
         let kind =
             NodeKind::Join { left: side(left, preserved[0]), right: side(right, preserved[1]), matching };
-        Some(FromItem { node: Node { kind, output }, scope, window: None, span })
+        Some(FromItem { node: Node { kind, output }, scope, window, span })
     }
 
     /// Refuses a second relation of the same name.
@@ -245,6 +251,29 @@ impl Resolver<'_> {
             _ => Some(equal.into_iter().reduce(and)),
         }
     }
+}
+
+/// The window of the rows of a join: such a row is in it as long as both rows that it is made of are in theirs. `None`
+/// when one of them is gone at once, or when their number decides, which the joined row does not know.
+fn window_of_both(windows: [Option<&ItemWindow>; 2], layout: &Layout) -> Option<ItemWindow> {
+    let rowtimes = layout.rowtimes?;
+    let mut expiries = Vec::new();
+    for (side, window) in windows.into_iter().enumerate() {
+        let window = window?;
+        match window.frame {
+            Frame::Rows { .. } => return None,
+            Frame::Unbounded => {}
+            Frame::Range { millis } if window.expiries.is_empty() => expiries.push((rowtimes[side], millis)),
+            Frame::Range { .. } => {
+                let own =
+                    window.expiries.iter().map(|(column, millis)| (layout.offsets[side] + column, *millis));
+                expiries.extend(own);
+            }
+        }
+    }
+    let shortest = expiries.iter().map(|(_, millis)| *millis).min();
+    let frame = shortest.map_or(Frame::Unbounded, |millis| Frame::Range { millis });
+    Some(ItemWindow { frame, expiries, written: None })
 }
 
 /// The relations of both sides in the joined row.

@@ -95,6 +95,7 @@ struct SavedSide {
     first: u64,
     window_start: u64,
     unsettled: u64,
+    open_ends: Vec<(i64, u64)>,
 }
 
 impl Join {
@@ -109,9 +110,7 @@ impl Join {
             let keys: Vec<Expression> = matching.keys.iter().map(|pair| of(pair).clone()).collect();
             compile_all(&keys)
         };
-        let side = |side: &JoinSide, keys| {
-            Side::new(keys, column_types(&side.input), side.window, side.preserved, excludes)
-        };
+        let side = |side: &JoinSide, keys| Side::new(side, keys, column_types(&side.input), excludes);
         let sides = [side(left, keys(|pair| &pair.0)?), side(right, keys(|pair| &pair.1)?)];
         let output_types = sides
             .iter()
@@ -172,7 +171,7 @@ impl Join {
         let other = &mut self.sides[1 - side];
         if other.window.is_some() && group != NO_GROUP {
             other.move_window(rowtime);
-            other.find(group, &mut meetings.candidates);
+            other.find(group, rowtime, &mut meetings.candidates);
         }
         self.sides[side].enter(id);
         meetings.triggers.push(Trigger { side, id, end: meetings.candidates.len() });
@@ -278,14 +277,14 @@ impl Join {
         loop {
             let [left, right] = &mut self.sides;
             let dues = [left.next_unmatched(time, self.reemits), right.next_unmatched(time, self.reemits)];
-            let (side, due) = match dues {
-                [Some(left), Some(right)] if right < left => (1, right),
+            let (side, (end, id)) = match dues {
+                [Some(left), Some(right)] if right.0 < left.0 => (1, right),
                 [Some(left), _] => (0, left),
                 [None, Some(right)] => (1, right),
                 [None, None] => return,
             };
-            pairs.push(side, self.sides[side].unsettled, NONE, due);
-            self.sides[side].unsettled += 1;
+            pairs.push(side, id, NONE, end);
+            self.sides[side].settle();
         }
     }
 
@@ -410,6 +409,7 @@ impl Junction for Join {
             first: side.first,
             window_start: side.window_start,
             unsettled: side.unsettled,
+            open_ends: side.open_ends(),
         };
         let sides = [side(&self.sides[0]), side(&self.sides[1])];
         Ok(postcard::to_allocvec(&Saved { queue: self.queue.save(&types), sides })?)
@@ -435,6 +435,7 @@ impl Junction for Join {
             matched.for_each(|(id, _)| side.set_matched(id));
             side.window_start = saved.window_start;
             side.unsettled = saved.unsettled;
+            side.set_open_ends(saved.open_ends);
             side.arrived = side.end();
         }
         self.regroup();

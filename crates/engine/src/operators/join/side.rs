@@ -12,9 +12,12 @@
 use crate::batch::Batch;
 use crate::expression::CompiledExpression;
 use crate::operators::memory::RowSize;
+use arrow_array::cast::AsArray;
+use arrow_array::types::TimestampMillisecondType;
 use arrow_array::{Array, ArrayRef, UInt32Array};
-use millstream_sql::{Frame, SqlType};
-use std::collections::VecDeque;
+use millstream_sql::{Frame, JoinSide, SqlType};
+use std::cmp::Reverse;
+use std::collections::{BinaryHeap, VecDeque};
 
 /// No row, no list.
 pub(super) const NONE: u64 = u64::MAX;
@@ -36,10 +39,14 @@ pub(super) struct Side {
     pub(super) window: Option<Frame>,
     pub(super) preserved: bool,
     /// The lower end of RANGE is out.
-    pub(super) excludes_lower_bound: bool,
+    excludes_lower_bound: bool,
     pub(super) row_size: RowSize,
     /// Bytes of all rows held.
     pub(super) bytes: usize,
+    /// See [`millstream_sql::JoinSide::expiries`].
+    expiries: Vec<(usize, i64)>,
+    /// With expiries: the unsettled rows by the ends of their windows.
+    ends: BinaryHeap<Reverse<(i64, u64)>>,
     chunks: VecDeque<Chunk>,
     held: VecDeque<Held>,
     /// By group.
@@ -50,7 +57,7 @@ pub(super) struct Side {
     pub(super) window_start: u64,
     /// The row after the newest that has met the other side.
     pub(super) arrived: u64,
-    /// The oldest row that may still come out without a match; all before it are settled.
+    /// The oldest row that may still come out without a match; all before it are settled. Not used with expiries.
     pub(super) unsettled: u64,
 }
 
@@ -62,6 +69,8 @@ struct Chunk {
 #[derive(Clone, Copy)]
 struct Held {
     rowtime: i64,
+    /// The end of its RANGE window.
+    end: i64,
     /// The next row of the list.
     next: u64,
     group: u32,
@@ -78,10 +87,9 @@ struct List {
 
 impl Side {
     pub(super) fn new(
+        plan: &JoinSide,
         keys: Vec<CompiledExpression>,
         input_types: Vec<SqlType>,
-        window: Option<Frame>,
-        preserved: bool,
         excludes_lower_bound: bool,
     ) -> Side {
         let types: Vec<SqlType> =
@@ -92,9 +100,11 @@ impl Side {
             row_size: RowSize::of_types(&types),
             bytes: 0,
             types,
-            window,
-            preserved,
+            window: plan.window,
+            preserved: plan.preserved,
             excludes_lower_bound,
+            expiries: plan.expiries.clone(),
+            ends: BinaryHeap::new(),
             chunks: VecDeque::new(),
             held: VecDeque::new(),
             lists: Vec::new(),
@@ -143,16 +153,41 @@ impl Side {
     /// Takes rows with the group of each. They are not found before they [`enter`](Side::enter).
     pub(super) fn append(&mut self, batch: Batch, groups: &[u32]) {
         let first = self.end();
-        for (row, (rowtime, group)) in batch.rowtimes.iter().zip(groups).enumerate() {
+        let ends = self.ends_of(&batch);
+        for (row, ((rowtime, group), end)) in batch.rowtimes.iter().zip(groups).zip(ends).enumerate() {
             let bytes = self.row_size.of(&batch, row);
             self.bytes += bytes;
             let bytes = u32::try_from(bytes).unwrap_or(u32::MAX);
-            self.held.push_back(Held { rowtime: *rowtime, next: NONE, group: *group, matched: false, bytes });
+            self.held.push_back(Held {
+                rowtime: *rowtime,
+                end,
+                next: NONE,
+                group: *group,
+                matched: false,
+                bytes,
+            });
         }
         self.chunks.push_back(Chunk { first, batch });
         if self.window.is_some() {
             self.put_chunks_together();
         }
+    }
+
+    /// When the window of each row ends.
+    fn ends_of(&self, batch: &Batch) -> Vec<i64> {
+        let Some(Frame::Range { millis }) = self.window else { return vec![i64::MAX; batch.len()] };
+        let mut ends: Vec<i64> =
+            batch.rowtimes.iter().map(|rowtime| rowtime.saturating_add(millis)).collect();
+        for (column, millis) in &self.expiries {
+            let times = batch.columns[*column].as_primitive::<TimestampMillisecondType>();
+            for (end, time) in ends.iter_mut().zip(times) {
+                // A row that is missing does not leave.
+                *end = time.map_or(*end, |time| time.saturating_add(*millis).min(*end));
+            }
+        }
+        // A row is there when it comes, whatever it is made of.
+        ends.iter_mut().zip(&batch.rowtimes).for_each(|(end, rowtime)| *end = (*end).max(*rowtime));
+        ends
     }
 
     /// Puts small chunks together, each row at most a few times.
@@ -172,7 +207,10 @@ impl Side {
     /// The row has met the other side, and can now be found.
     pub(super) fn enter(&mut self, id: u64) {
         self.arrived = id + 1;
-        let group = self.held(id).group;
+        let Held { group, end, .. } = *self.held(id);
+        if self.preserved && !self.expiries.is_empty() {
+            self.ends.push(Reverse((end, id)));
+        }
         if self.window.is_none() || group == NO_GROUP {
             return;
         }
@@ -217,8 +255,8 @@ impl Side {
         }
     }
 
-    /// Appends the rows of the group that are in the window, oldest first.
-    pub(super) fn find(&mut self, group: u32, found: &mut Vec<u64>) {
+    /// Appends the rows of the group that are in the window at `time`, oldest first.
+    pub(super) fn find(&mut self, group: u32, time: i64, found: &mut Vec<u64>) {
         let Some(list) = self.lists.get_mut(group as usize).filter(|list| list.first != NONE) else { return };
         let mut id = list.first;
         let (first, window_start) = (self.first, self.window_start);
@@ -226,36 +264,52 @@ impl Side {
             id = self.held[(id - first) as usize].next;
         }
         list.first = id;
+        let all_have_one_length = self.expiries.is_empty();
         while id != NONE {
-            found.push(id);
-            id = self.held[(id - first) as usize].next;
+            let held = &self.held[(id - first) as usize];
+            if all_have_one_length || !is_over(held, time, self.excludes_lower_bound) {
+                found.push(id);
+            }
+            id = held.next;
         }
     }
 
-    /// When the oldest unsettled row of a RANGE window comes out without a match, if no row at or after `time` can
-    /// meet it any more.
-    pub(super) fn next_unmatched(&mut self, time: i64, again: bool) -> Option<i64> {
-        let Some(Frame::Range { millis }) = self.window.filter(|_| self.preserved) else { return None };
-        while self.unsettled < self.arrived {
-            let held = self.held(self.unsettled);
-            let due = held.rowtime.saturating_add(millis);
-            let is_over = if self.excludes_lower_bound && millis > 0 { due <= time } else { due < time };
-            if !is_over {
+    /// The next row of a RANGE window to come out without a match, with the end of its window, if no row at or after
+    /// `time` can meet it any more. [`settle`](Side::settle) it then.
+    pub(super) fn next_unmatched(&mut self, time: i64, again: bool) -> Option<(i64, u64)> {
+        let Some(Frame::Range { .. }) = self.window.filter(|_| self.preserved) else { return None };
+        loop {
+            let id = if self.expiries.is_empty() {
+                (self.unsettled < self.arrived).then_some(self.unsettled)?
+            } else {
+                let Reverse((_, id)) = self.ends.peek()?;
+                *id
+            };
+            let held = *self.held(id);
+            if !is_over(&held, time, self.excludes_lower_bound) {
                 return None;
             }
             if again || !held.matched {
-                return Some(due);
+                return Some((held.end, id));
             }
-            self.unsettled += 1;
+            self.settle();
         }
-        None
+    }
+
+    /// The row that [`next_unmatched`](Side::next_unmatched) has given, or would have given, is done with.
+    pub(super) fn settle(&mut self) {
+        if self.expiries.is_empty() {
+            self.unsettled += 1;
+        } else {
+            self.ends.pop();
+        }
     }
 
     /// Forgets the rows that no later row at or after `time` can meet and that are settled.
     pub(super) fn forget(&mut self, time: i64) {
         self.move_window(time);
         let keeps = match self.window {
-            Some(_) if self.preserved => self.window_start.min(self.unsettled),
+            Some(_) if self.preserved && self.expiries.is_empty() => self.window_start.min(self.unsettled),
             _ => self.window_start,
         };
         while self.first < keeps {
@@ -284,6 +338,16 @@ impl Side {
             .collect()
     }
 
+    /// The unsettled rows, with expiries.
+    pub(super) fn open_ends(&self) -> Vec<(i64, u64)> {
+        self.ends.iter().map(|Reverse(end)| *end).collect()
+    }
+
+    /// Takes over what [`open_ends`](Side::open_ends) gave.
+    pub(super) fn set_open_ends(&mut self, ends: Vec<(i64, u64)>) {
+        self.ends = ends.into_iter().map(Reverse).collect();
+    }
+
     /// The matched flags of all rows held.
     pub(super) fn matched(&self) -> Vec<bool> {
         self.held.iter().map(|held| held.matched).collect()
@@ -296,10 +360,12 @@ impl Side {
             (held.group, held.next) = (*group, NONE);
         }
         let (window_start, arrived) = (self.window_start.max(self.first), self.arrived);
+        let ends = std::mem::take(&mut self.ends);
         for id in window_start..arrived {
             self.enter(id);
         }
         self.arrived = arrived;
+        self.ends = ends;
     }
 
     /// The values of a column at these rows; NULL at [`NONE`].
@@ -349,6 +415,12 @@ impl Side {
             _ => Places::Many(indices),
         }
     }
+}
+
+/// Whether no row at or after `time` finds this one in its RANGE window.
+fn is_over(held: &Held, time: i64, excludes_lower_bound: bool) -> bool {
+    // Rows of one time are in a window of no length.
+    if excludes_lower_bound && held.end > held.rowtime { held.end <= time } else { held.end < time }
 }
 
 /// Where rows stand in the chunks of a side.

@@ -31,7 +31,52 @@ struct Statement {
     least: Option<f64>,
 }
 
-const STATEMENTS: [Statement; 11] = [
+const STATEMENTS: [Statement; 17] = [
+    Statement {
+        name: "top 10 of each 5 s",
+        target: "I VARCHAR(8), N BIGINT",
+        query: "ITEM, ITEM_COUNT FROM TABLE(TOP_K_ITEMS_TUMBLING(CURSOR(SELECT STREAM SYMBOL FROM TRADES), \
+                'SYMBOL', 10, 5))",
+        rows: ROWS,
+        least: Some(4e6),
+    },
+    Statement {
+        name: "top 10 of each minute, all different",
+        target: "I VARCHAR(32), N BIGINT",
+        query: "ITEM, ITEM_COUNT FROM TABLE(TOP_K_ITEMS_TUMBLING(CURSOR(SELECT STREAM PRICE FROM TRADES), \
+                'PRICE', 10, 60))",
+        rows: ROWS,
+        least: Some(4e6),
+    },
+    Statement {
+        name: "DISTINCT in each 5 s",
+        target: "K VARCHAR(8), T TIMESTAMP",
+        query: "DISTINCT SYMBOL, STEP(TRADES.ROWTIME BY INTERVAL '5' SECOND) FROM TRADES",
+        rows: ROWS,
+        least: None,
+    },
+    Statement {
+        name: "ORDER BY within each second",
+        target: "K VARCHAR(8), P DOUBLE",
+        query: "SYMBOL, PRICE FROM TRADES ORDER BY STEP(TRADES.ROWTIME BY INTERVAL '1' SECOND), PRICE DESC",
+        rows: ROWS / 4,
+        least: None,
+    },
+    Statement {
+        name: "regular expression to a record",
+        target: "A VARCHAR(8), B VARCHAR(8)",
+        query: "T.R.COLUMN1, T.R.COLUMN2 FROM (SELECT STREAM REGEX_LOG_PARSE(SYMBOL, '([A-Z]+)([0-9]+)') AS R FROM \
+                TRADES) AS T",
+        rows: ROWS / 4,
+        least: None,
+    },
+    Statement {
+        name: "hotspots of 1000 points, 2-D",
+        target: "R VARCHAR(4096)",
+        query: "HOTSPOTS_RESULT FROM TABLE(HOTSPOTS(CURSOR(SELECT STREAM PRICE, QUANTITY FROM TRADES), 1000, 5, 4))",
+        rows: ROWS / 64,
+        least: None,
+    },
     Statement {
         name: "tumbling AVG",
         target: "A DOUBLE",

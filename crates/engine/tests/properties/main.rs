@@ -5,10 +5,12 @@
 //! - A limit of memory refuses the same rows in any batches.
 //! - The number of threads changes no row, error or checkpoint.
 //! - Tumbling, staggered and sliding aggregates equal those of a naive evaluator that looks at all rows again each time.
+//! - DISTINCT, ORDER BY, TOP_K_ITEMS_TUMBLING and GROUP_RANK equal those of naive evaluators.
 //! - Joins and UNION ALL of two inputs equal those of a naive evaluator.
 //! - No text makes the front end panic.
 
 mod aggregates;
+mod forms;
 mod front_end;
 mod joins;
 mod naive;

@@ -1,9 +1,10 @@
 //! GROUP_RANK: ranks the rows of one ROWTIME, which leave together as soon as time goes on.
 
+use super::memory::RowSize;
 use super::row_failures::report_row;
 use super::saved_batch::SavedBatch;
 use super::sort_order::SortOrder;
-use super::{MAX_WAITING_ROWS, Operator, Outbox, RunContext, StateError, too_many_rows};
+use super::{Operator, Outbox, RunContext, StateError};
 use crate::batch::Batch;
 use arrow_array::{Int32Array, UInt32Array};
 use millstream_sql::{GroupRankCall, RankOrder, SqlType};
@@ -14,11 +15,14 @@ pub(super) struct GroupRank {
     types: Vec<SqlType>,
     /// Rows of one ROWTIME.
     group: Vec<Batch>,
+    waiting_bytes: usize,
+    row_size: RowSize,
 }
 
 impl GroupRank {
     pub(super) fn new(call: &GroupRankCall, types: Vec<SqlType>) -> GroupRank {
-        GroupRank { call: call.clone(), types, group: Vec::new() }
+        let row_size = RowSize::of_types(&types);
+        GroupRank { call: call.clone(), types, group: Vec::new(), waiting_bytes: 0, row_size }
     }
 
     fn rowtime(&self) -> Option<i64> {
@@ -27,6 +31,7 @@ impl GroupRank {
 
     fn release(&mut self, outbox: &mut Outbox) {
         let group = std::mem::take(&mut self.group);
+        self.waiting_bytes = 0;
         if group.is_empty() {
             return;
         }
@@ -68,13 +73,14 @@ impl Operator for GroupRank {
                 self.release(outbox);
             }
             let end = start + batch.rowtimes[start..].partition_point(|time| *time <= rowtime);
-            let waiting: usize = self.group.iter().map(Batch::len).sum();
-            let stop = end.min(start + MAX_WAITING_ROWS.saturating_sub(waiting));
-            if stop > start {
-                self.group.push(batch.slice(start, stop - start));
-            }
-            for row in stop..end {
-                report_row(&too_many_rows("GROUP_RANK"), &batch, row, &self.types, context);
+            let rows = batch.slice(start, end - start);
+            let bytes = self.row_size.of_all(&rows);
+            match context.is_tight.then(|| context.refusal(self.waiting_bytes, bytes)).flatten() {
+                Some(refusal) => report_row(&refusal, &rows, 0, &self.types, context),
+                None => {
+                    self.waiting_bytes += bytes;
+                    self.group.push(rows);
+                }
             }
             start = end;
         }
@@ -90,6 +96,14 @@ impl Operator for GroupRank {
         outbox.bound(bound);
     }
 
+    fn held_bytes(&self) -> usize {
+        self.waiting_bytes
+    }
+
+    fn most_bytes_a_row(&self) -> usize {
+        self.row_size.most()
+    }
+
     fn save(&self) -> Result<Vec<u8>, StateError> {
         Ok(postcard::to_allocvec(&SavedBatch::of_all(&self.group, &self.types))?)
     }
@@ -97,6 +111,7 @@ impl Operator for GroupRank {
     fn restore(&mut self, state: &[u8]) -> Result<(), StateError> {
         let rows: SavedBatch = postcard::from_bytes(state)?;
         self.group = rows.restored_rows(&self.types)?;
+        self.waiting_bytes = self.group.iter().map(|batch| self.row_size.of_all(batch)).sum();
         Ok(())
     }
 }

@@ -85,6 +85,10 @@ impl Operator for HotspotsOperator {
         outbox.bound(bound);
     }
 
+    fn nanoseconds_a_row(&self) -> u64 {
+        20_000
+    }
+
     fn save(&self) -> Result<Vec<u8>, StateError> {
         Ok(postcard::to_allocvec(&self.window)?)
     }

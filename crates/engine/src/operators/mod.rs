@@ -32,7 +32,6 @@ mod union;
 use crate::application::ErrorRow;
 use crate::batch::Batch;
 use crate::expression::{CompileError, CompiledExpression, EvaluationContext};
-use crate::row_error::RowError;
 use crate::values::ValueTypeError;
 use millstream_sql::{Node, NodeKind, SqlType, TableFunction};
 use std::sync::Arc;
@@ -231,7 +230,9 @@ fn build_operator(
         NodeKind::ParseLog { call, .. } => {
             Box::new(parse_log::ParseLog::new(call, types, settings.unmatched_logs_dropped)?)
         }
-        NodeKind::Distinct { columns, moving, .. } => Box::new(distinct::Distinct::new(columns, *moving)),
+        NodeKind::Distinct { columns, moving, .. } => {
+            Box::new(distinct::Distinct::new(columns, *moving, types))
+        }
         NodeKind::Sort { keys, bucket, .. } => Box::new(sort::Sort::new(keys, bucket, types)?),
         NodeKind::TimeSort { column, keys, interval, .. } => {
             Box::new(time_sort::TimeSort::new(*column, keys, *interval, types))
@@ -241,22 +242,13 @@ fn build_operator(
                 Box::new(count_distinct::CountDistinct::new(*column, *period, settings.seed))
             }
             TableFunction::TopItems { column, k, period } => {
-                Box::new(top_items::TopItems::new(*column, *k, *period, types[*column])?)
+                Box::new(top_items::TopItems::new(*column, *k, *period, types)?)
             }
             TableFunction::GroupRank(call) => Box::new(group_rank::GroupRank::new(call, types)),
             TableFunction::Hotspots(call) => Box::new(hotspots::HotspotsOperator::new(call, types)),
             TableFunction::RandomCutForest(call) => Box::new(forest::Forest::new(call, input, settings.seed)),
         },
     })
-}
-
-/// Most rows that an operator keeps back to sort them; a row beyond is a row error.
-const MAX_WAITING_ROWS: usize = 4_000_000;
-
-fn too_many_rows(clause: &str) -> RowError {
-    RowError::function(format!(
-        "{clause} keeps back {MAX_WAITING_ROWS} rows already: sort shorter stretches of time"
-    ))
 }
 
 fn column_types(node: &Node) -> Vec<SqlType> {

@@ -6,10 +6,11 @@
 //!   out                      1.0 | 9   1.0 | 5
 //! ```
 
+use super::memory::RowSize;
 use super::row_failures::report_row;
 use super::saved_batch::SavedBatch;
 use super::sort_order::SortOrder;
-use super::{MAX_WAITING_ROWS, Operator, Outbox, RunContext, StateError, too_many_rows};
+use super::{Operator, Outbox, RunContext, StateError};
 use crate::batch::Batch;
 use crate::expression::{CompileError, CompiledExpression};
 use crate::values::value_at;
@@ -25,7 +26,8 @@ pub(super) struct Sort {
     types: Vec<SqlType>,
     /// The rows of the open bucket.
     waiting: Vec<Batch>,
-    waiting_rows: usize,
+    waiting_bytes: usize,
+    row_size: RowSize,
     open: Option<Open>,
 }
 
@@ -61,7 +63,9 @@ impl Sort {
             SortBucket::Value { column } => Bucket::Value { column: *column },
             SortBucket::Window => Bucket::Batch,
         };
-        Ok(Sort { keys: keys.to_vec(), bucket, types, waiting: Vec::new(), waiting_rows: 0, open: None })
+        let row_size = RowSize::of_types(&types);
+        let (keys, waiting) = (keys.to_vec(), Vec::new());
+        Ok(Sort { keys, bucket, types, waiting, waiting_bytes: 0, row_size, open: None })
     }
 
     /// How many rows from `start` on belong to one bucket, and that bucket.
@@ -92,7 +96,7 @@ impl Sort {
             (Some(Open::Until(end)), _) => Some(end),
             _ => Some(rowtime),
         };
-        self.waiting_rows = 0;
+        self.waiting_bytes = 0;
         let waiting = std::mem::take(&mut self.waiting);
         if waiting.is_empty() {
             return;
@@ -124,14 +128,17 @@ impl Sort {
         }
     }
 
-    /// Keeps rows until their bucket ends, as far as there is room.
+    /// Keeps rows until their bucket ends, if there is room.
     fn keep(&mut self, rows: Batch, context: &mut RunContext<'_>) {
-        let room = MAX_WAITING_ROWS.saturating_sub(self.waiting_rows).min(rows.len());
-        for row in room..rows.len() {
-            report_row(&too_many_rows("ORDER BY"), &rows, row, &self.types, context);
+        let bytes = self.row_size.of_all(&rows);
+        if context.is_tight
+            && let Some(refusal) = context.refusal(self.waiting_bytes, bytes)
+        {
+            report_row(&refusal, &rows, 0, &self.types, context);
+            return;
         }
-        self.waiting_rows += room;
-        self.waiting.push(rows.slice(0, room));
+        self.waiting_bytes += bytes;
+        self.waiting.push(rows);
     }
 }
 
@@ -159,6 +166,15 @@ impl Operator for Sort {
         outbox.bound(self.output_bound(bound));
     }
 
+    fn held_bytes(&self) -> usize {
+        self.waiting_bytes
+    }
+
+    fn most_bytes_a_row(&self) -> usize {
+        // A batch of groups goes on at once, and must stay whole.
+        if matches!(self.bucket, Bucket::Batch) { 0 } else { self.row_size.most() }
+    }
+
     fn save(&self) -> Result<Vec<u8>, StateError> {
         Ok(postcard::to_allocvec(&(&self.open, SavedBatch::of_all(&self.waiting, &self.types)))?)
     }
@@ -167,7 +183,7 @@ impl Operator for Sort {
         let (open, rows): (Option<Open>, SavedBatch) = postcard::from_bytes(state)?;
         self.open = open;
         self.waiting = rows.restored_rows(&self.types)?;
-        self.waiting_rows = self.waiting.iter().map(Batch::len).sum();
+        self.waiting_bytes = self.waiting.iter().map(|batch| self.row_size.of_all(batch)).sum();
         Ok(())
     }
 }

@@ -4,10 +4,11 @@
 //! left is never overtaken: a row that belongs before it is out of order. How far time has come follows from the rows and
 //! the bounds alone, one after the other, so batches make no difference.
 
+use super::memory::RowSize;
 use super::row_failures::report_row;
 use super::saved_batch::SavedBatch;
 use super::sort_order::SortOrder;
-use super::{MAX_WAITING_ROWS, Operator, Outbox, RunContext, StateError, too_many_rows};
+use super::{Operator, Outbox, RunContext, StateError};
 use crate::batch::Batch;
 use crate::row_error::{ErrorName, RowError};
 use arrow_array::cast::AsArray;
@@ -25,8 +26,13 @@ pub(super) struct TimeSort {
     types: Vec<SqlType>,
     /// The rows that wait, in order of arrival.
     waiting: Vec<Batch>,
+    waiting_bytes: usize,
+    row_size: RowSize,
     progress: Progress,
 }
+
+/// Bytes that are kept of a row besides itself.
+const ARRIVAL_BYTES: usize = 16;
 
 /// How far time has come.
 #[derive(Default, Serialize, Deserialize)]
@@ -40,7 +46,9 @@ struct Progress {
 impl TimeSort {
     pub(super) fn new(column: usize, keys: &[SortColumn], interval: i64, types: Vec<SqlType>) -> TimeSort {
         let keys = keys.to_vec();
-        TimeSort { column, keys, interval, types, waiting: Vec::new(), progress: Progress::default() }
+        let row_size = RowSize::of_types(&types);
+        let (waiting, progress) = (Vec::new(), Progress::default());
+        TimeSort { column, keys, interval, types, waiting, waiting_bytes: 0, row_size, progress }
     }
 
     /// Rows of one time leave together when there are keys to sort them by.
@@ -92,6 +100,12 @@ impl TimeSort {
             behind > passed
         });
         self.waiting = if left.is_empty() { Vec::new() } else { vec![left] };
+        self.waiting_bytes = self.bytes_of_waiting();
+    }
+
+    fn bytes_of_waiting(&self) -> usize {
+        let bytes = |batch: &Batch| self.row_size.of_all(batch) + ARRIVAL_BYTES * batch.len();
+        self.waiting.iter().map(bytes).sum()
     }
 
     fn give_bound(&self, outbox: &mut Outbox) {
@@ -105,7 +119,6 @@ impl Operator for TimeSort {
     fn rows(&mut self, batch: Batch, context: &mut RunContext<'_>, outbox: &mut Outbox) {
         let times = batch.columns[self.column].as_primitive::<TimestampMillisecondType>().clone();
         let mut kept = vec![false; batch.len()];
-        let mut waiting: usize = self.waiting.iter().map(Batch::len).sum();
         for (row, keep) in kept.iter_mut().enumerate() {
             self.expire(batch.rowtimes[row]);
             if times.is_null(row) {
@@ -118,11 +131,16 @@ impl Operator for TimeSort {
                 report_row(&error, &batch, row, &self.types, context);
                 continue;
             }
-            if waiting >= MAX_WAITING_ROWS {
-                report_row(&too_many_rows("ORDER BY … WITHIN"), &batch, row, &self.types, context);
-                continue;
+            let bytes = self.row_size.of(&batch, row) + ARRIVAL_BYTES;
+            if context.is_tight {
+                // What has passed is no longer held.
+                self.release(outbox);
+                if let Some(refusal) = context.refusal(self.waiting_bytes, bytes) {
+                    report_row(&refusal, &batch, row, &self.types, context);
+                    continue;
+                }
             }
-            waiting += 1;
+            self.waiting_bytes += bytes;
             *keep = true;
             self.progress.arrivals.push_back((batch.rowtimes[row], time));
             self.pass(time.saturating_sub(self.interval));
@@ -141,6 +159,14 @@ impl Operator for TimeSort {
         self.give_bound(outbox);
     }
 
+    fn held_bytes(&self) -> usize {
+        self.waiting_bytes
+    }
+
+    fn most_bytes_a_row(&self) -> usize {
+        self.row_size.most() + ARRIVAL_BYTES
+    }
+
     fn save(&self) -> Result<Vec<u8>, StateError> {
         Ok(postcard::to_allocvec(&(&self.progress, SavedBatch::of_all(&self.waiting, &self.types)))?)
     }
@@ -149,6 +175,7 @@ impl Operator for TimeSort {
         let (progress, rows): (Progress, SavedBatch) = postcard::from_bytes(state)?;
         self.progress = progress;
         self.waiting = rows.restored_rows(&self.types)?;
+        self.waiting_bytes = self.bytes_of_waiting();
         Ok(())
     }
 }

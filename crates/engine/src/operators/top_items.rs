@@ -3,11 +3,13 @@
 //! Counts are exact while a window has fewer different items than there is room for. Beyond, the rarer half is forgotten
 //! and an item that comes again counts from 1: frequent items stay, and their counts are never too high.
 
+use super::memory::GROUP_OVERHEAD;
+use super::row_failures::report_row;
 use super::{Operator, Outbox, RunContext, StateError};
 use crate::batch::Batch;
 use crate::expression::{CompileError, CompiledExpression};
 use crate::grouping::{EncodedKeys, GroupTable};
-use crate::values::{array_from_values, value_at};
+use crate::values::{array_from_values, most_value_bytes, value_at};
 use arrow_array::{Array, ArrayRef, Int64Array};
 use arrow_buffer::ScalarBuffer;
 use millstream_sql::{CastMode, Expression, ExpressionKind, Span, SqlType, Value};
@@ -31,6 +33,8 @@ pub(super) struct TopItems {
     ids: Vec<u32>,
     state: TopItemsState,
     max_items: usize,
+    item_bytes: usize,
+    input_types: Vec<SqlType>,
 }
 
 /// What a checkpoint holds.
@@ -48,8 +52,9 @@ impl TopItems {
         column: usize,
         k: usize,
         period: i64,
-        item_type: SqlType,
+        input_types: Vec<SqlType>,
     ) -> Result<TopItems, CompileError> {
+        let item_type = input_types[column];
         let item_type = if item_type == SqlType::Null { SqlType::Varchar { length: 1 } } else { item_type };
         let operand = Box::new(Expression::column(0, item_type, Span::default()));
         let kind = ExpressionKind::Cast { operand, mode: CastMode::Explicit };
@@ -64,6 +69,8 @@ impl TopItems {
             ids: Vec::new(),
             state: TopItemsState::default(),
             max_items: MAX_ITEMS,
+            item_bytes: 0,
+            input_types,
         })
     }
 
@@ -94,6 +101,7 @@ impl TopItems {
             outbox.rows(Batch::new(rowtimes, vec![texts, Arc::new(Int64Array::from(counts))]));
         }
         self.groups.clear();
+        self.item_bytes = 0;
         self.state = TopItemsState::default();
     }
 
@@ -112,7 +120,9 @@ impl TopItems {
             for (index, id) in self.ids.iter().enumerate() {
                 self.state.counts[*id as usize] += 1;
                 if *id as usize == self.state.items.len() {
-                    self.state.items.push(value_at(column, self.item_type, start + index));
+                    let item = value_at(column, self.item_type, start + index);
+                    self.item_bytes += bytes_of(&item);
+                    self.state.items.push(item);
                 }
             }
             start = end;
@@ -130,6 +140,7 @@ impl TopItems {
 
     /// Numbers the items anew, in their order.
     fn number_items(&mut self) {
+        self.item_bytes = self.state.items.iter().map(bytes_of).sum();
         self.groups.clear();
         if let Ok(column) = array_from_values(self.item_type, &self.state.items) {
             let encoded = EncodedKeys::new(std::slice::from_ref(&column), column.len());
@@ -166,6 +177,14 @@ impl Operator for TopItems {
                 None => rowtime.div_euclid(self.period).saturating_add(1).saturating_mul(self.period),
             };
             self.state.end = Some(end);
+            let item = value_at(column, self.item_type, start);
+            if context.is_tight
+                && !self.state.items.contains(&item)
+                && let Some(refusal) = context.refusal(self.item_bytes, bytes_of(&item))
+            {
+                report_row(&refusal, &batch, 0, &self.input_types, context);
+                break;
+            }
             let stop = start + items.rowtimes[start..].partition_point(|time| *time < end);
             self.count(column, &encoded, start..stop);
             start = stop;
@@ -179,6 +198,14 @@ impl Operator for TopItems {
         outbox.bound(self.output_bound(bound));
     }
 
+    fn held_bytes(&self) -> usize {
+        self.item_bytes
+    }
+
+    fn most_bytes_a_row(&self) -> usize {
+        GROUP_OVERHEAD + 2 * most_value_bytes(self.item_type)
+    }
+
     fn save(&self) -> Result<Vec<u8>, StateError> {
         Ok(postcard::to_allocvec(&self.state)?)
     }
@@ -188,6 +215,15 @@ impl Operator for TopItems {
         self.number_items();
         Ok(())
     }
+}
+
+/// Bytes held of an item: as a value and in the table.
+fn bytes_of(item: &Value) -> usize {
+    let text = match item {
+        Value::Text(text) => text.len(),
+        _ => 16,
+    };
+    GROUP_OVERHEAD + 2 * text
 }
 
 /// TRUE for the rows that have a value.
@@ -205,7 +241,7 @@ mod tests {
 
     /// The items and counts of one window.
     fn top(items: &[i32], batch_size: usize) -> Vec<(String, i64)> {
-        let mut operator = TopItems::new(0, 3, 1_000, SqlType::Integer).unwrap();
+        let mut operator = TopItems::new(0, 3, 1_000, vec![SqlType::Integer]).unwrap();
         operator.max_items = 8;
         let pump: Arc<str> = Arc::from("P");
         let mut errors = Vec::new();

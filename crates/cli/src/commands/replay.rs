@@ -200,6 +200,8 @@ fn sql_application(arguments: &ReplayArguments) -> anyhow::Result<CheckedApplica
         input_streams: vec![input.name],
         metadata: Vec::new(),
         references: Vec::new(),
+        memory_limit: None,
+        threads: None,
         schema,
         switches: ApplicationSwitches::default(),
     })

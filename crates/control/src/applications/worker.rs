@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
 
-use millstream_engine::{Application, ApplicationSettings, ErrorRow, RestoreReport};
+use millstream_engine::{Application, ErrorRow, RestoreReport};
 use millstream_host::Clock;
 use millstream_streamlog::StreamKind;
 use tokio::runtime::Handle;
@@ -171,14 +171,7 @@ impl Worker {
         } = components;
         let name = checked.name.clone();
         let now = components.clock.now().millis();
-        let settings = ApplicationSettings {
-            seed,
-            query_started: now,
-            virtual_clock: false,
-            switches: checked.switches.engine,
-            threads: std::thread::available_parallelism().map_or(1, std::num::NonZero::get),
-            ..ApplicationSettings::default()
-        };
+        let settings = checked.settings(seed, now, false);
         let waiting: WaitingRows = match &components.waiting_output {
             Some(stored) => {
                 postcard::from_bytes(stored).map_err(|_| StartError::WaitingOutput { name: name.clone() })?

@@ -1,7 +1,9 @@
 //! Checks a file whole: names, references between nouns, numbers, schemas, SQL.
 
+use std::num::NonZeroUsize;
 use std::ops::Range;
 
+use millstream_engine::ApplicationSettings;
 use millstream_engine::formats::InputSchema;
 use millstream_sql::Program;
 use millstream_streamlog::StreamName;
@@ -35,6 +37,10 @@ pub struct CheckedApplication {
     pub references: Vec<CheckedReference>,
     /// How records become rows.
     pub schema: InputSchema,
+    /// Bytes that its state may take; 0 for no limit.
+    pub memory_limit: Option<u64>,
+    /// Pumps that may run at once.
+    pub threads: Option<NonZeroUsize>,
     /// Compatibility switches.
     pub switches: ApplicationSwitches,
 }
@@ -92,6 +98,23 @@ pub(super) struct Check<'a> {
 pub(super) struct Names<'d> {
     noun: &'static str,
     names: Vec<&'d str>,
+}
+
+impl CheckedApplication {
+    /// How the engine runs it.
+    pub(crate) fn settings(&self, seed: u64, query_started: i64, virtual_clock: bool) -> ApplicationSettings {
+        let defaults = ApplicationSettings::default();
+        let processors = || std::thread::available_parallelism().map_or(1, NonZeroUsize::get);
+        ApplicationSettings {
+            seed,
+            query_started,
+            virtual_clock,
+            switches: self.switches.engine,
+            memory_limit: self.memory_limit.unwrap_or(defaults.memory_limit),
+            threads: self.threads.map_or_else(processors, NonZeroUsize::get),
+            ..defaults
+        }
+    }
 }
 
 impl Check<'_> {

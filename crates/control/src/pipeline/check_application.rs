@@ -120,6 +120,8 @@ impl Check<'_> {
             metadata,
             references,
             schema,
+            memory_limit: declared.memory_limit.map(|limit| limit.0),
+            threads: declared.threads,
             switches,
         });
     }

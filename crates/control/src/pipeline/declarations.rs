@@ -1,5 +1,7 @@
 //! The shape of a pipeline file: one section per noun.
 
+use std::num::NonZeroUsize;
+
 use serde::{Deserialize, Serialize};
 use toml::Spanned;
 
@@ -246,6 +248,12 @@ pub struct ApplicationDeclaration {
     /// Where random cut forests start.
     #[serde(default)]
     pub seed: u64,
+    /// What its windows, joins and forests may take in memory; 1 GiB unless given, 0 for no limit.
+    #[serde(default)]
+    pub memory_limit: Option<ByteSize>,
+    /// Pumps that may run at once, at most; as many as there are processors unless given. The output is the same.
+    #[serde(default)]
+    pub threads: Option<NonZeroUsize>,
     /// Compatibility switches by name.
     #[serde(default)]
     pub switches: std::collections::BTreeMap<String, Spanned<String>>,

@@ -15,9 +15,7 @@ use arrow_array::{ArrayRef, TimestampMillisecondArray};
 use arrow_buffer::ScalarBuffer;
 use bytes::Bytes;
 use millstream_engine::formats::{OutputColumn, OutputFormat, OutputWriter, RecordParser};
-use millstream_engine::{
-    Application, ApplicationSettings, Batch, CompileError, ErrorName, ErrorRow, PushError,
-};
+use millstream_engine::{Application, Batch, CompileError, ErrorName, ErrorRow, PushError};
 use millstream_host::{ManualClock, Random, Timestamp};
 use millstream_monitor::{Location, Monitor, MonitorSettings};
 use millstream_sql::StreamId;
@@ -94,14 +92,7 @@ impl Replay {
     /// The plan cannot run, or the time column does not fit.
     pub fn new(checked: &CheckedApplication, seed: u64, rowtimes: Rowtimes) -> Result<Replay, ReplayError> {
         let rowtimes = rowtimes.bound_to(&checked.schema)?;
-        let settings = ApplicationSettings {
-            seed,
-            query_started: rowtimes.start(),
-            virtual_clock: true,
-            switches: checked.switches.engine,
-            threads: std::thread::available_parallelism().map_or(1, std::num::NonZero::get),
-            ..ApplicationSettings::default()
-        };
+        let settings = checked.settings(seed, rowtimes.start(), true);
         let mut application = Application::new(checked.program.clone(), settings)?;
         let program = application.program().clone();
         for reference in &checked.references {

@@ -35,11 +35,6 @@ impl Diagnostic {
         Diagnostic { severity: Severity::Warning, span, message: message.into(), hint: None }
     }
 
-    /// Says that a legal form is not built yet, at its place.
-    pub fn unsupported(span: Span, what: &str) -> Diagnostic {
-        Diagnostic::error(span, format!("{what} is not supported yet"))
-    }
-
     /// The same with a hint.
     #[must_use]
     pub fn with_hint(mut self, hint: impl Into<String>) -> Diagnostic {

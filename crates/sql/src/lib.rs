@@ -51,7 +51,7 @@ pub use plan::{
     AggregateCall, AggregateFunction, Column, Frame, GroupDriver, GroupRankCall, HotspotsCall, InputStream,
     JoinSide, LogParserCall, Matching, Node, NodeKind, Output, Program, Projection, Pump,
     RandomCutForestCall, RankOrder, ReferenceTable, SetOperation, SlidingWindow, SortBucket, SortColumn,
-    Stream, StreamId, TableFunction, TableId, WindowCall, WindowFunction,
+    Stream, StreamId, SubqueryValue, TableFunction, TableId, WindowCall, WindowFunction,
 };
 pub use resolve::{
     Compilation, Feature, FeatureKind, Support, compile, compile_expression, compile_with_tables, features,

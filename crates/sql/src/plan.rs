@@ -124,7 +124,9 @@ impl Node {
             NodeKind::Source(_) | NodeKind::Table(_) | NodeKind::Values(_) => Vec::new(),
             NodeKind::Union { inputs } => inputs.iter().collect(),
             NodeKind::Join { left, right, .. } => vec![&left.input, &right.input],
-            NodeKind::Lookup { input, relation, .. } => vec![input, relation],
+            NodeKind::Lookup { input, relation, .. } | NodeKind::Subquery { input, relation, .. } => {
+                vec![input, relation]
+            }
             NodeKind::SetOperation { left, right, .. } => vec![left, right],
             NodeKind::Filter { input, .. }
             | NodeKind::Project { input, .. }
@@ -145,7 +147,9 @@ impl Node {
             NodeKind::Source(_) | NodeKind::Table(_) | NodeKind::Values(_) => Vec::new(),
             NodeKind::Union { inputs } => inputs.iter_mut().collect(),
             NodeKind::Join { left, right, .. } => vec![&mut left.input, &mut right.input],
-            NodeKind::Lookup { input, relation, .. } => vec![input, relation],
+            NodeKind::Lookup { input, relation, .. } | NodeKind::Subquery { input, relation, .. } => {
+                vec![input, relation]
+            }
             NodeKind::SetOperation { left, right, .. } => vec![left, right],
             NodeKind::Filter { input, .. }
             | NodeKind::Project { input, .. }
@@ -163,6 +167,10 @@ impl Node {
     /// The expressions of this operator alone.
     pub fn expressions(&self) -> Vec<&Expression> {
         match &self.kind {
+            NodeKind::Subquery { value, .. } => match value {
+                SubqueryValue::Scalar | SubqueryValue::Exists => Vec::new(),
+                SubqueryValue::In(operand) => vec![operand],
+            },
             NodeKind::Source(_)
             | NodeKind::Table(_)
             | NodeKind::Union { .. }
@@ -200,6 +208,10 @@ impl Node {
     /// The same to change them.
     pub fn expressions_mut(&mut self) -> Vec<&mut Expression> {
         match &mut self.kind {
+            NodeKind::Subquery { value, .. } => match value {
+                SubqueryValue::Scalar | SubqueryValue::Exists => Vec::new(),
+                SubqueryValue::In(operand) => vec![operand],
+            },
             NodeKind::Source(_)
             | NodeKind::Table(_)
             | NodeKind::Union { .. }
@@ -326,6 +338,15 @@ pub enum NodeKind {
         right: JoinSide,
         /// How rows match.
         matching: Matching,
+    },
+    /// Rows of `input`, each with one more column that a finite relation gives.
+    Subquery {
+        /// Where the rows come from.
+        input: Box<Node>,
+        /// Finite.
+        relation: Box<Node>,
+        /// What the column holds.
+        value: SubqueryValue,
     },
     /// Rows of `input`, each with every row of a finite relation that matches, in the order of the relation. Output
     /// columns: those of the input, then those of the relation. ROWTIME is that of the input.
@@ -466,6 +487,17 @@ pub struct Matching {
     pub keys: Vec<(Expression, Expression)>,
     /// A BOOLEAN over the output columns.
     pub condition: Option<Expression>,
+}
+
+/// What a finite relation gives an expression.
+#[derive(Clone, Debug, PartialEq)]
+pub enum SubqueryValue {
+    /// The value of its only column and row; NULL without a row, a row error with several.
+    Scalar,
+    /// Whether it has rows.
+    Exists,
+    /// Whether this value, of the type of its only column, is among them: UNKNOWN when it is not and one of both is NULL.
+    In(Expression),
 }
 
 /// What is made of two finite relations.

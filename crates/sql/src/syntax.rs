@@ -398,8 +398,22 @@ pub(crate) enum ExprKind {
         by: Box<Expr>,
     },
     Call(Call),
-    /// A legal expression that cannot run yet.
-    Unsupported(&'static str),
+    /// A query in an expression.
+    Subquery {
+        kind: SubqueryKind,
+        query: Box<Query>,
+    },
+}
+
+/// What an expression asks of a query.
+#[derive(Clone, Debug)]
+pub(crate) enum SubqueryKind {
+    /// The value of its only row.
+    Scalar,
+    /// Whether it has rows.
+    Exists,
+    /// Whether a value is among its rows.
+    In { operand: Box<Expr>, negated: bool },
 }
 
 /// A call with all that may follow it.
@@ -490,8 +504,9 @@ impl Expr {
             | ExprKind::Timestamp(_)
             | ExprKind::Interval { .. }
             | ExprKind::Column(_)
-            | ExprKind::Unsupported(_) => {}
+            | ExprKind::Subquery { kind: SubqueryKind::Scalar | SubqueryKind::Exists, .. } => {}
             ExprKind::Nested(operand)
+            | ExprKind::Subquery { kind: SubqueryKind::In { operand, .. }, .. }
             | ExprKind::Qualified { operand, .. }
             | ExprKind::Negate(operand)
             | ExprKind::Plus(operand)

@@ -32,6 +32,7 @@ fn through(node: &Node, times: &[Option<i64>]) -> Option<i64> {
         | NodeKind::Slide { input, .. }
         | NodeKind::ParseLog { input, .. }
         | NodeKind::Lookup { input, .. }
+        | NodeKind::Subquery { input, .. }
         | NodeKind::Distinct { input, .. } => through(input, times),
         NodeKind::Sort { input, bucket, .. } => {
             let time = through(input, times)?;

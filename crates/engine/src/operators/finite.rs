@@ -1,6 +1,5 @@
 //! Relations without a stream: reference tables, VALUES, and what queries make of them. Their rows are computed whole.
 
-use super::lookup::Lookup;
 use super::row_failures::report_row;
 use super::{
     BuildSettings, Message, Operator, Outbox, RunContext, build_operator, column_types, compile_all,
@@ -50,9 +49,9 @@ impl FiniteRelation {
                 left: Box::new(FiniteRelation::new(left, settings)?),
                 right: Box::new(FiniteRelation::new(right, settings)?),
             },
-            NodeKind::Lookup { input, relation, matching, preserves_input } => FiniteRelation::Operator {
+            NodeKind::Lookup { input, .. } | NodeKind::Subquery { input, .. } => FiniteRelation::Operator {
                 input: Box::new(FiniteRelation::new(input, settings)?),
-                operator: Box::new(Lookup::new(input, relation, matching, *preserves_input, settings)?),
+                operator: build_operator(node, input, settings)?,
                 types,
             },
             _ => {

@@ -24,6 +24,7 @@ mod slide;
 mod sort;
 mod sort_order;
 mod stagger;
+mod subquery;
 mod time_sort;
 mod top_items;
 mod tumble;
@@ -207,6 +208,9 @@ fn build_operator(
 ) -> Result<Box<dyn Operator>, CompileError> {
     let types = column_types(input);
     Ok(match &node.kind {
+        NodeKind::Subquery { relation, value, .. } => {
+            Box::new(subquery::Subquery::new(input, relation, value, settings)?)
+        }
         NodeKind::Lookup { relation, matching, preserves_input, .. } => {
             Box::new(lookup::Lookup::new(input, relation, matching, *preserves_input, settings)?)
         }

@@ -5,6 +5,7 @@ use crate::keywords::{is_reserved_word, is_system_column};
 use crate::lex::unescape_unicode;
 use crate::syntax::{
     BinaryOperator, Call, Expr, ExprKind, Name, PeriodPredicate, PeriodRelation, PeriodStrictness,
+    SubqueryKind,
 };
 use crate::token::TokenKind;
 use crate::{ComparisonOperator, Diagnostic, Span, TimeUnit, TruthTest};
@@ -182,13 +183,15 @@ impl Parser<'_> {
     }
 
     fn in_list(&mut self, operand: Expr, negated: bool) -> Parsed<Expr> {
-        let start = self.next().span;
+        self.next();
         self.expect_symbol("(")?;
         if self.is_word("SELECT") || self.is_word("VALUES") {
-            self.query()?;
+            let query = Box::new(self.query()?);
             self.expect_symbol(")")?;
-            let span = start.to(self.previous_span());
-            return self.node(ExprKind::Unsupported("IN over a subquery"), span, &[]);
+            let span = operand.span.to(self.previous_span());
+            let heights = [operand.height];
+            let kind = SubqueryKind::In { operand: Box::new(operand), negated };
+            return self.node(ExprKind::Subquery { kind, query }, span, &heights);
         }
         let mut list = vec![self.expression()?];
         while self.accept_symbol(",") {
@@ -336,9 +339,10 @@ impl Parser<'_> {
     fn parenthesised(&mut self) -> Parsed<Expr> {
         let start = self.expect_symbol("(")?;
         if self.is_word("SELECT") || self.is_word("VALUES") {
-            self.query()?;
+            let query = Box::new(self.query()?);
             self.expect_symbol(")")?;
-            return self.node(ExprKind::Unsupported("a scalar subquery"), start, &[]);
+            let span = start.to(self.previous_span());
+            return self.node(ExprKind::Subquery { kind: SubqueryKind::Scalar, query }, span, &[]);
         }
         let first = self.expression()?;
         if self.is_symbol(",") {
@@ -411,9 +415,10 @@ impl Parser<'_> {
             "EXISTS" => {
                 self.next();
                 self.expect_symbol("(")?;
-                self.query()?;
+                let query = Box::new(self.query()?);
                 self.expect_symbol(")")?;
-                self.node(ExprKind::Unsupported("EXISTS"), start, &[])
+                let span = start.to(self.previous_span());
+                self.node(ExprKind::Subquery { kind: SubqueryKind::Exists, query }, span, &[])
             }
             "ROW" if self.is_symbol_ahead(1, "(") => {
                 self.next();

@@ -209,7 +209,7 @@ impl Resolver<'_> {
                 self.step(operand?, by?, span)
             }
             ExprKind::Call(call) => self.call(call, span, context),
-            ExprKind::Unsupported(what) => self.unsupported(span, what),
+            ExprKind::Subquery { .. } => self.subquery(span),
             _ => None,
         }
     }

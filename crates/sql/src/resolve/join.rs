@@ -415,6 +415,8 @@ pub(super) fn push_into_join(node: &mut Node, predicate: Expression) -> Option<E
             };
             (layout, matching)
         }
+        // Its column is behind those of the join, and so in no key.
+        NodeKind::Subquery { input, .. } => return push_into_join(input, predicate),
         NodeKind::Lookup { input, relation, matching, preserves_input: false } => {
             let columns = [input.output.len(), relation.output.len()];
             (Layout { columns, offsets: [0, columns[0]], rowtimes: None }, matching)

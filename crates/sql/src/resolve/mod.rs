@@ -24,6 +24,7 @@ mod scope;
 mod set_operation;
 mod slide;
 mod statement;
+mod subquery;
 mod table_function;
 mod view;
 
@@ -37,7 +38,7 @@ use crate::{
     Diagnostic, Expression, FunctionCatalog, InputStream, Program, Pump, ReferenceTable, Span, SqlType,
     Stream, StreamId,
 };
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 
 /// What became of a text.
 #[derive(Clone, Debug)]
@@ -131,6 +132,8 @@ struct Resolver<'a> {
     pumps: Vec<Pump>,
     functions: Vec<function::UserFunction>,
     views: Vec<view::View>,
+    /// The columns that hold what subqueries give, by where those stand.
+    subqueries: HashMap<Span, Expression>,
     /// Calls of MONOTONIC: their authors vouch for them.
     asserted_monotonic: HashSet<Span>,
     /// Streams, functions and views whose definition was refused: that is said once, not again at each use.
@@ -156,6 +159,7 @@ impl<'a> Resolver<'a> {
             pumps: Vec::new(),
             functions: Vec::new(),
             views: Vec::new(),
+            subqueries: HashMap::new(),
             asserted_monotonic: HashSet::new(),
             refused_names: HashSet::new(),
         }
@@ -177,11 +181,6 @@ impl<'a> Resolver<'a> {
         hint: impl Into<String>,
     ) -> Option<T> {
         self.report(Diagnostic::error(span, message).with_hint(hint));
-        None
-    }
-
-    fn unsupported<T>(&mut self, span: Span, what: &str) -> Option<T> {
-        self.report(Diagnostic::unsupported(span, what));
         None
     }
 

@@ -44,7 +44,8 @@ impl Resolver<'_> {
     }
 
     fn select(&mut self, select: &Select, order_by: Option<&OrderBy>) -> Option<(Node, Vec<Span>)> {
-        let (mut input, scope) = self.from(&select.from, &select.windows)?;
+        let (input, scope) = self.from(&select.from, &select.windows)?;
+        let mut input = self.subquery_columns(select, input, &scope)?;
         if let Some(condition) = &select.condition
             && let Some(predicate) = self.condition(condition, &scope, "WHERE")
         {
@@ -341,7 +342,7 @@ impl SelectList {
     }
 }
 
-fn item_expr(item: &SelectItem) -> Option<&Expr> {
+pub(super) fn item_expr(item: &SelectItem) -> Option<&Expr> {
     match item {
         SelectItem::Expr { expr, .. } => Some(expr),
         SelectItem::Wildcard(_) | SelectItem::QualifiedWildcard { .. } => None,

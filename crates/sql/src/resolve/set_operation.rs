@@ -161,7 +161,7 @@ fn typed(item: Expression, sql_type: SqlType) -> Expression {
 }
 
 /// The rows of a branch with the types of the whole.
-fn converted(node: Node, output: &[Output], span: Span) -> Node {
+pub(super) fn converted(node: Node, output: &[Output], span: Span) -> Node {
     if node.output.iter().zip(output).all(|(own, common)| own.sql_type == common.sql_type) {
         return node;
     }

@@ -230,7 +230,7 @@ const EXAMPLES: &[Example] = &[
     clause("ORDER BY without a monotonic expression", "2.6", "SELECT STREAM V FROM S ORDER BY V"),
     clause("IN (subquery)", "2.6", "SELECT STREAM V FROM S WHERE K IN (SELECT K FROM R)"),
     clause("EXISTS (subquery)", "2.6", "SELECT STREAM V FROM S WHERE EXISTS (SELECT K FROM R)"),
-    clause("scalar subquery", "2.6", "SELECT STREAM (SELECT MAX(N) FROM R) FROM S"),
+    clause("scalar subquery", "2.6", "SELECT STREAM (SELECT N FROM R WHERE K = 'a') FROM S"),
     clause(
         "record fields",
         "1.2",

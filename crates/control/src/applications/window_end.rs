@@ -112,4 +112,23 @@ mod tests {
             7
         );
     }
+
+    #[test]
+    fn a_row_that_an_outer_join_keeps_leaves_with_its_window() {
+        let joined = |kind: &str| {
+            format!(
+                "CREATE STREAM T (A INTEGER); CREATE PUMP P AS INSERT INTO T SELECT STREAM L.A FROM S OVER (RANGE \
+                 INTERVAL '1' MINUTE PRECEDING) AS L {kind} JOIN S AS R ON L.A = R.A + 1;"
+            )
+        };
+        assert_eq!(end(&joined("INNER"), 7_000), 7_000);
+        assert_eq!(end(&joined("RIGHT"), 7_000), 7_000);
+        assert_eq!(end(&joined("LEFT"), 7_000), 67_001);
+        let union = "CREATE STREAM T (A INTEGER); CREATE PUMP P AS INSERT INTO T SELECT STREAM A FROM S UNION ALL SELECT \
+                     STREAM CAST(COUNT(*) AS INTEGER) FROM S GROUP BY STEP(S.ROWTIME BY INTERVAL '5' SECOND);";
+        assert_eq!(end(union, 7_001), 10_000);
+        let values = "CREATE STREAM T (A INTEGER); INSERT INTO T VALUES (1); CREATE PUMP P AS INSERT INTO T SELECT \
+                      STREAM V.A FROM S JOIN (VALUES (1)) AS V (A) ON S.A = V.A;";
+        assert_eq!(end(values, 9), 9);
+    }
 }

@@ -186,6 +186,15 @@ fn the_deepest_legal_text_runs() {
         run_legal(&format!("SELECT STREAM MAX({item}) OVER (PARTITION BY {item} ROWS 2 PRECEDING) FROM S"));
     }
     run_legal(&format!("SELECT STREAM N FROM {}", wrapped("(SELECT STREAM N FROM ", "S", ")", 30)));
+    run_legal(&format!(
+        "SELECT STREAM {} FROM S",
+        wrapped("(SELECT ", "A", " FROM (VALUES (1)) AS V (A))", 20)
+    ));
+    run_legal(&format!("SELECT STREAM N FROM S {}", "UNION ALL SELECT STREAM N FROM S ".repeat(60)));
+    let joins: String = (0..60)
+        .map(|number| format!("JOIN S OVER (ROWS 1 PRECEDING) AS S{number} ON S.N = S{number}.N "))
+        .collect();
+    run_legal(&format!("SELECT STREAM S.N FROM S {joins}"));
 }
 
 fn run_legal(query: &str) {

@@ -38,6 +38,11 @@ impl Resolver<'_> {
             self.error_with_hint::<()>(name.span, message, "choose another name");
             return;
         }
+        if self.tables.iter().any(|table| table.name == name.value) {
+            let message = format!("\"{}\" is a reference table of the application", name.value);
+            self.error_with_hint::<()>(name.span, message, "choose another name");
+            return;
+        }
         let Some((node, _)) = self.query(query) else {
             self.refused_names.insert(name.value);
             return;

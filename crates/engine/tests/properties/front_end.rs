@@ -6,7 +6,7 @@ use millstream_sql::{StreamId, compile, compile_expression, parse_sql_type};
 use proptest::prelude::*;
 
 /// Pieces of the language, in any order and number.
-const PIECES: [&str; 72] = [
+const PIECES: [&str; 92] = [
     "CREATE",
     "OR",
     "REPLACE",
@@ -79,6 +79,26 @@ const PIECES: [&str; 72] = [
     "CURSOR",
     "RANDOM_CUT_FOREST",
     "WINDOWED BY STAGGER",
+    "DISTINCT",
+    "ORDER",
+    "WITHIN",
+    "DESC",
+    "NULLS",
+    "FIRST",
+    "FUNCTION",
+    "VIEW",
+    "RETURNS",
+    "RETURN",
+    "DROP",
+    "F",
+    "REGEX_LOG_PARSE",
+    "FAST_REGEX_LOG_PARSE",
+    "TOP_K_ITEMS_TUMBLING",
+    "GROUP_RANK",
+    "HOTSPOTS",
+    "R.COLUMN1",
+    "'(a*)|b'",
+    "'V', 'R', 'asc', 'asc', 0, 0",
 ];
 
 fn check(text: &str) {

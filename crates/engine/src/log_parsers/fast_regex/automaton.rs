@@ -10,7 +10,9 @@ use std::collections::HashMap;
 /// Most states of a pattern.
 const MAX_STATES: usize = 4_096;
 /// Most terms that building it may make.
-const MAX_TERMS: usize = 200_000;
+const MAX_TERMS: usize = 50_000;
+/// Most derivatives that building it may take: a second of a core at most.
+const MAX_DERIVATIVES: usize = 1_000_000;
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 enum Term {
@@ -31,11 +33,13 @@ struct Terms {
     terms: Vec<Term>,
     numbers: HashMap<Term, u32>,
     accepts_empty: Vec<bool>,
+    derivatives: usize,
 }
 
 impl Terms {
     fn new() -> Terms {
-        let mut terms = Terms { terms: Vec::new(), numbers: HashMap::new(), accepts_empty: Vec::new() };
+        let mut terms =
+            Terms { terms: Vec::new(), numbers: HashMap::new(), accepts_empty: Vec::new(), derivatives: 0 };
         terms.number(Term::Nothing);
         terms.number(Term::Empty);
         terms
@@ -169,6 +173,7 @@ impl Terms {
         if let Some(found) = known.get(&term) {
             return *found;
         }
+        self.derivatives += 1;
         let derived = match self.terms[term as usize].clone() {
             Term::Nothing | Term::Empty => NOTHING,
             Term::Class(ranges) => {
@@ -253,7 +258,7 @@ impl Automaton {
             done += 1;
             for class in &class_starts {
                 let derived = terms.derivative(term, *class, &mut HashMap::new());
-                if terms.terms.len() > MAX_TERMS {
+                if terms.terms.len() > MAX_TERMS || terms.derivatives > MAX_DERIVATIVES {
                     return Err(too_large());
                 }
                 next.push(enter(derived, &mut states)?);

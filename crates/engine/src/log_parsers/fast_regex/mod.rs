@@ -190,4 +190,22 @@ mod tests {
             assert!(Chain::new(pattern).is_err(), "{pattern}");
         }
     }
+
+    #[test]
+    fn patterns_made_to_explode_are_refused() {
+        let deep = format!("({}a{})", "(".repeat(5_000), ")".repeat(5_000));
+        let stars = format!("(a{})", "*".repeat(50_000));
+        let copies = "(a{1000}{1000}{1000})".to_owned();
+        let choices = format!("({})", "(a|b|c)?".repeat(300));
+        let sets = format!(
+            "({}@)",
+            (0..200).map(|n| format!(".*{}.{{9}}&", char::from(97 + n % 26))).collect::<String>()
+        );
+        for pattern in [deep, stars, copies, sets] {
+            assert!(Chain::new(&pattern).is_err(), "{}", &pattern[..40]);
+        }
+        assert!(Chain::new(&choices).is_ok());
+        let long = format!("({})(.*)", "a".repeat(900));
+        assert!(Chain::new(&long).is_ok());
+    }
 }

@@ -6,7 +6,9 @@
 
 /// Most copies that a repetition may ask for.
 const MAX_COPIES: u32 = 1_000;
-/// How deep groups may nest.
+/// Most characters that a pattern may stand for, each copy of a repetition counted.
+const MAX_SIZE: usize = 1_000;
+/// How deep groups and repetitions may nest.
 const MAX_DEPTH: usize = 64;
 const LAST: u32 = char::MAX as u32;
 
@@ -58,6 +60,21 @@ impl Pattern {
         }
     }
 
+    /// How many classes of characters there are, each copy of a repetition counted.
+    fn size(&self) -> usize {
+        match self {
+            Pattern::Nothing | Pattern::Class(_) => 1,
+            Pattern::Sequence(parts) | Pattern::Union(parts) | Pattern::Intersection(parts) => {
+                parts.iter().map(Pattern::size).fold(0, usize::saturating_add)
+            }
+            Pattern::Repeat { pattern, least, most } => {
+                let copies = usize::try_from(most.unwrap_or(*least).max(1)).unwrap_or(usize::MAX);
+                pattern.size().max(1).saturating_mul(copies)
+            }
+            Pattern::Group(inside) => inside.size(),
+        }
+    }
+
     /// The pattern as parts, with the copies that a repetition must have, and whose length is fixed, first: `x+` is `x`
     /// and `x*`.
     pub(super) fn fixed_copies_first(self) -> Vec<Pattern> {
@@ -85,6 +102,9 @@ pub(super) fn parse(text: &str) -> Result<Pattern, String> {
     let mut parser = Parser { characters: text.chars().collect(), next: 0, depth: 0 };
     let pattern = parser.union()?;
     match parser.peek() {
+        None if pattern.size() > MAX_SIZE => {
+            Err(format!("the pattern stands for more than {MAX_SIZE} characters: shorten its repetitions"))
+        }
         None => Ok(pattern),
         Some(character) => Err(format!("'{character}' does not belong where it stands in the pattern")),
     }
@@ -163,7 +183,7 @@ impl Parser {
 
     fn repeated(&mut self) -> Result<Pattern, String> {
         let mut pattern = self.atom()?;
-        loop {
+        for _ in 0..MAX_DEPTH {
             let (least, most) = match self.peek() {
                 Some('?') => (0, Some(1)),
                 Some('*') => (0, None),
@@ -180,6 +200,7 @@ impl Parser {
             self.next += 1;
             pattern = Pattern::Repeat { pattern: Box::new(pattern), least, most };
         }
+        Err(format!("more than {MAX_DEPTH} repetitions stand behind each other"))
     }
 
     fn atom(&mut self) -> Result<Pattern, String> {

@@ -56,6 +56,8 @@ enum Command {
     },
     /// Run the commands of the documents.
     Docs,
+    /// Write docs/compatibility.md from the tables of the program.
+    Compatibility,
     /// Make the pictures of the documents anew.
     Screenshots,
 }
@@ -67,6 +69,7 @@ fn main() -> ExitCode {
         Command::Crash { rounds, seed } => test::crash(rounds, seed),
         Command::Golden { complete } => test::golden(complete),
         Command::Docs => docs::run(),
+        Command::Compatibility => test::compatibility(),
         Command::Screenshots => test::screenshots(),
     };
     match result {

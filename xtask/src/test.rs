@@ -61,6 +61,12 @@ pub(crate) fn golden(complete: bool) -> anyhow::Result<()> {
     run_program(&mut cargo(&arguments))
 }
 
+/// The test of the page writes it.
+pub(crate) fn compatibility() -> anyhow::Result<()> {
+    let mut test = cargo(&["test", "--quiet", "-p", "millstream-control", "--test", "compatibility_page"]);
+    run_program(test.env("MILLSTREAM_COMPLETE", "1"))
+}
+
 /// The browser tests store what they see into the documents.
 pub(crate) fn screenshots() -> anyhow::Result<()> {
     let folder = root().join("docs").join("images");

@@ -16,6 +16,7 @@
 //! | `connect/` | one small adapter for each pair of workers |
 //! | [`catalog`] | what exists and how far it has come, in SQLite |
 //! | [`view`] | what people may look at, as plain data |
+//! | `compatibility_page.rs` | what of the service runs, as a document |
 //! | `live.rs` | where it is gathered |
 //! | `deliveries.rs`, `consumers.rs`, `data_directory.rs`, `identifier.rs`, `resource_name.rs` | smaller matters |
 //!
@@ -26,6 +27,7 @@
 
 mod applications;
 pub mod catalog;
+mod compatibility_page;
 mod connect;
 mod consumers;
 mod data_directory;
@@ -41,6 +43,7 @@ mod server;
 pub mod view;
 
 pub use applications::ApplicationStatus;
+pub use compatibility_page::compatibility_page;
 pub use data_directory::{DataDirectory, DirectoryError};
 pub use error::StartError;
 pub use server::{Server, ServerSettings, UpdateError, UpdateReport, UpdatedApplication};

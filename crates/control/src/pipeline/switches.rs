@@ -2,9 +2,6 @@
 
 use millstream_engine::Switches;
 
-/// Names of the switches here, for messages.
-const OWN: &str = "json_newline (true, false) and preprocessor_time_unit (seconds, milliseconds)";
-
 /// All of them.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct ApplicationSwitches {
@@ -27,6 +24,17 @@ pub enum PreprocessorTimeUnit {
 }
 
 impl ApplicationSwitches {
+    /// The switches of inputs and outputs: name, default, other value, meaning.
+    pub const OWN: [(&'static str, &'static str, &'static str, &'static str); 2] = [
+        ("json_newline", "false", "true", "whether a newline follows each JSON object of an output"),
+        (
+            "preprocessor_time_unit",
+            "seconds",
+            "milliseconds",
+            "how times count in events of the preprocessing function",
+        ),
+    ];
+
     /// Sets a switch by name.
     ///
     /// # Errors
@@ -46,7 +54,8 @@ impl ApplicationSwitches {
             }
             _ => self.engine.set(name, value).map_err(|error| match error {
                 millstream_engine::SwitchError::Unknown(_) => {
-                    format!("{error}; for inputs and outputs {OWN}")
+                    let own = Self::OWN.map(|(name, ..)| name).join(" and ");
+                    format!("{error}; for inputs and outputs {own}")
                 }
                 error => error.to_string(),
             })?,

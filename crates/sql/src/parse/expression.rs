@@ -30,6 +30,14 @@ fn is_callable(word: &str) -> bool {
     CALLABLE.split_whitespace().any(|callable| callable == word)
 }
 
+/// An operand, and whether a comparison stood behind it.
+enum Compared {
+    /// One did: another may follow.
+    More(Expr),
+    /// None did.
+    Whole(Expr),
+}
+
 impl Parser<'_> {
     pub(super) fn expression(&mut self) -> Parsed<Expr> {
         self.nested(Self::or_expression)
@@ -81,54 +89,73 @@ impl Parser<'_> {
         )
     }
 
+    /// Each kind of comparison has a function of its own: what nests goes through this one, whose frame stays small.
     fn comparison(&mut self) -> Parsed<Expr> {
         let mut left = self.additive_expression()?;
         loop {
-            let start = left.span;
-            let height = left.height;
-            if let Some(operator) = self.comparison_operator() {
-                self.next();
-                let right = self.additive_expression()?;
-                let (span, heights) = (start.to(right.span), [height, right.height]);
-                let kind = ExprKind::Compare { operator, left: Box::new(left), right: Box::new(right) };
-                left = self.node(kind, span, &heights)?;
-            } else if self.accept_word("IS") {
-                left = self.is_test(left)?;
-            } else if let Some(predicate) = self.period_predicate(&left) {
-                let right = self.additive_expression()?;
-                let (span, heights) = (start.to(right.span), [height, right.height]);
-                let mut middle = right.clone();
-                let kind = ExprKind::Period { predicate, left: Box::new(left), right: Box::new(right) };
-                left = self.node(kind, span, &heights)?;
-                // `A p B q C` means `A p B AND B q C`, and so on.
-                while let Some(next) = self.period_predicate(&middle) {
-                    let end = self.additive_expression()?;
-                    let (span, heights) = (middle.span.to(end.span), [middle.height, end.height]);
-                    let (from, to) = (Box::new(middle), Box::new(end.clone()));
-                    let kind = ExprKind::Period { predicate: next, left: from, right: to };
-                    let link = self.node(kind, span, &heights)?;
-                    left = self.binary(BinaryOperator::And, left, link)?;
-                    middle = end;
-                }
-            } else {
-                let negated = self.is_word("NOT")
-                    && ["BETWEEN", "IN", "LIKE", "SIMILAR"].iter().any(|word| self.is_word_ahead(1, word));
-                if negated {
-                    self.next();
-                }
-                if self.accept_word("BETWEEN") {
-                    left = self.between(left, negated)?;
-                } else if self.is_word("IN") {
-                    left = self.in_list(left, negated)?;
-                } else if self.accept_word("LIKE") {
-                    left = self.like(left, negated, false)?;
-                } else if self.accept_words(&["SIMILAR", "TO"]) {
-                    left = self.like(left, negated, true)?;
-                } else {
-                    return Ok(left);
-                }
-            }
+            left = match self.compared(left)? {
+                Compared::More(left) => left,
+                Compared::Whole(left) => return Ok(left),
+            };
         }
+    }
+
+    /// What stands behind an operand, if it is a comparison.
+    fn compared(&mut self, left: Expr) -> Parsed<Compared> {
+        if let Some(operator) = self.comparison_operator() {
+            return self.compare(operator, left).map(Compared::More);
+        }
+        if self.accept_word("IS") {
+            return self.is_test(left).map(Compared::More);
+        }
+        if let Some(predicate) = self.period_predicate(&left) {
+            return self.period_comparison(predicate, left).map(Compared::More);
+        }
+        let negated = self.is_word("NOT")
+            && ["BETWEEN", "IN", "LIKE", "SIMILAR"].iter().any(|word| self.is_word_ahead(1, word));
+        if negated {
+            self.next();
+        }
+        if self.accept_word("BETWEEN") {
+            self.between(left, negated).map(Compared::More)
+        } else if self.is_word("IN") {
+            self.in_list(left, negated).map(Compared::More)
+        } else if self.accept_word("LIKE") {
+            self.like(left, negated, false).map(Compared::More)
+        } else if self.accept_words(&["SIMILAR", "TO"]) {
+            self.like(left, negated, true).map(Compared::More)
+        } else {
+            Ok(Compared::Whole(left))
+        }
+    }
+
+    fn compare(&mut self, operator: ComparisonOperator, left: Expr) -> Parsed<Expr> {
+        let (start, height) = (left.span, left.height);
+        self.next();
+        let right = self.additive_expression()?;
+        let (span, heights) = (start.to(right.span), [height, right.height]);
+        let kind = ExprKind::Compare { operator, left: Box::new(left), right: Box::new(right) };
+        self.node(kind, span, &heights)
+    }
+
+    fn period_comparison(&mut self, predicate: PeriodPredicate, left: Expr) -> Parsed<Expr> {
+        let (start, height) = (left.span, left.height);
+        let right = self.additive_expression()?;
+        let (span, heights) = (start.to(right.span), [height, right.height]);
+        let mut middle = right.clone();
+        let kind = ExprKind::Period { predicate, left: Box::new(left), right: Box::new(right) };
+        let mut left = self.node(kind, span, &heights)?;
+        // `A p B q C` means `A p B AND B q C`, and so on.
+        while let Some(next) = self.period_predicate(&middle) {
+            let end = self.additive_expression()?;
+            let (span, heights) = (middle.span.to(end.span), [middle.height, end.height]);
+            let (from, to) = (Box::new(middle), Box::new(end.clone()));
+            let kind = ExprKind::Period { predicate: next, left: from, right: to };
+            let link = self.node(kind, span, &heights)?;
+            left = self.binary(BinaryOperator::And, left, link)?;
+            middle = end;
+        }
+        Ok(left)
     }
 
     fn comparison_operator(&self) -> Option<ComparisonOperator> {
@@ -392,63 +419,24 @@ impl Parser<'_> {
     }
 
     fn word_expression(&mut self, word: &str) -> Parsed<Expr> {
-        let start = self.peek().span;
         match word {
             "NULL" => self.leaf(ExprKind::Null),
             "TRUE" => self.leaf(ExprKind::Boolean(true)),
             "FALSE" => self.leaf(ExprKind::Boolean(false)),
             "UNKNOWN" => self.leaf(ExprKind::Unknown),
-            "DATE" | "TIME" | "TIMESTAMP" if self.is_text_ahead(1) => {
-                self.next();
-                let text = self.text("a string")?;
-                let kind = match word {
-                    "DATE" => ExprKind::Date(text),
-                    "TIME" => ExprKind::Time(text),
-                    _ => ExprKind::Timestamp(text),
-                };
-                let span = start.to(self.previous_span());
-                self.node(kind, span, &[])
-            }
+            "DATE" | "TIME" | "TIMESTAMP" if self.is_text_ahead(1) => self.datetime_literal(word),
             "INTERVAL" => self.interval_literal(),
             "CASE" => self.case(),
             "CAST" => self.cast(),
-            "EXISTS" => {
-                self.next();
-                self.expect_symbol("(")?;
-                let query = Box::new(self.query()?);
-                self.expect_symbol(")")?;
-                let span = start.to(self.previous_span());
-                self.node(ExprKind::Subquery { kind: SubqueryKind::Exists, query }, span, &[])
-            }
-            "ROW" if self.is_symbol_ahead(1, "(") => {
-                self.next();
-                self.expect_symbol("(")?;
-                let first = self.expression()?;
-                self.row(start, first)
-            }
-            "PERIOD" if self.is_symbol_ahead(1, "(") => {
-                self.next();
-                self.expect_symbol("(")?;
-                let first = self.expression()?;
-                if !self.is_symbol(",") {
-                    return Err(self.unexpected("\",\" and the end of the period"));
-                }
-                self.row(start, first)
-            }
+            "EXISTS" => self.exists(),
+            "ROW" | "PERIOD" if self.is_symbol_ahead(1, "(") => self.row_or_period(word == "PERIOD"),
             "EXTRACT" | "POSITION" | "SUBSTRING" | "TRIM" | "OVERLAY" | "STEP" | "FLOOR" | "CEIL"
             | "CEILING"
                 if self.is_symbol_ahead(1, "(") =>
             {
                 self.special_call(word)
             }
-            word if CLOCK_WORDS.contains(&word) => {
-                let name = Name { value: word.to_owned(), quoted: false, span: start };
-                self.next();
-                if self.is_symbol("(") && self.is_symbol_ahead(1, ")") {
-                    self.position += 2;
-                }
-                self.node(ExprKind::Call(plain_call(name, Vec::new())), start.to(self.previous_span()), &[])
-            }
+            word if CLOCK_WORDS.contains(&word) => self.clock_call(word),
             word if self.is_symbol_ahead(1, "(") && (is_callable(word) || !is_reserved_word(word)) => {
                 self.call()
             }
@@ -458,6 +446,46 @@ impl Parser<'_> {
             }
             _ => self.column_or_call(),
         }
+    }
+
+    fn datetime_literal(&mut self, word: &str) -> Parsed<Expr> {
+        let start = self.next().span;
+        let text = self.text("a string")?;
+        let kind = match word {
+            "DATE" => ExprKind::Date(text),
+            "TIME" => ExprKind::Time(text),
+            _ => ExprKind::Timestamp(text),
+        };
+        let span = start.to(self.previous_span());
+        self.node(kind, span, &[])
+    }
+
+    fn exists(&mut self) -> Parsed<Expr> {
+        let start = self.next().span;
+        self.expect_symbol("(")?;
+        let query = Box::new(self.query()?);
+        self.expect_symbol(")")?;
+        let span = start.to(self.previous_span());
+        self.node(ExprKind::Subquery { kind: SubqueryKind::Exists, query }, span, &[])
+    }
+
+    fn row_or_period(&mut self, is_period: bool) -> Parsed<Expr> {
+        let start = self.next().span;
+        self.expect_symbol("(")?;
+        let first = self.expression()?;
+        if is_period && !self.is_symbol(",") {
+            return Err(self.unexpected("\",\" and the end of the period"));
+        }
+        self.row(start, first)
+    }
+
+    fn clock_call(&mut self, word: &str) -> Parsed<Expr> {
+        let start = self.next().span;
+        let name = Name { value: word.to_owned(), quoted: false, span: start };
+        if self.is_symbol("(") && self.is_symbol_ahead(1, ")") {
+            self.position += 2;
+        }
+        self.node(ExprKind::Call(plain_call(name, Vec::new())), start.to(self.previous_span()), &[])
     }
 
     fn column_or_call(&mut self) -> Parsed<Expr> {
@@ -521,56 +549,24 @@ impl Parser<'_> {
         self.node(ExprKind::Cast { operand: Box::new(operand), target }, start.to(end), &[height])
     }
 
-    /// Calls with keywords between their arguments.
+    /// Calls with keywords between their arguments; each has a function of its own, so that frames stay small.
     fn special_call(&mut self, word: &str) -> Parsed<Expr> {
-        let name_token = self.next();
-        let start = name_token.span;
-        let name = |value: &str| Name { value: value.to_owned(), quoted: false, span: name_token.span };
+        let start = self.next().span;
+        let name = |value: &str| Name { value: value.to_owned(), quoted: false, span: start };
         self.expect_symbol("(")?;
         let kind = match word {
-            "EXTRACT" => {
-                let unit = self.time_unit()?;
-                self.expect_word("FROM")?;
-                ExprKind::Extract { unit, operand: Box::new(self.expression()?) }
-            }
-            "POSITION" => {
-                let needle = self.additive_expression()?;
-                self.expect_word("IN")?;
-                ExprKind::Call(plain_call(name("POSITION"), vec![needle, self.expression()?]))
-            }
-            "STEP" => {
-                let operand = Box::new(self.expression()?);
-                self.expect_word("BY")
-                    .map_err(|mistake| mistake.with_hint("write STEP(s.ROWTIME BY INTERVAL '5' SECOND)"))?;
-                ExprKind::Step { operand, by: Box::new(self.expression()?) }
-            }
-            "FLOOR" | "CEIL" | "CEILING" => {
-                let operand = self.expression()?;
-                if self.accept_word("TO") {
-                    let unit = self.time_unit()?;
-                    ExprKind::RoundTo { up: word != "FLOOR", operand: Box::new(operand), unit }
-                } else {
-                    let mut arguments = vec![operand];
-                    while self.accept_symbol(",") {
-                        arguments.push(self.expression()?);
-                    }
-                    ExprKind::Call(plain_call(name(word), arguments))
-                }
-            }
-            "OVERLAY" => {
-                let text = self.expression()?;
-                self.expect_word("PLACING")?;
-                let replacement = self.expression()?;
-                self.expect_word("FROM")?;
-                let mut arguments = vec![text, replacement, self.expression()?];
-                if self.accept_word("FOR") {
-                    arguments.push(self.expression()?);
-                }
-                ExprKind::Call(plain_call(name("OVERLAY"), arguments))
-            }
-            "TRIM" => self.trim(&name)?,
-            _ => self.substring(&name)?,
+            "EXTRACT" => self.extract(),
+            "POSITION" => self.position_of(&name),
+            "STEP" => self.step(),
+            "FLOOR" | "CEIL" | "CEILING" => self.rounding(word, &name),
+            "OVERLAY" => self.overlay(&name),
+            "TRIM" => self.trim(&name),
+            _ => self.substring(&name),
         };
+        self.end_of_call(start, kind?)
+    }
+
+    fn end_of_call(&mut self, start: Span, kind: ExprKind) -> Parsed<Expr> {
         let end = self.expect_symbol(")")?;
         let height = match &kind {
             ExprKind::Extract { operand, .. } | ExprKind::RoundTo { operand, .. } => operand.height,
@@ -579,6 +575,50 @@ impl Parser<'_> {
             _ => 0,
         };
         self.node(kind, start.to(end), &[height])
+    }
+
+    fn extract(&mut self) -> Parsed<ExprKind> {
+        let unit = self.time_unit()?;
+        self.expect_word("FROM")?;
+        Ok(ExprKind::Extract { unit, operand: Box::new(self.expression()?) })
+    }
+
+    fn position_of(&mut self, name: &dyn Fn(&str) -> Name) -> Parsed<ExprKind> {
+        let needle = self.nested(Self::additive_expression)?;
+        self.expect_word("IN")?;
+        Ok(ExprKind::Call(plain_call(name("POSITION"), vec![needle, self.expression()?])))
+    }
+
+    fn step(&mut self) -> Parsed<ExprKind> {
+        let operand = Box::new(self.expression()?);
+        self.expect_word("BY")
+            .map_err(|mistake| mistake.with_hint("write STEP(s.ROWTIME BY INTERVAL '5' SECOND)"))?;
+        Ok(ExprKind::Step { operand, by: Box::new(self.expression()?) })
+    }
+
+    fn rounding(&mut self, word: &str, name: &dyn Fn(&str) -> Name) -> Parsed<ExprKind> {
+        let operand = self.expression()?;
+        if self.accept_word("TO") {
+            let unit = self.time_unit()?;
+            return Ok(ExprKind::RoundTo { up: word != "FLOOR", operand: Box::new(operand), unit });
+        }
+        let mut arguments = vec![operand];
+        while self.accept_symbol(",") {
+            arguments.push(self.expression()?);
+        }
+        Ok(ExprKind::Call(plain_call(name(word), arguments)))
+    }
+
+    fn overlay(&mut self, name: &dyn Fn(&str) -> Name) -> Parsed<ExprKind> {
+        let text = self.expression()?;
+        self.expect_word("PLACING")?;
+        let replacement = self.expression()?;
+        self.expect_word("FROM")?;
+        let mut arguments = vec![text, replacement, self.expression()?];
+        if self.accept_word("FOR") {
+            arguments.push(self.expression()?);
+        }
+        Ok(ExprKind::Call(plain_call(name("OVERLAY"), arguments)))
     }
 
     fn trim(&mut self, name: &dyn Fn(&str) -> Name) -> Parsed<ExprKind> {
@@ -606,17 +646,17 @@ impl Parser<'_> {
     }
 
     fn substring(&mut self, name: &dyn Fn(&str) -> Name) -> Parsed<ExprKind> {
-        let mut arguments = vec![self.additive_expression()?];
+        let mut arguments = vec![self.nested(Self::additive_expression)?];
         let function = if self.accept_word("FROM") {
-            arguments.push(self.additive_expression()?);
+            arguments.push(self.nested(Self::additive_expression)?);
             if self.accept_word("FOR") {
-                arguments.push(self.additive_expression()?);
+                arguments.push(self.nested(Self::additive_expression)?);
             }
             "SUBSTRING_FROM"
         } else if self.accept_word("SIMILAR") {
-            arguments.push(self.additive_expression()?);
+            arguments.push(self.nested(Self::additive_expression)?);
             self.expect_word("ESCAPE")?;
-            arguments.push(self.additive_expression()?);
+            arguments.push(self.nested(Self::additive_expression)?);
             "SUBSTRING_SIMILAR"
         } else {
             while self.accept_symbol(",") {

@@ -48,6 +48,18 @@ enum Command {
         #[arg(long, default_value_t = 1)]
         seed: u64,
     },
+    /// Feed the engine damaged SQL, damaged records and random programs.
+    Fuzz {
+        /// How long.
+        #[arg(long, default_value_t = 60)]
+        seconds: u64,
+        /// Where the random cases begin.
+        #[arg(long, default_value_t = 1)]
+        seed: u64,
+        /// This case of the seed only.
+        #[arg(long)]
+        case: Option<u64>,
+    },
     /// Run the golden files.
     Golden {
         /// Write what came out into the files.
@@ -67,6 +79,7 @@ fn main() -> ExitCode {
         Command::Check => check::run(),
         Command::Test { strict } => test::run(strict),
         Command::Crash { rounds, seed } => test::crash(rounds, seed),
+        Command::Fuzz { seconds, seed, case } => test::fuzz(seconds, seed, case),
         Command::Golden { complete } => test::golden(complete),
         Command::Docs => docs::run(),
         Command::Compatibility => test::compatibility(),

@@ -24,6 +24,7 @@ pub(crate) fn run(strict: bool) -> anyhow::Result<()> {
         anyhow::bail!("the {name} tests cannot run; this brings what is missing: {mend}");
     }
     run_program(tests.env("MILLSTREAM_TEST_LEAVE_OUT", names.join(",")))?;
+    fuzz(60, 1, None)?;
     docs::run()?;
     if left_out.is_empty() {
         say("\nall checks passed");
@@ -34,6 +35,18 @@ pub(crate) fn run(strict: bool) -> anyhow::Result<()> {
         }
     }
     Ok(())
+}
+
+/// The fuzzer of the engine. Built as the tests are, so that overflowing arithmetic is found, too.
+pub(crate) fn fuzz(seconds: u64, seed: u64, case: Option<u64>) -> anyhow::Result<()> {
+    let (seconds, seed) = (seconds.to_string(), seed.to_string());
+    let mut arguments = vec!["run", "--quiet", "-p", "millstream-engine", "--example", "fuzz", "--"];
+    arguments.extend(["--seconds", &seconds, "--seed", &seed]);
+    let case = case.map(|case| case.to_string());
+    if let Some(case) = &case {
+        arguments.extend(["--case", case]);
+    }
+    run_program(&mut cargo(&arguments))
 }
 
 /// The crash test of the log with its own number of rounds.

@@ -107,6 +107,15 @@ fn rows_of_sliding_windows_are_limited() {
 }
 
 #[test]
+fn rows_that_wait_to_be_sorted_are_limited() {
+    check(
+        "K VARCHAR(20), N INTEGER",
+        "K, N FROM S ORDER BY STEP(S.ROWTIME BY INTERVAL '60' SECOND), N",
+        false,
+    );
+}
+
+#[test]
 fn a_full_window_of_rows_goes_on() {
     let query = "LAST_VALUE(N) OVER (PARTITION BY K ROWS 2 PRECEDING) FROM S";
     let mut application = application("N INTEGER", query, 10_000);

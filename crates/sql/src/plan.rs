@@ -375,7 +375,8 @@ pub enum NodeKind {
         projection: Projection,
     },
     /// A tumbling window: GROUP BY with a monotonic key. Output columns: the keys, then the aggregates. One row for
-    /// each distinct combination of keys, in order of first appearance, with the window's end as ROWTIME.
+    /// each distinct combination of keys, in order of first appearance, with the window's end as ROWTIME. Over a finite
+    /// input all rows are one window, whatever the driver; without keys they are one group, even when there are none.
     Tumble {
         /// Where the rows come from.
         input: Box<Node>,

@@ -1,5 +1,6 @@
 //! Relations without a stream: reference tables, VALUES, and what queries make of them. Their rows are computed whole.
 
+use super::finite_groups::FiniteGroups;
 use super::row_failures::report_row;
 use super::{
     BuildSettings, Message, Operator, Outbox, RunContext, build_operator, column_types, compile_all,
@@ -27,6 +28,11 @@ pub(super) enum FiniteRelation {
         left: Box<FiniteRelation>,
         right: Box<FiniteRelation>,
     },
+    /// GROUP BY and aggregates.
+    Groups {
+        input: Box<FiniteRelation>,
+        groups: FiniteGroups,
+    },
     /// An operator over the rows of another relation.
     Operator {
         input: Box<FiniteRelation>,
@@ -48,6 +54,10 @@ impl FiniteRelation {
                 operation: *operation,
                 left: Box::new(FiniteRelation::new(left, settings)?),
                 right: Box::new(FiniteRelation::new(right, settings)?),
+            },
+            NodeKind::Tumble { input, keys, aggregates, .. } => FiniteRelation::Groups {
+                groups: FiniteGroups::new(keys, aggregates, column_types(input))?,
+                input: Box::new(FiniteRelation::new(input, settings)?),
             },
             NodeKind::Lookup { input, .. } | NodeKind::Subquery { input, .. } => FiniteRelation::Operator {
                 input: Box::new(FiniteRelation::new(input, settings)?),
@@ -78,6 +88,7 @@ impl FiniteRelation {
             FiniteRelation::SetOperation { operation, left, right } => {
                 set_operation(*operation, &left.evaluate(context), &right.evaluate(context))
             }
+            FiniteRelation::Groups { input, groups } => groups.of(input.evaluate(context), context),
             FiniteRelation::Operator { input, operator, types } => {
                 let mut outbox = Outbox::default();
                 operator.rows(input.evaluate(context), context, &mut outbox);

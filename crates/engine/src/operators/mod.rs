@@ -9,6 +9,7 @@ mod dataflow;
 mod distinct;
 mod filter;
 mod finite;
+mod finite_groups;
 mod forest;
 mod group_rank;
 mod hotspots;

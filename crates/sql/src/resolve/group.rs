@@ -20,7 +20,11 @@ pub(super) struct Grouping {
 
 enum GroupWindow {
     Tumbling(GroupDriver),
-    Stagger { range: i64 },
+    /// All rows of a finite relation.
+    Whole,
+    Stagger {
+        range: i64,
+    },
 }
 
 impl Grouping {
@@ -35,6 +39,10 @@ impl Grouping {
         let (input, keys, aggregates) = (Box::new(input), self.keys, self.aggregates);
         let kind = match self.window {
             GroupWindow::Tumbling(driver) => NodeKind::Tumble { input, keys, driver, aggregates },
+            GroupWindow::Whole => {
+                let driver = GroupDriver::Value { key: 0 };
+                NodeKind::Tumble { input, keys, driver, aggregates }
+            }
             GroupWindow::Stagger { range } => NodeKind::Stagger { input, keys, range, aggregates },
         };
         Node { kind, output }
@@ -46,7 +54,9 @@ impl Grouping {
     pub(super) fn is_tumbling_by_rowtime(&self) -> bool {
         match &self.window {
             GroupWindow::Tumbling(GroupDriver::Periodic { .. } | GroupDriver::Rowtime { .. }) => true,
-            GroupWindow::Tumbling(GroupDriver::Value { .. }) | GroupWindow::Stagger { .. } => false,
+            GroupWindow::Tumbling(GroupDriver::Value { .. })
+            | GroupWindow::Whole
+            | GroupWindow::Stagger { .. } => false,
         }
     }
 
@@ -65,13 +75,15 @@ impl Grouping {
 }
 
 impl Resolver<'_> {
-    pub(super) fn grouping(&mut self, group_by: &GroupBy, scope: &Scope) -> Option<Grouping> {
+    /// Checks the keys. Over a finite relation none of them has to be monotonic.
+    pub(super) fn grouping(&mut self, group_by: &GroupBy, scope: &Scope, finite: bool) -> Option<Grouping> {
         let (GroupBy::Tumbling { keys: written, .. } | GroupBy::Stagger { keys: written, .. }) = group_by;
         let keys: Vec<Option<Expression>> =
             written.iter().map(|key| self.scalar(key, scope, "GROUP BY")).collect();
         let keys: Vec<Expression> = keys.into_iter().collect::<Option<_>>()?;
         let keys: Vec<Expression> = keys.into_iter().map(typed_key).collect();
         let window = match group_by {
+            GroupBy::Tumbling { .. } if finite => GroupWindow::Whole,
             GroupBy::Tumbling { span, .. } => GroupWindow::Tumbling(self.group_driver(&keys, *span)?),
             GroupBy::Stagger { range, .. } => {
                 let range_expression = self.scalar(range, scope, "RANGE")?;
@@ -190,6 +202,7 @@ impl Clause for Grouping {
         if let ExprKind::Column(parts) = &expr.kind
             && let [name] = parts.as_slice()
             && is_rowtime(name)
+            && !matches!(self.window, GroupWindow::Whole)
         {
             // Unqualified, it is the time of the row that the query gives: the end of the window.
             return Intercepted::Taken(Some(row_time(expr.span)));
@@ -219,7 +232,7 @@ fn typed_key(key: Expression) -> Expression {
     if key.sql_type == SqlType::Null { Expression { sql_type: SqlType::Integer, ..key } } else { key }
 }
 
-fn contains_aggregate(expr: &Expr) -> bool {
+pub(super) fn contains_aggregate(expr: &Expr) -> bool {
     let mut found = false;
     expr.walk(&mut |e| {
         if let ExprKind::Call(call) = &e.kind {

@@ -3,7 +3,7 @@
 use super::Resolver;
 use super::distinct::Distinct;
 use super::from::window_names;
-use super::group::Grouping;
+use super::group::{Grouping, contains_aggregate};
 use super::join::push_into_join;
 use super::order::Ordering;
 use super::record::Records;
@@ -56,10 +56,18 @@ impl Resolver<'_> {
         }
         let of_joins = window_names(&select.from);
         let windows = self.window_definitions(&select.windows, &scope, &of_joins);
-        if input.is_finite() {
+        let finite = input.is_finite();
+        if finite {
             self.finite_select(select)?;
         }
-        let records = match &select.group_by {
+        // All rows of a finite relation are a group when they are aggregated without GROUP BY.
+        let group_by = match &select.group_by {
+            None if finite && aggregates(select) => {
+                Some(GroupBy::Tumbling { span: Span::default(), keys: Vec::new() })
+            }
+            written => written.clone(),
+        };
+        let records = match &group_by {
             None => {
                 let (node, records) = self.record_items(&select.items, input, &scope)?;
                 input = node;
@@ -67,7 +75,7 @@ impl Resolver<'_> {
             }
             Some(_) => Records::default(),
         };
-        match &select.group_by {
+        match &group_by {
             Some(group_by) => self.grouped_select(select, order_by, input, &scope, group_by),
             None => {
                 if let Some((span, condition)) = &select.having {
@@ -90,7 +98,6 @@ impl Resolver<'_> {
                     Some(list.finish(sliding.node(input), distinct, ordering))
                 } else {
                     let mut list = self.select_list(&select.items, &scope, &records, ListMode::Plain)?;
-                    let finite = input.is_finite();
                     let distinct = self.distinct(select.distinct, &list, finite, |e| e.clone())?;
                     let ordering = self.ordering(order_by, &mut list, &scope, ListMode::Plain, finite)?;
                     Some(list.finish(input, distinct, ordering))
@@ -99,19 +106,19 @@ impl Resolver<'_> {
         }
     }
 
-    /// A query without a stream has no windows and no end of a group.
+    /// A query without a stream has no windows: there is no time in it.
     fn finite_select(&mut self, select: &Select) -> Option<()> {
         let of_windows = || select.items.iter().filter_map(item_expr).find_map(find_analytic);
         let span = match &select.group_by {
-            Some(GroupBy::Tumbling { span, .. } | GroupBy::Stagger { span, .. }) => *span,
-            None => match of_windows() {
+            Some(GroupBy::Stagger { span, .. }) => *span,
+            Some(GroupBy::Tumbling { .. }) | None => match of_windows() {
                 Some(span) => span,
                 None => return Some(()),
             },
         };
         self.error_with_hint(
             span,
-            "groups and windows need a stream in FROM: these are rows of reference tables",
+            "windows need a stream in FROM: these are rows of reference tables",
             "join the tables with a stream first",
         )
     }
@@ -135,7 +142,8 @@ impl Resolver<'_> {
                 );
             }
         }
-        let mut grouping = self.grouping(group_by, scope)?;
+        let finite = input.is_finite();
+        let mut grouping = self.grouping(group_by, scope, finite)?;
         let list =
             self.select_list(&select.items, scope, &Records::default(), ListMode::Grouped(&mut grouping));
         let having = match &select.having {
@@ -143,8 +151,8 @@ impl Resolver<'_> {
             None => None,
         };
         let mut list = list?;
-        let distinct = self.distinct(select.distinct, &list, false, |e| grouping.over_input(e))?;
-        let ordering = self.ordering(order_by, &mut list, scope, ListMode::Grouped(&mut grouping), false)?;
+        let distinct = self.distinct(select.distinct, &list, finite, |e| grouping.over_input(e))?;
+        let ordering = self.ordering(order_by, &mut list, scope, ListMode::Grouped(&mut grouping), finite)?;
         let mut node = grouping.node(input);
         if let Some(predicate) = having {
             node = filter(node, predicate);
@@ -355,6 +363,11 @@ pub(super) fn strip(mut expr: &Expr) -> &Expr {
         expr = inner;
     }
     expr
+}
+
+/// Whether the select list or HAVING aggregates.
+fn aggregates(select: &Select) -> bool {
+    select.having.is_some() || select.items.iter().filter_map(item_expr).any(contains_aggregate)
 }
 
 fn has_analytic(expr: &Expr) -> bool {

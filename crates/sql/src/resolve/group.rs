@@ -234,12 +234,18 @@ fn typed_key(key: Expression) -> Expression {
 
 pub(super) fn contains_aggregate(expr: &Expr) -> bool {
     let mut found = false;
-    expr.walk(&mut |e| {
-        if let ExprKind::Call(call) = &e.kind {
-            found |= !call.name.quoted && call.over.is_none() && function_named(&call.name.value).is_some();
-        }
-    });
+    expr.walk(&mut |e| found |= is_aggregate(e));
     found
+}
+
+/// Whether this is a call of an aggregate, without a window.
+pub(super) fn is_aggregate(expr: &Expr) -> bool {
+    match &expr.kind {
+        ExprKind::Call(call) => {
+            !call.name.quoted && call.over.is_none() && function_named(&call.name.value).is_some()
+        }
+        _ => false,
+    }
 }
 
 fn same_aggregate(left: &AggregateCall, right: &AggregateCall) -> bool {

@@ -9,7 +9,9 @@
 use super::Resolver;
 use super::conversion::coerce;
 use super::from::{FromItem, ItemWindow};
+use super::query::filter;
 use super::scope::{MergedColumn, RelationTime, Scope};
+use super::subquery::{Columns, written_in};
 use crate::syntax::{Join, JoinCondition, JoinKind, Name, WindowSpecification};
 use crate::{
     CastMode, ClockFunction, ComparisonOperator, Expression, ExpressionKind, Frame, JoinSide, Matching, Node,
@@ -83,10 +85,10 @@ impl Resolver<'_> {
         let equal =
             self.matching_columns(&left.scope, &right.scope, &mut scope, &layout, condition, preserved)?;
         let mut matching = Matching { keys: Vec::new(), condition: None };
+        let width = left_columns + right_columns;
+        let subqueries = self.subqueries_of_on(condition, width, &scope, preserved)?;
         let predicate = self.join_predicate(condition, equal, &scope)?;
-        if let Some(predicate) = predicate {
-            split(predicate, &layout, &mut matching);
-        }
+        let over_subqueries = split(predicate, width, &layout, &mut matching);
         let (input, relation) = if looks_up == 0 {
             (left, right)
         } else {
@@ -101,7 +103,8 @@ impl Resolver<'_> {
             matching,
             preserves_input: preserved[looks_up],
         };
-        Some(FromItem { node: Node { kind, output }, scope, window: input.window, span })
+        let node = kept_by(over_subqueries, subqueries, Node { kind, output });
+        Some(FromItem { node, scope, window: input.window, span })
     }
 
     fn joined_streams(
@@ -139,10 +142,10 @@ impl Resolver<'_> {
         let equal =
             self.matching_columns(&left.scope, &right.scope, &mut scope, &layout, condition, preserved)?;
         let mut matching = Matching { keys: Vec::new(), condition: None };
+        let width = left_columns + right_columns + 2;
+        let subqueries = self.subqueries_of_on(condition, width, &scope, preserved)?;
         let predicate = self.join_predicate(condition, equal, &scope)?;
-        if let Some(predicate) = predicate {
-            split(predicate, &layout, &mut matching);
-        }
+        let over_subqueries = split(predicate, width, &layout, &mut matching);
         let rowtime = |name: &str| Output { name: name.to_owned(), sql_type: SqlType::Timestamp };
         let mut output = left.node.output.clone();
         output.push(rowtime("left ROWTIME"));
@@ -158,7 +161,8 @@ impl Resolver<'_> {
         };
         let kind =
             NodeKind::Join { left: side(left, preserved[0]), right: side(right, preserved[1]), matching };
-        Some(FromItem { node: Node { kind, output }, scope, window, span })
+        let node = kept_by(over_subqueries, subqueries, Node { kind, output });
+        Some(FromItem { node, scope, window, span })
     }
 
     /// Refuses a second relation of the same name.
@@ -239,6 +243,31 @@ impl Resolver<'_> {
         Some(equal)
     }
 
+    /// The subqueries of ON, with columns behind the `width` of the joined rows. The rows of an inner join may be
+    /// filtered by them when they have met; whether a row of an outer join has a match must be known before.
+    fn subqueries_of_on(
+        &mut self,
+        condition: &JoinCondition,
+        width: usize,
+        scope: &Scope,
+        preserved: [bool; 2],
+    ) -> Option<Columns> {
+        let written = match condition {
+            JoinCondition::On(condition) => written_in(condition),
+            JoinCondition::None | JoinCondition::Using(_) | JoinCondition::Natural => Vec::new(),
+        };
+        if let Some(first) = written.first()
+            && preserved != [false, false]
+        {
+            return self.error_with_hint(
+                first.span(),
+                "a query in ON of an outer join is not supported yet",
+                "join with a subquery that has its column: … LEFT JOIN (SELECT …) AS alias ON …",
+            );
+        }
+        self.columns_of(written, width, &mut |resolver, operand| resolver.scalar(operand, scope, "ON"))
+    }
+
     /// All that the rows have to fulfil; `Some(None)` when that is nothing.
     fn join_predicate(
         &mut self,
@@ -307,24 +336,47 @@ fn and(left: Expression, right: Expression) -> Expression {
     Expression::new(ExpressionKind::And(Box::new(left), Box::new(right)), SqlType::Boolean, span)
 }
 
-/// Makes keys of the equalities between the two sides, and a condition of all else.
-fn split(predicate: Expression, layout: &Layout, matching: &mut Matching) {
-    let mut rest = None;
-    for conjunct in conjuncts(predicate) {
+/// The joined rows that fulfil what ON says of subqueries.
+fn kept_by(predicate: Option<Expression>, subqueries: Columns, joined: Node) -> Node {
+    match predicate {
+        Some(predicate) => filter(subqueries.over(joined), predicate),
+        None => joined,
+    }
+}
+
+/// Makes keys of the equalities between the two sides, and a condition of all else. Gives what is over the columns of
+/// subqueries, behind the `width` of the joined rows.
+fn split(
+    predicate: Option<Expression>,
+    width: usize,
+    layout: &Layout,
+    matching: &mut Matching,
+) -> Option<Expression> {
+    let (mut rest, mut over_subqueries) = (None, None);
+    for conjunct in predicate.into_iter().flat_map(conjuncts) {
+        let is_over_subqueries =
+            conjunct.any(&mut |e| matches!(e.kind, ExpressionKind::Column(index) if index >= width));
+        if is_over_subqueries {
+            over_subqueries = with(over_subqueries, conjunct);
+            continue;
+        }
         match key(&conjunct, layout) {
             Some(key) => matching.keys.push(key),
-            None => {
-                rest = Some(match rest {
-                    Some(rest) => and(rest, conjunct),
-                    None => conjunct,
-                });
-            }
+            None => rest = with(rest, conjunct),
         }
     }
     matching.condition = match (matching.condition.take(), rest) {
         (Some(condition), Some(rest)) => Some(and(condition, rest)),
         (condition, rest) => condition.or(rest),
     };
+    over_subqueries
+}
+
+fn with(others: Option<Expression>, conjunct: Expression) -> Option<Expression> {
+    Some(match others {
+        Some(others) => and(others, conjunct),
+        None => conjunct,
+    })
 }
 
 fn conjuncts(predicate: Expression) -> Vec<Expression> {
@@ -417,6 +469,8 @@ pub(super) fn push_into_join(node: &mut Node, predicate: Expression) -> Option<E
         }
         // Its column is behind those of the join, and so in no key.
         NodeKind::Subquery { input, .. } => return push_into_join(input, predicate),
+        // ON with a subquery.
+        NodeKind::Filter { input, .. } => return push_into_join(input, predicate),
         NodeKind::Lookup { input, relation, matching, preserves_input: false } => {
             let columns = [input.output.len(), relation.output.len()];
             (Layout { columns, offsets: [0, columns[0]], rowtimes: None }, matching)
@@ -427,12 +481,7 @@ pub(super) fn push_into_join(node: &mut Node, predicate: Expression) -> Option<E
     for conjunct in conjuncts(predicate) {
         match key(&conjunct, &layout) {
             Some(key) => matching.keys.push(key),
-            None => {
-                rest = Some(match rest {
-                    Some(rest) => and(rest, conjunct),
-                    None => conjunct,
-                });
-            }
+            None => rest = with(rest, conjunct),
         }
     }
     rest

@@ -45,7 +45,15 @@ impl Resolver<'_> {
 
     fn select(&mut self, select: &Select, order_by: Option<&OrderBy>) -> Option<(Node, Vec<Span>)> {
         let (input, scope) = self.from(&select.from, &select.windows)?;
-        let mut input = self.subquery_columns(select, input, &scope)?;
+        let finite = input.is_finite();
+        // All rows of a finite relation are a group when they are aggregated without GROUP BY.
+        let group_by = match &select.group_by {
+            None if finite && aggregates(select) => {
+                Some(GroupBy::Tumbling { span: Span::default(), keys: Vec::new() })
+            }
+            written => written.clone(),
+        };
+        let mut input = self.subquery_columns(select, group_by.as_ref(), input, &scope)?;
         if let Some(condition) = &select.condition
             && let Some(predicate) = self.condition(condition, &scope, "WHERE")
         {
@@ -56,17 +64,9 @@ impl Resolver<'_> {
         }
         let of_joins = window_names(&select.from);
         let windows = self.window_definitions(&select.windows, &scope, &of_joins);
-        let finite = input.is_finite();
         if finite {
             self.finite_select(select)?;
         }
-        // All rows of a finite relation are a group when they are aggregated without GROUP BY.
-        let group_by = match &select.group_by {
-            None if finite && aggregates(select) => {
-                Some(GroupBy::Tumbling { span: Span::default(), keys: Vec::new() })
-            }
-            written => written.clone(),
-        };
         let records = match &group_by {
             None => {
                 let (node, records) = self.record_items(&select.items, input, &scope)?;
@@ -144,16 +144,18 @@ impl Resolver<'_> {
         }
         let finite = input.is_finite();
         let mut grouping = self.grouping(group_by, scope, finite)?;
+        let subqueries = self.subqueries_over_groups(select, scope, &mut grouping)?;
         let list =
             self.select_list(&select.items, scope, &Records::default(), ListMode::Grouped(&mut grouping));
-        let having = match &select.having {
+        let mut having = match &select.having {
             Some((_, condition)) => Some(self.grouped_condition(condition, scope, &mut grouping)?),
             None => None,
         };
         let mut list = list?;
         let distinct = self.distinct(select.distinct, &list, finite, |e| grouping.over_input(e))?;
         let ordering = self.ordering(order_by, &mut list, scope, ListMode::Grouped(&mut grouping), finite)?;
-        let mut node = grouping.node(input);
+        let over_groups = list.expressions.iter_mut().chain(&mut list.rowtime).chain(&mut having);
+        let mut node = subqueries.over_groups(grouping.node(input), over_groups);
         if let Some(predicate) = having {
             node = filter(node, predicate);
         }

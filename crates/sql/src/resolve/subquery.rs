@@ -4,55 +4,165 @@
 
 use super::Resolver;
 use super::conversion::coerce;
+use super::group::{Grouping, is_aggregate};
 use super::query::item_expr;
 use super::scope::Scope;
 use super::set_operation::converted;
 use crate::syntax::{Expr, ExprKind, GroupBy, Query, Select, SubqueryKind};
 use crate::{Expression, ExpressionKind, Node, NodeKind, Output, Span, SqlType, SubqueryValue};
 
+/// A query in an expression, as written.
+pub(super) struct Written<'e> {
+    span: Span,
+    kind: &'e SubqueryKind,
+    query: &'e Query,
+}
+
+/// Subqueries whose columns stand behind those of rows that need not be known yet.
+pub(super) struct Columns {
+    found: Vec<(Node, SubqueryValue, SqlType)>,
+}
+
+/// Stands for the width of the rows of a grouping until all its aggregates are known.
+const WIDTH_OF_GROUPS: usize = usize::MAX / 2;
+
+/// All queries in an expression, outer ones first.
+pub(super) fn written_in(expr: &Expr) -> Vec<Written<'_>> {
+    let mut found = Vec::new();
+    expr.walk(&mut |e| {
+        if let ExprKind::Subquery { kind, query } = &e.kind {
+            found.push(Written { span: e.span, kind, query });
+        }
+    });
+    found
+}
+
+/// Those in the arguments of aggregates, which are over the rows that are grouped, and the others, which are over groups.
+fn parted_by_groups(expr: &Expr) -> (Vec<Written<'_>>, Vec<Written<'_>>) {
+    let mut aggregates: Vec<Span> = Vec::new();
+    expr.walk(&mut |e| {
+        if is_aggregate(e) {
+            aggregates.push(e.span);
+        }
+    });
+    let is_inside = |written: &Written| {
+        aggregates.iter().any(|it| it.start <= written.span.start && written.span.end <= it.end)
+    };
+    written_in(expr).into_iter().partition(is_inside)
+}
+
+impl Written<'_> {
+    /// Where it stands.
+    pub(super) fn span(&self) -> Span {
+        self.span
+    }
+}
+
+impl Columns {
+    /// Puts the columns behind those of `input`.
+    pub(super) fn over(self, input: Node) -> Node {
+        self.found.into_iter().fold(input, |input, (relation, value, sql_type)| {
+            let mut output = input.output.clone();
+            output.push(Output { name: format!("subquery {}", output.len()), sql_type });
+            let (input, relation) = (Box::new(input), Box::new(relation));
+            Node { kind: NodeKind::Subquery { input, relation, value }, output }
+        })
+    }
+
+    /// The same over groups, and sets the places of the columns in the expressions over them right.
+    pub(super) fn over_groups<'x>(
+        mut self,
+        input: Node,
+        expressions: impl Iterator<Item = &'x mut Expression>,
+    ) -> Node {
+        let width = input.output.len();
+        let mut settle = |expression: &mut Expression| {
+            expression.for_each_mut(&mut |e| {
+                if let ExpressionKind::Column(index) = &mut e.kind
+                    && *index >= WIDTH_OF_GROUPS
+                {
+                    *index = *index - WIDTH_OF_GROUPS + width;
+                }
+            });
+        };
+        expressions.for_each(&mut settle);
+        for (_, value, _) in &mut self.found {
+            if let SubqueryValue::In(operand) = value {
+                settle(operand);
+            }
+        }
+        self.over(input)
+    }
+}
+
 impl Resolver<'_> {
-    /// Puts the columns of all subqueries of a SELECT behind those of `input`.
+    /// Puts the columns of the subqueries of a SELECT behind those of `input`, those over groups excepted.
     pub(super) fn subquery_columns(
         &mut self,
         select: &Select,
-        mut input: Node,
+        group_by: Option<&GroupBy>,
+        input: Node,
         scope: &Scope,
     ) -> Option<Node> {
-        let keys: &[Expr] = match &select.group_by {
+        let keys: &[Expr] = match group_by {
             Some(GroupBy::Tumbling { keys, .. } | GroupBy::Stagger { keys, .. }) => keys,
             None => &[],
         };
         let items = select.items.iter().filter_map(item_expr);
-        let mut found: Vec<(Span, &SubqueryKind, &Query)> = Vec::new();
-        for expr in items.chain(&select.condition).chain(keys) {
-            expr.walk(&mut |e| {
-                if let ExprKind::Subquery { kind, query } = &e.kind {
-                    found.push((e.span, kind, query));
-                }
-            });
-        }
+        let having = select.having.as_ref().map(|(_, condition)| condition);
+        let mut found: Vec<Written<'_>> = match group_by {
+            None => items.flat_map(written_in).collect(),
+            Some(_) => items.chain(having).flat_map(|expr| parted_by_groups(expr).0).collect(),
+        };
+        found.extend(select.condition.iter().chain(keys).flat_map(written_in));
+        let columns = self.columns_of(found, input.output.len(), &mut |resolver, operand| {
+            resolver.scalar(operand, scope, "IN over a subquery")
+        })?;
+        Some(columns.over(input))
+    }
+
+    /// The subqueries of the select list and of HAVING that are over groups.
+    pub(super) fn subqueries_over_groups(
+        &mut self,
+        select: &Select,
+        scope: &Scope,
+        grouping: &mut Grouping,
+    ) -> Option<Columns> {
+        let items = select.items.iter().filter_map(item_expr);
+        let having = select.having.as_ref().map(|(_, condition)| condition);
+        let found = items.chain(having).flat_map(|expr| parted_by_groups(expr).1).collect();
+        let scope = &scope.for_select_list();
+        self.columns_of(found, WIDTH_OF_GROUPS, &mut |resolver, operand| {
+            resolver.grouped(operand, scope, grouping)
+        })
+    }
+
+    /// Resolves subqueries, whose columns begin at `first`; `operand` resolves what stands on the left of IN.
+    pub(super) fn columns_of(
+        &mut self,
+        written: Vec<Written<'_>>,
+        first: usize,
+        operand: &mut dyn FnMut(&mut Self, &Expr) -> Option<Expression>,
+    ) -> Option<Columns> {
+        let mut columns = Columns { found: Vec::new() };
         let mut complete = true;
         // A subquery on the left of IN stands behind it in the list, and is needed first.
-        for (span, kind, query) in found.into_iter().rev() {
-            let appended = self.subquery_column(span, kind, query, scope);
-            match appended {
-                Some((relation, value, sql_type, negated)) => {
-                    let column = Expression::column(input.output.len(), sql_type, span);
-                    let column = if negated {
-                        Expression::new(ExpressionKind::Not(Box::new(column)), SqlType::Boolean, span)
-                    } else {
-                        column
-                    };
-                    self.subqueries.insert(span, column);
-                    let mut output = input.output.clone();
-                    output.push(Output { name: format!("subquery {}", output.len()), sql_type });
-                    let (input_node, relation) = (Box::new(input), Box::new(relation));
-                    input = Node { kind: NodeKind::Subquery { input: input_node, relation, value }, output };
-                }
-                None => complete = false,
-            }
+        for Written { span, kind, query } in written.into_iter().rev() {
+            let Some((relation, value, sql_type, negated)) = self.subquery_column(span, kind, query, operand)
+            else {
+                complete = false;
+                continue;
+            };
+            let column = Expression::column(first + columns.found.len(), sql_type, span);
+            let column = if negated {
+                Expression::new(ExpressionKind::Not(Box::new(column)), SqlType::Boolean, span)
+            } else {
+                column
+            };
+            self.subqueries.insert(span, column);
+            columns.found.push((relation, value, sql_type));
         }
-        complete.then_some(input)
+        complete.then_some(columns)
     }
 
     /// The relation of a subquery, what is asked of it, the type of that, and whether it is negated.
@@ -61,10 +171,10 @@ impl Resolver<'_> {
         span: Span,
         kind: &SubqueryKind,
         query: &Query,
-        scope: &Scope,
+        resolve: &mut dyn FnMut(&mut Self, &Expr) -> Option<Expression>,
     ) -> Option<(Node, SubqueryValue, SqlType, bool)> {
         let operand = match kind {
-            SubqueryKind::In { operand, .. } => Some(self.scalar(operand, scope, "IN over a subquery")),
+            SubqueryKind::In { operand, .. } => Some(resolve(self, operand)),
             SubqueryKind::Scalar | SubqueryKind::Exists => None,
         };
         let (relation, _) = self.query(query)?;
@@ -109,7 +219,7 @@ impl Resolver<'_> {
             None => self.error_with_hint(
                 span,
                 "a query cannot stand in this expression",
-                "it may stand in the select list, in WHERE and in GROUP BY",
+                "it may stand in the select list, in WHERE, GROUP BY and HAVING, and in ON of an inner join",
             ),
         }
     }

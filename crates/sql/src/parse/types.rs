@@ -55,13 +55,13 @@ impl Parser<'_> {
             "FLOAT" => {
                 self.next();
                 match self.optional_numbers()? {
-                    Some((bits, _)) if bits <= 24 => SqlType::Real,
+                    Some((bits, _)) if bits.value <= 24 => SqlType::Real,
                     _ => SqlType::Double,
                 }
             }
             "DECIMAL" | "DEC" | "NUMERIC" => {
                 self.next();
-                self.decimal(start)?
+                self.decimal()?
             }
             "CHAR" | "CHARACTER" => {
                 self.next();
@@ -111,34 +111,45 @@ impl Parser<'_> {
         sql_type
     }
 
-    fn decimal(&mut self, start: Span) -> Parsed<SqlType> {
-        let (precision, scale) = match self.optional_numbers()? {
-            None => (18, 0),
-            Some((precision, scale)) => (precision, scale.unwrap_or(0)),
+    fn decimal(&mut self) -> Parsed<SqlType> {
+        let Some((precision, scale)) = self.optional_numbers()? else {
+            return Ok(SqlType::Decimal { precision: 18, scale: 0 });
         };
-        let span = start.to(self.previous_span());
-        if precision == 0 || precision > MAX_DECLARED_PRECISION {
-            let message =
-                format!("the precision of DECIMAL must be 1 to {MAX_DECLARED_PRECISION}, not {precision}");
-            return Err(Diagnostic::error(span, message));
+        if precision.value == 0 || precision.value > MAX_DECLARED_PRECISION {
+            let message = format!(
+                "the precision of DECIMAL must be 1 to {MAX_DECLARED_PRECISION}, not {}",
+                precision.value
+            );
+            return Err(Diagnostic::error(precision.span, message));
         }
-        if scale > precision {
-            let message = format!("the scale {scale} of DECIMAL is larger than its precision {precision}");
-            return Err(Diagnostic::error(span, message));
+        if let Some(scale) = &scale
+            && scale.value > precision.value
+        {
+            let message = format!(
+                "the scale {} of DECIMAL is larger than its precision {}",
+                scale.value, precision.value
+            );
+            return Err(Diagnostic::error(scale.span, message));
         }
         let narrow = |number: u32| u8::try_from(number).unwrap_or(u8::MAX);
-        Ok(SqlType::Decimal { precision: narrow(precision), scale: narrow(scale) })
+        let scale = scale.map_or(0, |scale| scale.value);
+        Ok(SqlType::Decimal { precision: narrow(precision.value), scale: narrow(scale) })
     }
 
     /// `(n)` or `(n, m)` if there.
-    fn optional_numbers(&mut self) -> Parsed<Option<(u32, Option<u32>)>> {
+    fn optional_numbers(&mut self) -> Parsed<Option<(Number, Option<Number>)>> {
         if !self.accept_symbol("(") {
             return Ok(None);
         }
-        let first = self.small_number()?;
-        let second = if self.accept_symbol(",") { Some(self.small_number()?) } else { None };
+        let first = self.placed_number()?;
+        let second = if self.accept_symbol(",") { Some(self.placed_number()?) } else { None };
         self.expect_symbol(")")?;
         Ok(Some((first, second)))
+    }
+
+    fn placed_number(&mut self) -> Parsed<Number> {
+        let span = self.peek().span;
+        Ok(Number { value: self.small_number()?, span })
     }
 
     fn length(&mut self, default: u32) -> Parsed<u32> {
@@ -179,17 +190,15 @@ impl Parser<'_> {
 
     /// `DAY`, `MINUTE(3)`, `DAY(3) TO SECOND(2)`, `SECOND(2,3)`.
     pub(super) fn interval_qualifier(&mut self) -> Parsed<IntervalQualifier> {
-        let start = self.peek().span;
         let leading = self.time_unit()?;
         let mut qualifier = IntervalQualifier::single(leading);
         if let Some((first, second)) = self.optional_numbers()? {
-            qualifier.leading_precision = self.precision(start, first, 1, 10, "leading precision")?;
+            qualifier.leading_precision = first.precision(1, 10, "leading precision")?;
             if let Some(second) = second {
                 if leading != TimeUnit::Second {
-                    return Err(Diagnostic::error(start, "only SECOND takes a second precision"));
+                    return Err(Diagnostic::error(second.span, "only SECOND takes a second precision"));
                 }
-                qualifier.fraction_precision =
-                    self.precision(start, second, 0, 3, "precision of the fraction")?;
+                qualifier.fraction_precision = second.precision(0, 3, "precision of the fraction")?;
             }
         }
         // `FLOOR(x SECOND / 10 TO SECOND)` has a TO that is not ours: ours is followed by a smaller unit.
@@ -214,14 +223,23 @@ impl Parser<'_> {
             if trailing == TimeUnit::Second
                 && let Some((fraction, None)) = self.optional_numbers()?
             {
-                qualifier.fraction_precision =
-                    self.precision(trailing_span, fraction, 0, 3, "precision of the fraction")?;
+                qualifier.fraction_precision = fraction.precision(0, 3, "precision of the fraction")?;
             }
         }
         Ok(qualifier)
     }
+}
 
-    fn precision(&self, span: Span, value: u32, low: u32, high: u32, what: &str) -> Parsed<u8> {
+/// A number with its place.
+struct Number {
+    value: u32,
+    span: Span,
+}
+
+impl Number {
+    /// As a precision within its limits.
+    fn precision(&self, low: u32, high: u32, what: &str) -> Parsed<u8> {
+        let Number { value, span } = *self;
         match u8::try_from(value) {
             Ok(precision) if (low..=high).contains(&value) => Ok(precision),
             _ => Err(Diagnostic::error(span, format!("the {what} must be {low} to {high}, not {value}"))),

@@ -134,7 +134,7 @@ impl Resolver<'_> {
             }
             ExprKind::IsTruth { operand, test, negated } => {
                 let operand = self.expression(operand, context)?;
-                let operand = Box::new(self.boolean(operand, "IS TRUE, IS FALSE and IS UNKNOWN")?);
+                let operand = Box::new(self.boolean(operand, "IS TRUE, IS FALSE or IS UNKNOWN")?);
                 Some(boolean_node(ExpressionKind::IsTruth { operand, test: *test, negated: *negated }, span))
             }
             ExprKind::IsDistinct { left, right, negated } => {

@@ -1,50 +1,7 @@
-//! The proleptic Gregorian calendar: days and fields, milliseconds and fields, months.
-//!
-//! The two conversions follow Howard Hinnant's "chrono-Compatible Low-Level Date Algorithms" (`days_from_civil`,
-//! `civil_from_days`), with years and days of 64 bits so that no millisecond count of a TIMESTAMP overflows.
+//! Days, months and milliseconds, on the front end's calendar ([`millstream_sql::civil`]): years and days have 64 bits, so
+//! that no millisecond count of a TIMESTAMP overflows.
 
-/// Milliseconds of a day.
-pub const MILLIS_PER_DAY: i64 = 86_400_000;
-
-/// Days from 1970-01-01 to a date; `month` 1 to 12, `day` from 1 (days past the month's end run on).
-pub fn days_from_civil(year: i64, month: u32, day: u32) -> i64 {
-    let year = if month <= 2 { year - 1 } else { year };
-    let era = year.div_euclid(400);
-    let year_of_era = year.rem_euclid(400);
-    let shifted_month = i64::from((month + 9) % 12);
-    let day_of_year = (153 * shifted_month + 2) / 5 + i64::from(day) - 1;
-    let day_of_era = year_of_era * 365 + year_of_era / 4 - year_of_era / 100 + day_of_year;
-    era * 146_097 + day_of_era - 719_468
-}
-
-/// Year, month (1 to 12) and day (1 to 31) of a day counted from 1970-01-01.
-pub fn civil_from_days(days: i64) -> (i64, u32, u32) {
-    let shifted = days + 719_468;
-    let era = shifted.div_euclid(146_097);
-    let day_of_era = shifted.rem_euclid(146_097);
-    let year_of_era = (day_of_era - day_of_era / 1_460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
-    let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
-    let shifted_month = (5 * day_of_year + 2) / 153;
-    let day = (day_of_year - (153 * shifted_month + 2) / 5 + 1) as u32;
-    let month = if shifted_month < 10 { shifted_month + 3 } else { shifted_month - 9 } as u32;
-    let year = year_of_era + era * 400 + i64::from(month <= 2);
-    (year, month, day)
-}
-
-/// True for years of 366 days.
-pub fn is_leap_year(year: i64) -> bool {
-    year % 4 == 0 && (year % 100 != 0 || year % 400 == 0)
-}
-
-/// Days of a month, 28 to 31; `month` 1 to 12.
-pub fn days_in_month(year: i64, month: u32) -> u32 {
-    match month {
-        2 if is_leap_year(year) => 29,
-        2 => 28,
-        4 | 6 | 9 | 11 => 30,
-        _ => 31,
-    }
-}
+pub use millstream_sql::civil::{MILLIS_PER_DAY, civil_from_days, days_from_civil, days_in_month};
 
 /// Moves a day by months: the day of the month stays, or becomes the last of a shorter month. `None` when the
 /// result leaves the 32-bit range of DATE.

@@ -6,7 +6,7 @@
 /// Milliseconds of a day.
 pub const MILLIS_PER_DAY: i64 = 86_400_000;
 
-/// Days from 1970-01-01 to the given day; the day must exist.
+/// Days from 1970-01-01 to a date; `month` 1 to 12, `day` from 1 (days past the month's end run on).
 pub fn days_from_civil(year: i64, month: u32, day: u32) -> i64 {
     let shifted_year = if month <= 2 { year - 1 } else { year };
     let era = shifted_year.div_euclid(400);
@@ -31,7 +31,7 @@ pub fn civil_from_days(days: i64) -> (i64, u32, u32) {
     (year, month, day)
 }
 
-/// The number of days of a month.
+/// Days of a month, 28 to 31; `month` 1 to 12.
 pub fn days_in_month(year: i64, month: u32) -> u32 {
     match month {
         4 | 6 | 9 | 11 => 30,

@@ -57,6 +57,7 @@ pub use resolve::{
     Compilation, Feature, FeatureKind, Support, compile, compile_expression, compile_with_tables, features,
     parse_sql_type, shown_function_name,
 };
+pub use similar_name::edit_distance;
 pub use span::{Position, Span};
 pub use types::{SqlType, TypeFamily};
 pub use value::Value;

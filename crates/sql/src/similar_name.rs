@@ -18,8 +18,9 @@ pub(crate) fn hint<'a>(wanted: &str, known: impl IntoIterator<Item = &'a str>) -
     best.map(|(_, name)| format!("did you mean \"{name}\"?"))
 }
 
-/// Levenshtein distance in characters.
-fn edit_distance(left: &str, right: &str) -> usize {
+/// Insertions, deletions and replacements of characters that make one text the other (Levenshtein distance). Takes time
+/// in the product of the lengths.
+pub fn edit_distance(left: &str, right: &str) -> usize {
     let right: Vec<char> = right.chars().collect();
     let mut row: Vec<usize> = (0..=right.len()).collect();
     for (i, a) in left.chars().enumerate() {

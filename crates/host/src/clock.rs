@@ -1,8 +1,10 @@
 //! Time as a value that is handed in.
 
 use std::fmt;
-use std::sync::atomic::{AtomicI64, Ordering};
+use std::future::Future;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use tokio::sync::watch;
 
 /// An instant: milliseconds since 1970-01-01 00:00:00 UTC.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -37,7 +39,15 @@ impl fmt::Display for Timestamp {
 pub trait Clock: Send + Sync + 'static {
     /// The current instant. May stand still or step back when the machine's clock is set.
     fn now(&self) -> Timestamp;
+
+    /// Comes back after `duration` of this clock. The default waits in real time, whatever becomes of the wall clock.
+    fn sleep(&self, duration: Duration) -> Sleep {
+        Box::pin(tokio::time::sleep(duration))
+    }
 }
+
+/// A wait under way; dropping it ends the wait.
+pub type Sleep = std::pin::Pin<Box<dyn Future<Output = ()> + Send>>;
 
 /// The clock of the machine.
 #[derive(Clone, Copy, Debug, Default)]
@@ -52,32 +62,49 @@ impl Clock for SystemClock {
 }
 
 /// A clock that moves only when told to.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct ManualClock {
-    millis: AtomicI64,
+    millis: watch::Sender<i64>,
+}
+
+impl Default for ManualClock {
+    fn default() -> ManualClock {
+        ManualClock::starting_at(Timestamp(0))
+    }
 }
 
 impl ManualClock {
     /// A clock that stands at `start`.
     pub fn starting_at(start: Timestamp) -> ManualClock {
-        ManualClock { millis: AtomicI64::new(start.0) }
+        ManualClock { millis: watch::Sender::new(start.0) }
     }
 
     /// Moves the clock to `instant`.
     pub fn set(&self, instant: Timestamp) {
-        self.millis.store(instant.0, Ordering::SeqCst);
+        self.millis.send_replace(instant.0);
     }
 
     /// Moves the clock forward by `duration`.
     pub fn advance(&self, duration: Duration) {
         let millis = i64::try_from(duration.as_millis()).unwrap_or(i64::MAX);
-        self.millis.fetch_add(millis, Ordering::SeqCst);
+        self.millis.send_modify(|now| *now = now.saturating_add(millis));
     }
 }
 
 impl Clock for ManualClock {
     fn now(&self) -> Timestamp {
-        Timestamp(self.millis.load(Ordering::SeqCst))
+        Timestamp(*self.millis.borrow())
+    }
+
+    fn sleep(&self, duration: Duration) -> Sleep {
+        let until = self.now().plus(duration).millis();
+        let mut millis = self.millis.subscribe();
+        Box::pin(async move {
+            // An error means that the clock is gone and will not move again.
+            if millis.wait_for(|now| *now >= until).await.is_err() {
+                std::future::pending::<()>().await;
+            }
+        })
     }
 }
 
@@ -93,6 +120,16 @@ mod tests {
         assert_eq!(clock.now(), Timestamp(3_000));
         clock.set(Timestamp(5));
         assert_eq!(clock.now(), Timestamp(5));
+    }
+
+    #[tokio::test]
+    async fn a_sleeper_wakes_when_the_clock_gets_there() {
+        let clock = ManualClock::default();
+        let mut sleep = clock.sleep(Duration::from_millis(10));
+        clock.advance(Duration::from_millis(9));
+        assert!(futures::poll!(&mut sleep).is_pending());
+        clock.advance(Duration::from_millis(1));
+        sleep.await;
     }
 
     #[test]

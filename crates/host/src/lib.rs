@@ -1,15 +1,21 @@
-//! The world outside, behind traits: the clock and randomness that every other crate is handed.
+//! The world outside, behind traits: what every other crate is handed instead of asking the machine.
 //!
 //! ```text
 //!   Clock ── SystemClock   the machine's time, the only place that asks for it
 //!        └── ManualClock   a clock that moves when told: tests, replay, simulation
 //!   Random                 a seeded generator; the same seed gives the same numbers
+//!   Spawn                  tasks, threads and blocking calls; how each ended is a value
+//!   Backoff                waits between attempts
 //! ```
 //!
 //! Invariant: nothing here knows a noun of the domain (record, stream, row, service).
 
+mod backoff;
 mod clock;
 mod random;
+mod spawn;
 
-pub use clock::{Clock, ManualClock, SystemClock, Timestamp};
+pub use backoff::Backoff;
+pub use clock::{Clock, ManualClock, Sleep, SystemClock, Timestamp};
 pub use random::Random;
+pub use spawn::{End, Spawn, Started, panic_message};

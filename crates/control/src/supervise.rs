@@ -173,9 +173,19 @@ impl TaskScope {
         let (shared, name) = (Arc::clone(&self.shared), name.to_owned());
         let scope = self.clone();
         self.shared.supervisor.spawn.task(async move {
+            let must_abort = async {
+                // Without a sender nobody can ask for it.
+                if aborted.wait_for(|abort| *abort).await.is_err() {
+                    std::future::pending::<()>().await;
+                }
+            };
             let end = tokio::select! {
-                end = started.ended() => end,
-                Ok(_) = aborted.wait_for(|abort| *abort), if is_task => {
+                end = started.ended() => Some(end),
+                () = must_abort => None,
+            };
+            let end = match end {
+                Some(end) => end,
+                None => {
                     started.abort();
                     started.ended().await
                 }

@@ -173,10 +173,12 @@ impl Function for NotifyOnAnomaly {
             .records
             .iter()
             .map(|record| {
-                number_of(&record.data, &self.settings.column, event.row_columns.as_deref()).unwrap_or_else(|error| {
-                    self.rejected.add(Self::NAME, self.clock.now(), error.to_string(), &record.data);
-                    None
-                })
+                number_of(&record.data, &self.settings.column, event.row_columns.as_deref()).unwrap_or_else(
+                    |error| {
+                        self.rejected.add(Self::NAME, self.clock.now(), error.to_string(), &record.data);
+                        None
+                    },
+                )
             })
             .collect();
         let score_count = scores.iter().flatten().count();

@@ -58,9 +58,7 @@ fn csv_number(text: &str, column: &str, place: usize) -> Result<Option<f64>, Row
     match fields.get(place) {
         Some(field) if field.is_empty() => Ok(None),
         Some(field) => number(field),
-        None => {
-            Err(RowError::NoField { column: column.to_owned(), field: place + 1, present: fields.len() })
-        }
+        None => Err(RowError::NoField { column: column.to_owned(), field: place + 1, present: fields.len() }),
     }
 }
 

@@ -9,7 +9,7 @@ use millstream_control::pipeline::{Mistakes, check_sql, parse_input_stream};
 use millstream_engine::golden::GoldenFile;
 use serde_json::json;
 
-use super::files::{has_extension, read_pipeline, read_text};
+use super::files::{has_extension, read_text};
 use crate::arguments::CheckArguments;
 
 /// What a file came to.
@@ -68,7 +68,7 @@ fn check(path: &Path, arguments: &CheckArguments) -> anyhow::Result<Result<Check
     if has_extension(path, "test") {
         return check_golden_file(path);
     }
-    Ok(read_pipeline(path)?.map(|pipeline| {
+    Ok(crate::loading::read_pipeline(path, &[])?.map(|pipeline| {
         let declared = &pipeline.declarations;
         let counts = [
             (declared.streams.len(), "stream"),

@@ -39,7 +39,7 @@ CREATE TABLE object_intent (
   PRIMARY KEY (delivery_stream, lane)
 ) STRICT, WITHOUT ROWID;
 CREATE TABLE feed_position (
-  feed INTEGER PRIMARY KEY, produced INTEGER NOT NULL
+  feed INTEGER PRIMARY KEY, pass INTEGER NOT NULL, produced INTEGER NOT NULL, ended INTEGER NOT NULL
 ) STRICT;
 CREATE TABLE unclaimed_feed_position (
   name TEXT PRIMARY KEY, produced INTEGER NOT NULL
@@ -53,8 +53,7 @@ CREATE TABLE checkpoint (
 /// Brings the layout up to date.
 pub(super) fn run(path: &Path, connection: &mut Connection) -> Result<(), CatalogError> {
     let failed = |source| CatalogError::Sqlite { path: path.to_owned(), source };
-    let found: i64 =
-        connection.pragma_query_value(None, "user_version", |row| row.get(0)).map_err(failed)?;
+    let found: i64 = connection.pragma_query_value(None, "user_version", |row| row.get(0)).map_err(failed)?;
     match found {
         LAYOUT => return Ok(()),
         0 | 1 => {}

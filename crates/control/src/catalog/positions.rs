@@ -11,6 +11,28 @@ use crate::definition::ResourceId;
 /// The intent of a delivery to write an object, as bytes of its own layout.
 pub type StoredIntent = Vec<u8>;
 
+/// How far a feed has come.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct FeedProgress {
+    /// How often its source was read to the end before.
+    pub pass: u64,
+    /// Records of this pass that were put.
+    pub produced: u64,
+    /// Its source was read to the end.
+    pub ended: bool,
+}
+
+fn put_progress(
+    connection: &rusqlite::Connection,
+    feed: ResourceId,
+    progress: FeedProgress,
+) -> Result<(), rusqlite::Error> {
+    let FeedProgress { pass, produced, ended } = progress;
+    let sql = "INSERT OR REPLACE INTO feed_position VALUES (?1, ?2, ?3, ?4)";
+    connection.execute(sql, params![feed.0, signed(pass), signed(produced), ended])?;
+    Ok(())
+}
+
 impl Catalog {
     /// The next record of each shard for a consumer of a stream or buffer; empty before the first time.
     ///
@@ -115,36 +137,54 @@ impl Catalog {
         })
     }
 
-    /// How many records a feed has put so far. What a feed of this name had put when feeds had no ids is taken over.
+    /// How far a feed has come. What a feed of this name had put when feeds had no ids is taken over.
     ///
     /// # Errors
     /// The file cannot be read or changed.
-    pub fn feed_position(&self, feed: ResourceId, name: &str) -> Result<u64, CatalogError> {
+    pub fn feed_progress(&self, feed: ResourceId, name: &str) -> Result<FeedProgress, CatalogError> {
         self.with(|connection| {
             let transaction = connection.transaction()?;
-            let known = "SELECT produced FROM feed_position WHERE feed = ?1";
-            let mut found: Option<i64> =
-                transaction.query_row(known, [feed.0], |row| row.get(0)).optional()?;
-            if found.is_none() {
-                let unclaimed = "DELETE FROM unclaimed_feed_position WHERE name = ?1 RETURNING produced";
-                found = transaction.query_row(unclaimed, [name], |row| row.get(0)).optional()?;
-                let position = found.unwrap_or(0);
-                transaction
-                    .execute("INSERT INTO feed_position VALUES (?1, ?2)", params![feed.0, position])?;
-            }
+            let known = "SELECT pass, produced, ended FROM feed_position WHERE feed = ?1";
+            let found = transaction.query_row(known, [feed.0], |row| {
+                let (pass, produced): (i64, i64) = (row.get(0)?, row.get(1)?);
+                Ok(FeedProgress { pass: unsigned(pass), produced: unsigned(produced), ended: row.get(2)? })
+            });
+            let progress = match found.optional()? {
+                Some(progress) => progress,
+                None => {
+                    let unclaimed = "DELETE FROM unclaimed_feed_position WHERE name = ?1 RETURNING produced";
+                    let produced: Option<i64> =
+                        transaction.query_row(unclaimed, [name], |row| row.get(0)).optional()?;
+                    let produced = unsigned(produced.unwrap_or(0));
+                    FeedProgress { produced, ..FeedProgress::default() }
+                }
+            };
+            put_progress(&transaction, feed, progress)?;
             transaction.commit()?;
-            Ok(unsigned(found.unwrap_or(0)))
+            Ok(progress)
         })
     }
 
-    /// Keeps how many records a feed has put.
+    /// Keeps how far a feed has come.
     ///
     /// # Errors
     /// The change could not be made durable.
-    pub fn put_feed_position(&self, feed: ResourceId, produced: u64) -> Result<(), CatalogError> {
+    pub fn put_feed_progress(&self, feed: ResourceId, progress: FeedProgress) -> Result<(), CatalogError> {
+        self.with(|connection| put_progress(connection, feed, progress))
+    }
+
+    /// Keeps the progress of a feed that is deleted for the next feed of its name, unless it has read its source to the
+    /// end: so `run --input` goes on where an earlier `run` stopped.
+    ///
+    /// # Errors
+    /// The change could not be made durable.
+    pub fn release_feed_progress(&self, feed: ResourceId, name: &str) -> Result<(), CatalogError> {
         self.with(|connection| {
-            let sql = "INSERT OR REPLACE INTO feed_position VALUES (?1, ?2)";
-            connection.execute(sql, params![feed.0, signed(produced)])
+            connection.execute(
+                "INSERT OR REPLACE INTO unclaimed_feed_position SELECT ?2, produced FROM feed_position \
+                 WHERE feed = ?1 AND ended = 0 AND produced > 0",
+                params![feed.0, name],
+            )
         })?;
         Ok(())
     }

@@ -68,6 +68,11 @@ pub enum RowChange {
         /// Who declares it now.
         owner: Owner,
     },
+    /// It is started anew as it is defined.
+    Touch {
+        /// Which.
+        id: ResourceId,
+    },
     /// Its name is free again; its state goes once it has stopped.
     MarkDeleting {
         /// Which.
@@ -148,9 +153,8 @@ impl Catalog {
 }
 
 fn apply(transaction: &Transaction<'_>, change: &RowChange, now: Timestamp) -> Result<(), rusqlite::Error> {
-    let text = |definition: &Definition| {
-        serde_json::to_string(definition).expect("definitions are plain data")
-    };
+    let text =
+        |definition: &Definition| serde_json::to_string(definition).expect("definitions are plain data");
     match change {
         RowChange::Insert { name, definition, owner } => transaction.execute(
             "INSERT INTO resource (kind, name, definition, generation, owner, created_at, changed_at) \
@@ -162,6 +166,10 @@ fn apply(transaction: &Transaction<'_>, change: &RowChange, now: Timestamp) -> R
              changed_at = CASE WHEN definition <> ?2 THEN ?4 ELSE changed_at END, definition = ?2, owner = ?3 \
              WHERE id = ?1",
             params![id.0, text(definition), owner.to_text(), now.millis()],
+        )?,
+        RowChange::Touch { id } => transaction.execute(
+            "UPDATE resource SET generation = generation + 1, changed_at = ?2 WHERE id = ?1",
+            params![id.0, now.millis()],
         )?,
         RowChange::MarkDeleting { id } => {
             transaction.execute("UPDATE resource SET deleting = 1 WHERE id = ?1", [id.0])?

@@ -65,9 +65,6 @@ mod tests {
         assert!(check_name(Kind::Stream, "a.b_c-1").is_ok());
         assert!(check_name(Kind::Alarm, "too hot").is_ok());
         let error = check_name(Kind::Application, "a/b").unwrap_err().to_string();
-        assert_eq!(
-            error,
-            "\"a/b\" cannot name an application: use 1 to 128 letters, digits, _ . and -"
-        );
+        assert_eq!(error, "\"a/b\" cannot name an application: use 1 to 128 letters, digits, _ . and -");
     }
 }

@@ -6,7 +6,7 @@ use millstream_host::Timestamp;
 
 use crate::catalog::ResourceRow;
 use crate::definition::{Generation, Reference, ResourceId};
-use crate::registry::{find, places};
+use crate::registry::{dependencies, find};
 
 /// One step. Each can be done again without harm.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -19,7 +19,7 @@ pub(crate) enum Step {
     Start(ResourceId),
     /// Prepare what its row says now, stop what runs, start the new.
     Change(ResourceId),
-    /// It cannot start: what it reads or writes does not exist.
+    /// It cannot start: what it depends on does not exist.
     Blocked(ResourceId, Reference),
 }
 
@@ -34,24 +34,24 @@ pub(crate) struct Known {
     pub(crate) given_up: Option<Generation>,
 }
 
+/// Which resources stand behind the names that one depends on. The generation is zero where a change of the definition
+/// does not matter.
+pub(crate) type Dependencies = BTreeMap<Reference, (ResourceId, Generation)>;
+
 /// As what it was started.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct RunningAs {
     /// The generation of its definition.
     pub(crate) generation: Generation,
-    /// The streams and delivery streams that it reads and writes.
-    pub(crate) places: BTreeMap<Reference, ResourceId>,
+    /// What it depends on.
+    pub(crate) dependencies: Dependencies,
     /// A task of it has ended unasked.
     pub(crate) is_broken: bool,
 }
 
 /// The steps, in the order in which they are to be done: what is deleted goes first, users before what they use; then
 /// everything starts, what is used before its users.
-pub(crate) fn plan(
-    rows: &[ResourceRow],
-    known: &HashMap<ResourceId, Known>,
-    now: Timestamp,
-) -> Vec<Step> {
+pub(crate) fn plan(rows: &[ResourceRow], known: &HashMap<ResourceId, Known>, now: Timestamp) -> Vec<Step> {
     let mut steps = Vec::new();
     let mut deleting: Vec<&ResourceRow> = rows.iter().filter(|row| row.deleting).collect();
     deleting.sort_by_key(|row| (std::cmp::Reverse(row.kind()), row.id));
@@ -84,38 +84,40 @@ fn step_for(
 ) -> Option<Step> {
     let state = known.get(&row.id);
     let running = state.and_then(|state| state.running.as_ref());
-    let places = match resolve(row, rows) {
-        Ok(places) => places,
-        // What runs on without a place gets its errors from there; it is started anew when there is another.
+    let dependencies = match resolve(row, rows) {
+        Ok(dependencies) => dependencies,
+        // What runs on without one gets its errors from there; it is started anew when there is another.
         Err(missing) => return Some(Step::Blocked(row.id, missing)),
     };
     if let Some(running) = running {
-        let is_current = running.generation == row.generation && running.places == places;
+        let is_current = running.generation == row.generation && running.dependencies == dependencies;
         if is_current && !running.is_broken {
             return None;
         }
     }
     let is_given_up = state.is_some_and(|state| state.given_up == Some(row.generation));
     // A predecessor of the same name must be gone first: they share what is kept by name.
-    let has_predecessor = rows
-        .iter()
-        .any(|other| other.deleting && other.kind() == row.kind() && other.name == row.name);
+    let has_predecessor =
+        rows.iter().any(|other| other.deleting && other.kind() == row.kind() && other.name == row.name);
     if is_given_up || has_predecessor || !is_due(state, now) {
         return None;
     }
     Some(if running.is_some() { Step::Change(row.id) } else { Step::Start(row.id) })
 }
 
-/// The ids behind the places of a resource.
-pub(crate) fn resolve(
-    row: &ResourceRow,
-    rows: &[ResourceRow],
-) -> Result<BTreeMap<Reference, ResourceId>, Reference> {
-    let places = places(&row.definition).into_iter();
-    let resolved = places.map(|place| match find(rows, &place) {
-        Some(found) => Ok((place, found.id)),
-        None => Err(place),
-    });
+/// The resources that one depends on.
+///
+/// # Errors
+/// The first that does not exist.
+pub(crate) fn resolve(row: &ResourceRow, rows: &[ResourceRow]) -> Result<Dependencies, Reference> {
+    let resolved =
+        dependencies(&row.definition).into_iter().map(|(reference, follows)| match find(rows, &reference) {
+            Some(found) => {
+                let generation = if follows { found.generation } else { Generation(0) };
+                Ok((reference, (found.id, generation)))
+            }
+            None => Err(reference),
+        });
     resolved.collect()
 }
 
@@ -166,7 +168,7 @@ mod tests {
             .map(|row| {
                 let running = RunningAs {
                     generation: row.generation,
-                    places: resolve(row, all).unwrap_or_default(),
+                    dependencies: resolve(row, all).unwrap_or_default(),
                     is_broken: false,
                 };
                 (row.id, Known { running: Some(running), ..Known::default() })
@@ -190,8 +192,7 @@ mod tests {
         let known = running(&[&all[0], &all[1]], &all);
         let rows = all.map(deleting);
         let (feed, stream) = (ResourceId(1), ResourceId(2));
-        let expected =
-            [Step::Stop(feed), Step::Erase(feed), Step::Stop(stream), Step::Erase(stream)];
+        let expected = [Step::Stop(feed), Step::Erase(feed), Step::Stop(stream), Step::Erase(stream)];
         assert_eq!(plan(&rows, &known, NOW), expected);
     }
 

@@ -221,9 +221,8 @@ impl Registry {
 
 /// The resource of this kind and name that is not being deleted.
 pub(crate) fn find<'r>(rows: &'r [ResourceRow], reference: &Reference) -> Option<&'r ResourceRow> {
-    let is_it = |row: &&ResourceRow| {
-        !row.deleting && row.kind() == reference.kind && row.name == reference.name
-    };
+    let is_it =
+        |row: &&ResourceRow| !row.deleting && row.kind() == reference.kind && row.name == reference.name;
     rows.iter().find(is_it)
 }
 
@@ -235,10 +234,18 @@ fn with(rows: &[ResourceRow], desired: Desired) -> Vec<Desired> {
     others.chain([desired]).collect()
 }
 
-/// What a definition reads or writes in the log: it must be started anew when one of these is made anew.
-pub(crate) fn places(definition: &Definition) -> Vec<Reference> {
+/// The resources that must exist before this one can run, and whether it is started anew when their definition changes.
+/// It is started anew in any case when one of them is made anew.
+pub(crate) fn dependencies(definition: &Definition) -> Vec<(Reference, bool)> {
     use crate::definition::Kind;
-    let mut references = definition.references();
-    references.retain(|reference| matches!(reference.kind, Kind::Stream | Kind::DeliveryStream));
+    let references = definition.references().into_iter();
     references
+        .filter_map(|reference| match reference.kind {
+            Kind::Stream | Kind::DeliveryStream | Kind::Topic => Some((reference, false)),
+            Kind::Metric => Some((reference, true)),
+            // Behind slots: they come and go while their users run.
+            Kind::Function | Kind::Endpoint => None,
+            Kind::MailServer | Kind::Subscription | Kind::Alarm | Kind::Application | Kind::Feed => None,
+        })
+        .collect()
 }

@@ -72,6 +72,11 @@ impl LineSource {
         }
     }
 
+    /// Somebody types the lines.
+    pub fn is_interactive(&self) -> bool {
+        self.path.is_none() && std::io::IsTerminal::is_terminal(&io::stdin())
+    }
+
     /// The first line of a file as text.
     ///
     /// # Errors

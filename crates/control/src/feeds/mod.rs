@@ -1,16 +1,25 @@
 //! What feeds streams and delivery streams: records from a file, standard input, a generator or another stream, at a
 //! steady pace.
+//!
+//! | file | holds |
+//! |---|---|
+//! | `lines.rs` | lines of a file or of standard input as records |
+//! | `synthetic/` | made-up reviews |
+//! | `resumed.rs` | a source behind the records of an earlier run |
+//! | `put.rs` | a thread that reads a source, a task that puts its records |
+//! | `copy.rs` | the records of a stream into another one |
+//! | `pace.rs` | how many records are due |
 
 mod copy;
 mod lines;
 mod pace;
-mod producer;
+mod put;
 mod resumed;
 mod synthetic;
 
+pub(crate) use copy::{CopyProgress, Copying};
 pub use lines::{LineSource, LongestLine, OpenInputError};
-pub(crate) use producer::ProducerServices;
-pub use producer::{Feed, FeedTarget, Producer};
+pub(crate) use put::{FeedServices, Putting};
 pub use resumed::Resumed;
 pub use synthetic::SyntheticReviews;
 

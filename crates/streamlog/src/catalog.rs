@@ -16,8 +16,8 @@ use crate::segment::{self, ShardKey, Span};
 use crate::shard::{ShardDescription, ShardNumber};
 use crate::stream_name::{StreamKind, StreamName};
 
-/// The format written, and the newest one read.
-const FORMAT: u32 = 1;
+/// The format written, and the newest one read. Format 1 has no `next_shard`.
+const FORMAT: u32 = 2;
 const FILE_NAME: &str = "catalog";
 
 /// Everything that must survive the trimming of all segments.
@@ -46,6 +46,9 @@ pub(crate) struct CatalogStream {
     /// Milliseconds since the epoch.
     pub(crate) created_at: i64,
     pub(crate) retention_hours: u32,
+    /// Shard numbers are never used again, not even when their shards are gone.
+    #[serde(default)]
+    pub(crate) next_shard: u32,
     pub(crate) shards: Vec<CatalogShard>,
 }
 
@@ -57,10 +60,10 @@ pub(crate) struct CatalogShard {
     starting_hash_key: String,
     ending_hash_key: String,
     /// Seconds since the epoch.
-    created_at: u64,
-    closed_at: Option<u64>,
-    parent: Option<u32>,
-    adjacent_parent: Option<u32>,
+    pub(crate) created_at: u64,
+    pub(crate) closed_at: Option<u64>,
+    pub(crate) parent: Option<u32>,
+    pub(crate) adjacent_parent: Option<u32>,
     /// One past the newest index in any deleted segment.
     pub(crate) trimmed_next_index: u64,
     /// The newest arrival in any deleted segment, in milliseconds since the epoch.
@@ -102,7 +105,14 @@ impl Catalog {
         if format > FORMAT {
             return Err(OpenError::Format { path, found: format, known: FORMAT });
         }
-        let catalog: Catalog = serde_json::from_slice(json).map_err(|error| invalid(error.to_string()))?;
+        let mut catalog: Catalog =
+            serde_json::from_slice(json).map_err(|error| invalid(error.to_string()))?;
+        catalog.format = FORMAT;
+        for stream in &mut catalog.streams {
+            let numbers = stream.shards.iter().map(|shard| shard.number.saturating_add(1));
+            let least = numbers.max().unwrap_or(0);
+            stream.next_shard = stream.next_shard.max(least);
+        }
         for shard in catalog.streams.iter().flat_map(|stream| &stream.shards) {
             shard.hash_range().ok_or_else(|| invalid(format!("shard {} has no hash range", shard.number)))?;
         }
@@ -145,9 +155,32 @@ impl Catalog {
         }
     }
 
+    /// The newest arrival in any deleted segment.
+    pub(crate) fn last_trimmed_arrival(&self) -> Timestamp {
+        let shards = self.streams.iter().flat_map(|stream| &stream.shards);
+        shards.map(CatalogShard::trimmed_last_arrival).max().unwrap_or(Timestamp(i64::MIN))
+    }
+
     /// Whether a segment of this number was deleted.
     pub(crate) fn is_trimmed(&self, segment: u64) -> bool {
         segment < self.first_segment || self.trimmed_segments.contains(&segment)
+    }
+}
+
+impl CatalogStream {
+    /// A stream of `shards` open shards that divide the hash space evenly.
+    pub(crate) fn new(
+        id: u32,
+        kind: StreamKind,
+        name: StreamName,
+        created_at: i64,
+        retention_hours: u32,
+        shards: u32,
+    ) -> CatalogStream {
+        let seconds = u64::try_from(created_at.div_euclid(1_000)).unwrap_or(0);
+        let ranges = HashRange::divide(shards).into_iter().zip(0..);
+        let rows = ranges.map(|(range, number)| CatalogShard::new(number, range, seconds)).collect();
+        CatalogStream { id, kind, name, created_at, retention_hours, next_shard: shards, shards: rows }
     }
 }
 
@@ -167,7 +200,7 @@ impl CatalogShard {
         }
     }
 
-    fn hash_range(&self) -> Option<HashRange> {
+    pub(crate) fn hash_range(&self) -> Option<HashRange> {
         let starting = self.starting_hash_key.parse().ok()?;
         Some(HashRange { starting, ending: self.ending_hash_key.parse().ok()? })
     }

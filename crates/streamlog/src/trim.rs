@@ -29,35 +29,13 @@ impl Log {
     /// [`TrimError::File`]; segments deleted before it stay deleted, and the next call goes on.
     pub fn trim(&self, now: Timestamp) -> Result<TrimReport, TrimError> {
         let mut report = TrimReport::default();
-        let mut catalog = self.shared.catalog.lock();
-        let expendable: Vec<(u64, SegmentInfo)> = {
-            let segments = self.shared.segments.lock();
-            let sealed = segments.iter().filter(|(_, info)| info.sealed);
-            sealed
-                .filter(|(_, info)| is_expendable(&self.shared, info, now))
-                .map(|(number, info)| (*number, info.clone()))
-                .collect()
-        };
-        if expendable.is_empty() {
-            return Ok(report);
-        }
-        // The catalog first: it keeps how far the shards had come, and lets recovery finish the deletion.
-        let mut changed = catalog.clone();
-        for (number, info) in &expendable {
-            changed.trim_segment(*number, info.spans.iter());
-        }
-        changed.store(&self.shared.directory)?;
-        *catalog = changed;
+        let expendable = self.forget_expendable(now)?;
+        // Neither the catalog nor anything else is locked while files are deleted: that may take long.
         for (number, info) in expendable {
-            for key in info.spans.keys() {
-                let stream = self.shared.streams.read().with_id(key.0).cloned();
-                if let Some(shard) = stream.as_ref().and_then(|stream| stream.shard(ShardNumber(key.1))) {
-                    shard.state.lock().index.remove_segment(number);
-                }
-            }
-            self.shared.segments.lock().remove(&number);
             let path = segment::path(&self.shared.directory, number);
-            match fs::remove_file(&path) {
+            let deleted = fs::remove_file(&path);
+            self.shared.cache.remove(number);
+            match deleted {
                 Err(error) if error.kind() != io::ErrorKind::NotFound => {
                     return Err(io_error("delete", &path)(error).into());
                 }
@@ -68,6 +46,41 @@ impl Log {
             }
         }
         Ok(report)
+    }
+
+    /// Takes what may go out of the catalog and the indexes. Recovery deletes the files if nothing else does.
+    fn forget_expendable(&self, now: Timestamp) -> Result<Vec<(u64, SegmentInfo)>, TrimError> {
+        let mut catalog = self.shared.catalog.lock();
+        let expendable: Vec<(u64, SegmentInfo)> = {
+            let segments = self.shared.segments.lock();
+            // The newest one stays: it says how far producers have come.
+            let newest = segments.keys().next_back().copied();
+            let sealed = segments.iter().filter(|(number, info)| info.sealed && Some(**number) != newest);
+            sealed
+                .filter(|(_, info)| is_expendable(&self.shared, info, now))
+                .map(|(number, info)| (*number, info.clone()))
+                .collect()
+        };
+        if expendable.is_empty() {
+            return Ok(expendable);
+        }
+        // The catalog first: it keeps how far the shards had come, and lets recovery finish the deletion.
+        let mut changed = catalog.clone();
+        for (number, info) in &expendable {
+            changed.trim_segment(*number, info.spans.iter());
+        }
+        changed.store(&self.shared.directory)?;
+        *catalog = changed;
+        for (number, info) in &expendable {
+            for key in info.spans.keys() {
+                let stream = self.shared.streams.read().with_id(key.0).cloned();
+                if let Some(shard) = stream.and_then(|stream| stream.shard(ShardNumber(key.1))) {
+                    shard.state.lock().index.remove_segment(*number);
+                }
+            }
+            self.shared.segments.lock().remove(number);
+        }
+        Ok(expendable)
     }
 }
 

@@ -2,13 +2,15 @@
 
 use std::fs;
 use std::io;
+use std::sync::Arc;
 
 use millstream_host::Timestamp;
 
 use crate::error::{TrimError, io_error};
 use crate::log::{Log, SegmentInfo, Shared};
 use crate::segment;
-use crate::shard::ShardNumber;
+use crate::shard::{Shard, ShardNumber};
+use crate::stream::{Stream, Topology};
 use crate::stream_name::StreamKind;
 
 /// What a trim did.
@@ -61,13 +63,19 @@ impl Log {
                 .map(|(number, info)| (*number, info.clone()))
                 .collect()
         };
-        if expendable.is_empty() {
+        let spent = self.spent_shards(now);
+        if expendable.is_empty() && spent.is_empty() {
             return Ok(expendable);
         }
         // The catalog first: it keeps how far the shards had come, and lets recovery finish the deletion.
         let mut changed = catalog.clone();
         for (number, info) in &expendable {
             changed.trim_segment(*number, info.spans.iter());
+        }
+        for (stream, shards) in &spent {
+            for row in changed.streams.iter_mut().filter(|row| row.id == stream.id) {
+                row.shards.retain(|row| !shards.contains(&ShardNumber(row.number)));
+            }
         }
         changed.store(&self.shared.directory)?;
         *catalog = changed;
@@ -80,7 +88,35 @@ impl Log {
             }
             self.shared.segments.lock().remove(number);
         }
+        for (stream, shards) in spent {
+            let mut topology = stream.topology.write();
+            let left = topology.shards.iter().filter(|shard| !shards.contains(&shard.number)).cloned();
+            *topology = Arc::new(Topology::new(left.collect()));
+        }
         Ok(expendable)
+    }
+
+    /// Shards that were split or merged longer ago than the retention, and of which nothing is left: they are no longer
+    /// listed. Looked for before segments are deleted, so a shard goes with the trim after the one that empties it.
+    fn spent_shards(&self, now: Timestamp) -> Vec<(Arc<Stream>, Vec<ShardNumber>)> {
+        let mut spent = Vec::new();
+        for stream in self.shared.streams.read().iter() {
+            let horizon = stream.horizon(now).millis().div_euclid(1_000);
+            let is_spent = |shard: &&Arc<Shard>| {
+                let closed_at = shard.description().closed_at.and_then(|at| i64::try_from(at).ok());
+                let state = shard.state.lock();
+                closed_at.is_some_and(|at| at < horizon)
+                    && state.is_finished
+                    && state.index.first_index().is_none()
+            };
+            let topology = stream.topology();
+            let shards: Vec<ShardNumber> =
+                topology.shards.iter().filter(is_spent).map(|shard| shard.number).collect();
+            if !shards.is_empty() {
+                spent.push((Arc::clone(stream), shards));
+            }
+        }
+        spent
     }
 }
 

@@ -8,6 +8,7 @@ use std::collections::BTreeMap;
 use std::fs::File;
 use std::os::unix::fs::FileExt;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 use bytes::Bytes;
 use millstream_host::Timestamp;
@@ -207,6 +208,7 @@ impl Fetch<'_> {
         self.taken.buffer.resize(at + length, 0);
         file.read_exact_at(&mut self.taken.buffer[at..], u64::from(start.offset))
             .map_err(io_error("read", &path))?;
+        self.shared.cache.read_bytes.fetch_add(length as u64, Ordering::Relaxed);
         Ok(())
     }
 

@@ -100,6 +100,8 @@ pub struct LogStatistics {
     pub commits: u64,
     /// Bytes written by them.
     pub committed_bytes: u64,
+    /// Bytes read for readers, of segments and of their indexes.
+    pub read_bytes: u64,
     /// Segment files.
     pub segments: usize,
     /// The bytes they take.
@@ -209,6 +211,7 @@ impl Log {
         LogStatistics {
             commits: self.shared.commits.load(Ordering::Relaxed),
             committed_bytes: self.shared.committed_bytes.load(Ordering::Relaxed),
+            read_bytes: self.shared.cache.read_bytes.load(Ordering::Relaxed),
             segments: segments.len(),
             segment_bytes: segments.values().map(|info| info.bytes).sum(),
         }

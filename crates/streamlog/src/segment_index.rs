@@ -6,6 +6,7 @@ use std::io;
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use millstream_host::Timestamp;
 use parking_lot::Mutex;
@@ -91,6 +92,8 @@ impl<T: Clone> Kept<T> {
 pub(crate) struct SegmentCache {
     directory: PathBuf,
     log_id: u64,
+    /// For the statistics.
+    pub(crate) read_bytes: AtomicU64,
     /// Each guards what is kept; held for a look-up, never during I/O.
     files: Mutex<Kept<Arc<File>>>,
     indexes: Mutex<Kept<Arc<SegmentIndex>>>,
@@ -101,6 +104,7 @@ impl SegmentCache {
         SegmentCache {
             directory: directory.to_owned(),
             log_id,
+            read_bytes: AtomicU64::new(0),
             files: Mutex::new(Kept::new(MOST_FILES)),
             indexes: Mutex::new(Kept::new(MOST_INDEX_BYTES)),
         }
@@ -136,6 +140,7 @@ impl SegmentCache {
         }
         let Some(file) = self.file(segment)? else { return Ok(None) };
         let index = self.load_index(&file, segment)?;
+        self.read_bytes.fetch_add((index.bytes() / 4) as u64, Ordering::Relaxed);
         Ok(Some(self.keep_index(segment, index)))
     }
 

@@ -323,3 +323,47 @@ fn resharding_under_load_keeps_every_record_in_order() {
     drop(log);
     check(&open(directory.path(), Arc::new(SystemClock)));
 }
+
+/// A thousand shards that are written at once: who reads one of them reads little else, and who reads all of them reads
+/// each byte once.
+#[test]
+fn r17_readers_of_busy_shards_skip_what_they_do_not_want() {
+    let directory = tempfile::tempdir().unwrap();
+    let settings = LogSettings { segment_bytes: 4 << 20, ..LogSettings::default() };
+    let log = Log::open(directory.path(), settings, clock()).unwrap().0;
+    let stream = key("s");
+    const SHARDS: u64 = 1_000;
+    log.stream_create(&stream, SHARDS as u32, Retention::default()).unwrap();
+    let width = u128::MAX / u128::from(SHARDS);
+    for round in 0..20 {
+        let records = (0..SHARDS).map(|shard| NewRecord {
+            explicit_hash_key: Some(u128::from(shard) * width + width / 2),
+            ..NewRecord::new("key", format!("{round}.{shard} {}", "x".repeat(500)))
+        });
+        log.append_blocking(&stream, records.collect()).unwrap();
+    }
+    let written = log.statistics().committed_bytes;
+    assert!(written > 10 << 20 && log.statistics().segments > 2);
+    // The indexes of the sealed segments are read once.
+    log.read(&stream, ShardNumber(0), ReadFrom::TrimHorizon, 1_000, 1 << 20).unwrap();
+    for shard in [1, 500, 999] {
+        let before = log.statistics().read_bytes;
+        let read = log.read(&stream, ShardNumber(shard), ReadFrom::TrimHorizon, 1_000, 1 << 20).unwrap();
+        let cost = log.statistics().read_bytes - before;
+        assert_eq!(read.records.len(), 20);
+        assert!(cost < 20 * 700, "{cost} bytes of {written} for one shard of a thousand");
+    }
+    let before = log.statistics().read_bytes;
+    let (mut positions, mut count) = (Positions::new(), 0);
+    loop {
+        let batch = log.read_merged(&stream, &positions, 10_000, 1 << 20).unwrap();
+        count += batch.len();
+        if batch.is_caught_up {
+            break;
+        }
+        positions = batch.next;
+    }
+    let cost = log.statistics().read_bytes - before;
+    assert_eq!(count, 20 * SHARDS as usize);
+    assert!(cost < written * 5 / 4, "{cost} bytes of {written} for all shards");
+}

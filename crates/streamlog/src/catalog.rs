@@ -1,6 +1,6 @@
-//! What streams exist, durably: one small file that is replaced as a whole.
+//! What streams exist, and what else must survive the trimming of all segments.
 //!
-//! The first line is the CRC-32 of the rest in hex, the rest is JSON.
+//! In its file the first line is the CRC-32 of the rest in hex, the rest is JSON. `catalog_file.rs` has how it changes.
 
 use std::collections::BTreeSet;
 use std::fs::{self, File};
@@ -10,13 +10,14 @@ use std::path::Path;
 use millstream_host::Timestamp;
 use serde::{Deserialize, Serialize};
 
+use crate::catalog_file::Change;
 use crate::error::{FileError, OpenError, io_error};
 use crate::hash_range::HashRange;
-use crate::segment::{self, ShardKey, Span};
+use crate::segment;
 use crate::shard::{ShardDescription, ShardNumber};
 use crate::stream_name::{StreamKind, StreamName};
 
-/// The format written, and the newest one read. Format 1 has no `next_shard`.
+/// The format written, and the newest one read. Format 1 has no journal and no `next_shard`.
 const FORMAT: u32 = 2;
 const FILE_NAME: &str = "catalog";
 
@@ -25,6 +26,9 @@ const FILE_NAME: &str = "catalog";
 #[serde(deny_unknown_fields)]
 pub(crate) struct Catalog {
     format: u32,
+    /// The number of the journal with the changes since; 0 when there is none.
+    #[serde(default)]
+    pub(crate) journal: u64,
     /// Drawn when the log was created; part of every frame's checksum.
     pub(crate) log_id: u64,
     /// Stream ids are never used again.
@@ -74,6 +78,7 @@ impl Catalog {
     pub(crate) fn new(log_id: u64) -> Catalog {
         Catalog {
             format: FORMAT,
+            journal: 0,
             log_id,
             next_stream_id: 1,
             first_segment: 1,
@@ -82,8 +87,8 @@ impl Catalog {
         }
     }
 
-    /// Reads the catalog; `None` when there is none.
-    pub(crate) fn load(directory: &Path) -> Result<Option<Catalog>, OpenError> {
+    /// Reads the snapshot and its length in bytes; `None` when there is none.
+    pub(crate) fn load(directory: &Path) -> Result<Option<(Catalog, u64)>, OpenError> {
         let path = directory.join(FILE_NAME);
         let text = match fs::read(&path) {
             Ok(text) => text,
@@ -116,11 +121,11 @@ impl Catalog {
         for shard in catalog.streams.iter().flat_map(|stream| &stream.shards) {
             shard.hash_range().ok_or_else(|| invalid(format!("shard {} has no hash range", shard.number)))?;
         }
-        Ok(Some(catalog))
+        Ok(Some((catalog, text.len() as u64)))
     }
 
-    /// Replaces the catalog on disk; durable when this returns. On an error the old one stands.
-    pub(crate) fn store(&self, directory: &Path) -> Result<(), FileError> {
+    /// Replaces the snapshot; durable when this returns. On an error the old one stands. Gives its length in bytes.
+    pub(crate) fn store(&self, directory: &Path) -> Result<u64, FileError> {
         let json = serde_json::to_vec_pretty(self).expect("a catalog has only text keys and finite numbers");
         let path = directory.join(FILE_NAME);
         let new = directory.join("catalog.new");
@@ -132,27 +137,49 @@ impl Catalog {
         let mut file = File::create(&new).map_err(io_error("create", &new))?;
         write(&mut file).map_err(io_error("write", &new))?;
         fs::rename(&new, &path).map_err(io_error("replace", &path))?;
-        segment::sync_folder(directory)
+        segment::sync_folder(directory)?;
+        Ok(json.len() as u64)
     }
 
-    /// Notes that a segment is about to be deleted, and how far the shards in it had come.
-    pub(crate) fn trim_segment<'spans>(
-        &mut self,
-        number: u64,
-        spans: impl Iterator<Item = (&'spans ShardKey, &'spans Span)>,
-    ) {
-        for (&(stream, shard), span) in spans {
-            let stream = self.streams.iter_mut().find(|row| row.id == stream);
-            let shard = stream.and_then(|row| row.shards.iter_mut().find(|row| row.number == shard));
-            if let Some(shard) = shard {
-                shard.trimmed_next_index = shard.trimmed_next_index.max(span.next_index);
-                shard.trimmed_last_arrival = shard.trimmed_last_arrival.max(span.last_arrival.millis());
+    /// Makes a change in memory.
+    pub(crate) fn apply(&mut self, change: Change) {
+        match change {
+            Change::Stream(row) => {
+                self.next_stream_id = self.next_stream_id.max(row.id.saturating_add(1));
+                match self.streams.iter_mut().find(|known| known.id == row.id) {
+                    Some(known) => *known = row,
+                    None => self.streams.push(row),
+                }
+            }
+            Change::Deleted { stream } => self.streams.retain(|row| row.id != stream),
+            Change::Trimmed { segments, shards, spent } => {
+                for (stream, shard, next_index, last_arrival) in shards {
+                    if let Some(row) = self.shard_mut(stream, shard) {
+                        row.trimmed_next_index = row.trimmed_next_index.max(next_index);
+                        row.trimmed_last_arrival = row.trimmed_last_arrival.max(last_arrival);
+                    }
+                }
+                self.trimmed_segments.extend(segments);
+                while self.trimmed_segments.remove(&self.first_segment) {
+                    self.first_segment += 1;
+                }
+                for (stream, shard) in spent {
+                    if let Some(row) = self.streams.iter_mut().find(|row| row.id == stream) {
+                        row.shards.retain(|row| row.number != shard);
+                    }
+                }
             }
         }
-        self.trimmed_segments.insert(number);
-        while self.trimmed_segments.remove(&self.first_segment) {
-            self.first_segment += 1;
-        }
+    }
+
+    fn shard_mut(&mut self, stream: u32, shard: u32) -> Option<&mut CatalogShard> {
+        let row = self.streams.iter_mut().find(|row| row.id == stream)?;
+        row.shards.iter_mut().find(|row| row.number == shard)
+    }
+
+    /// The row of a stream.
+    pub(crate) fn stream(&self, id: u32) -> Option<&CatalogStream> {
+        self.streams.iter().find(|row| row.id == id)
     }
 
     /// The newest arrival in any deleted segment.

@@ -8,7 +8,7 @@
 //!  append ─ limits, MD5 → shard, encode, CRC ─▶ queue (bounded by bytes)
 //!                                                 │ writer thread: drop repeats, number, stamp, write, one fdatasync
 //!                                                 ▼
-//!   DIR/lock               held while the log is open       catalog ── streams, shards, retention (replaced whole)
+//!   DIR/lock               held while the log is open       catalog ── streams, shards, retention: snapshot and journal
 //!   DIR/catalog            ◀───────────────────────────────────┘
 //!   DIR/segments/…01.log   │header│frame│frame│ … │index│      sealed: ends with its index, deleted as a whole
 //!   DIR/segments/…02.log   │header│frame│ …                    active: written at the end
@@ -26,7 +26,7 @@
 //! | `segment/` | the bytes: header, frame, index at the end |
 //! | `writer.rs`, `queue.rs` | group commit |
 //! | `fetch.rs` | reading frames of several shards in commit order |
-//! | `catalog.rs` | what streams exist, durably |
+//! | `catalog.rs`, `catalog_file.rs` | what streams exist, durably |
 //! | `stream.rs`, `shard.rs`, `index.rs`, `segment_index.rs` | the same in memory |
 //! | `producer.rs` | what makes a repeated append count once |
 //! | `guard.rs`, `lock_file.rs` | whether the directory is still there and ours |
@@ -52,6 +52,7 @@ mod append;
 pub mod bench;
 mod blocking;
 mod catalog;
+mod catalog_file;
 mod disk;
 #[cfg(test)]
 mod disk_failure_test;

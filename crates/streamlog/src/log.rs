@@ -11,7 +11,7 @@ use millstream_host::{Clock, Random, SteadyClock, Timestamp};
 use parking_lot::{Mutex, RwLock};
 use tokio::sync::watch;
 
-use crate::catalog::Catalog;
+use crate::catalog_file::CatalogFile;
 use crate::disk::{Disk, RealDisk};
 use crate::error::OpenError;
 use crate::guard::{DirectoryGuard, LogHealth};
@@ -77,8 +77,9 @@ pub(crate) struct Shared {
     /// Commits since the log was opened, and their bytes.
     pub(crate) commits: AtomicU64,
     pub(crate) committed_bytes: AtomicU64,
-    /// Guards the catalog file: held while it is replaced, never by the writer thread.
-    pub(crate) catalog: Mutex<Catalog>,
+    /// Guards the catalog file: held while a change becomes durable. Only changes of streams and trims take it; appends,
+    /// reads and descriptions do not.
+    pub(crate) catalog: Mutex<CatalogFile>,
     /// Guards what is known of segments; held for a look or a change, never during I/O.
     pub(crate) segments: Mutex<BTreeMap<u64, SegmentInfo>>,
     /// Guards the end of what can be read; held for a look or a change, and while the clock is read.
@@ -168,12 +169,12 @@ impl Log {
         let shared = Arc::new(Shared {
             directory: directory.to_owned(),
             queue: Queue::new(settings.queue_bytes),
-            cache: SegmentCache::new(directory, catalog.log_id),
+            cache: SegmentCache::new(directory, catalog.get().log_id),
             health: watch::Sender::new(LogHealth::Working),
             settings,
             clock,
             disk,
-            log_id: catalog.log_id,
+            log_id: catalog.get().log_id,
             commits: AtomicU64::new(0),
             committed_bytes: AtomicU64::new(0),
             catalog: Mutex::new(catalog),

@@ -10,6 +10,7 @@ use std::sync::Arc;
 use millstream_host::{Clock, Random, Timestamp, create_folder};
 
 use crate::catalog::Catalog;
+use crate::catalog_file::CatalogFile;
 use crate::disk::Disk;
 use crate::error::{Damage, OpenError, io_error};
 use crate::index::IndexEntry;
@@ -81,7 +82,7 @@ impl fmt::Display for RecoveryReport {
 /// The parts of an open log.
 pub(crate) struct Opened {
     pub(crate) lock: LockFile,
-    pub(crate) catalog: Catalog,
+    pub(crate) catalog: CatalogFile,
     pub(crate) streams: StreamTable,
     pub(crate) segments: BTreeMap<u64, SegmentInfo>,
     pub(crate) active: ActiveSegment,
@@ -104,13 +105,12 @@ pub(crate) fn open(
     let lock = LockFile::acquire(directory)?;
     let mut report = RecoveryReport::default();
     let mut numbers = segment_numbers(&folder)?;
-    let catalog = match Catalog::load(directory)? {
-        Some(catalog) => catalog,
+    let catalog_file = match CatalogFile::load(directory)? {
+        Some(found) => found,
         None if numbers.is_empty() => {
             let catalog = Catalog::new(random.next_u64() ^ clock.now().millis().unsigned_abs());
-            catalog.store(directory)?;
             report.created = true;
-            catalog
+            CatalogFile::create(directory, catalog)?
         }
         None => {
             let path = directory.join("catalog");
@@ -120,6 +120,7 @@ pub(crate) fn open(
             });
         }
     };
+    let catalog = catalog_file.get();
     for number in numbers.extract_if(.., |number| catalog.is_trimmed(*number)) {
         let path = segment::path(directory, number);
         fs::remove_file(&path).map_err(io_error("delete", &path))?;
@@ -151,7 +152,7 @@ pub(crate) fn open(
     let mut recovery = Recovery {
         directory,
         disk,
-        catalog: &catalog,
+        catalog,
         streams: &streams,
         segments: BTreeMap::new(),
         last_commit: None,
@@ -183,6 +184,7 @@ pub(crate) fn open(
         }
     };
     tracing::info!(%report, directory = %directory.display(), "log opened");
+    let catalog = catalog_file;
     Ok(Opened { lock, catalog, streams, segments, active, next_commit, last_arrival, report })
 }
 

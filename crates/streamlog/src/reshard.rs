@@ -9,6 +9,7 @@ use std::sync::Arc;
 use millstream_host::Clock;
 
 use crate::catalog::{CatalogShard, CatalogStream};
+use crate::catalog_file::Change;
 use crate::error::StreamError;
 use crate::hash_range::HashRange;
 use crate::log::Log;
@@ -80,15 +81,12 @@ impl Log {
     ) -> Result<StreamDescription, StreamError> {
         let mut catalog = self.shared.catalog.lock();
         let stream = self.stream(key)?;
-        let mut changed = catalog.clone();
-        let Some(row) = changed.streams.iter_mut().find(|row| row.id == stream.id) else {
+        let Some(mut row) = catalog.get().stream(stream.id).cloned() else {
             return Err(StreamError::NotFound(key.clone()));
         };
         let now = u64::try_from(self.shared.clock.now().millis().div_euclid(1_000)).unwrap_or(0);
-        change(&mut Plan { key, now, row })?;
-        let row = row.clone();
-        changed.store(&self.shared.directory)?;
-        *catalog = changed;
+        change(&mut Plan { key, now, row: &mut row })?;
+        catalog.change(Change::Stream(row.clone()))?;
         let before = stream.topology();
         let mut closed = Vec::new();
         let shards = row.shards.iter().map(|row| match before.shard(ShardNumber(row.number)) {

@@ -8,6 +8,7 @@ use millstream_host::{Clock, Timestamp};
 use tokio::sync::watch;
 
 use crate::catalog::CatalogStream;
+use crate::catalog_file::Change;
 use crate::error::StreamError;
 use crate::log::Log;
 use crate::position::Position;
@@ -87,7 +88,8 @@ pub struct ShardExtent {
 }
 
 impl Log {
-    /// Creates a stream with `shards` shards that divide the hash space evenly. Durable when this returns.
+    /// Creates a stream with `shards` shards that divide the hash space evenly. Durable when this returns: it waits for one
+    /// `fdatasync`, so it is not for a thread that must not block.
     ///
     /// # Errors
     /// [`StreamError::Exists`], [`StreamError::ShardCount`], or [`StreamError::File`], after which nothing has changed.
@@ -106,7 +108,7 @@ impl Log {
         }
         let created_at = self.shared.clock.now();
         let row = CatalogStream::new(
-            catalog.next_stream_id,
+            catalog.get().next_stream_id,
             key.kind,
             key.name.clone(),
             created_at.millis(),
@@ -114,11 +116,7 @@ impl Log {
             shards,
         );
         let stream = Arc::new(Stream::new(&row));
-        let mut changed = catalog.clone();
-        changed.next_stream_id += 1;
-        changed.streams.push(row);
-        changed.store(&self.shared.directory)?;
-        *catalog = changed;
+        catalog.change(Change::Stream(row))?;
         self.shared.streams.write().insert(Arc::clone(&stream));
         Ok(describe(&stream))
     }
@@ -131,10 +129,7 @@ impl Log {
     pub fn stream_delete(&self, key: &StreamKey) -> Result<(), StreamError> {
         let mut catalog = self.shared.catalog.lock();
         let stream = self.stream(key)?;
-        let mut changed = catalog.clone();
-        changed.streams.retain(|row| row.id != stream.id);
-        changed.store(&self.shared.directory)?;
-        *catalog = changed;
+        catalog.change(Change::Deleted { stream: stream.id })?;
         self.shared.streams.write().remove(key);
         Ok(())
     }
@@ -146,12 +141,10 @@ impl Log {
     pub fn stream_set_retention(&self, key: &StreamKey, retention: Retention) -> Result<(), StreamError> {
         let mut catalog = self.shared.catalog.lock();
         let stream = self.stream(key)?;
-        let mut changed = catalog.clone();
-        for row in changed.streams.iter_mut().filter(|row| row.id == stream.id) {
-            row.retention_hours = retention.0;
-        }
-        changed.store(&self.shared.directory)?;
-        *catalog = changed;
+        let Some(row) = catalog.get().stream(stream.id).cloned() else {
+            return Err(StreamError::NotFound(key.clone()));
+        };
+        catalog.change(Change::Stream(CatalogStream { retention_hours: retention.0, ..row }))?;
         stream.retention_hours.store(retention.0, Ordering::Relaxed);
         Ok(())
     }

@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use millstream_host::Timestamp;
 
+use crate::catalog_file::Change;
 use crate::error::{TrimError, io_error};
 use crate::log::{Log, SegmentInfo, Shared};
 use crate::segment;
@@ -68,17 +69,13 @@ impl Log {
             return Ok(expendable);
         }
         // The catalog first: it keeps how far the shards had come, and lets recovery finish the deletion.
-        let mut changed = catalog.clone();
-        for (number, info) in &expendable {
-            changed.trim_segment(*number, info.spans.iter());
-        }
-        for (stream, shards) in &spent {
-            for row in changed.streams.iter_mut().filter(|row| row.id == stream.id) {
-                row.shards.retain(|row| !shards.contains(&ShardNumber(row.number)));
-            }
-        }
-        changed.store(&self.shared.directory)?;
-        *catalog = changed;
+        let trimmed = expendable.iter().flat_map(|(_, info)| &info.spans);
+        let gone = spent.iter().flat_map(|(stream, shards)| shards.iter().map(|shard| (stream.id, shard.0)));
+        catalog.change(Change::Trimmed {
+            segments: expendable.iter().map(|(number, _)| *number).collect(),
+            shards: trimmed.map(|(key, span)| Change::trimmed_shard(*key, span)).collect(),
+            spent: gone.collect(),
+        })?;
         for (number, info) in &expendable {
             for key in info.spans.keys() {
                 let stream = self.shared.streams.read().with_id(key.0).cloned();

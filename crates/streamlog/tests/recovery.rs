@@ -59,7 +59,12 @@ fn segments(directory: &Path) -> Vec<PathBuf> {
 fn copy(from: &Path) -> tempfile::TempDir {
     let to = tempfile::tempdir().unwrap();
     fs::create_dir(to.path().join("segments")).unwrap();
-    fs::copy(from.join("catalog"), to.path().join("catalog")).unwrap();
+    for entry in fs::read_dir(from).unwrap() {
+        let (path, name) = (entry.as_ref().unwrap().path(), entry.unwrap().file_name());
+        if name.to_str().unwrap().starts_with("catalog") {
+            fs::copy(path, to.path().join(name)).unwrap();
+        }
+    }
     for path in segments(from) {
         fs::copy(&path, to.path().join("segments").join(path.file_name().unwrap())).unwrap();
     }
@@ -208,7 +213,9 @@ fn a_broken_or_missing_catalog_is_an_error() {
     let directory = written(&["one"]);
     let path = directory.path().join("catalog");
     let good = fs::read_to_string(&path).unwrap();
-    for bad in ["", "x", &good[..good.len() - 1], &good.replace("24", "25")] {
+    for bad in
+        ["", "x", &good[..good.len() - 1], &good.replace("\"first_segment\": 1", "\"first_segment\": 2")]
+    {
         fs::write(&path, bad).unwrap();
         let refused = open(directory.path()).unwrap_err();
         assert!(matches!(refused, OpenError::Catalog { .. }), "{refused}");

@@ -24,7 +24,7 @@
 //! | `streams.rs`, `append.rs`, `reading.rs`, `merged.rs`, `reshard.rs`, `trim.rs` | what each group of calls does |
 //! | `open.rs`, `segment/recover.rs` | recovery |
 //! | `segment/` | the bytes: header, frame, index at the end |
-//! | `writer.rs`, `queue.rs` | group commit |
+//! | `writer.rs`, `plan.rs`, `queue.rs` | group commit |
 //! | `fetch.rs` | reading frames of several shards in commit order |
 //! | `catalog.rs`, `catalog_file.rs` | what streams exist, durably |
 //! | `stream.rs`, `shard.rs`, `index.rs`, `segment_index.rs` | the same in memory |
@@ -65,6 +65,7 @@ mod lock_file;
 mod log;
 mod merged;
 mod open;
+mod plan;
 mod position;
 mod producer;
 mod queue;

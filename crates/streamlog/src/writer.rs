@@ -6,7 +6,6 @@
 //! what it could not write, so the sync is never tried again: the file is cut back to the last good commit, sealed, and
 //! the next segment begun.
 
-use std::collections::BTreeMap;
 use std::fs::File;
 use std::io;
 use std::sync::Arc;
@@ -19,8 +18,9 @@ use crate::error::{AppendError, FileError, io_error};
 use crate::guard::{DirectoryGuard, LogHealth};
 use crate::index::IndexEntry;
 use crate::log::{Place, SegmentInfo, Shared};
+use crate::plan::{Answer, Plan};
 use crate::producer::ProducerChange;
-use crate::queue::{Append, AppendAck, FrameAck, Taken, Work};
+use crate::queue::{Append, Taken, Work};
 use crate::segment::footer::Footer;
 use crate::segment::frame::{FRAME_HEADER_BYTES, FrameHeader};
 use crate::segment::producers::{ProducerFrame, encode_frame};
@@ -63,21 +63,6 @@ struct PlacedFrame {
     stream: Arc<Stream>,
     shard: Arc<Shard>,
     entry: IndexEntry,
-}
-
-/// What is to be committed: frames in order, each with its append's place in the group, and what producers did.
-#[derive(Default)]
-struct Plan<'group> {
-    frames: Vec<(usize, &'group Append, PendingFrame)>,
-    changes: Vec<(Arc<Stream>, ProducerChange)>,
-    answers: Vec<Answer>,
-}
-
-/// What comes of a piece of work once the commit is durable.
-enum Answer {
-    Append(AppendAck),
-    Refused(AppendError),
-    Done,
 }
 
 impl Writer {
@@ -143,7 +128,7 @@ impl Writer {
 
     /// Makes a group durable and readable.
     fn commit(&mut self, group: &[Work]) -> Result<Vec<Answer>, FileError> {
-        let plan = self.plan(group);
+        let plan = Plan::of(group, self.next_commit - 1);
         if plan.frames.is_empty() && plan.changes.is_empty() {
             return Ok(plan.answers);
         }
@@ -157,78 +142,6 @@ impl Writer {
             self.shared.frontier.lock().pending = None;
         }
         written
-    }
-
-    /// Drops what producers repeat.
-    fn plan<'group>(&self, group: &'group [Work]) -> Plan<'group> {
-        let mut plan = Plan::default();
-        // What this group itself adds: it becomes durable with the rest or not at all.
-        let mut reached: BTreeMap<(u32, u64), u64> = BTreeMap::new();
-        for (number, work) in group.iter().enumerate() {
-            let answer = match work {
-                Work::Finish(..) => Answer::Done,
-                Work::Producer(stream, change, _) => {
-                    reached.insert((stream.id, change.producer), change.next_number.unwrap_or(0));
-                    plan.changes.push((Arc::clone(stream), *change));
-                    Answer::Done
-                }
-                Work::Append(append) => {
-                    let planned = self.plan_append(append, &mut reached);
-                    let (duplicates, frames, change) = match planned {
-                        Ok(planned) => planned,
-                        Err(refused) => {
-                            plan.answers.push(Answer::Refused(refused));
-                            continue;
-                        }
-                    };
-                    let acks = append.frames.iter().zip(&frames).map(|(whole, left)| FrameAck {
-                        first_index: 0,
-                        arrival: Timestamp(0),
-                        skipped: whole.count - left.as_ref().map_or(0, |left| left.count),
-                    });
-                    let ack = AppendAck { frames: acks.collect(), commit: self.next_commit - 1, duplicates };
-                    plan.changes.extend(change.map(|change| (Arc::clone(&append.stream), change)));
-                    let left = frames.into_iter().flatten();
-                    plan.frames.extend(left.map(|frame| (number, append, frame)));
-                    Answer::Append(ack)
-                }
-            };
-            plan.answers.push(answer);
-        }
-        plan
-    }
-
-    /// How many records the log has already, what is left of each frame, and how far the producer comes.
-    #[expect(clippy::type_complexity, reason = "three things that only the caller puts together")]
-    fn plan_append(
-        &self,
-        append: &Append,
-        reached: &mut BTreeMap<(u32, u64), u64>,
-    ) -> Result<(u32, Vec<Option<PendingFrame>>, Option<ProducerChange>), AppendError> {
-        let Some(producer) = append.producer else {
-            return Ok((0, append.frames.iter().cloned().map(Some).collect(), None));
-        };
-        let key = (append.stream.id, producer.id);
-        let durable = || append.stream.producers.lock().get(&producer.id).copied();
-        let have = reached.get(&key).copied().or_else(durable).unwrap_or(0);
-        let duplicates = producer.duplicates(u64::from(append.records), have)? as u32;
-        let next = producer.next(u64::from(append.records));
-        let change = (next > have).then_some(ProducerChange {
-            stream: append.stream.id,
-            producer: producer.id,
-            next_number: Some(next),
-        });
-        reached.insert(key, have.max(next));
-        let mut skipped = vec![0_u32; append.frames.len()];
-        for record in 0..duplicates {
-            skipped[append.placements.get(record as usize).0] += 1;
-        }
-        let left = append.frames.iter().zip(skipped).map(|(frame, skipped)| match skipped {
-            0 => Some(frame.clone()),
-            all if all == frame.count => None,
-            some => Some(frame.without_first(some)),
-        });
-        Ok((duplicates, left.collect(), change))
     }
 
     /// Writes and publishes a commit whose arrival is announced.

@@ -2,7 +2,9 @@
 
 use std::fmt;
 use std::future::Future;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::sync::OnceLock;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use tokio::sync::watch;
 
@@ -44,6 +46,12 @@ pub trait Clock: Send + Sync + 'static {
     fn sleep(&self, duration: Duration) -> Sleep {
         Box::pin(tokio::time::sleep(duration))
     }
+
+    /// The time since some fixed moment of this process. Never goes back, whatever is done to the machine's clock. A
+    /// clock that cannot be set need not have its own.
+    fn monotonic(&self) -> Duration {
+        Duration::from_millis(u64::try_from(self.now().millis()).unwrap_or(0))
+    }
 }
 
 /// A wait under way; dropping it ends the wait.
@@ -59,12 +67,22 @@ impl Clock for SystemClock {
         let since_epoch = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
         Timestamp(i64::try_from(since_epoch.as_millis()).unwrap_or(i64::MAX))
     }
+
+    #[expect(clippy::disallowed_methods, reason = "the one place that reads the machine's clock")]
+    fn monotonic(&self) -> Duration {
+        static START: OnceLock<Instant> = OnceLock::new();
+        START.get_or_init(Instant::now).elapsed()
+    }
 }
 
 /// A clock that moves only when told to.
 #[derive(Debug)]
 pub struct ManualClock {
     millis: watch::Sender<i64>,
+    /// Parts of a millisecond that [`ManualClock::advance`] was given, in nanoseconds.
+    rest: AtomicU64,
+    /// Nanoseconds by which the clock was advanced: setting it does not count.
+    advanced: AtomicU64,
 }
 
 impl Default for ManualClock {
@@ -76,17 +94,22 @@ impl Default for ManualClock {
 impl ManualClock {
     /// A clock that stands at `start`.
     pub fn starting_at(start: Timestamp) -> ManualClock {
-        ManualClock { millis: watch::Sender::new(start.0) }
+        let (rest, advanced) = (AtomicU64::new(0), AtomicU64::new(0));
+        ManualClock { millis: watch::Sender::new(start.0), rest, advanced }
     }
 
-    /// Moves the clock to `instant`.
+    /// Moves the clock to `instant`, as someone who sets it would: no time passes.
     pub fn set(&self, instant: Timestamp) {
         self.millis.send_replace(instant.0);
     }
 
     /// Moves the clock forward by `duration`.
     pub fn advance(&self, duration: Duration) {
-        let millis = i64::try_from(duration.as_millis()).unwrap_or(i64::MAX);
+        let nanos = u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX);
+        self.advanced.fetch_add(nanos, Ordering::SeqCst);
+        let rest = self.rest.load(Ordering::SeqCst) + nanos % 1_000_000;
+        self.rest.store(rest % 1_000_000, Ordering::SeqCst);
+        let millis = i64::try_from(nanos / 1_000_000 + rest / 1_000_000).unwrap_or(i64::MAX);
         self.millis.send_modify(|now| *now = now.saturating_add(millis));
     }
 }
@@ -105,6 +128,10 @@ impl Clock for ManualClock {
                 std::future::pending::<()>().await;
             }
         })
+    }
+
+    fn monotonic(&self) -> Duration {
+        Duration::from_nanos(self.advanced.load(Ordering::SeqCst))
     }
 }
 

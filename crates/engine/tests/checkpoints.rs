@@ -151,9 +151,9 @@ fn stored_checkpoints_of_every_format_go_on() {
             let Ok(bytes) = std::fs::read(folder().join(format).join(file_name(&title))) else {
                 panic!("{format} has no checkpoint of \"{title}\"");
             };
-            let restored = Application::restore(program(&text), settings(), &bytes);
+            let restored = Application::restore_saved(program(&text), settings(), &bytes);
             let (restored, report) = restored.unwrap_or_else(|error| panic!("{format}, {title}: {error}"));
-            assert!(report.started_afresh.is_empty(), "{format}, {title}: {report:?}");
+            assert!(report.started_from_scratch.is_empty(), "{format}, {title}: {report:?}");
             assert_eq!(rest(restored), expected, "{format}, {title}");
         }
     }

@@ -112,7 +112,7 @@ impl Server {
         Ok(UpdatedApplication {
             name: checked.name.clone(),
             resumed: report.resumed,
-            started_afresh: report.started_afresh,
+            started_afresh: report.started_from_scratch.into_iter().map(|(pump, _)| pump).collect(),
         })
     }
 

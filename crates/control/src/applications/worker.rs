@@ -213,14 +213,11 @@ impl Worker {
         let mut restored = RestoreReport::default();
         let mut application = match engine_state {
             Some(stored) => {
-                let (application, report) = Application::restore(checked.program.clone(), settings, &stored)
-                    .map_err(BuildError::Checkpoint)?;
-                if !report.started_afresh.is_empty() {
-                    tracing::warn!(
-                        application = &*name,
-                        pumps = report.started_afresh.join(", "),
-                        "pumps are new or changed and start from scratch"
-                    );
+                let (application, report) =
+                    Application::restore_saved(checked.program.clone(), settings, &stored)
+                        .map_err(BuildError::Checkpoint)?;
+                for (pump, reason) in &report.started_from_scratch {
+                    tracing::warn!(application = &*name, pump, "the pump starts from scratch: {reason}");
                 }
                 restored = report;
                 application

@@ -204,14 +204,14 @@ impl<'f> Runner<'f> {
                 running.collect();
                 let restored = running.application.save().and_then(|bytes| {
                     let program = running.application.program().clone();
-                    Application::restore(program, running.settings.clone(), &bytes)
+                    Application::restore_saved(program, running.settings.clone(), &bytes)
                 });
                 match restored {
                     Ok((mut application, report)) => {
-                        if !report.started_afresh.is_empty() {
+                        if !report.started_from_scratch.is_empty() {
                             self.fail(
                                 step.line,
-                                format!("pumps lost their state: {:?}", report.started_afresh),
+                                format!("pumps lost their state: {:?}", report.started_from_scratch),
                             );
                         }
                         self.subscribe(&mut application);

@@ -1,7 +1,7 @@
 //! The select list: new columns for each row, and perhaps a new ROWTIME.
 
 use super::row_failures::{evaluate_all, report_row};
-use super::{Operator, Outbox, RunContext, StateError, compile_all};
+use super::{Operator, Outbox, RunContext, StateError, StateReader, StateWriter, compile_all};
 use crate::batch::Batch;
 use crate::expression::{CompileError, CompiledExpression};
 use crate::row_error::{ErrorName, RowError};
@@ -105,7 +105,7 @@ fn timestamp_text(millis: i64) -> String {
 }
 
 impl Operator for Project {
-    fn rows(&mut self, batch: Batch, context: &mut RunContext<'_>, outbox: &mut Outbox) {
+    fn rows(&mut self, _port: usize, batch: Batch, context: &mut RunContext<'_>, outbox: &mut Outbox) {
         let Some(last) = batch.rowtimes.last().copied() else { return };
         let mut expressions: Vec<&CompiledExpression> = self.expressions.iter().collect();
         expressions.extend(&self.rowtime);
@@ -126,7 +126,7 @@ impl Operator for Project {
         }
     }
 
-    fn bound(&mut self, bound: i64, context: &mut RunContext<'_>, outbox: &mut Outbox) {
+    fn bound(&mut self, _port: usize, bound: i64, context: &mut RunContext<'_>, outbox: &mut Outbox) {
         if self.rowtime.is_none() {
             outbox.bound(bound);
         } else if let Some(bound) = self.retimed_bound(bound, context) {
@@ -135,12 +135,13 @@ impl Operator for Project {
         }
     }
 
-    fn save(&self) -> Result<Vec<u8>, StateError> {
-        Ok(postcard::to_allocvec(&self.latest)?)
+    fn save(&mut self, state: &mut StateWriter<'_>) -> Result<(), StateError> {
+        state.whole(|| postcard::to_allocvec(&self.latest))
     }
 
-    fn restore(&mut self, state: &[u8]) -> Result<(), StateError> {
-        self.latest = postcard::from_bytes(state)?;
+    fn restore(&mut self, state: &mut StateReader<'_>) -> Result<(), StateError> {
+        let state = state.whole()?;
+        self.latest = postcard::from_bytes(&state)?;
         Ok(())
     }
 }

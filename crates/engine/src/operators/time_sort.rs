@@ -8,7 +8,7 @@ use super::memory::RowSize;
 use super::row_failures::report_row;
 use super::saved_batch::SavedBatch;
 use super::sort_order::SortOrder;
-use super::{Operator, Outbox, RunContext, StateError};
+use super::{Operator, Outbox, RunContext, StateError, StateReader, StateWriter};
 use crate::batch::Batch;
 use crate::row_error::{ErrorName, RowError};
 use arrow_array::cast::AsArray;
@@ -116,7 +116,7 @@ impl TimeSort {
 }
 
 impl Operator for TimeSort {
-    fn rows(&mut self, batch: Batch, context: &mut RunContext<'_>, outbox: &mut Outbox) {
+    fn rows(&mut self, _port: usize, batch: Batch, context: &mut RunContext<'_>, outbox: &mut Outbox) {
         let times = batch.columns[self.column].as_primitive::<TimestampMillisecondType>().clone();
         let mut kept = vec![false; batch.len()];
         for (row, keep) in kept.iter_mut().enumerate() {
@@ -153,7 +153,7 @@ impl Operator for TimeSort {
         self.give_bound(outbox);
     }
 
-    fn bound(&mut self, bound: i64, _context: &mut RunContext<'_>, outbox: &mut Outbox) {
+    fn bound(&mut self, _port: usize, bound: i64, _context: &mut RunContext<'_>, outbox: &mut Outbox) {
         self.expire(bound);
         self.release(outbox);
         self.give_bound(outbox);
@@ -167,12 +167,15 @@ impl Operator for TimeSort {
         self.row_size.most() + ARRIVAL_BYTES
     }
 
-    fn save(&self) -> Result<Vec<u8>, StateError> {
-        Ok(postcard::to_allocvec(&(&self.progress, SavedBatch::of_all(&self.waiting, &self.types)))?)
+    fn save(&mut self, state: &mut StateWriter<'_>) -> Result<(), StateError> {
+        state.whole(|| {
+            postcard::to_allocvec(&(&self.progress, SavedBatch::of_all(&self.waiting, &self.types)))
+        })
     }
 
-    fn restore(&mut self, state: &[u8]) -> Result<(), StateError> {
-        let (progress, rows): (Progress, SavedBatch) = postcard::from_bytes(state)?;
+    fn restore(&mut self, state: &mut StateReader<'_>) -> Result<(), StateError> {
+        let state = state.whole()?;
+        let (progress, rows): (Progress, SavedBatch) = postcard::from_bytes(&state)?;
         self.progress = progress;
         self.waiting = rows.restored_rows(&self.types)?;
         self.waiting_bytes = self.bytes_of_waiting();

@@ -17,7 +17,10 @@ use super::arrival_queue::{ArrivalQueue, Released, SavedQueue};
 use super::memory::GROUP_OVERHEAD;
 use super::row_failures::{evaluate_all, report_row};
 use super::saved_batch::SavedBatch;
-use super::{BuildSettings, Junction, Outbox, RunContext, StateError, column_types, compile_all};
+use super::{
+    BuildSettings, Operator, Outbox, RunContext, StateError, StateReader, StateWriter, column_types,
+    compile_all,
+};
 use crate::batch::Batch;
 use crate::expression::{CompileError, CompiledExpression};
 use crate::grouping::{EncodedKeys, GroupTable};
@@ -361,7 +364,7 @@ fn groups_of(table: &mut GroupTable, side: &Side, batch: &Batch) -> Vec<u32> {
     groups
 }
 
-impl Junction for Join {
+impl Operator for Join {
     fn rows(&mut self, port: usize, batch: Batch, context: &mut RunContext<'_>, outbox: &mut Outbox) {
         let side = &self.sides[port];
         let Some(last) = batch.rowtimes.last().copied() else { return };
@@ -390,6 +393,10 @@ impl Junction for Join {
         self.advance(context, outbox);
     }
 
+    fn nanoseconds_a_row(&self) -> u64 {
+        200
+    }
+
     /// Rows that wait, rows in windows, and the numbers of their keys.
     fn held_bytes(&self) -> usize {
         let rows = self.sides[0].len() + self.sides[1].len();
@@ -401,7 +408,7 @@ impl Junction for Join {
         most + GROUP_OVERHEAD
     }
 
-    fn save(&self) -> Result<Vec<u8>, StateError> {
+    fn save(&mut self, state: &mut StateWriter<'_>) -> Result<(), StateError> {
         let types: Vec<&[SqlType]> = self.sides.iter().map(|side| side.types.as_slice()).collect();
         let side = |side: &Side| SavedSide {
             rows: side.rows().iter().map(|batch| SavedBatch::of(batch, &side.types)).collect(),
@@ -412,11 +419,12 @@ impl Junction for Join {
             open_ends: side.open_ends(),
         };
         let sides = [side(&self.sides[0]), side(&self.sides[1])];
-        Ok(postcard::to_allocvec(&Saved { queue: self.queue.save(&types), sides })?)
+        state.whole(|| postcard::to_allocvec(&Saved { queue: self.queue.save(&types), sides }))
     }
 
-    fn restore(&mut self, state: &[u8]) -> Result<(), StateError> {
-        let saved: Saved = postcard::from_bytes(state)?;
+    fn restore(&mut self, state: &mut StateReader<'_>) -> Result<(), StateError> {
+        let state = state.whole()?;
+        let saved: Saved = postcard::from_bytes(&state)?;
         let types: Vec<&[SqlType]> = self.sides.iter().map(|side| side.types.as_slice()).collect();
         self.queue.restore(saved.queue, &types)?;
         let waiting = self.queue.waiting();

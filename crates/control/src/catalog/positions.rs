@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use millstream_delivery::{Positions, SourcePosition};
+use millstream_delivery::{Intent, Positions, Progress, SourcePosition};
 use rusqlite::{OptionalExtension, params};
 
 use super::{Catalog, CatalogError, signed, unsigned};
@@ -95,40 +95,70 @@ impl Catalog {
         Ok(lowest)
     }
 
-    /// How far a delivery stream has come; `None` before the first time.
+    /// How far a delivery stream has come, and the objects that it was about to write; `None` before the first time.
     ///
     /// # Errors
-    /// The file cannot be read.
-    pub fn delivery_positions(&self, delivery: ResourceId) -> Result<Option<Positions>, CatalogError> {
+    /// The file cannot be read, or holds an intent that is not one.
+    pub fn delivery_progress(&self, delivery: ResourceId) -> Result<Option<Progress>, CatalogError> {
         self.with(|connection| {
-            let sql = "SELECT delivered, backed_up FROM delivery_position WHERE delivery_stream = ?1";
+            let sql = "SELECT delivered, failed, backed_up FROM delivery_position WHERE delivery_stream = ?1";
             let positions = connection.query_row(sql, [delivery.0], |row| {
-                let (delivered, backed_up): (i64, i64) = (row.get(0)?, row.get(1)?);
+                let (delivered, failed, backed_up): (i64, i64, i64) = (row.get(0)?, row.get(1)?, row.get(2)?);
                 Ok(Positions {
                     delivered: SourcePosition(unsigned(delivered)),
+                    failed: SourcePosition(unsigned(failed)),
                     backed_up: SourcePosition(unsigned(backed_up)),
                 })
             });
-            positions.optional()
+            let Some(positions) = positions.optional()? else { return Ok(None) };
+            let sql = "SELECT intent FROM object_intent WHERE delivery_stream = ?1 ORDER BY lane";
+            let intents = connection
+                .prepare_cached(sql)?
+                .query_map([delivery.0], |row| {
+                    let text: String = row.get(0)?;
+                    serde_json::from_str::<Intent>(&text).map_err(|error| {
+                        rusqlite::Error::FromSqlConversionFailure(
+                            0,
+                            rusqlite::types::Type::Text,
+                            error.into(),
+                        )
+                    })
+                })?
+                .collect::<Result<_, _>>()?;
+            Ok(Some(Progress { positions, intents }))
         })
     }
 
-    /// Keeps how far a delivery stream has come, and its place among the consumers of its buffer.
+    /// Keeps how far a delivery stream has come and the objects that it is about to write, all or nothing, and its place
+    /// among the consumers of its buffer.
     ///
     /// # Errors
     /// The change could not be made durable.
-    pub fn put_delivery_positions(
+    pub fn put_delivery_progress(
         &self,
         delivery: ResourceId,
-        positions: Positions,
+        progress: &Progress,
     ) -> Result<(), CatalogError> {
+        let Progress { positions, intents } = progress;
         self.with(|connection| {
             let transaction = connection.transaction()?;
-            let (delivered, backed_up) = (signed(positions.delivered.0), signed(positions.backed_up.0));
             transaction.execute(
-                "INSERT OR REPLACE INTO delivery_position VALUES (?1, ?2, ?3)",
-                params![delivery.0, delivered, backed_up],
+                "INSERT OR REPLACE INTO delivery_position VALUES (?1, ?2, ?3, ?4)",
+                params![
+                    delivery.0,
+                    signed(positions.delivered.0),
+                    signed(positions.failed.0),
+                    signed(positions.backed_up.0)
+                ],
             )?;
+            transaction.execute("DELETE FROM object_intent WHERE delivery_stream = ?1", [delivery.0])?;
+            for (lane, intent) in intents.iter().enumerate() {
+                let text = serde_json::to_string(intent).expect("an intent has only text and whole numbers");
+                transaction.execute(
+                    "INSERT INTO object_intent VALUES (?1, ?2, ?3)",
+                    params![delivery.0, lane.to_string(), text],
+                )?;
+            }
             transaction.execute(
                 "INSERT OR REPLACE INTO position VALUES (?1, ?1, 0, ?2)",
                 params![delivery.0, signed(positions.oldest().0)],

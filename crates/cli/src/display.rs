@@ -340,14 +340,24 @@ fn json_of(phase: &str, page: Option<&str>, overview: &Overview) -> Map<String, 
         "problems": overview.problems.iter().take(5).collect::<Vec<_>>(),
     });
     let Value::Object(mut line) = line else { return Map::new() };
+    // What outputs show, once there is something.
+    if overview.scores_reviews || summary.windows > 0 {
+        line.insert("windows".to_owned(), json!(summary.windows));
+    }
+    let shown = [
+        ("newest_average", summary.newest_average.map(|value| json!(value))),
+        ("newest_distinct_count", summary.newest_distinct_count.map(|value| json!(value))),
+        ("max_anomaly_score", summary.max_anomaly_score.map(|value| json!(value))),
+    ];
+    for (name, value) in shown {
+        if overview.scores_reviews || value.is_some() {
+            line.insert(name.to_owned(), value.unwrap_or(Value::Null));
+        }
+    }
     if overview.scores_reviews {
         let reviews = json!({
             "records_classified": summary.records_classified,
             "rating_distribution": overview.rating_distribution,
-            "windows": summary.windows,
-            "newest_average": summary.newest_average,
-            "newest_distinct_count": summary.newest_distinct_count,
-            "max_anomaly_score": summary.max_anomaly_score,
         });
         if let Value::Object(reviews) = reviews {
             line.extend(reviews);

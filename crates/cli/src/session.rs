@@ -51,11 +51,13 @@ pub(crate) enum What {
 }
 
 /// Why a session ends.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 enum Ending {
     Signal,
     Duration,
     FeedsEnded,
+    /// Nothing can be kept any more, and why.
+    Failed(String),
 }
 
 impl What {
@@ -132,7 +134,10 @@ impl Session {
         };
         let ending = waiting.wait(&server, &mut signals, &mut display).await;
         let closes_windows = arguments.close_windows || ending == Ending::FeedsEnded;
-        let is_delivered = deliver(&server, &mut signals, &mut display, ending, closes_windows).await;
+        let is_delivered = match ending {
+            Ending::Failed(_) => false,
+            _ => deliver(&server, &mut signals, &mut display, &ending, closes_windows).await,
+        };
         // From here on the next signal ends the process, whatever hangs.
         let second = tokio::spawn(async move {
             signals.stop().await;
@@ -148,6 +153,9 @@ impl Session {
         );
         let (stopped, (), ()) = tokio::join!(server.stop(STOP_LIMIT), page_ended, socket_ended);
         second.abort();
+        if let Ending::Failed(reason) = ending {
+            anyhow::bail!("data directory {}: {reason}", arguments.data.data_dir.display());
+        }
         display.finish(&server, is_delivered, &stopped);
         let is_clean = stopped.is_clean() && (is_delivered || self.what.is_serve());
         Ok(if is_clean { ExitCode::SUCCESS } else { ExitCode::from(STOPPED_EARLY) })
@@ -234,7 +242,8 @@ impl Waiting {
         };
         let feeds_ended =
             async { if self.until_end { server.feeds_ended().await } else { std::future::pending().await } };
-        tokio::pin!(end, feeds_ended);
+        let failed = server.failed();
+        tokio::pin!(end, feeds_ended, failed);
         loop {
             tokio::select! {
                 _ = ticks.tick() => display.tick(server),
@@ -244,6 +253,7 @@ impl Waiting {
                 },
                 () = &mut end => return Ending::Duration,
                 () = &mut feeds_ended => return Ending::FeedsEnded,
+                reason = &mut failed => return Ending::Failed(reason),
             }
         }
     }
@@ -290,13 +300,14 @@ async fn deliver(
     server: &Server,
     signals: &mut Signals,
     display: &mut Display,
-    ending: Ending,
+    ending: &Ending,
     closes_windows: bool,
 ) -> bool {
     display.draining(match (ending, closes_windows) {
         (Ending::Signal, false) => "stopping; the next signal ends at once",
         (Ending::Signal | Ending::Duration, true) => "stopping when the open windows have closed",
         (Ending::Duration, false) => "time is up: delivering what came in; open windows are kept",
+        (Ending::Failed(_), _) => "stopping",
         (Ending::FeedsEnded, _) => "all input is read: delivering what came in, and closing windows",
     });
     let limit = match (ending, closes_windows) {

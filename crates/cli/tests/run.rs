@@ -180,9 +180,8 @@ fn a_declared_file_is_read_and_the_next_run_goes_on() {
     let mut program = Program::start(&arguments);
     program.json_until(|line| line["records_in"].as_u64().unwrap() >= 300);
     program.signal(Signal::TERM);
-    let first = program.finish().summary_of_success()["records_in"].as_u64().unwrap();
+    let first = program.finish().summary_of_stop()["records_in"].as_u64().unwrap();
     assert!((300..1_200).contains(&first), "SIGTERM ends it in the middle: {first}");
-    assert_chain_delivered(&folder, first as usize);
     let summary = Program::start(&arguments).finish().summary_of_success();
     assert_eq!(summary["records_in"], 1_200 - first);
     assert_chain_delivered(&folder, 1_200);
@@ -205,8 +204,10 @@ fn a_stream_is_copied_into_a_delivery_stream() {
     let all = 1_000 + large.len() as u64;
     program.json_until(|line| line["records_in"].as_u64().unwrap() >= all);
     program.signal(Signal::TERM);
-    let summary = program.finish().summary_of_success();
+    let summary = program.finish().summary_of_stop();
     assert_eq!((&summary["records_in"], &summary["errors"]), (&json!(all), &json!(0)));
+    run_in(folder.path(), &[RUN.as_slice(), &["--input", "-", "--into", "trades"]].concat())
+        .summary_of_success();
     let copies = joined(&objects_of(&folder.path().join("data"), "copies/"));
     let mut copies: Vec<String> = serde_json::Deserializer::from_slice(&copies)
         .into_iter::<Value>()
@@ -242,8 +243,8 @@ fn a_copy_passes_on_what_comes_while_the_run_ends() {
     program.write(b"a\nb\nc\n");
     let summary = program.finish().summary_of_success();
     assert_eq!(counted(), 3, "{summary}");
-    // A signal.
-    let mut program = Program::start_in(folder.path(), &arguments);
+    // A signal, and the windows that are open.
+    let mut program = Program::start_in(folder.path(), &[arguments.as_slice(), &["--close-windows"]].concat());
     program.write(b"d\ne\n");
     program.json_until(|line| line["records_in"].as_u64().unwrap() >= 2);
     program.signal(Signal::TERM);
@@ -274,25 +275,14 @@ fn a_window_that_was_open_at_a_stop_closes_in_the_next_run() {
     let arguments =
         ["run", "count.toml", "--input", "-", "--until-end", "--json", "--no-console", "--data-dir", "data"];
     let arguments = [arguments.as_slice(), &["--into", "ids"]].concat();
-    // Stopped at once, by two signals: the window is in the state that is kept. One that closes at this very moment is
-    // none to look at.
-    let mut rows = 0;
-    loop {
-        let mut program = Program::start_in(folder.path(), &arguments);
-        program.write(b"a\nb\nc\n");
-        rows += 3;
-        program.json_until(|line| line["records_in"] == 3);
-        program.signal(Signal::TERM);
-        let is_waiting = program.json_until(|line| line["phase"] != "running")["phase"] == "draining";
-        if is_waiting {
-            program.signal(Signal::TERM);
-        }
-        program.finish().summary_of_success();
-        if is_waiting {
-            break;
-        }
-    }
-    // The next run has no input at all, and drains.
+    // A stop does not wait for the window: it is in the state that is kept.
+    let rows = 3;
+    let mut program = Program::start_in(folder.path(), &arguments);
+    program.write(b"a\nb\nc\n");
+    program.json_until(|line| line["records_in"] == 3);
+    program.signal(Signal::TERM);
+    program.finish().summary_of_stop();
+    // The next run has no input at all, and closes it.
     run_in(folder.path(), &arguments).summary_of_success();
     let counts = lines(&objects_of(&folder.path().join("data"), "counts/"));
     assert_eq!(counts.iter().map(|count| count.parse::<u64>().unwrap()).sum::<u64>(), rows, "{counts:?}");
@@ -351,7 +341,17 @@ fn a_second_signal_ends_the_waiting_and_the_next_run_goes_on() {
         [application.input]\ndelivery_stream = \"raw\"\ncolumns = \"id VARCHAR(8)\"\n";
     fs::write(folder.path().join("slow.toml"), pipeline).unwrap();
     let data = folder.path().join("data");
-    let arguments = ["run", "slow.toml", "--input", "-", "--json", "--no-console", "--data-dir", "data"];
+    let arguments = [
+        "run",
+        "slow.toml",
+        "--input",
+        "-",
+        "--json",
+        "--no-console",
+        "--data-dir",
+        "data",
+        "--close-windows",
+    ];
     let mut delivered = String::new();
     for (lines, records) in [("a\nb\nc\n", 3), ("d\n", 1)] {
         let mut program = Program::start_in(folder.path(), &arguments);
@@ -368,7 +368,9 @@ fn a_second_signal_ends_the_waiting_and_the_next_run_goes_on() {
         let line = program.next_json();
         assert_eq!(line["phase"], "draining", "it waits for the window: {line}");
         program.signal(Signal::TERM);
-        program.finish().summary_of_success();
+        let finished = program.finish();
+        assert_eq!(finished.code, Some(3), "{finished:#?}");
+        finished.summary_of_stop();
     }
 }
 
@@ -379,10 +381,6 @@ fn what_an_input_needs_is_said() {
         run_in(folder.path(), &[RUN.as_slice(), more].concat()).assert_failed(1, words);
     };
     fails(
-        &["--input", "-"],
-        &["--input: say with --into which of these takes the records: large, counts, trades, large-trades"],
-    );
-    fails(
         &["--input", "-", "--into", "trade"],
         &["--into trade: the file declares no such delivery stream or stream"],
     );
@@ -392,7 +390,7 @@ fn what_an_input_needs_is_said() {
         format!("{CHAIN}[[input]]\nname = \"day\"\npath = \"missing.json\"\ninto_stream = \"trades\"\n"),
     )
     .unwrap();
-    fails(&[], &["error: input \"day\": cannot read ", "missing.json: No such file"]);
+    fails(&[], &["feed day", "cannot read ", "missing.json: No such file"]);
     fs::remove_file(folder.path().join("sql/filter.sql")).unwrap();
     fails(&[], &["filter.sql", "No such file"]);
 }
@@ -433,18 +431,17 @@ fn a_hang_up_takes_over_new_sql_and_keeps_the_state_of_what_did_not_change() {
 
     fs::write(&file, pipeline("\"id\" +")).unwrap();
     program.signal(Signal::HUP);
-    let line = program.json_until(|line| line["phase"] == "not updated");
+    let line = program.json_until(|line| line["phase"] == "not applied");
     assert!(line["message"].as_str().unwrap().contains("counting.toml:"), "{line}");
 
     fs::write(&file, pipeline("\"id\" + 1")).unwrap();
     program.signal(Signal::HUP);
-    let line = program.json_until(|line| line["phase"] == "updated");
-    assert_eq!(
-        line["message"],
-        "application counting runs new SQL; pumps that go on with their state: KEPT; pumps that start afresh: CHANGED"
-    );
+    let line = program.json_until(|line| line["phase"] == "applied");
+    let changes = line["report"]["changes"].as_array().unwrap();
+    let change = changes.iter().find(|change| change["name"] == "counting").unwrap();
+    assert_eq!(change["keeps_state"], json!(["KEPT", "CHANGED"]), "a projection has no state: {line}");
     program.write(b"3\n");
     program.json_until(|line| line["newest_distinct_count"] == 3);
     program.signal(Signal::TERM);
-    program.finish().summary_of_success();
+    program.finish().summary_of_stop();
 }

@@ -52,6 +52,16 @@ impl Finished {
         self.summary()
     }
 
+    /// The same after a stop by a signal: all that came in was delivered (0), or some is left for the next run (3).
+    #[track_caller]
+    pub fn summary_of_stop(&self) -> Value {
+        assert!(matches!(self.code, Some(0 | 3)), "{self:#?}");
+        let summary = self.summary();
+        assert_eq!(summary["is_stored"], true, "{summary}");
+        assert_eq!(summary["is_delivered"], self.code == Some(0), "{summary}");
+        summary
+    }
+
     /// Asserts the exit code and that standard error says all of this.
     #[track_caller]
     pub fn assert_failed(&self, code: i32, words: &[&str]) {

@@ -39,7 +39,6 @@ pub(crate) use intake::metadata_column;
 pub(crate) use outputs::OutputPlan;
 pub(crate) use preprocess::{Preprocessed, Preprocessor};
 pub(crate) use reference_table::{ReferenceTableRows, read_file, read_object, rows_of};
-pub(crate) use window_end::last_window_end;
 pub(crate) use worker::{ApplicationComponents, RunningApplication};
 
 use std::collections::BTreeMap;

@@ -5,7 +5,7 @@
 //! ```
 //!
 //! ROWTIME never decreases: a row that claims an earlier time than one before it gets that one's. After the last record
-//! time goes on until every open window has closed.
+//! the inputs have ended: every window that holds a row gives what it has.
 
 mod rowtime;
 
@@ -23,9 +23,7 @@ use millstream_streamlog::StreamKey;
 
 pub use rowtime::{RowtimeError, Rowtimes, parse_instant};
 
-use crate::applications::{
-    Preprocessed, Preprocessor, RawRecord, last_window_end, metadata_column, read_file, rows_of,
-};
+use crate::applications::{Preprocessed, Preprocessor, RawRecord, metadata_column, read_file, rows_of};
 use crate::connect::monitor_to_functions::MonitorServices;
 use crate::error::StartError;
 use crate::identifier::Identifiers;
@@ -253,16 +251,13 @@ impl Replay {
         }
     }
 
-    /// Lets time go on until every window has closed.
+    /// The data has ended: every window closes, and rows that wait go.
     ///
     /// # Errors
-    /// The engine refuses.
+    /// None today.
     pub fn finish(&mut self) -> Result<(), ReplayError> {
         let Some(latest) = self.latest else { return Ok(()) };
-        let end = last_window_end(self.application.program(), self.inputs[0], latest);
-        for input in &self.inputs {
-            self.application.bound(*input, end, end)?;
-        }
+        self.application.drain(latest);
         self.collect();
         Ok(())
     }

@@ -4,7 +4,7 @@
 //! writers, as far as they are there.
 
 use crate::batch::Batch;
-use crate::operators::Message;
+use crate::operators::{END_OF_TIME, Message};
 use std::collections::VecDeque;
 
 pub(super) struct Merge {
@@ -31,6 +31,7 @@ impl Merge {
         if self.writers.len() <= 1 {
             return messages;
         }
+        let mut told = Vec::new();
         for message in messages {
             match message {
                 Message::Rows(batch) => {
@@ -40,6 +41,9 @@ impl Merge {
                     self.writers[writer].waiting.extend((0..batch.len()).map(|row| batch.slice(row, 1)));
                 }
                 Message::Bound(bound) => self.writers[writer].bound = self.writers[writer].bound.max(bound),
+                Message::End => {}
+                // Each writer says it; the rows of the others wait for theirs.
+                Message::Release => told.push(Message::Release),
             }
         }
         let mut released = Vec::new();
@@ -57,7 +61,17 @@ impl Merge {
             self.given = bound;
             messages.push(Message::Bound(bound));
         }
+        messages.append(&mut told);
         messages
+    }
+
+    /// All writers have ended: the rows that wait go.
+    pub(super) fn end(&mut self) -> Vec<Message> {
+        self.writers.iter_mut().for_each(|writer| writer.bound = END_OF_TIME);
+        match self.writers.is_empty() {
+            true => Vec::new(),
+            false => self.take(0, Vec::new()),
+        }
     }
 
     /// The earliest waiting row, if no writer can still give an earlier one.

@@ -24,7 +24,8 @@ pub use tables::TableError;
 
 use crate::batch::Batch;
 use crate::expression::{CompileError, EvaluationContext};
-use crate::operators::{BuildSettings, Dataflow, MemoryShare, Message, RunContext, Tables};
+use crate::functions;
+use crate::operators::{BuildSettings, Dataflow, END_OF_TIME, MemoryShare, Message, RunContext, Tables};
 use crate::row_error::{ErrorName, RowError, RowErrors};
 use arrow_array::{Array, BooleanArray};
 use merge::Merge;
@@ -144,7 +145,9 @@ impl Application {
                 unmatched_logs_dropped: settings.switches.unmatched_logs_dropped,
                 outer_join_reemits: settings.switches.outer_join_reemit,
             };
-            let dataflow = Dataflow::new(&pump.query, build_settings)?;
+            let mut query = pump.query.clone();
+            query.for_each_expression_mut(&mut |it| functions::apply_switches(it, &settings.switches));
+            let dataflow = Dataflow::new(&query, build_settings)?;
             let target = &program.streams[pump.target.0];
             let not_null = target
                 .columns
@@ -271,6 +274,43 @@ impl Application {
         Ok(())
     }
 
+    /// All inputs have ended: gives all that windows, sorts and joins hold, each window with its own end as ROWTIME, and
+    /// one that only a row would have ended with that of its latest row. No rows may follow: a later
+    /// [`push`](Application::push) is refused as going backwards. `now` is the time of the clock; on a virtual clock
+    /// it is that of the latest row.
+    pub fn drain(&mut self, now: i64) {
+        self.start();
+        let latest = self.streams.iter().map(|stream| stream.latest).filter(|it| *it < END_OF_TIME).max();
+        let now = latest.filter(|_| self.settings.virtual_clock).unwrap_or(now);
+        let mut open: Vec<StreamId> = (0..self.streams.len()).map(StreamId).collect();
+        // A stream has ended when the streams have that its pumps read.
+        while let Some(place) = open.iter().position(|stream| self.has_ended(*stream, &open)) {
+            let stream = open.remove(place);
+            let mut messages = self.streams[stream.0].merge.end();
+            messages.extend([Message::Bound(END_OF_TIME), Message::End]);
+            self.streams[stream.0].latest = END_OF_TIME;
+            self.run(stream, messages, Readers::All, now);
+        }
+    }
+
+    /// Whether no pump that writes the stream reads one of those that are `open`.
+    fn has_ended(&self, stream: StreamId, open: &[StreamId]) -> bool {
+        let mut writers = self.pumps.iter().filter(|pump| pump.target == stream);
+        writers.all(|pump| !pump.dataflow.sources().any(|source| open.contains(&source)))
+    }
+
+    /// Lets the rows go that ORDER BY … WITHIN holds for stragglers, and windows over them close as far as the inputs have
+    /// come. Bounds alone do not: a stop that is to leave nothing behind asks for it. Rows may follow; those that belong
+    /// before what has left are out of order.
+    pub fn release_sorted(&mut self, now: i64) {
+        self.start();
+        let inputs: Vec<StreamId> =
+            (0..self.streams.len()).map(StreamId).filter(|it| self.program.streams[it.0].is_input).collect();
+        for input in inputs {
+            self.run(input, vec![Message::Release], Readers::All, now);
+        }
+    }
+
     /// The largest ROWTIME or bound that an input has seen; `None` before the first.
     pub fn latest(&self, input: StreamId) -> Option<i64> {
         Some(self.streams[input.0].latest).filter(|latest| *latest != i64::MIN)
@@ -321,7 +361,7 @@ impl Application {
                 if state.wanted && *readers != Readers::SingleRows(true) {
                     let rows = messages.iter().filter_map(|message| match message {
                         Message::Rows(batch) => Some(batch.clone()),
-                        Message::Bound(_) => None,
+                        Message::Bound(_) | Message::End | Message::Release => None,
                     });
                     state.output.extend(rows);
                 }

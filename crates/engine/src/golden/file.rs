@@ -36,6 +36,7 @@ pub(super) enum StepKind {
     TableRows { table: usize, rows: Vec<Vec<Value>> },
     Bound(i64),
     Checkpoint,
+    Drain,
     Expect { stream: String, rows: Vec<ExpectedRow>, unordered: bool, block: Block },
     ExpectErrors(usize),
     ExpectInvalid { position: Option<(usize, usize)>, text: String },
@@ -135,6 +136,7 @@ impl<'t> Reader<'t> {
             "rows" => self.rows(at, rest)?,
             "bound" => StepKind::Bound(parse_time_of_row(rest).map_err(fail)?),
             "checkpoint" => StepKind::Checkpoint,
+            "drain" => StepKind::Drain,
             "expect" => self.expect(at, rest)?,
             "eval" => {
                 let (expression, result) = rest
@@ -150,7 +152,7 @@ impl<'t> Reader<'t> {
             other => {
                 return Err(fail(format!(
                     "'{other}' is not a directive: there are input, table, set, application, rows, bound, \
-                     checkpoint, expect, eval"
+                     checkpoint, drain, expect, eval"
                 )));
             }
         };

@@ -11,7 +11,7 @@
 
 use super::finite::FiniteRelation;
 use super::{
-    BuildSettings, Junction, Message, Operator, Outbox, RunContext, StateError, build_junction,
+    BuildSettings, END_OF_TIME, Junction, Message, Operator, Outbox, RunContext, StateError, build_junction,
     build_operator,
 };
 use crate::batch::Batch;
@@ -33,13 +33,10 @@ struct Once {
     has_run: bool,
 }
 
-/// The bound of a query that gives no more rows: the end of the last year of a TIMESTAMP.
-const END_OF_TIME: i64 = 253_402_300_799_999;
-
 /// An operator.
 enum Stage {
     OneInput(Box<dyn Operator>),
-    SeveralInputs(Box<dyn Junction>),
+    SeveralInputs { junction: Box<dyn Junction>, open_ports: usize },
 }
 
 /// A stream that the query reads, once.
@@ -69,28 +66,46 @@ impl Stage {
         }
         match self {
             Stage::OneInput(operator) => operator.rows(batch, context, outbox),
-            Stage::SeveralInputs(junction) => junction.rows(port, batch, context, outbox),
+            Stage::SeveralInputs { junction, .. } => junction.rows(port, batch, context, outbox),
         }
     }
 
     fn bound(&mut self, port: usize, bound: i64, context: &mut RunContext<'_>, outbox: &mut Outbox) {
         match self {
             Stage::OneInput(operator) => operator.bound(bound, context, outbox),
-            Stage::SeveralInputs(junction) => junction.bound(port, bound, context, outbox),
+            Stage::SeveralInputs { junction, .. } => junction.bound(port, bound, context, outbox),
+        }
+    }
+
+    /// The input at a port has ended; says whether all have.
+    fn end(&mut self, port: usize, context: &mut RunContext<'_>, outbox: &mut Outbox) -> bool {
+        match self {
+            Stage::OneInput(operator) => {
+                operator.end(context, outbox);
+                true
+            }
+            Stage::SeveralInputs { junction, open_ports } => {
+                junction.bound(port, END_OF_TIME, context, outbox);
+                *open_ports = open_ports.saturating_sub(1);
+                if *open_ports == 0 {
+                    junction.end(context, outbox);
+                }
+                *open_ports == 0
+            }
         }
     }
 
     fn held_bytes(&self) -> usize {
         match self {
             Stage::OneInput(operator) => operator.held_bytes(),
-            Stage::SeveralInputs(junction) => junction.held_bytes(),
+            Stage::SeveralInputs { junction, .. } => junction.held_bytes(),
         }
     }
 
     fn most_bytes_a_row(&self) -> usize {
         match self {
             Stage::OneInput(operator) => operator.most_bytes_a_row(),
-            Stage::SeveralInputs(junction) => junction.most_bytes_a_row(),
+            Stage::SeveralInputs { junction, .. } => junction.most_bytes_a_row(),
         }
     }
 }
@@ -124,7 +139,9 @@ impl Dataflow {
         }
         let stage = match streams.as_slice() {
             [input] => Stage::OneInput(build_operator(node, input, settings)?),
-            _ => Stage::SeveralInputs(build_junction(node, settings)?),
+            several => {
+                Stage::SeveralInputs { junction: build_junction(node, settings)?, open_ports: several.len() }
+            }
         };
         for (port, leaves) in port_leaves.into_iter().enumerate() {
             let hop = Hop { stage: self.stages.len(), port };
@@ -171,10 +188,23 @@ impl Dataflow {
                     match message {
                         Message::Rows(batch) => stage.rows(hop.port, batch, context, &mut outbox),
                         Message::Bound(bound) => stage.bound(hop.port, bound, context, &mut outbox),
+                        Message::End => {
+                            if stage.end(hop.port, context, &mut outbox) {
+                                outbox.messages.push(Message::End);
+                            }
+                        }
+                        Message::Release => {
+                            if let Stage::OneInput(operator) = stage {
+                                operator.release(&mut outbox);
+                            }
+                            outbox.messages.push(Message::Release);
+                        }
                     }
                 }
                 messages = outbox.messages;
             }
+            // Whether a stream has ended depends on all its writers.
+            messages.retain(|message| !matches!(message, Message::End));
             if given.is_empty() {
                 given = messages;
             } else {
@@ -188,7 +218,7 @@ impl Dataflow {
     pub(crate) fn nanoseconds_a_row(&self) -> u64 {
         let cost = |stage: &Stage| match stage {
             Stage::OneInput(operator) => operator.nanoseconds_a_row(),
-            Stage::SeveralInputs(junction) => junction.nanoseconds_a_row(),
+            Stage::SeveralInputs { junction, .. } => junction.nanoseconds_a_row(),
         };
         self.stages.iter().map(cost).sum()
     }
@@ -207,7 +237,7 @@ impl Dataflow {
     pub(crate) fn save(&self) -> Result<Vec<Vec<u8>>, StateError> {
         let save = |stage: &Stage| match stage {
             Stage::OneInput(operator) => operator.save(),
-            Stage::SeveralInputs(junction) => junction.save(),
+            Stage::SeveralInputs { junction, .. } => junction.save(),
         };
         let once = self.once.iter().map(|once| Ok(vec![u8::from(once.has_run)]));
         once.chain(self.stages.iter().map(save)).collect()
@@ -221,7 +251,7 @@ impl Dataflow {
         }
         self.stages.iter_mut().zip(states).try_for_each(|(stage, state)| match stage {
             Stage::OneInput(operator) => operator.restore(state),
-            Stage::SeveralInputs(junction) => junction.restore(state),
+            Stage::SeveralInputs { junction, .. } => junction.restore(state),
         })
     }
 

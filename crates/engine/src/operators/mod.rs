@@ -48,7 +48,14 @@ pub(crate) enum Message {
     Rows(Batch),
     /// No later row has a smaller ROWTIME.
     Bound(i64),
+    /// No later row at all. Comes after a bound of [`END_OF_TIME`].
+    End,
+    /// Rows that wait for stragglers are to go, as if none came any more.
+    Release,
 }
+
+/// The bound of a stream that gives no more rows: the end of the last year of a TIMESTAMP.
+pub(crate) const END_OF_TIME: i64 = 253_402_300_799_999;
 
 /// What an operator gives for one message.
 #[derive(Debug, Default)]
@@ -111,6 +118,14 @@ pub(crate) trait Operator: Send {
     /// Takes a bound, never below an earlier one.
     fn bound(&mut self, bound: i64, context: &mut RunContext<'_>, outbox: &mut Outbox);
 
+    /// The input has ended: gives all that is held, and a bound of [`END_OF_TIME`].
+    fn end(&mut self, context: &mut RunContext<'_>, outbox: &mut Outbox) {
+        self.bound(END_OF_TIME, context, outbox);
+    }
+
+    /// Gives the rows that wait for stragglers.
+    fn release(&mut self, _outbox: &mut Outbox) {}
+
     /// About how long a row takes, in nanoseconds of a core: tells which batches are worth another thread.
     fn nanoseconds_a_row(&self) -> u64 {
         10
@@ -146,6 +161,9 @@ pub(crate) trait Junction: Send {
 
     /// Takes a bound at a port, never below an earlier one.
     fn bound(&mut self, port: usize, bound: i64, context: &mut RunContext<'_>, outbox: &mut Outbox);
+
+    /// All inputs have ended, and each port has been told a bound of [`END_OF_TIME`]: gives what is still held.
+    fn end(&mut self, _context: &mut RunContext<'_>, _outbox: &mut Outbox) {}
 
     /// About how long a row takes, in nanoseconds of a core: tells which batches are worth another thread.
     fn nanoseconds_a_row(&self) -> u64 {

@@ -1,7 +1,7 @@
 //! The select list: new columns for each row, and perhaps a new ROWTIME.
 
 use super::row_failures::{evaluate_all, report_row};
-use super::{Operator, Outbox, RunContext, StateError, compile_all};
+use super::{END_OF_TIME, Operator, Outbox, RunContext, StateError, compile_all};
 use crate::batch::Batch;
 use crate::expression::{CompileError, CompiledExpression};
 use crate::row_error::{ErrorName, RowError};
@@ -133,6 +133,10 @@ impl Operator for Project {
             // Any other new ROWTIME says nothing of the times to come by the times that were.
             outbox.bound(bound);
         }
+    }
+
+    fn end(&mut self, _context: &mut RunContext<'_>, outbox: &mut Outbox) {
+        outbox.bound(END_OF_TIME);
     }
 
     fn save(&self) -> Result<Vec<u8>, StateError> {

@@ -5,6 +5,7 @@
 
 mod aggregate;
 mod call;
+mod column_order;
 mod compatibility;
 mod conversion;
 mod distinct;

@@ -131,6 +131,11 @@ impl Resolver<'_> {
                 "write CREATE OR REPLACE PUMP, or choose another name",
             );
         }
+        if existing.is_some() && or_replace {
+            let message = format!("pump \"{}\" is defined again: only this definition runs", name.value);
+            let hint = "give one of them another name if both are meant, or remove the earlier one";
+            self.report(Diagnostic::warning(name.span, message).with_hint(hint));
+        }
         let query = self.insert(insert);
         if let Some((_, query)) = &query
             && query.is_finite()
@@ -140,6 +145,9 @@ impl Resolver<'_> {
                 "the query reads no stream: it would give its rows once and never again",
                 "name a stream in FROM; or write the INSERT outside a pump: it runs once, at the start",
             );
+            return;
+        }
+        if existing.is_some() && !or_replace {
             return;
         }
         if let Some((target, query)) = query {

@@ -28,6 +28,7 @@ fn compiled(sql: &str) -> Compilation {
             column("D", SqlType::Double),
             column("TS", SqlType::Timestamp),
         ],
+        metadata_columns: 0,
     };
     compile(sql, &[input("S"), input("R")], &catalog())
 }

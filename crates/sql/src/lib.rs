@@ -21,6 +21,7 @@ mod catalog;
 pub mod civil;
 mod diagnostic;
 mod expression;
+mod foreign;
 mod interval;
 mod keywords;
 mod lex;

@@ -45,6 +45,9 @@ pub struct InputStream {
     /// Columns in order: those of the records, then what the service adds (`APPROXIMATE_ARRIVAL_TIME`, `PARTITION_KEY`,
     /// `SEQUENCE_NUMBER`, `SHARD_ID`), as far as the source has it.
     pub columns: Vec<Column>,
+    /// How many of the last columns the service adds: they can be named, but `*` does not list them. Columns of the
+    /// records may have the same names.
+    pub metadata_columns: usize,
 }
 
 /// A reference table: finite rows that the service loads, in no order of time.
@@ -76,21 +79,8 @@ pub struct Stream {
     pub columns: Vec<Column>,
     /// Fed from outside; all others are fed by pumps.
     pub is_input: bool,
-}
-
-/// Columns that the service adds to an input behind those of the records.
-const METADATA_COLUMNS: [&str; 4] =
-    ["APPROXIMATE_ARRIVAL_TIME", "PARTITION_KEY", "SEQUENCE_NUMBER", "SHARD_ID"];
-
-impl Stream {
-    /// How many columns at the end of an input are the service's own: they can be named, but `*` leaves them out.
-    pub fn hidden_columns(&self) -> usize {
-        if !self.is_input {
-            return 0;
-        }
-        let from_the_end = self.columns.iter().rev();
-        from_the_end.take_while(|column| METADATA_COLUMNS.contains(&column.name.as_str())).count()
-    }
+    /// As in [`InputStream`]; 0 for streams that the SQL creates.
+    pub metadata_columns: usize,
 }
 
 /// A continuous INSERT INTO … SELECT; or one that runs once, at the start: then its query is finite, and its name is

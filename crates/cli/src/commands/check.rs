@@ -5,7 +5,7 @@ use std::path::Path;
 use std::process::ExitCode;
 
 use anyhow::Context;
-use millstream_control::pipeline::{Mistakes, check_sql, parse_input_stream};
+use millstream_control::pipeline::{Mistakes, SqlInput, check_sql};
 use millstream_engine::golden::GoldenFile;
 use serde_json::json;
 
@@ -87,7 +87,7 @@ fn check(path: &Path, arguments: &CheckArguments) -> anyhow::Result<Result<Check
 
 fn check_sql_file(path: &Path, arguments: &CheckArguments) -> anyhow::Result<Result<Checked, Mistakes>> {
     let sql = read_text(path)?;
-    let streams = arguments.streams.iter().map(|text| parse_input_stream(text));
+    let streams = arguments.streams.iter().map(|text| SqlInput::parse(text).map(|input| input.stream));
     let streams = streams.collect::<Result<Vec<_>, _>>().context("--stream")?;
     Ok(check_sql(&path.display().to_string(), &sql, &streams).map(|checked| {
         let counts = [

@@ -7,9 +7,7 @@ use std::time::Duration;
 use anyhow::Context;
 use bytes::Bytes;
 use indicatif::{ProgressBar, ProgressStyle};
-use millstream_control::pipeline::{
-    ApplicationSwitches, CheckedApplication, Pipeline, check_sql, parse_input_stream,
-};
+use millstream_control::pipeline::{ApplicationSwitches, CheckedApplication, Pipeline, SqlInput, check_sql};
 use millstream_control::producers::{LineSource, NextRecord, RecordSource};
 use millstream_control::replay::{Replay, ReplayedRow, Rowtimes, parse_instant};
 use millstream_engine::formats::{InputColumn, InputSchema, RecordFormat};
@@ -173,9 +171,10 @@ fn sql_application(arguments: &ReplayArguments) -> anyhow::Result<CheckedApplica
     let text = arguments.stream.as_deref().context(
         "SQL alone does not say what it reads: add --stream 'SOURCE_SQL_STREAM_001 (column TYPE, …)'",
     )?;
-    let input = parse_input_stream(text).context("--stream")?;
+    let input = SqlInput::parse(text).context("--stream")?;
     let sql = read_text(&arguments.app)?;
-    let checked = check_sql(&arguments.app.display().to_string(), &sql, std::slice::from_ref(&input))?;
+    let streams = std::slice::from_ref(&input.stream);
+    let checked = check_sql(&arguments.app.display().to_string(), &sql, streams)?;
     let delimited = |delimiter: &str, quoting| RecordFormat::Csv {
         row_delimiter: "\n".to_owned(),
         column_delimiter: delimiter.to_owned(),
@@ -186,7 +185,7 @@ fn sql_application(arguments: &ReplayArguments) -> anyhow::Result<CheckedApplica
         Format::Tsv => delimited("\t", false),
         Format::Json => RecordFormat::Json { record_row_path: "$".to_owned() },
     };
-    let columns = input.columns.iter().map(|column| InputColumn {
+    let columns = input.declared.iter().map(|column| InputColumn {
         name: column.name.clone(),
         sql_type: column.sql_type,
         mapping: (arguments.format == Format::Json).then(|| format!("$.{}", column.name)),
@@ -197,8 +196,8 @@ fn sql_application(arguments: &ReplayArguments) -> anyhow::Result<CheckedApplica
         name: arguments.app.display().to_string(),
         sql,
         program: checked.program,
-        input_streams: vec![input.name],
-        metadata: Vec::new(),
+        input_streams: vec![input.stream.name],
+        metadata: input.metadata,
         references: Vec::new(),
         memory_limit: None,
         threads: None,

@@ -160,9 +160,11 @@ impl Check<'_> {
         }
         let columns: Vec<Column> =
             columns_of(&schema).chain(metadata.iter().map(|column| column.column())).collect();
+        let metadata_columns = metadata.len();
         let streams = (1..=parallelism).map(|number| InputStream {
             name: format!("{}_{number:03}", input.name_prefix),
             columns: columns.clone(),
+            metadata_columns,
         });
         Some((schema, metadata, streams.collect()))
     }

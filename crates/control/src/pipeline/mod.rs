@@ -32,7 +32,7 @@ pub use mistake::{Mistake, Mistakes};
 pub use reference::{CheckedReference, ReferencePlace};
 pub use schema_text::{SchemaTextError, parse_columns, parse_input_stream};
 pub use similar_name::nearest;
-pub use sql_file::{CheckedSql, check_sql};
+pub use sql_file::{CheckedSql, SqlInput, check_sql};
 pub use switches::{ApplicationSwitches, PreprocessorTimeUnit};
 
 /// A checked pipeline.

@@ -118,7 +118,8 @@ impl<'t> Reader<'t> {
         let step = match word {
             "input" => {
                 let (name, columns) = self.relation(at, rest)?;
-                self.file.inputs.push(InputStream { name, columns });
+                let metadata_columns = metadata_columns(&columns);
+                self.file.inputs.push(InputStream { name, columns, metadata_columns });
                 return Ok(());
             }
             "table" => {
@@ -297,6 +298,15 @@ impl<'t> Reader<'t> {
         let block = Block { start: at, end: self.next };
         Ok(StepKind::Expect { stream: name, rows, unordered, block })
     }
+}
+
+/// The names by which a file declares what the service adds to an input.
+const METADATA_COLUMNS: [&str; 4] =
+    ["APPROXIMATE_ARRIVAL_TIME", "PARTITION_KEY", "SEQUENCE_NUMBER", "SHARD_ID"];
+
+/// How many of the last columns of an input the service adds.
+fn metadata_columns(columns: &[Column]) -> usize {
+    columns.iter().rev().take_while(|column| METADATA_COLUMNS.contains(&column.name.as_str())).count()
 }
 
 /// The values of a row by its columns; `before` says what else a row has.

@@ -185,7 +185,7 @@ impl Resolver<'_> {
         let (columns, kind, hidden) = match self.relation_named(name)? {
             Named::Stream(id) => {
                 let stream = self.stream(id);
-                (stream.columns.clone(), NodeKind::Source(id), stream.hidden_columns())
+                (stream.columns.clone(), NodeKind::Source(id), stream.metadata_columns)
             }
             Named::Table(id) => (self.tables[id.0].columns.clone(), NodeKind::Table(id), 0),
         };

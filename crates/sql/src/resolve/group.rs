@@ -172,7 +172,10 @@ impl Resolver<'_> {
         scope: &Scope,
         grouping: &mut Grouping,
     ) -> Option<Expression> {
-        self.expression(expr, &mut Context { scope, place: "a select with GROUP BY", clause: Some(grouping) })
+        self.expression(
+            expr,
+            &mut Context { scope, place: "a select with GROUP BY", clause: Some(grouping), is_grouped: true },
+        )
     }
 
     /// HAVING.
@@ -182,8 +185,10 @@ impl Resolver<'_> {
         scope: &Scope,
         grouping: &mut Grouping,
     ) -> Option<Expression> {
-        let predicate =
-            self.expression(expr, &mut Context { scope, place: "HAVING", clause: Some(grouping) })?;
+        let predicate = self.expression(
+            expr,
+            &mut Context { scope, place: "HAVING", clause: Some(grouping), is_grouped: true },
+        )?;
         self.boolean(predicate, "HAVING")
     }
 

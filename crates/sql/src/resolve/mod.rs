@@ -125,6 +125,11 @@ pub fn parse_sql_type(text: &str) -> Result<SqlType, Diagnostic> {
     }
 }
 
+/// `1 column`, `2 columns`.
+fn counted(count: usize, noun: &str) -> String {
+    format!("{count} {noun}{}", if count == 1 { "" } else { "s" })
+}
+
 struct Resolver<'a> {
     catalog: &'a dyn FunctionCatalog,
     diagnostics: Vec<Diagnostic>,
@@ -150,7 +155,12 @@ impl<'a> Resolver<'a> {
     ) -> Resolver<'a> {
         let streams = inputs
             .iter()
-            .map(|input| Stream { name: input.name.clone(), columns: input.columns.clone(), is_input: true })
+            .map(|input| Stream {
+                name: input.name.clone(),
+                columns: input.columns.clone(),
+                is_input: true,
+                metadata_columns: input.metadata_columns.min(input.columns.len()),
+            })
             .collect();
         Resolver {
             catalog,

@@ -1,11 +1,11 @@
 //! ORDER BY on a stream: what is sorted, and which rows together.
 
-use super::Resolver;
 use super::column_order::ColumnOrder;
 use super::group::same;
 use super::monotonic::{Monotonicity, driver};
 use super::query::{ListMode, SelectList, strip};
 use super::scope::Scope;
+use super::{Resolver, counted};
 use crate::syntax::{ExprKind, OrderBy, SortKey};
 use crate::{
     Expression, ExpressionKind, GroupDriver, Node, NodeKind, Output, Projection, SortBucket, SortColumn,
@@ -113,9 +113,10 @@ impl Resolver<'_> {
             ExprKind::Integer(digits) => {
                 return match digits.parse::<usize>() {
                     Ok(ordinal) if (1..=visible).contains(&ordinal) => of_list(ordinal - 1, list),
-                    _ => {
-                        self.error(span, format!("ORDER BY {digits}: the select list has {visible} columns"))
-                    }
+                    _ => self.error(
+                        span,
+                        format!("ORDER BY {digits}: the select list has {}", counted(visible, "column")),
+                    ),
                 };
             }
             ExprKind::Column(parts) if parts.len() == 1 => {

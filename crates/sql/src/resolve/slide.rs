@@ -76,7 +76,8 @@ impl Resolver<'_> {
         sliding: &mut Sliding,
     ) -> Option<Expression> {
         let place = "a select without GROUP BY (analytic functions need OVER)";
-        let mut context = super::expression::Context { scope, place, clause: Some(sliding) };
+        let mut context =
+            super::expression::Context { scope, place, clause: Some(sliding), is_grouped: false };
         self.expression(expr, &mut context)
     }
 
@@ -155,7 +156,10 @@ impl Resolver<'_> {
         };
         if !(least..=most).contains(&count) {
             let takes = if least == most { least.to_string() } else { format!("{least} to {most}") };
-            return self.error(span, format!("{name} takes {takes} arguments, not {count}"));
+            return self.error(
+                span,
+                format!("{name} takes {takes} argument{}, not {count}", if most == 1 { "" } else { "s" }),
+            );
         }
         let ignore_nulls = call.ignore_nulls;
         let second = match call.arguments.get(1) {

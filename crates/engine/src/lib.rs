@@ -48,8 +48,8 @@ pub mod values;
 mod windows;
 
 pub use application::{
-    Application, ApplicationSettings, CheckpointError, ErrorRow, PushError, RestoreReport, SWITCHES, Switch,
-    SwitchError, Switches, TableError,
+    Application, ApplicationSettings, CheckpointError, CutTexts, ErrorRow, PushError, RestoreReport,
+    SWITCHES, Switch, SwitchError, Switches, TableError,
 };
 pub use batch::{Batch, physical_type};
 pub use compatibility::{Compatibility, compatibility};

@@ -102,10 +102,19 @@ async fn replay(arguments: &ReplayArguments) -> anyhow::Result<ExitCode> {
     {
         eprintln!(
             "{records} records, {} rows into the application, {} rows out, {failed} rows to error_stream, {unusable} \
-             lines left out",
+             lines skipped",
             replay.rows_in(),
             out.rows
         );
+        for cut in replay.cut_texts() {
+            eprintln!(
+                "{} cut to fit column \"{}\" of \"{}\", which is {}: widen it if they should stay whole",
+                if cut.count == 1 { "1 text was".to_owned() } else { format!("{} texts were", cut.count) },
+                cut.column,
+                cut.stream,
+                cut.sql_type
+            );
+        }
     }
     Ok(ExitCode::SUCCESS)
 }

@@ -15,10 +15,10 @@ use arrow_array::{ArrayRef, TimestampMillisecondArray};
 use arrow_buffer::ScalarBuffer;
 use bytes::Bytes;
 use millstream_engine::formats::{OutputColumn, OutputFormat, OutputWriter, RecordParser};
-use millstream_engine::{Application, Batch, CompileError, ErrorName, ErrorRow, PushError};
+use millstream_engine::{Application, Batch, CompileError, CutTexts, ErrorName, ErrorRow, PushError};
 use millstream_host::{ManualClock, Random, Timestamp};
 use millstream_monitor::{Location, Monitor, MonitorSettings};
-use millstream_sql::StreamId;
+use millstream_sql::{SqlType, StreamId};
 use millstream_streamlog::StreamKey;
 
 pub use rowtime::{RowtimeError, Rowtimes, parse_instant};
@@ -81,6 +81,8 @@ pub struct Replay {
     latest: Option<i64>,
     records_in: u64,
     rows_in: u64,
+    /// For each column of the records, its name, type, and how many texts were cut to its length.
+    cut_values: Vec<(String, SqlType, u64)>,
 }
 
 impl Replay {
@@ -122,6 +124,8 @@ impl Replay {
             Watched { name: declared.name.clone(), stream, writer }
         });
         let watched = watched.collect();
+        let columns = checked.schema.columns.iter();
+        let cut_values = columns.map(|column| (column.name.clone(), column.sql_type, 0)).collect();
         Ok(Replay {
             application,
             parser: checked.schema.parser().expect("the schema was checked"),
@@ -135,6 +139,7 @@ impl Replay {
             latest: None,
             records_in: 0,
             rows_in: 0,
+            cut_values,
         })
     }
 
@@ -204,6 +209,9 @@ impl Replay {
             }
         }
         let parsed = self.parser.finish();
+        for ((_, _, sum), count) in self.cut_values.iter_mut().zip(&parsed.cut_values) {
+            *sum += count;
+        }
         for error in &parsed.errors {
             self.errors.push(ErrorRow::of_record(error.name, &error.message, &error.raw, now, now));
         }
@@ -283,6 +291,20 @@ impl Replay {
     /// Rows that the engine has taken.
     pub fn rows_in(&self) -> u64 {
         self.rows_in
+    }
+
+    /// The columns into which texts were put that were too long, cut to the length of the column: those of the input, then
+    /// those of in-application streams.
+    pub fn cut_texts(&self) -> Vec<CutTexts> {
+        let stream = &self.application.program().streams[self.inputs[0].0].name;
+        let of_input = self.cut_values.iter().filter(|(_, _, count)| *count > 0);
+        let of_input = of_input.map(|(column, sql_type, count)| CutTexts {
+            stream: stream.clone(),
+            column: column.clone(),
+            sql_type: *sql_type,
+            count: *count,
+        });
+        of_input.chain(self.application.cut_texts()).collect()
     }
 
     /// The ROWTIME of the newest row.

@@ -63,6 +63,19 @@ pub enum PushError {
     },
 }
 
+/// Texts that were longer than their column.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CutTexts {
+    /// The in-application stream.
+    pub stream: String,
+    /// Its column.
+    pub column: String,
+    /// The column's type, such as `VARCHAR(4)`.
+    pub sql_type: SqlType,
+    /// How many texts were cut.
+    pub count: u64,
+}
+
 /// A running application.
 pub struct Application {
     program: Program,
@@ -195,6 +208,26 @@ impl Application {
     /// Bytes that each pump holds of rows and groups, by its name, counted as for the memory limit.
     pub fn held_bytes(&self) -> Vec<(String, usize)> {
         self.pumps.iter().map(|pump| (pump.name.to_string(), pump.dataflow.held_bytes())).collect()
+    }
+
+    /// The columns of in-application streams into which pumps have put texts that were too long, cut to the length of the
+    /// column as the service does, with their number since the application was built. In the order of the streams.
+    pub fn cut_texts(&self) -> Vec<CutTexts> {
+        let mut found: Vec<CutTexts> = Vec::new();
+        for (id, stream) in self.program.streams.iter().enumerate() {
+            let mut counts = vec![0; stream.columns.len()];
+            for pump in self.pumps.iter().filter(|pump| pump.target.0 == id) {
+                counts.iter_mut().zip(pump.dataflow.cut_texts()).for_each(|(sum, count)| *sum += count);
+            }
+            let cut = stream.columns.iter().zip(counts).filter(|(_, count)| *count > 0);
+            found.extend(cut.map(|(column, count)| CutTexts {
+                stream: stream.name.clone(),
+                column: column.name.clone(),
+                sql_type: column.sql_type,
+                count,
+            }));
+        }
+        found
     }
 
     /// Keeps the rows of a stream for [`Application::take_output`] from now on.

@@ -228,6 +228,14 @@ impl Dataflow {
         self.stages.iter().filter(|stage| stage.most_bytes_a_row() > 0).count()
     }
 
+    /// For each column of the query, how many texts were cut to its length; empty when none can be.
+    pub(crate) fn cut_texts(&self) -> Vec<u64> {
+        match self.stages.last() {
+            Some(Stage::OneInput(operator)) => operator.cut_texts(),
+            _ => Vec::new(),
+        }
+    }
+
     /// Bytes that the operators hold of rows and groups.
     pub(crate) fn held_bytes(&self) -> usize {
         self.stages.iter().map(Stage::held_bytes).sum()

@@ -126,6 +126,11 @@ pub(crate) trait Operator: Send {
     /// Gives the rows that wait for stragglers.
     fn release(&mut self, _outbox: &mut Outbox) {}
 
+    /// For each column that is given, how many texts were cut to its length; empty when none can be.
+    fn cut_texts(&self) -> Vec<u64> {
+        Vec::new()
+    }
+
     /// About how long a row takes, in nanoseconds of a core: tells which batches are worth another thread.
     fn nanoseconds_a_row(&self) -> u64 {
         10

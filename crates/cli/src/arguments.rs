@@ -265,6 +265,12 @@ pub(crate) struct DiscoverArguments {
     /// How many records to look at.
     #[arg(long, value_name = "NUMBER", default_value_t = 500, value_parser = clap::value_parser!(u32).range(1..=100_000))]
     pub(crate) records: u32,
+    /// Types as narrow as the sample allows, TIMESTAMP and DECIMAL among them. Without it: those that the service infers.
+    #[arg(long)]
+    pub(crate) typed: bool,
+    /// VARCHAR with room: the next of 16, 64, 256, 1024, … characters.
+    #[arg(long, conflicts_with = "typed")]
+    pub(crate) roomy: bool,
     /// The schema and the sample's rows as one JSON object.
     #[arg(long)]
     pub(crate) json: bool,

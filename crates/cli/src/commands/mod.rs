@@ -7,6 +7,7 @@ mod demo;
 mod discover;
 mod doctor;
 mod files;
+mod lint;
 mod replay;
 mod run;
 mod test;

@@ -1,6 +1,7 @@
 //! `millstream replay`: an application over recorded data on a virtual clock.
 
 use std::io::{IsTerminal, Write};
+use std::path::Path;
 use std::process::ExitCode;
 use std::time::Duration;
 
@@ -37,7 +38,9 @@ async fn replay(arguments: &ReplayArguments) -> anyhow::Result<ExitCode> {
         }
     };
     let mut replay = if has_extension(&arguments.app, "sql") {
-        Replay::new(&sql_application(arguments)?, arguments.seed, rowtimes)?
+        let stream = arguments.stream.as_deref();
+        let application = sql_application(&arguments.app, stream, arguments.format)?;
+        Replay::new(&application, arguments.seed, rowtimes)?
     } else {
         let pipeline = read_pipeline(&arguments.app)??;
         let (checked, seed) = find(&pipeline, arguments)?;
@@ -176,20 +179,25 @@ fn find<'a>(
     Ok((&pipeline.applications[index], pipeline.declarations.applications[index].seed))
 }
 
-fn sql_application(arguments: &ReplayArguments) -> anyhow::Result<CheckedApplication> {
-    let text = arguments.stream.as_deref().context(
+/// SQL alone as an application that reads the stream `stream`.
+pub(super) fn sql_application(
+    path: &Path,
+    stream: Option<&str>,
+    format: Format,
+) -> anyhow::Result<CheckedApplication> {
+    let text = stream.context(
         "SQL alone does not say what it reads: add --stream 'SOURCE_SQL_STREAM_001 (column TYPE, …)'",
     )?;
     let input = SqlInput::parse(text).context("--stream")?;
-    let sql = read_text(&arguments.app)?;
+    let sql = read_text(path)?;
     let streams = std::slice::from_ref(&input.stream);
-    let checked = check_sql(&arguments.app.display().to_string(), &sql, streams)?;
+    let checked = check_sql(&path.display().to_string(), &sql, streams)?;
     let delimited = |delimiter: &str, quoting| RecordFormat::Csv {
         row_delimiter: "\n".to_owned(),
         column_delimiter: delimiter.to_owned(),
         quoting,
     };
-    let format = match arguments.format {
+    let record_format = match format {
         Format::Csv => delimited(",", true),
         Format::Tsv => delimited("\t", false),
         Format::Json => RecordFormat::Json { record_row_path: "$".to_owned() },
@@ -197,12 +205,12 @@ fn sql_application(arguments: &ReplayArguments) -> anyhow::Result<CheckedApplica
     let columns = input.declared.iter().map(|column| InputColumn {
         name: column.name.clone(),
         sql_type: column.sql_type,
-        mapping: (arguments.format == Format::Json).then(|| format!("$.{}", column.name)),
+        mapping: (format == Format::Json).then(|| format!("$.{}", column.name)),
     });
-    let schema = InputSchema { format, columns: columns.collect() };
+    let schema = InputSchema { format: record_format, columns: columns.collect() };
     schema.parser().context("--stream")?;
     Ok(CheckedApplication {
-        name: arguments.app.display().to_string(),
+        name: path.display().to_string(),
         sql,
         program: checked.program,
         input_streams: vec![input.stream.name],

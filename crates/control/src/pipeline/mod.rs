@@ -10,6 +10,7 @@ mod check_application;
 mod circles;
 mod declarations;
 mod durations;
+mod lint;
 mod metadata_column;
 mod mistake;
 mod reference;
@@ -27,6 +28,7 @@ pub use declarations::{
     StatisticChoice, StreamDeclaration, SubscriptionDeclaration, TopicDeclaration, TransformDeclaration,
 };
 pub use durations::{ByteSize, Period};
+pub use lint::lint_sql;
 pub use metadata_column::MetadataColumn;
 pub use mistake::{Mistake, Mistakes};
 pub use reference::{CheckedReference, ReferencePlace};

@@ -43,6 +43,7 @@ impl Resolver<'_> {
         let name = call.name.value.as_str();
         if let Some(clock) = clock_function(name).filter(|_| !call.name.quoted) {
             let (function, sql_type) = clock;
+            self.lint_clock(name, span);
             return Some(Expression::new(ExpressionKind::Clock(function), sql_type, span));
         }
         if let Some(called) = self.user_function(call, span, context) {
@@ -113,7 +114,10 @@ impl Resolver<'_> {
                 };
                 self.error(span, format!("{name} takes {takes}, not {}", arguments.len()))
             }
-            _ => self.function(call, arguments, span),
+            _ => {
+                self.lint_tsdiff(call, span);
+                self.function(call, arguments, span)
+            }
         }
     }
 

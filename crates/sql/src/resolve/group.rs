@@ -106,6 +106,7 @@ impl Resolver<'_> {
                 let range_expression = self.scalar(range, scope, "RANGE")?;
                 match range_expression.literal() {
                     Some(Value::IntervalMillis(millis)) if *millis > 0 => {
+                        self.note_window(range.span, *millis);
                         GroupWindow::Stagger { range: *millis }
                     }
                     _ => {
@@ -149,7 +150,10 @@ impl Resolver<'_> {
             }
         }
         match best {
-            Some((_, driver, key)) => Some((driver, key)),
+            Some((_, driver, key)) => {
+                self.note_tumbling(keys[driver.key()].span, &driver);
+                Some((driver, key))
+            }
             None => {
                 let message = "GROUP BY on a stream needs a monotonic expression, or its groups would never be complete";
                 let stream = scope.relations.iter().find(|it| it.rowtime == RelationTime::Row);

@@ -119,6 +119,7 @@ impl Resolver<'_> {
     ) -> Option<FromItem> {
         let has_no_window = |item: &FromItem| item.window.as_ref().is_none_or(|window| window.is_implied);
         if has_no_window(&left) && has_no_window(&right) {
+            self.lint_join(span);
             left.window.get_or_insert_with(ItemWindow::of_one_rowtime);
             right.window.get_or_insert_with(ItemWindow::of_one_rowtime);
         }

@@ -350,6 +350,7 @@ impl Resolver<'_> {
                 let size = self.scalar(expr, scope, "a window")?;
                 match (clause.is_range, size.literal()) {
                     (true, Some(Value::IntervalMillis(millis))) if *millis >= 0 => {
+                        self.note_window(start.span, *millis);
                         Some(Frame::Range { millis: *millis })
                     }
                     (true, Some(Value::IntervalMillis(_))) => {

@@ -298,6 +298,7 @@ impl Resolver<'_> {
                 "columns are matched by position; name those that you fill: INSERT INTO stream (a, b) SELECT …",
             );
         }
+        self.lint_positions(&stream, &positions, &insert.query);
         self.assign(node, &stream, &positions, &spans, target_name).map(|node| (target, node))
     }
 

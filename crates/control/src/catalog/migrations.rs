@@ -32,7 +32,8 @@ CREATE TABLE position (
   PRIMARY KEY (consumer, source, shard)
 ) STRICT, WITHOUT ROWID;
 CREATE TABLE delivery_position (
-  delivery_stream INTEGER PRIMARY KEY, delivered INTEGER NOT NULL, backed_up INTEGER NOT NULL
+  delivery_stream INTEGER PRIMARY KEY, delivered INTEGER NOT NULL, failed INTEGER NOT NULL,
+  backed_up INTEGER NOT NULL
 ) STRICT;
 CREATE TABLE object_intent (
   delivery_stream INTEGER NOT NULL, lane TEXT NOT NULL, intent BLOB NOT NULL,
@@ -131,7 +132,8 @@ fn copy_positions(
         .collect::<Result<_, _>>()?;
     for (name, delivered, backed_up) in deliveries {
         if let Some(id) = id(Kind::DeliveryStream, &name) {
-            let sql = "INSERT INTO delivery_position VALUES (?1, ?2, ?3)";
+            // Objects with failed records went with the main ones.
+            let sql = "INSERT INTO delivery_position VALUES (?1, ?2, ?2, ?3)";
             transaction.execute(sql, params![id, delivered, backed_up])?;
             let sql = "INSERT INTO position VALUES (?1, ?1, 0, ?2)";
             transaction.execute(sql, params![id, delivered.min(backed_up)])?;

@@ -17,7 +17,7 @@ mod positions;
 mod resources;
 
 pub use checkpoints::StoredCheckpoint;
-pub use positions::{FeedProgress, StoredIntent};
+pub use positions::FeedProgress;
 pub use resources::{ResourceRow, RowChange};
 
 use std::path::{Path, PathBuf};

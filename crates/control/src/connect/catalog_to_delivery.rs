@@ -1,9 +1,9 @@
-//! The catalog as the keeper of a delivery's positions; tells the log what is no longer wanted.
+//! The catalog as the keeper of a delivery's progress; tells the log what is no longer wanted.
 
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use millstream_delivery::{PositionStore, Positions, StoreError};
+use millstream_delivery::{PositionStore, Progress, StoreError};
 use millstream_host::Spawn;
 use millstream_streamlog::Log;
 
@@ -13,7 +13,7 @@ use crate::definition::ResourceId;
 use crate::registry::Registry;
 use crate::world::World;
 
-/// The positions of one delivery stream.
+/// The progress of one delivery stream.
 pub(crate) struct CatalogPositions {
     delivery: ResourceId,
     catalog: Catalog,
@@ -41,17 +41,17 @@ fn failed(error: impl std::fmt::Display) -> StoreError {
 
 #[async_trait]
 impl PositionStore for CatalogPositions {
-    async fn load(&self) -> Result<Option<Positions>, StoreError> {
+    async fn load(&self) -> Result<Option<Progress>, StoreError> {
         let (catalog, delivery) = (self.catalog.clone(), self.delivery);
-        let load = move || catalog.delivery_positions(delivery);
+        let load = move || catalog.delivery_progress(delivery);
         self.spawn.blocking(load).await.map_err(failed)?.map_err(failed)
     }
 
-    async fn store(&self, positions: Positions) -> Result<(), StoreError> {
-        let (catalog, delivery) = (self.catalog.clone(), self.delivery);
+    async fn store(&self, progress: &Progress) -> Result<(), StoreError> {
+        let (catalog, delivery, progress) = (self.catalog.clone(), self.delivery, progress.clone());
         let (log, registry) = (Arc::clone(&self.log), Arc::clone(&self.registry));
         let store = move || {
-            catalog.put_delivery_positions(delivery, positions)?;
+            catalog.put_delivery_progress(delivery, &progress)?;
             consumers::trim_buffer(&log, &catalog, &registry, delivery);
             Ok::<(), crate::catalog::CatalogError>(())
         };

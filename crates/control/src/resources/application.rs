@@ -76,7 +76,8 @@ pub(super) async fn look(
     let Some(id) = before else { return Ok(StateOutlook::default()) };
     match try_restore(world, id, &checked, definition.seed).await? {
         Some(report) => {
-            Ok(StateOutlook { keeps_state: report.resumed, starts_from_scratch: report.started_afresh })
+            let starts_from_scratch = report.started_from_scratch.into_iter().map(|(pump, _)| pump).collect();
+            Ok(StateOutlook { keeps_state: report.resumed, starts_from_scratch })
         }
         None => Ok(StateOutlook { keeps_state: Vec::new(), starts_from_scratch: all() }),
     }
@@ -110,7 +111,7 @@ async fn try_restore(
     let Some(stored) = newest_checkpoint(world, id).await? else { return Ok(None) };
     let (program, settings) = (checked.program.clone(), checked.settings(seed, 0, false));
     let tried =
-        move || Application::restore(program, settings, &stored.engine_state).map(|(_, report)| report);
+        move || Application::restore_saved(program, settings, &stored.engine_state).map(|(_, report)| report);
     let tried = world.spawn().blocking(tried).await.map_err(NotReady::ever)?;
     tried.map(Some).map_err(|error| NotReady::ever(cannot_go_on(&error)))
 }

@@ -203,7 +203,8 @@ impl Server {
     pub fn application_restored(&self, name: &str) -> Option<(Vec<String>, Vec<String>)> {
         let application = self.application(name)?;
         let report = application.restored();
-        Some((report.resumed.clone(), report.started_afresh.clone()))
+        let from_scratch = report.started_from_scratch.iter().map(|(pump, _)| pump.clone());
+        Some((report.resumed.clone(), from_scratch.collect()))
     }
 
     /// The monitor: metrics, alarms, topics and mails.

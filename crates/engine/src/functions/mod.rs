@@ -19,13 +19,17 @@ mod substring_pattern;
 mod trim;
 mod unix_time;
 
+use crate::application::Switches;
 use crate::expression::CompileError;
 use crate::expression::datum::{Arguments, Kernel};
 use crate::log_parsers;
 use crate::row_error::{RowError, RowErrors};
 use crate::text_builder::TextBuilder;
 use arrow_array::{ArrayRef, StringArray};
-use millstream_sql::{Argument, FunctionCatalog, RecordField, Signature, SignatureError, SqlType, Value};
+use millstream_sql::{
+    Argument, Expression, ExpressionKind, FunctionCatalog, RecordField, Signature, SignatureError, SqlType,
+    Value,
+};
 use std::sync::Arc;
 
 /// All functions, file by file, with the section of the language specification that describes them.
@@ -92,6 +96,26 @@ impl CallSite<'_> {
 /// The function of that name.
 pub(crate) fn find(name: &str) -> Option<&'static Function> {
     all().map(|(_, function)| function).find(|function| function.name == name)
+}
+
+/// The function that a plan names: one of all, or a variant that a switch has put in its place.
+pub(crate) fn find_planned(name: &str) -> Option<&'static Function> {
+    const SIGNED_DIFFERENCE: &Function = &unix_time::SIGNED_DIFFERENCE;
+    find(name).or_else(|| (name == SIGNED_DIFFERENCE.name).then_some(SIGNED_DIFFERENCE))
+}
+
+/// Puts the variants that the switches ask for in place of functions.
+pub(crate) fn apply_switches(expression: &mut Expression, switches: &Switches) {
+    if !switches.tsdiff_end_minus_start {
+        return;
+    }
+    expression.for_each_mut(&mut |e| {
+        if let ExpressionKind::Call { function, .. } = &mut e.kind
+            && function == "TSDIFF"
+        {
+            unix_time::SIGNED_DIFFERENCE.name.clone_into(function);
+        }
+    });
 }
 
 /// The catalog that the front end asks about functions.

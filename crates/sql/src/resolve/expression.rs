@@ -29,12 +29,14 @@ pub(super) struct Context<'c> {
     /// For messages: `WHERE`, `the select list`.
     pub(super) place: &'c str,
     pub(super) clause: Option<&'c mut dyn Clause>,
+    /// It stands over the groups of GROUP BY or WINDOWED BY.
+    pub(super) is_grouped: bool,
 }
 
 impl Resolver<'_> {
     /// An expression over single rows: no aggregates, no windows.
     pub(super) fn scalar(&mut self, expr: &Expr, scope: &Scope, place: &str) -> Option<Expression> {
-        self.expression(expr, &mut Context { scope, place, clause: None })
+        self.expression(expr, &mut Context { scope, place, clause: None, is_grouped: false })
     }
 
     pub(super) fn expression(&mut self, expr: &Expr, context: &mut Context<'_>) -> Option<Expression> {

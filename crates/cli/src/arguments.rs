@@ -7,6 +7,7 @@ use std::time::Duration;
 use clap::builder::styling::{AnsiColor, Styles};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
+use millstream_control::definition::Kind;
 use millstream_control::pipeline::Period;
 
 use crate::version::VERSION;
@@ -27,6 +28,9 @@ const STYLES: Styles = Styles::styled()
     after_help = "Examples:
   millstream demo                                   the review pipeline with made-up reviews, and a live page
   millstream demo --input reviews.tsv.gz --rate 50  the same with real ones
+  millstream serve --apply examples/reviews.toml    a server that runs what the file says, until it is stopped
+  millstream apply examples/reviews.toml --dry-run  what a changed file would change in it
+  millstream tail review-analytics/AVG_STAR_RATING_SQL_STREAM   rows as they come out
   millstream check examples/reviews.toml            every mistake of a file, with line, column and hint
   millstream test tests/golden                      streaming SQL tests on a virtual clock
   millstream doctor                                 what is missing on this machine"
@@ -41,8 +45,24 @@ pub(crate) struct Arguments {
 pub(crate) enum Command {
     /// Run the review pipeline: reviews in, ratings, windows, anomalies, mails and objects out.
     Demo(DemoArguments),
-    /// Run a pipeline that a TOML file describes.
+    /// Run a pipeline that a TOML file describes, in the foreground.
     Run(RunArguments),
+    /// Run everything that a data directory holds, until SIGTERM or Ctrl-C.
+    Serve(ServeArguments),
+    /// Make a running server hold what a file says; says first what changes and which state is kept.
+    Apply(ApplyArguments),
+    /// List the resources of a running server.
+    List(ListArguments),
+    /// Describe one resource: its definition, its state, what it has done.
+    Describe(DescribeArguments),
+    /// Delete a resource with everything that is kept of it.
+    Delete(DeleteArguments),
+    /// Put records into a stream or delivery stream.
+    Put(PutArguments),
+    /// Show records of a stream, or rows of an application, as they come.
+    Tail(TailArguments),
+    /// Let resources start from scratch: their records, positions and windows are deleted.
+    Reset(ResetArguments),
     /// Say every mistake of a pipeline file (.toml) or of SQL (.sql); nothing is run or written.
     Check(CheckArguments),
     /// Run golden files: streaming SQL with its rows and what must come out, on a virtual clock.
@@ -51,7 +71,7 @@ pub(crate) enum Command {
     Replay(ReplayArguments),
     /// Find an input schema for records of which only a sample is known.
     Discover(DiscoverArguments),
-    /// Say what is missing on this machine, and the line that mends it.
+    /// Say what is missing on this machine, and the line that fixes it.
     Doctor(DoctorArguments),
     /// Measure one part, as a ratio to a yardstick measured in the same run.
     Bench(BenchArguments),
@@ -65,7 +85,15 @@ impl Command {
         match self {
             Command::Demo(demo) => !demo.session.json,
             Command::Run(run) => !run.session.json,
-            Command::Check(_)
+            Command::Serve(_)
+            | Command::Apply(_)
+            | Command::List(_)
+            | Command::Describe(_)
+            | Command::Delete(_)
+            | Command::Put(_)
+            | Command::Tail(_)
+            | Command::Reset(_)
+            | Command::Check(_)
             | Command::Test(_)
             | Command::Replay(_)
             | Command::Discover(_)
@@ -76,22 +104,33 @@ impl Command {
     }
 }
 
-/// How a pipeline is run.
-#[derive(Args, Debug)]
-pub(crate) struct SessionArguments {
-    /// Where everything durable lies; a second run on the same directory goes on where the first ended.
+/// Which data directory.
+#[derive(Args, Clone, Debug)]
+pub(crate) struct DataDirectoryArguments {
+    /// Where all state is kept; a second run on the same directory goes on where the first ended.
     #[arg(long, value_name = "DIR", env = "MILLSTREAM_DATA_DIR", default_value = "millstream-data")]
     pub(crate) data_dir: PathBuf,
+}
+
+/// How a server is run.
+#[derive(Args, Debug)]
+pub(crate) struct SessionArguments {
+    #[command(flatten)]
+    pub(crate) data: DataDirectoryArguments,
     /// Where the page is served. Only this machine can reach it: other addresses are refused until requests can be
     /// signed.
-    #[arg(long, value_name = "ADDRESS", env = "MILLSTREAM_LISTEN", default_value = "127.0.0.1:4566")]
+    #[arg(long, value_name = "ADDRESS", env = "MILLSTREAM_LISTEN", default_value = "127.0.0.1:4566", value_parser = address)]
     pub(crate) listen: SocketAddr,
     /// Serve no page.
-    #[arg(long, env = "MILLSTREAM_NO_CONSOLE")]
+    #[arg(long, env = "MILLSTREAM_NO_CONSOLE", value_parser = clap::builder::FalseyValueParser::new(), action = clap::ArgAction::SetTrue)]
     pub(crate) no_console: bool,
-    /// End after this time (`30s`, `5m`), when all that came in has been delivered. Without it: Ctrl-C.
+    /// End after this time (`30s`, `5m`): what came in is delivered, open windows are kept for the next run. Without it:
+    /// Ctrl-C.
     #[arg(long, value_name = "TIME", env = "MILLSTREAM_DURATION", value_parser = period)]
     pub(crate) duration: Option<Duration>,
+    /// At the end wait until the windows that are open have closed by themselves.
+    #[arg(long)]
+    pub(crate) close_windows: bool,
     /// One line of JSON a second on standard output; the last line is the summary.
     #[arg(long)]
     pub(crate) json: bool,
@@ -130,7 +169,10 @@ pub(crate) struct DemoArguments {
   millstream run examples/reviews.toml --input reviews.tsv.gz --header --rate 50
   zcat reviews.tsv.gz | millstream run examples/reviews.toml --input - --header --until-end --json
 
-SIGHUP makes it read the file again: applications take over new SQL and keep the state of pumps that did not change.")]
+It is serve and apply in one, in the foreground, with a display. While it runs, the commands apply, list, describe, put and
+tail reach it. SIGHUP makes it read the file again: what changed is changed, and pumps whose plan is the same keep their state.
+
+Exit code: 0 when everything that came in was delivered, 3 when some is left for the next run.")]
 pub(crate) struct RunArguments {
     /// The pipeline.
     #[arg(value_name = "FILE")]
@@ -147,11 +189,189 @@ pub(crate) struct RunArguments {
     /// Records a second; as fast as they are taken unless given.
     #[arg(long, value_name = "NUMBER", requires = "input", value_parser = above_zero)]
     pub(crate) rate: Option<f64>,
-    /// End when every input has ended and all that came in has been delivered.
+    /// End when every input has ended, all that came in has been delivered, and every open window has closed.
     #[arg(long)]
     pub(crate) until_end: bool,
     #[command(flatten)]
     pub(crate) session: SessionArguments,
+}
+
+/// `serve`.
+#[derive(Args, Debug)]
+#[command(after_help = "Examples:
+  millstream serve
+  millstream serve --apply examples/reviews.toml --data-dir /var/lib/millstream
+
+Everything in the data directory runs. SIGHUP applies the files again. SIGTERM and Ctrl-C store all state and end within a
+second or so; the second signal ends at once. Exit code: 0 when all state was stored, 3 when the stop was cut short.")]
+pub(crate) struct ServeArguments {
+    /// A pipeline file to apply at the start. May be given several times.
+    #[arg(long = "apply", value_name = "FILE")]
+    pub(crate) files: Vec<PathBuf>,
+    #[command(flatten)]
+    pub(crate) session: SessionArguments,
+}
+
+/// `apply`.
+#[derive(Args, Debug)]
+#[command(after_help = "Examples:
+  millstream apply pipeline.toml --dry-run
+  millstream apply pipeline.toml
+
+What the file declares is created or changed; what it declared before and no longer does is deleted; what others own is left
+alone. A file is applied whole or not at all. Exit code: 0 applied (or could be), 1 refused, 4 applied, but something in it does not
+run yet.")]
+pub(crate) struct ApplyArguments {
+    /// The pipeline.
+    #[arg(value_name = "FILE")]
+    pub(crate) file: PathBuf,
+    /// Say what would change, and change nothing.
+    #[arg(long)]
+    pub(crate) dry_run: bool,
+    #[command(flatten)]
+    pub(crate) data: DataDirectoryArguments,
+    /// The report as one JSON object.
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+/// `list`.
+#[derive(Args, Debug)]
+#[command(after_help = "Examples:
+  millstream list
+  millstream list applications --json")]
+pub(crate) struct ListArguments {
+    /// Only this kind: stream, delivery-stream, application, function, endpoint, feed, topic, subscription, metric, alarm,
+    /// mail-server.
+    #[arg(value_name = "KIND")]
+    pub(crate) kind: Option<Kind>,
+    #[command(flatten)]
+    pub(crate) data: DataDirectoryArguments,
+    /// One JSON object a line.
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+/// `describe`.
+#[derive(Args, Debug)]
+#[command(after_help = "Examples:
+  millstream describe application review-analytics
+  millstream describe stream trades --json")]
+pub(crate) struct DescribeArguments {
+    /// Its kind.
+    #[arg(value_name = "KIND")]
+    pub(crate) kind: Kind,
+    /// Its name.
+    #[arg(value_name = "NAME")]
+    pub(crate) name: String,
+    #[command(flatten)]
+    pub(crate) data: DataDirectoryArguments,
+    /// As one JSON object.
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+/// `delete`.
+#[derive(Args, Debug)]
+#[command(after_help = "Examples:
+  millstream delete application review-analytics
+  millstream delete stream trades --force")]
+pub(crate) struct DeleteArguments {
+    /// Its kind.
+    #[arg(value_name = "KIND")]
+    pub(crate) kind: Kind,
+    /// Its name.
+    #[arg(value_name = "NAME")]
+    pub(crate) name: String,
+    /// Also when others use it: they wait until there is another of that name.
+    #[arg(long)]
+    pub(crate) force: bool,
+    #[command(flatten)]
+    pub(crate) data: DataDirectoryArguments,
+    /// As one JSON object.
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+/// `put`.
+#[derive(Args, Debug)]
+#[command(after_help = "Examples:
+  echo '{\"ticker\":\"AMZN\",\"price\":125.2}' | millstream put trades
+  millstream put trades --input trades.jsonl.gz --key AMZN
+
+Each line is a record. When the command ends, all of them are on disk.")]
+pub(crate) struct PutArguments {
+    /// The stream or delivery stream.
+    #[arg(value_name = "STREAM")]
+    pub(crate) stream: String,
+    /// The lines of a file, plain or gzip; standard input unless given.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) input: Option<PathBuf>,
+    /// The partition key of all records; unless given each has one of its own, which spreads them over the shards.
+    #[arg(long, value_name = "KEY")]
+    pub(crate) key: Option<String>,
+    #[command(flatten)]
+    pub(crate) data: DataDirectoryArguments,
+    /// How many, as one JSON object.
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+/// `tail`.
+#[derive(Args, Debug)]
+#[command(after_help = "Examples:
+  millstream tail trades
+  millstream tail trades --from trim-horizon --where '\"price\" > 100'
+  millstream tail review-analytics/AVG_STAR_RATING_SQL_STREAM
+  millstream tail review-analytics/error_stream --json
+
+Unquoted names in --where are in upper case, as everywhere in the SQL: quote others.")]
+pub(crate) struct TailArguments {
+    /// A stream, a delivery stream (what waits in its buffer), APPLICATION/IN_APPLICATION_STREAM, or error_stream.
+    #[arg(value_name = "WHAT")]
+    pub(crate) what: String,
+    /// Where to begin: latest, trim-horizon, a time (UTC), or a sequence number. Rows of applications: latest only.
+    #[arg(long, value_name = "PLACE", default_value = "latest")]
+    pub(crate) from: String,
+    /// Only records or rows that meet this SQL condition.
+    #[arg(long = "where", value_name = "CONDITION")]
+    pub(crate) condition: Option<String>,
+    /// End after so many.
+    #[arg(long, value_name = "NUMBER")]
+    pub(crate) limit: Option<u64>,
+    #[command(flatten)]
+    pub(crate) data: DataDirectoryArguments,
+    /// One JSON object a line.
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+/// `reset`.
+#[derive(Args, Debug)]
+#[command(after_help = "Examples:
+  millstream reset application review-analytics --yes
+  millstream reset streams --yes
+  millstream reset --all --yes
+
+What is reset stays as it is defined and starts from scratch. Works with a running server, and without one.")]
+pub(crate) struct ResetArguments {
+    /// All resources of this kind.
+    #[arg(value_name = "KIND", required_unless_present = "all")]
+    pub(crate) kind: Option<Kind>,
+    /// Or only the one of this name.
+    #[arg(value_name = "NAME")]
+    pub(crate) name: Option<String>,
+    /// Everything.
+    #[arg(long, conflicts_with = "kind")]
+    pub(crate) all: bool,
+    /// Do it: without this it only says what would be deleted.
+    #[arg(long)]
+    pub(crate) yes: bool,
+    #[command(flatten)]
+    pub(crate) data: DataDirectoryArguments,
+    /// As one JSON object.
+    #[arg(long)]
+    pub(crate) json: bool,
 }
 
 /// `check`.
@@ -300,7 +520,7 @@ pub(crate) struct DoctorArguments {
     #[arg(long, value_name = "DIR", env = "MILLSTREAM_DATA_DIR", default_value = "millstream-data")]
     pub(crate) data_dir: PathBuf,
     /// The address to look at.
-    #[arg(long, value_name = "ADDRESS", env = "MILLSTREAM_LISTEN", default_value = "127.0.0.1:4566")]
+    #[arg(long, value_name = "ADDRESS", env = "MILLSTREAM_LISTEN", default_value = "127.0.0.1:4566", value_parser = address)]
     pub(crate) listen: SocketAddr,
     /// One JSON object a line.
     #[arg(long)]
@@ -350,6 +570,20 @@ pub(crate) struct CompletionsArguments {
     pub(crate) shell: Shell,
 }
 
+/// `127.0.0.1:4566`, and what people write for it: `localhost:4566`, `:4566`, `4566`.
+fn address(text: &str) -> Result<SocketAddr, String> {
+    let wrong = || format!("\"{text}\" is no address: write 127.0.0.1:4566, localhost:4566, :4566 or 4566");
+    if let Ok(address) = text.parse() {
+        return Ok(address);
+    }
+    let (host, port) = text.rsplit_once(':').unwrap_or(("", text));
+    let port: u16 = port.parse().map_err(|_| wrong())?;
+    match host {
+        "" | "localhost" => Ok(SocketAddr::from(([127, 0, 0, 1], port))),
+        _ => Err(wrong()),
+    }
+}
+
 fn period(text: &str) -> Result<Duration, String> {
     text.parse::<Period>().map(|period| period.0)
 }
@@ -363,6 +597,16 @@ fn above_zero(text: &str) -> Result<f64, String> {
 mod tests {
     use super::*;
     use clap::CommandFactory;
+
+    #[test]
+    fn addresses_are_taken_as_people_write_them() {
+        for text in ["127.0.0.1:4605", "localhost:4605", ":4605", "4605"] {
+            assert_eq!(address(text).unwrap(), SocketAddr::from(([127, 0, 0, 1], 4605)), "{text}");
+        }
+        for text in ["", "localhost", "example.com:80", "127.0.0.1", ":x", "65536"] {
+            assert!(address(text).is_err(), "{text}");
+        }
+    }
 
     #[test]
     fn the_arguments_are_consistent() {

@@ -1,17 +1,30 @@
-//! What the terminal shows while a pipeline runs: a calm block that is redrawn, lines now and then where there is no
+//! What the terminal shows while a server runs: a calm block that is redrawn, lines now and then where there is no
 //! terminal, or a line of JSON a second.
+//!
+//! Everything is shown by kind of resource; the figures about reviews only where a function rates reviews.
 
 use std::fmt::Write as _;
 use std::io::{IsTerminal, Write};
 use std::path::Path;
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
-use millstream_control::view::{Overview, OverviewSource, Summary};
-use millstream_control::{Server, UpdateReport};
-use serde::Serialize;
+use millstream_control::definition::Kind;
+use millstream_control::registry::Lifecycle;
+use millstream_control::view::{Overview, OverviewSource, ResourceView};
+use millstream_control::{ApplyReport, Server, StopReport};
+use serde_json::{Map, Value, json};
+
+use crate::report;
 
 /// Without a terminal, a line this often (in ticks of a second).
 const LINE_INTERVAL: u64 = 5;
+/// Characters of a problem that are shown.
+const SHOWN_PROBLEM: usize = 160;
+/// Kinds that are shown in the block, in the order in which records pass them.
+const SHOWN_KINDS: [Kind; 6] =
+    [Kind::Feed, Kind::Stream, Kind::DeliveryStream, Kind::Application, Kind::Function, Kind::Endpoint];
+/// Resources that are shown of each kind.
+const SHOWN_RESOURCES: usize = 12;
 
 /// How things are shown.
 enum Mode {
@@ -22,8 +35,11 @@ enum Mode {
     },
     /// A block on the terminal.
     Block(ProgressBar),
-    /// A line now and then on standard output.
-    Lines,
+    /// A line now and then, on standard output for `run`, on standard error for `serve`.
+    Lines {
+        /// Nobody waits for figures.
+        is_quiet: bool,
+    },
 }
 
 /// The display of a session.
@@ -34,48 +50,57 @@ pub(crate) struct Display {
     note: String,
 }
 
-/// A line of `--json`.
-#[derive(Serialize)]
-struct JsonLine<'a> {
-    /// Milliseconds since the epoch.
-    at: i64,
-    /// `running`, `draining` or `summary`.
-    phase: &'a str,
-    /// Where the page is; null with `--no-console`.
-    page: Option<&'a str>,
-    /// What feeds the pipeline.
-    source: &'a str,
-    /// The records are made up.
-    is_synthetic: bool,
-    #[serde(flatten)]
-    summary: &'a Summary,
-    rating_distribution: [u64; 5],
-}
-
 impl Display {
     /// Says where things are.
-    pub(crate) fn start(json: bool, url: Option<&str>, data_dir: &Path, source: &str) -> Display {
+    pub(crate) fn start(
+        json: bool,
+        url: Option<&str>,
+        data_dir: &Path,
+        source: &str,
+        is_serve: bool,
+    ) -> Display {
         let mut heading = format!("Millstream: {source}\n");
         if let Some(url) = url {
             let _ = writeln!(heading, "  page     {url}");
         }
         let _ = writeln!(heading, "  data     {}", data_dir.display());
         let _ = write!(heading, "  objects  {}", data_dir.join("buckets").display());
-        let mode = match (json, std::io::stdout().is_terminal()) {
+        // A dumb terminal cannot redraw: it gets lines.
+        let can_redraw = std::io::stdout().is_terminal()
+            && std::env::var("TERM").is_ok_and(|term| term != "dumb" && !term.is_empty());
+        let mode = match (json, can_redraw && !is_serve) {
             (true, _) => Mode::Json { page: url.map(str::to_owned) },
             (false, true) => {
                 let bar = ProgressBar::with_draw_target(None, ProgressDrawTarget::stdout());
                 bar.set_style(ProgressStyle::with_template("{msg}").expect("the template is right"));
                 Mode::Block(bar)
             }
-            (false, false) => Mode::Lines,
+            (false, false) => Mode::Lines { is_quiet: is_serve },
         };
-        let display =
-            Display { mode, ticks: 0, heading, note: "Ctrl-C delivers what came in and ends.".to_owned() };
-        if matches!(display.mode, Mode::Lines) {
-            print_line(&display.heading);
+        let note = "Ctrl-C stops; all state is kept.".to_owned();
+        let display = Display { mode, ticks: 0, heading, note };
+        if matches!(display.mode, Mode::Lines { .. }) {
+            print_error(&display.heading);
         }
         display
+    }
+
+    /// What a user may be waiting for in vain.
+    pub(crate) fn hint(&mut self, server: &Server) {
+        let has = |kind| !server.list(Some(kind)).is_empty();
+        let takes_records = has(Kind::Stream) || has(Kind::DeliveryStream);
+        if takes_records && !has(Kind::Feed) {
+            let names: Vec<String> = [Kind::DeliveryStream, Kind::Stream]
+                .into_iter()
+                .flat_map(|kind| server.list(Some(kind)))
+                .map(|one| one.name)
+                .collect();
+            let text = format!(
+                "nothing feeds it: put records with  millstream put {} --input FILE",
+                names.first().map_or("STREAM", String::as_str)
+            );
+            self.say("hint", &text);
+        }
     }
 
     /// A second has passed.
@@ -84,45 +109,37 @@ impl Display {
         match &self.mode {
             Mode::Json { page } => {
                 let phase = if self.note.is_empty() { "draining" } else { "running" };
-                print_json(phase, page.as_deref(), &server.overview());
+                let line = json_of(phase, page.as_deref(), &server.overview());
+                print_line(&Value::Object(line).to_string());
             }
             Mode::Block(bar) => bar.set_message(self.block(&server.overview())),
-            Mode::Lines if self.ticks % LINE_INTERVAL == 1 => print_line(&line(&server.summary())),
-            Mode::Lines => {}
+            Mode::Lines { is_quiet: false } if self.ticks % LINE_INTERVAL == 1 => {
+                print_line(&line(&server.overview()));
+            }
+            Mode::Lines { .. } => {}
         }
     }
 
-    /// Applications run new SQL.
-    pub(crate) fn updated(&mut self, report: &UpdateReport) {
-        if report.applications.is_empty() {
-            self.say("updated", "the SQL is the same as before: nothing changed");
-        }
-        for application in &report.applications {
-            let list = |pumps: &[String]| if pumps.is_empty() { "none".to_owned() } else { pumps.join(", ") };
-            let text = format!(
-                "application {} runs new SQL; pumps that go on with their state: {}; pumps that start afresh: {}",
-                application.name,
-                list(&application.resumed),
-                list(&application.started_afresh)
-            );
-            self.say("updated", &text);
+    /// A file was applied.
+    pub(crate) fn applied(&mut self, report: &ApplyReport) {
+        let report = serde_json::to_value(report).unwrap_or_default();
+        match &self.mode {
+            Mode::Json { .. } => print_line(&json!({ "phase": "applied", "report": report }).to_string()),
+            _ => self.say("applied", &report::lines(&report).join("\n")),
         }
     }
 
-    /// The new SQL was refused.
-    pub(crate) fn not_updated(&mut self, error: &anyhow::Error) {
-        self.say("not updated", &format!("not updated, the old SQL goes on: {error:#}"));
+    /// A file was not applied.
+    pub(crate) fn not_applied(&mut self, reason: &str) {
+        self.say("not applied", &format!("not applied, what runs goes on: {reason}"));
     }
 
     /// A remark between the figures.
-    fn say(&mut self, phase: &str, text: &str) {
+    pub(crate) fn say(&mut self, phase: &str, text: &str) {
         match &self.mode {
-            Mode::Json { .. } => {
-                let line = serde_json::json!({"phase": phase, "message": text});
-                print_line(&line.to_string());
-            }
+            Mode::Json { .. } => print_line(&json!({ "phase": phase, "message": text }).to_string()),
             Mode::Block(bar) => bar.println(text),
-            Mode::Lines => print_line(text),
+            Mode::Lines { .. } => print_error(text),
         }
     }
 
@@ -131,59 +148,61 @@ impl Display {
         match self.mode {
             Mode::Json { .. } => self.note.clear(),
             Mode::Block(_) => self.note = why.to_owned(),
-            Mode::Lines => print_line(why),
+            Mode::Lines { .. } => print_error(why),
         }
     }
 
     /// The last word.
-    pub(crate) fn finish(&mut self, server: &Server, is_drained: bool) {
+    pub(crate) fn finish(&mut self, server: &Server, is_delivered: bool, stopped: &StopReport) {
         let overview = server.overview();
-        if !is_drained {
-            self.note =
-                "stopped before everything was delivered; the next run on this directory goes on".to_owned();
-        } else {
-            self.note = "everything that came in is delivered".to_owned();
-        }
+        self.note = match (is_delivered, stopped.is_clean()) {
+            (true, true) => "everything that came in is delivered, and all state is stored".to_owned(),
+            (false, true) => {
+                "all state is stored; what is not delivered yet is by the next run on this directory"
+                    .to_owned()
+            }
+            (_, false) => {
+                let reasons = [stopped.left.as_slice(), stopped.unsaved.as_slice()].concat().join("; ");
+                format!("the stop was cut short ({reasons}); the next run goes on from the state before")
+            }
+        };
         match &self.mode {
-            Mode::Json { page } => print_json("summary", page.as_deref(), &overview),
+            Mode::Json { page } => {
+                let mut summary = json_of("summary", page.as_deref(), &overview);
+                summary.insert("is_delivered".to_owned(), json!(is_delivered));
+                summary.insert("is_stored".to_owned(), json!(stopped.is_clean()));
+                print_line(&Value::Object(summary).to_string());
+            }
             Mode::Block(bar) => bar.finish_with_message(self.block(&overview)),
-            Mode::Lines => {
-                print_line(&line(&overview.summary));
-                print_line(&self.note);
+            Mode::Lines { is_quiet } => {
+                if !is_quiet {
+                    print_line(&line(&overview));
+                }
+                print_error(&self.note);
             }
         }
     }
 
     /// The block on the terminal.
     fn block(&self, overview: &Overview) -> String {
-        let summary = &overview.summary;
         let mut text = format!("{}\n\n", self.heading);
-        let _ = writeln!(
-            text,
-            "  records in  {:>8}    classified {:>8}",
-            summary.records_in, summary.records_classified
-        );
-        let total: u64 = overview.rating_distribution.iter().sum();
-        for stars in (1..=5).rev() {
-            let count = overview.rating_distribution[stars - 1];
-            let width = if total == 0 { 0 } else { (count * 30).div_ceil(total.max(1)) as usize };
-            let marks = format!("{}{}", "★".repeat(stars), "☆".repeat(5 - stars));
-            let _ = writeln!(text, "  {marks}  {:<30} {count}", "█".repeat(width));
+        for kind in SHOWN_KINDS {
+            let of_kind: Vec<&ResourceView> =
+                overview.resources.iter().filter(|one| one.kind == kind).collect();
+            for resource in of_kind.iter().take(SHOWN_RESOURCES) {
+                let _ = writeln!(text, "  {}", resource_line(resource));
+            }
+            if of_kind.len() > SHOWN_RESOURCES {
+                let _ = writeln!(text, "  … and {} more {kind}s", of_kind.len() - SHOWN_RESOURCES);
+            }
         }
-        let _ = writeln!(
-            text,
-            "  average     {:>8}    windows    {:>8}",
-            shown(summary.newest_average, 2),
-            summary.windows
-        );
-        let count = summary.newest_distinct_count.map_or_else(|| "-".to_owned(), |count| count.to_string());
-        let score = shown(summary.max_anomaly_score, 2);
-        let _ = writeln!(text, "  distinct    {count:>8}    highest score {score:>5}");
-        let objects = format!("{} + {} backup", summary.objects_written, summary.backup_objects_written);
-        let _ = writeln!(text, "  objects     {objects}");
-        let _ = writeln!(text, "  mails       {:>8}    errors     {:>8}", summary.mails, summary.errors);
+        if overview.scores_reviews {
+            text.push_str(&reviews_block(overview));
+        }
+        let summary = &overview.summary;
+        let _ = writeln!(text, "  mails {}, errors {}", summary.mails, summary.errors);
         if let Some(problem) = overview.problems.first() {
-            let message: String = problem.message.chars().take(160).collect();
+            let message: String = problem.message.chars().take(SHOWN_PROBLEM).collect();
             let _ = writeln!(text, "  newest problem  {}: {}", problem.place, message.replace('\n', " "));
         }
         let _ = write!(text, "\n{}", self.note);
@@ -191,43 +210,161 @@ impl Display {
     }
 }
 
+/// The stars, the windows.
+fn reviews_block(overview: &Overview) -> String {
+    let mut text = String::new();
+    let summary = &overview.summary;
+    let total: u64 = overview.rating_distribution.iter().sum();
+    let _ = writeln!(text, "\n  reviews rated {}", summary.records_classified);
+    for stars in (1..=5).rev() {
+        let count = overview.rating_distribution[stars - 1];
+        let width = if total == 0 { 0 } else { (count * 30).div_ceil(total) as usize };
+        let marks = format!("{}{}", "★".repeat(stars), "☆".repeat(5 - stars));
+        let _ = writeln!(text, "  {marks}  {:<30} {count}", "█".repeat(width));
+    }
+    let distinct = summary.newest_distinct_count.map_or_else(|| "-".to_owned(), |count| count.to_string());
+    let _ = writeln!(
+        text,
+        "  average {} ({} windows), distinct {distinct}, highest score {}",
+        shown(summary.newest_average, 2),
+        summary.windows,
+        shown(summary.max_anomaly_score, 2)
+    );
+    text
+}
+
+/// A resource with what it has done.
+fn resource_line(resource: &ResourceView) -> String {
+    let mut parts = Vec::new();
+    let number = |name: &str| resource.figures.get(name).and_then(Value::as_u64);
+    let mut count = |name: &str, one: &str| {
+        if let Some(count) = number(name).filter(|count| *count > 0) {
+            parts.push(format!("{one} {count}"));
+        }
+    };
+    match resource.kind {
+        Kind::Feed | Kind::DeliveryStream => count("records_in", "records"),
+        Kind::Stream => count("records", "records"),
+        Kind::Application => {
+            count("records_in", "records in");
+            count("rows_out", "rows out");
+            count("lag_records", "behind by");
+            count("error_rows", "error rows");
+        }
+        _ => {}
+    }
+    for (name, label) in [
+        ("objects", "objects"),
+        ("backup_objects", "backup objects"),
+        ("failed_records", "failed"),
+        ("calls", "calls"),
+        ("errors", "errors"),
+        ("texts", "texts"),
+    ] {
+        if let Some(count) = number(name).filter(|count| *count > 0) {
+            parts.push(format!("{label} {count}"));
+        }
+    }
+    if resource.kind == Kind::Application
+        && let Some(Value::Object(rows)) = resource.figures.get("rows_by_stream")
+        && rows.len() > 1
+    {
+        let rows: Vec<String> = rows.iter().map(|(stream, rows)| format!("{stream} {rows}")).collect();
+        parts.push(format!("({})", rows.join(", ")));
+    }
+    if resource.figures.get("ended") == Some(&Value::Bool(true)) {
+        parts.push("ended".to_owned());
+    }
+    if resource.state != Lifecycle::Active {
+        parts.push(resource.state.to_string());
+    }
+    if let Some(reason) = &resource.reason {
+        parts.push(reason.chars().take(SHOWN_PROBLEM).collect());
+    }
+    format!("{:<16} {:<24} {}", resource.kind.noun(), resource.name, parts.join(", "))
+}
+
 fn shown(value: Option<f64>, digits: usize) -> String {
     value.map_or_else(|| "-".to_owned(), |value| format!("{value:.digits$}"))
 }
 
 /// A line for where there is no terminal.
-fn line(summary: &Summary) -> String {
-    format!(
-        "records in {}, classified {}, average {} ({} windows), distinct {}, highest score {}, objects {} + {} backup, \
-         mails {}, errors {}",
-        summary.records_in,
-        summary.records_classified,
-        shown(summary.newest_average, 2),
-        summary.windows,
-        summary.newest_distinct_count.map_or_else(|| "-".to_owned(), |count| count.to_string()),
-        shown(summary.max_anomaly_score, 2),
-        summary.objects_written,
-        summary.backup_objects_written,
-        summary.mails,
-        summary.errors,
-    )
-}
-
-fn print_json(phase: &str, page: Option<&str>, overview: &Overview) {
-    let line = JsonLine {
-        at: overview.now,
-        phase,
-        page,
-        source: &overview.source,
-        is_synthetic: overview.is_synthetic,
-        summary: &overview.summary,
-        rating_distribution: overview.rating_distribution,
+fn line(overview: &Overview) -> String {
+    let summary = &overview.summary;
+    let total = |kind: Kind, name: &str| -> u64 {
+        let of_kind = overview.resources.iter().filter(|one| one.kind == kind);
+        of_kind.filter_map(|one| one.figures.get(name).and_then(Value::as_u64)).sum()
     };
-    print_line(&serde_json::to_string(&line).expect("the summary is plain data"));
+    let mut parts = vec![format!("records in {}", summary.records_in)];
+    if overview.resources.iter().any(|one| one.kind == Kind::Application) {
+        parts.push(format!("rows out {}", total(Kind::Application, "rows_out")));
+    }
+    if overview.scores_reviews {
+        parts.push(format!("reviews rated {}", summary.records_classified));
+        parts.push(format!("average {} ({} windows)", shown(summary.newest_average, 2), summary.windows));
+    }
+    parts.push(format!("objects {} + {} backup", summary.objects_written, summary.backup_objects_written));
+    parts.push(format!("mails {}, errors {}", summary.mails, summary.errors));
+    parts.join(", ")
 }
 
+/// A line of `--json`: totals, every resource with its figures, and what is known of reviews where some are rated.
+fn json_of(phase: &str, page: Option<&str>, overview: &Overview) -> Map<String, Value> {
+    let summary = &overview.summary;
+    let resources: Vec<Value> = overview
+        .resources
+        .iter()
+        .filter(|one| !one.figures.is_empty() || one.state != Lifecycle::Active)
+        .map(|one| {
+            json!({
+                "kind": one.kind,
+                "name": one.name,
+                "state": one.state,
+                "reason": one.reason,
+                "figures": one.figures,
+            })
+        })
+        .collect();
+    let line = json!({
+        "at": overview.now,
+        "phase": phase,
+        "page": page,
+        "source": overview.source,
+        "is_synthetic": overview.is_synthetic,
+        "records_in": summary.records_in,
+        "objects_written": summary.objects_written,
+        "backup_objects_written": summary.backup_objects_written,
+        "mails": summary.mails,
+        "errors": summary.errors,
+        "resources": resources,
+        "problems": overview.problems.iter().take(5).collect::<Vec<_>>(),
+    });
+    let Value::Object(mut line) = line else { return Map::new() };
+    if overview.scores_reviews {
+        let reviews = json!({
+            "records_classified": summary.records_classified,
+            "rating_distribution": overview.rating_distribution,
+            "windows": summary.windows,
+            "newest_average": summary.newest_average,
+            "newest_distinct_count": summary.newest_distinct_count,
+            "max_anomaly_score": summary.max_anomaly_score,
+        });
+        if let Value::Object(reviews) = reviews {
+            line.extend(reviews);
+        }
+    }
+    line
+}
+
+/// Results.
 fn print_line(line: &str) {
     let mut out = std::io::stdout().lock();
     // Nobody reads any more: that is no reason to stop.
     let _ = writeln!(out, "{line}").and_then(|()| out.flush());
+}
+
+/// Progress and messages.
+fn print_error(line: &str) {
+    let mut out = std::io::stderr().lock();
+    let _ = writeln!(out, "{line}");
 }

@@ -3,15 +3,17 @@
 //! ```text
 //!   main ─▶ arguments ─▶ commands/<command>.rs ─▶ control (start, feed, drain, stop)
 //!                                 │                  └─▶ view ─▶ live terminal, JSON lines, page (console)
-//!                                 └─▶ exit code: 0 done, 1 failed, 2 usage
+//!                                 └─▶ exit code: 0 done, 1 failed, 2 usage, 3 stopped early, 4 done but for what was named
 //! ```
 //!
 //! | file | holds |
 //! |---|---|
 //! | `arguments.rs` | every command and flag with its help |
 //! | `commands/` | one file a command |
-//! | `serving.rs` | the port: the page, and an orderly end |
-//! | `session.rs` | running a pipeline until it shall end: ticks, signals, draining |
+//! | `serving.rs` | connections: limits, and an orderly end |
+//! | `session.rs` | running a server until it shall end: ticks, signals, stopping |
+//! | `socket/` | how commands reach a running server |
+//! | `loading.rs`, `report.rs` | a pipeline file on its way into a server, and what it changed |
 //! | `display.rs` | what the terminal shows meanwhile |
 //! | `logging.rs`, `version.rs` | the logs on standard error; version and commit |
 //!
@@ -20,9 +22,12 @@
 mod arguments;
 mod commands;
 mod display;
+mod loading;
 mod logging;
+mod report;
 mod serving;
 mod session;
+mod socket;
 mod version;
 
 use std::process::ExitCode;

@@ -1,69 +1,158 @@
-//! The port: the page, and an orderly end.
+//! The port: the page, limits on who may connect, and an orderly end.
+//!
+//! A client can be slow, silent or hostile: heads have a time limit, connections are counted, and an end waits for what is
+//! being answered, but not for long.
 
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
+use std::time::Duration;
 
 use anyhow::Context;
+use axum::Router;
 use axum::extract::Request;
 use axum::http::{StatusCode, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
+use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use hyper_util::server::conn::auto;
+use hyper_util::server::graceful::GracefulShutdown;
+use hyper_util::service::TowerToHyperService;
 use millstream_control::view::OverviewSource;
-use tokio::net::TcpListener;
-use tokio::sync::watch;
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::{TcpListener, UnixListener};
+use tokio::sync::{Semaphore, watch};
 use tokio::task::JoinHandle;
 
-/// A port that is being served.
+/// Connections at a time. Further ones wait to be taken.
+const MOST_CONNECTIONS: usize = 1_024;
+/// Time limit for the head of a request.
+const HEAD_LIMIT: Duration = Duration::from_secs(10);
+/// How long an end waits for what is being answered.
+const END_LIMIT: Duration = Duration::from_millis(500);
+/// Before connections are taken again after a failure, such as too many open files.
+const ACCEPT_RETRY: Duration = Duration::from_millis(100);
+
+/// Something that is being served.
 pub(crate) struct Serving {
-    /// Where.
-    pub(crate) address: SocketAddr,
     stop: watch::Sender<bool>,
-    task: JoinHandle<std::io::Result<()>>,
+    task: JoinHandle<()>,
+}
+
+/// Takes the port; nobody is served yet, but nobody else can take it.
+pub(crate) async fn bind(listen: SocketAddr) -> anyhow::Result<TcpListener> {
+    anyhow::ensure!(
+        listen.ip().is_loopback(),
+        "{listen} can be reached from other machines, and requests cannot be authenticated yet; listen on 127.0.0.1 and \
+         let an authenticating proxy or an SSH tunnel reach it"
+    );
+    TcpListener::bind(listen).await.map_err(|error| match error.kind() {
+        std::io::ErrorKind::AddrInUse => anyhow::anyhow!(
+            "port {} is in use by another program (perhaps another millstream); choose another with --listen {}:0, or \
+             serve no page with --no-console",
+            listen.port(),
+            listen.ip()
+        ),
+        _ => anyhow::Error::new(error).context(format!("cannot listen on {listen}")),
+    })
+}
+
+/// What takes connections.
+pub(crate) trait Accept: Send + 'static {
+    /// A connection.
+    type Stream: AsyncRead + AsyncWrite + Unpin + Send + 'static;
+
+    /// The next connection.
+    fn accept(&mut self) -> impl Future<Output = std::io::Result<Self::Stream>> + Send;
+}
+
+impl Accept for TcpListener {
+    type Stream = tokio::net::TcpStream;
+
+    async fn accept(&mut self) -> std::io::Result<Self::Stream> {
+        let (stream, _) = TcpListener::accept(self).await?;
+        // Small answers must not wait for more.
+        let _ = stream.set_nodelay(true);
+        Ok(stream)
+    }
+}
+
+impl Accept for UnixListener {
+    type Stream = tokio::net::UnixStream;
+
+    async fn accept(&mut self) -> std::io::Result<Self::Stream> {
+        Ok(UnixListener::accept(self).await?.0)
+    }
 }
 
 impl Serving {
-    /// Takes the port; nobody is served yet, but nobody else can take it.
-    pub(crate) async fn bind(listen: SocketAddr) -> anyhow::Result<TcpListener> {
-        anyhow::ensure!(
-            listen.ip().is_loopback(),
-            "{listen} can be reached from other machines, and requests cannot be authenticated yet; listen on \
-             127.0.0.1 and let an authenticating proxy or an SSH tunnel reach it"
-        );
-        TcpListener::bind(listen).await.map_err(|error| match error.kind() {
-            std::io::ErrorKind::AddrInUse => anyhow::anyhow!(
-                "port {} is in use by another program (perhaps another millstream); choose another with --listen \
-                 {}:0, or serve no page with --no-console",
-                listen.port(),
-                listen.ip()
-            ),
-            _ => anyhow::Error::new(error).context(format!("cannot listen on {listen}")),
-        })
-    }
-
     /// Serves the page until told to stop.
-    pub(crate) fn start(listener: TcpListener, source: Arc<dyn OverviewSource>) -> anyhow::Result<Serving> {
+    pub(crate) fn page(
+        listener: TcpListener,
+        source: Arc<dyn OverviewSource>,
+    ) -> anyhow::Result<(Serving, SocketAddr)> {
         let address = listener.local_addr().context("the port has no address")?;
-        let (stop, mut stopped) = watch::channel(false);
+        let stop = watch::Sender::new(false);
         let router = millstream_console::router(source, stop.subscribe())
             .layer(axum::middleware::from_fn(refuse_foreign_names));
-        let ended = async move {
-            // An error means that the sender is gone: that is an end, too.
-            let _ = stopped.wait_for(|stop| *stop).await;
-        };
-        let task =
-            tokio::spawn(async move { axum::serve(listener, router).with_graceful_shutdown(ended).await });
-        Ok(Serving { address, stop, task })
+        Ok((Serving::start(listener, router, stop), address))
     }
 
-    /// Answers what is being asked and ends.
+    /// Serves until told to stop, which `stop` tells what runs within.
+    pub(crate) fn start(listener: impl Accept, router: Router, stop: watch::Sender<bool>) -> Serving {
+        let task = tokio::spawn(serve(listener, router, stop.subscribe()));
+        Serving { stop, task }
+    }
+
+    /// Answers what is being asked, for a moment, and ends.
     pub(crate) async fn stop(self) {
         self.stop.send_replace(true);
-        match self.task.await {
-            Ok(Ok(())) => {}
-            Ok(Err(error)) => tracing::error!(%error, "serving ended with an error"),
-            Err(error) => tracing::error!(%error, "serving failed"),
+        if let Err(error) = self.task.await {
+            tracing::error!(%error, "serving failed");
         }
     }
+}
+
+async fn serve(mut listener: impl Accept, router: Router, mut stop: watch::Receiver<bool>) {
+    let permits = Arc::new(Semaphore::new(MOST_CONNECTIONS));
+    let graceful = GracefulShutdown::new();
+    loop {
+        let taken = tokio::select! {
+            // An error means that the sender is gone: that is an end, too.
+            _ = stop.wait_for(|stop| *stop) => break,
+            taken = next(&mut listener, &permits) => taken,
+        };
+        let (stream, permit) = match taken {
+            Ok(taken) => taken,
+            Err(error) => {
+                tracing::warn!(%error, "a connection could not be taken");
+                tokio::time::sleep(ACCEPT_RETRY).await;
+                continue;
+            }
+        };
+        let mut builder = auto::Builder::new(TokioExecutor::new());
+        builder.http1().timer(TokioTimer::new()).header_read_timeout(HEAD_LIMIT);
+        let service = TowerToHyperService::new(router.clone());
+        let connection = builder.serve_connection(TokioIo::new(stream), service).into_owned();
+        let connection = graceful.watch(connection);
+        tokio::spawn(async move {
+            // A client that breaks off is its own business.
+            if let Err(error) = connection.await {
+                tracing::debug!(%error, "a connection ended early");
+            }
+            drop(permit);
+        });
+    }
+    if tokio::time::timeout(END_LIMIT, graceful.shutdown()).await.is_err() {
+        tracing::info!("connections that did not end by themselves were closed");
+    }
+}
+
+async fn next<L: Accept>(
+    listener: &mut L,
+    permits: &Arc<Semaphore>,
+) -> std::io::Result<(L::Stream, tokio::sync::OwnedSemaphorePermit)> {
+    let permit = Arc::clone(permits).acquire_owned().await.map_err(std::io::Error::other)?;
+    Ok((listener.accept().await?, permit))
 }
 
 /// Answers only requests that name this machine: a page of another site whose name was made to lead here (DNS

@@ -1,127 +1,225 @@
-//! Running a pipeline until it shall end: start, feed, tick, drain, stop.
+//! Running a server until it shall end: open, apply, start, tick, stop.
 
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context;
-use millstream_control::pipeline::Pipeline;
-use millstream_control::{Server, ServerSettings, StartError};
+use millstream_control::definition::{Desired, Owner};
+use millstream_control::{ApplyReport, Server, ServerSettings};
 use millstream_host::{Clock, Random, SystemClock};
+use rustix::fs::Mode;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use crate::arguments::SessionArguments;
 use crate::display::Display;
-use crate::serving::Serving;
+use crate::loading::{self, Loaded};
+use crate::report;
+use crate::serving::{self, Serving};
+use crate::socket::{Applied, Socket, StatusAnswer, apply_file};
 use crate::version::VERSION;
 
 /// How often what happens is shown.
 const TICK: Duration = Duration::from_secs(1);
+/// Time limit of a stop that was asked for: what is under way may arrive, then everything is stored and ends.
+const DELIVER_LIMIT: Duration = Duration::from_millis(400);
+const STOP_LIMIT: Duration = Duration::from_millis(700);
+/// Time limit for delivering what came in, when the time of `--duration` is up.
+const DURATION_LIMIT: Duration = Duration::from_secs(60);
+/// Exit code of a stop that left something for the next run.
+const STOPPED_EARLY: u8 = 3;
 
 /// What a session runs.
 pub(crate) struct Session {
-    pub(crate) pipeline: Pipeline,
+    pub(crate) what: What,
     /// What feeds it, for people to see.
     pub(crate) source: String,
     pub(crate) is_synthetic: bool,
-    /// End when every producer has ended.
+    /// End when every feed has ended.
     pub(crate) until_end: bool,
-    /// Reads the pipeline again: SIGHUP asks for the SQL as it is now.
-    pub(crate) reload: Option<Reload>,
 }
 
-/// Reads a pipeline anew.
-pub(crate) type Reload = Box<dyn Fn() -> anyhow::Result<Pipeline> + Send>;
+/// What there is to run.
+pub(crate) enum What {
+    /// Everything that the data directory holds, after these files were applied.
+    Serve { files: Vec<PathBuf> },
+    /// A file, and a feed that the command line asks for.
+    File { file: PathBuf, feed: Option<Desired> },
+    /// Resources of the program's own.
+    Own { desired: Vec<Desired>, owner: Owner },
+}
 
-/// Why a session went over to draining.
+/// Why a session ends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Ending {
     Signal,
     Duration,
-    InputsEnded,
+    FeedsEnded,
+}
+
+impl What {
+    fn is_serve(&self) -> bool {
+        matches!(self, What::Serve { .. })
+    }
+
+    /// The files that SIGHUP applies again.
+    fn files(&self) -> Vec<PathBuf> {
+        match self {
+            What::Serve { files } => files.clone(),
+            What::File { file, .. } => vec![file.clone()],
+            What::Own { .. } => Vec::new(),
+        }
+    }
 }
 
 impl Session {
-    /// Runs until the end: the time given, Ctrl-C or SIGTERM, or the end of all input. Then everything that came in is
-    /// delivered; a second signal ends that, too, and what is left goes on at the next run.
-    pub(crate) fn run(
-        self,
-        arguments: &SessionArguments,
-        feed: impl FnOnce(&Server) -> Result<(), StartError>,
-    ) -> anyhow::Result<ExitCode> {
+    /// Runs until the end: the time given, Ctrl-C or SIGTERM, or the end of all feeds.
+    pub(crate) fn run(self, arguments: &SessionArguments) -> anyhow::Result<ExitCode> {
+        // Records and mails are nobody else's business.
+        rustix::process::umask(Mode::from_raw_mode(0o077));
         let runtime = tokio::runtime::Builder::new_multi_thread()
             .enable_all()
             .thread_name("millstream")
             .build()
             .context("the system gives no threads")?;
-        let result = runtime.block_on(self.run_within(arguments, feed));
-        // A thread that waits for standard input must not keep the process.
-        runtime.shutdown_timeout(Duration::from_secs(1));
+        let result = runtime.block_on(self.run_within(arguments));
+        // A thread that waits for standard input, or that hangs, must not keep the process.
+        runtime.shutdown_timeout(Duration::from_millis(100));
         result
     }
 
-    async fn run_within(
-        self,
-        arguments: &SessionArguments,
-        feed: impl FnOnce(&Server) -> Result<(), StartError>,
-    ) -> anyhow::Result<ExitCode> {
-        let mut signals = Signals::listen(self.reload.is_some())?;
+    async fn run_within(self, arguments: &SessionArguments) -> anyhow::Result<ExitCode> {
+        let mut signals = Signals::listen()?;
         // The port first: a wrong one must not leave a data directory behind.
         let listener = match arguments.no_console {
             true => None,
-            false => Some(Serving::bind(arguments.listen).await?),
+            false => Some(serving::bind(arguments.listen).await?),
         };
-        let smtp = self.pipeline.declarations.smtp.as_ref();
-        let smtp_password = match smtp.and_then(|smtp| smtp.password_variable.as_deref()) {
-            Some(variable) => Some(std::env::var(variable).with_context(|| {
-                format!("the mail server's password is expected in the environment variable {variable}")
-            })?),
-            None => None,
+        let server = tokio::select! {
+            started = self.start(arguments) => started?,
+            // A start that waits for a disk or a model can be ended, too; nothing has been promised yet.
+            () = signals.stop() => return Ok(ExitCode::from(STOPPED_EARLY)),
         };
+        let (page, address) = match listener {
+            Some(listener) => {
+                let (page, address) = Serving::page(listener, server.clone())?;
+                (Some(page), Some(address))
+            }
+            None => (None, None),
+        };
+        let url = address.map(|address| format!("http://{address}/"));
+        let status = StatusAnswer {
+            version: VERSION.to_owned(),
+            process: std::process::id(),
+            data_directory: loading::absolute(&arguments.data.data_dir),
+            page: url.clone(),
+        };
+        let socket = Socket::start(Arc::clone(&server), status)?;
+        let mut display = Display::start(
+            arguments.json,
+            url.as_deref(),
+            &arguments.data.data_dir,
+            &self.source,
+            self.what.is_serve(),
+        );
+        display.hint(&server);
+        let waiting = Waiting {
+            duration: arguments.duration,
+            until_end: self.until_end,
+            files: self.what.files(),
+            applies_feed: matches!(self.what, What::File { feed: Some(_), .. }),
+        };
+        let ending = waiting.wait(&server, &mut signals, &mut display).await;
+        let closes_windows = arguments.close_windows || ending == Ending::FeedsEnded;
+        let is_delivered = deliver(&server, &mut signals, &mut display, ending, closes_windows).await;
+        // From here on the next signal ends the process, whatever hangs.
+        let second = tokio::spawn(async move {
+            signals.stop().await;
+            std::process::exit(i32::from(STOPPED_EARLY));
+        });
+        let (page_ended, socket_ended) = (
+            async {
+                if let Some(page) = page {
+                    page.stop().await;
+                }
+            },
+            socket.stop(),
+        );
+        let (stopped, (), ()) = tokio::join!(server.stop(STOP_LIMIT), page_ended, socket_ended);
+        second.abort();
+        display.finish(&server, is_delivered, &stopped);
+        let is_clean = stopped.is_clean() && (is_delivered || self.what.is_serve());
+        Ok(if is_clean { ExitCode::SUCCESS } else { ExitCode::from(STOPPED_EARLY) })
+    }
+
+    /// Opens the data directory, applies what is to be applied, starts everything.
+    async fn start(&self, arguments: &SessionArguments) -> anyhow::Result<Arc<Server>> {
         let settings = ServerSettings {
-            data_directory: arguments.data_dir.clone(),
+            data_directory: arguments.data.data_dir.clone(),
             version: VERSION.to_owned(),
             source: self.source.clone(),
             is_synthetic: self.is_synthetic,
-            smtp_password,
+            has_standard_input: !self.what.is_serve(),
+            repeats_ended_feeds: !self.what.is_serve(),
         };
-        let clock: Arc<dyn Clock> = Arc::new(SystemClock);
-        let server =
-            Server::start(self.pipeline, settings, Arc::clone(&clock), Random::from_entropy()).await?;
-        let serving = match listener {
-            Some(listener) => Some(Serving::start(listener, server.clone())?),
-            None => None,
-        };
-        let url = serving.as_ref().map(|serving| format!("http://{}/", serving.address));
-        let mut display = Display::start(arguments.json, url.as_deref(), &arguments.data_dir, &self.source);
-        feed(&server)?;
-
-        let waiting =
-            Waiting { duration: arguments.duration, until_end: self.until_end, reload: self.reload };
-        let ending = waiting.wait(&server, &mut signals, &mut display).await;
-        display.draining(match ending {
-            Ending::Signal => "stopping: delivering what came in (Ctrl-C again to stop at once)",
-            Ending::Duration => "time is up: delivering what came in",
-            Ending::InputsEnded => "all input is read: delivering what came in",
-        });
-        let is_drained = tokio::select! {
-            () = drain(&server, &mut display) => true,
-            () = signals.stop() => false,
-        };
-        server.stop().await;
-        if let Some(serving) = serving {
-            serving.stop().await;
+        // What is wrong with a file is said before a data directory is made.
+        for file in self.what.files().iter().filter(|_| !arguments.data.data_dir.exists()) {
+            loading::load(file, &[])??;
         }
-        display.finish(&server, is_drained);
-        Ok(ExitCode::SUCCESS)
+        let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+        let server = Server::open(settings, clock, Random::from_entropy()).await?;
+        match &self.what {
+            What::Serve { files } => {
+                for file in files {
+                    match apply_file(&server, file, false).await? {
+                        Applied::Report(report) => check(&report, file)?,
+                        Applied::Mistakes(mistakes) => anyhow::bail!("{mistakes}"),
+                    }
+                }
+            }
+            What::File { file, feed } => {
+                let report = apply_with_feed(&server, file, feed.as_ref()).await?;
+                check(&report, file)?;
+            }
+            What::Own { desired, owner } => {
+                let report = server.apply(desired.clone(), owner.clone(), false).await?;
+                check(&report, Path::new("demo"))?;
+            }
+        }
+        server.start(!self.what.is_serve()).await?;
+        Ok(server)
     }
+}
+
+/// Applies a file with a feed beside what it declares.
+async fn apply_with_feed(
+    server: &Server,
+    file: &Path,
+    feed: Option<&Desired>,
+) -> anyhow::Result<ApplyReport> {
+    let existing = loading::existing(server, &loading::owner_of(file));
+    let Loaded { mut desired, owner } = loading::load(file, &existing)??;
+    desired.extend(feed.cloned());
+    Ok(server.apply(desired, owner, false).await?)
+}
+
+/// What was refused keeps a server from starting.
+fn check(report: &ApplyReport, file: &Path) -> anyhow::Result<()> {
+    if !report.is_refused() {
+        return Ok(());
+    }
+    let lines = report::lines(&serde_json::to_value(report)?);
+    anyhow::bail!("{} cannot be applied:\n{}", file.display(), lines.join("\n"))
 }
 
 /// What a session waits for.
 struct Waiting {
     duration: Option<Duration>,
     until_end: bool,
-    reload: Option<Reload>,
+    files: Vec<PathBuf>,
+    /// The command line has brought a feed: applying the file alone would delete it.
+    applies_feed: bool,
 }
 
 impl Waiting {
@@ -134,10 +232,9 @@ impl Waiting {
                 None => std::future::pending().await,
             }
         };
-        let inputs_ended = async {
-            if self.until_end { server.producers_ended().await } else { std::future::pending().await }
-        };
-        tokio::pin!(end, inputs_ended);
+        let feeds_ended =
+            async { if self.until_end { server.feeds_ended().await } else { std::future::pending().await } };
+        tokio::pin!(end, feeds_ended);
         loop {
             tokio::select! {
                 _ = ticks.tick() => display.tick(server),
@@ -146,35 +243,84 @@ impl Waiting {
                     Signalled::Reload => self.reload(server, display).await,
                 },
                 () = &mut end => return Ending::Duration,
-                () = &mut inputs_ended => return Ending::InputsEnded,
+                () = &mut feeds_ended => return Ending::FeedsEnded,
             }
         }
     }
 
-    /// Takes over the SQL of the file as it is now; what is wrong with it is shown, and the old goes on.
+    /// Applies the files as they are now; what is wrong with one is shown, and what runs goes on.
     async fn reload(&self, server: &Server, display: &mut Display) {
-        let Some(reload) = &self.reload else { return };
-        let updated = match reload() {
-            Ok(pipeline) => server.update(pipeline).await.map_err(anyhow::Error::from),
-            Err(error) => Err(error),
-        };
-        match updated {
-            Ok(report) => display.updated(&report),
-            Err(error) => display.not_updated(&error),
+        if self.files.is_empty() {
+            display.say("not applied", "there is no file to read again");
+        }
+        for file in &self.files {
+            let applied = match self.applies_feed {
+                true => apply_beside_feed(server, file).await,
+                false => apply_file(server, file, false).await,
+            };
+            match applied {
+                Ok(Applied::Report(report)) => display.applied(&report),
+                Ok(Applied::Mistakes(mistakes)) => display.not_applied(&mistakes),
+                Err(error) => display.not_applied(&format!("{error:#}")),
+            }
         }
     }
 }
 
-/// Drains while showing what happens.
-async fn drain(server: &Server, display: &mut Display) {
+/// Applies a file and keeps the feed that the command line brought.
+async fn apply_beside_feed(server: &Server, file: &Path) -> anyhow::Result<Applied> {
+    let owner = loading::owner_of(file);
+    let rows = server.registry().rows();
+    let feeds = rows.iter().filter(|row| {
+        !row.deleting && row.owner == owner && row.name.starts_with(crate::commands::COMMAND_LINE_FEED)
+    });
+    let feed = feeds.map(|row| Desired { name: row.name.clone(), definition: row.definition.clone() }).next();
+    let existing = loading::existing(server, &owner);
+    match loading::load(file, &existing)? {
+        Ok(Loaded { mut desired, owner }) => {
+            desired.extend(feed);
+            Ok(Applied::Report(server.apply(desired, owner, false).await?))
+        }
+        Err(mistakes) => Ok(Applied::Mistakes(mistakes.to_string())),
+    }
+}
+
+/// Lets what came in arrive, as long as this kind of end allows. False when something is left.
+async fn deliver(
+    server: &Server,
+    signals: &mut Signals,
+    display: &mut Display,
+    ending: Ending,
+    closes_windows: bool,
+) -> bool {
+    display.draining(match (ending, closes_windows) {
+        (Ending::Signal, false) => "stopping; the next signal ends at once",
+        (Ending::Signal | Ending::Duration, true) => "stopping when the open windows have closed",
+        (Ending::Duration, false) => "time is up: delivering what came in; open windows are kept",
+        (Ending::FeedsEnded, _) => "all input is read: delivering what came in, and closing windows",
+    });
+    let limit = match (ending, closes_windows) {
+        (Ending::Signal, false) => Some(DELIVER_LIMIT),
+        (Ending::Duration, false) => Some(DURATION_LIMIT),
+        _ => None,
+    };
+    server.stop_feeds(DELIVER_LIMIT).await;
     let mut ticks = tokio::time::interval(TICK);
     // The first tick comes at once.
     ticks.tick().await;
-    let drained = server.drain();
-    tokio::pin!(drained);
+    let drained = server.drain(closes_windows);
+    let limited = async {
+        match limit {
+            Some(limit) => tokio::time::sleep(limit).await,
+            None => std::future::pending().await,
+        }
+    };
+    tokio::pin!(drained, limited);
     loop {
         tokio::select! {
-            () = &mut drained => return,
+            () = &mut drained => return true,
+            () = &mut limited => return false,
+            () = signals.stop() => return false,
             _ = ticks.tick() => display.tick(server),
         }
     }
@@ -189,34 +335,28 @@ enum Signalled {
     Reload,
 }
 
-/// Ctrl-C, SIGTERM, and SIGHUP where there is something to reload; elsewhere that ends the process as usual.
+/// Ctrl-C, SIGTERM and SIGHUP.
 struct Signals {
     interrupt: Signal,
     terminate: Signal,
-    hang_up: Option<Signal>,
+    hang_up: Signal,
 }
 
 impl Signals {
-    fn listen(reloads: bool) -> anyhow::Result<Signals> {
+    fn listen() -> anyhow::Result<Signals> {
         let listen = |kind| signal(kind).context("signals cannot be received");
         Ok(Signals {
             interrupt: listen(SignalKind::interrupt())?,
             terminate: listen(SignalKind::terminate())?,
-            hang_up: if reloads { Some(listen(SignalKind::hangup())?) } else { None },
+            hang_up: listen(SignalKind::hangup())?,
         })
     }
 
     async fn next(&mut self) -> Signalled {
-        let hang_up = async {
-            match &mut self.hang_up {
-                Some(signal) => signal.recv().await,
-                None => std::future::pending().await,
-            }
-        };
         tokio::select! {
             _ = self.interrupt.recv() => Signalled::Stop,
             _ = self.terminate.recv() => Signalled::Stop,
-            _ = hang_up => Signalled::Reload,
+            _ = self.hang_up.recv() => Signalled::Reload,
         }
     }
 

@@ -1,53 +1,43 @@
-//! Who still needs the records of a delivery stream's buffer: what all have consumed may be trimmed.
+//! Who still needs the records of a delivery stream's buffer: what all of them have consumed may be trimmed.
+//!
+//! The consumers are rows: the delivery stream itself and every application that reads it, whether it runs or not. One
+//! that has stored no position yet keeps everything.
 
-use std::collections::HashMap;
-use std::sync::Arc;
+use millstream_streamlog::{Log, Position};
 
-use millstream_streamlog::{Log, Position, StreamKey};
-use parking_lot::Mutex;
-
+use crate::catalog::{Catalog, ResourceRow};
 use crate::connect::log_to_delivery::BUFFER_SHARD;
+use crate::definition::{ApplicationSource, Definition, ResourceId};
+use crate::registry::Registry;
+use crate::world::log_key;
 
-/// The consumers of all buffers with their durable positions.
-pub(crate) struct BufferConsumers {
-    log: Arc<Log>,
-    /// By delivery stream: its buffer, and for each consumer the first record that it may read again after a crash.
-    buffers: Mutex<HashMap<String, Buffer>>,
+/// Lets the log delete what no consumer of a buffer needs any more. Waits for the disk.
+pub(crate) fn trim_buffer(log: &Log, catalog: &Catalog, registry: &Registry, delivery: ResourceId) {
+    let rows = registry.rows();
+    let Some(row) = rows.iter().find(|row| row.id == delivery && !row.deleting) else { return };
+    let consumers = consumers_of(&rows, row);
+    let lowest = match catalog.lowest_position(delivery, BUFFER_SHARD.0, &consumers) {
+        Ok(Some(lowest)) => lowest,
+        Ok(None) => return,
+        Err(error) => {
+            tracing::warn!(delivery_stream = row.name, %error, "positions cannot be read");
+            return;
+        }
+    };
+    let key = log_key(&row.reference());
+    if let Err(error) = log.trim_consumed(&key, BUFFER_SHARD, Position(lowest)) {
+        tracing::warn!(delivery_stream = row.name, %error, "buffer cannot be trimmed");
+    }
 }
 
-struct Buffer {
-    key: StreamKey,
-    consumers: HashMap<String, u64>,
-}
-
-impl BufferConsumers {
-    pub(crate) fn new(log: Arc<Log>) -> BufferConsumers {
-        BufferConsumers { log, buffers: Mutex::default() }
-    }
-
-    /// Makes a buffer known.
-    pub(crate) fn add_buffer(&self, delivery_stream: &str, key: StreamKey) {
-        let buffer = Buffer { key, consumers: HashMap::new() };
-        self.buffers.lock().insert(delivery_stream.to_owned(), buffer);
-    }
-
-    /// Makes a consumer known with the position that it has stored. Every consumer must be known before any advances.
-    pub(crate) fn add_consumer(&self, delivery_stream: &str, consumer: &str, position: u64) {
-        if let Some(buffer) = self.buffers.lock().get_mut(delivery_stream) {
-            buffer.consumers.insert(consumer.to_owned(), position);
+/// The delivery stream and the applications that read it.
+fn consumers_of(rows: &[ResourceRow], delivery: &ResourceRow) -> Vec<ResourceId> {
+    let reads = |row: &&ResourceRow| match &row.definition {
+        Definition::Application(application) => {
+            application.input.source == ApplicationSource::DeliveryStream(delivery.name.clone())
         }
-    }
-
-    /// A consumer has durably stored that it needs nothing before `position`.
-    pub(crate) fn advanced(&self, delivery_stream: &str, consumer: &str, position: u64) {
-        let mut buffers = self.buffers.lock();
-        let Some(buffer) = buffers.get_mut(delivery_stream) else { return };
-        if let Some(known) = buffer.consumers.get_mut(consumer) {
-            *known = position;
-        }
-        let consumed = buffer.consumers.values().min().copied().unwrap_or(0);
-        if let Err(error) = self.log.trim_consumed(&buffer.key, BUFFER_SHARD, Position(consumed)) {
-            tracing::warn!(delivery_stream, %error, "buffer cannot be trimmed");
-        }
-    }
+        _ => false,
+    };
+    let readers = rows.iter().filter(|row| !row.deleting).filter(reads).map(|row| row.id);
+    readers.chain([delivery.id]).collect()
 }

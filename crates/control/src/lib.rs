@@ -1,49 +1,66 @@
 //! Decides what exists, what runs, and what connects to what.
 //!
 //! ```text
-//!   file ─▶ pipeline (checked whole) ─▶ Server ─▶ log, catalog, monitor, endpoints, functions, deliveries, applications
-//!                                         ▲  └──▶ view (what people see)
-//!   inputs, generators ─▶ producers ──────┘
+//!   aws face, console ─┐
+//!   pipeline file ─▶ apply ─▶ registry ─▶ catalog (rows) ─▶ reconciler ─▶ resources ─▶ workers, owned by the supervisor
+//!                                ▲                              │
+//!                                └──────── states ◀─────────────┘            view ◀─ what people see
 //! ```
 //!
 //! | module | holds |
 //! |---|---|
-//! | [`pipeline`] | a pipeline file: declarations, checks, mistakes with line, column and hint |
-//! | `server/` | [`Server`]: start, feed, drain, stop; one file for each group of resources |
-//! | `applications/` | running applications: input, preprocessing, engine, outputs, checkpoints |
-//! | [`replay`] | an application over recorded data, on a virtual clock |
-//! | [`producers`] | what feeds streams: files, standard input, streams, made-up reviews |
-//! | `connect/` | one small adapter for each pair of workers |
+//! | [`definition`] | what each resource is: plain, checked data, one file a noun |
+//! | [`pipeline`] | a pipeline file: declarations, checks, mistakes with line, column and hint; lowered to definitions |
 //! | [`catalog`] | what exists and how far it has come, in SQLite |
-//! | [`view`] | what people may look at, as plain data |
+//! | [`registry`] | the only writer of what exists; the invariants of all this |
+//! | `reconcile/` | what is to be done (a pure function), and the loop that does it |
+//! | `resources/` | what it takes to run each kind, one file a kind |
+//! | `supervise.rs` | owns every task and thread |
+//! | `slots.rs` | functions and endpoints as their users hold them |
+//! | `apply.rs` | a file against what exists |
+//! | `server/` | [`Server`]: open, apply, start, put, tail, drain, stop |
+//! | `applications/` | running applications: input, preprocessing, engine, outputs, checkpoints |
+//! | [`feeds`] | what brings records: files, standard input, streams, made-up reviews |
+//! | [`replay`] | an application over recorded data, on a virtual clock |
+//! | `connect/` | one small adapter for each pair of workers |
+//! | [`view`] | what people may look at, as plain data; `live.rs`: where it is gathered |
 //! | `compatibility_page.rs` | what of the service runs, as a document |
-//! | `live.rs` | where it is gathered |
-//! | `deliveries.rs`, `consumers.rs`, `data_directory.rs`, `identifier.rs`, `resource_name.rs` | smaller matters |
+//! | `consumers.rs`, `data_directory.rs`, `identifier.rs`, `resource_name.rs`, `world.rs` | smaller matters |
 //!
-//! Invariants:
+//! Invariants (more in [`registry`]):
 //! - Workers do not know each other: what passes between two of them passes through `connect/`.
 //! - A record's position is stored only after what came of it is durable somewhere else.
 //! - Nothing here knows HTTP, HTML or command lines.
 
 mod applications;
+mod apply;
 pub mod catalog;
 mod compatibility_page;
 mod connect;
 mod consumers;
 mod data_directory;
-mod deliveries;
+pub mod definition;
 mod error;
+pub mod feeds;
 mod identifier;
 mod live;
 pub mod pipeline;
-pub mod producers;
+mod reconcile;
+pub mod registry;
 pub mod replay;
 mod resource_name;
+mod resources;
 mod server;
+mod slots;
+mod supervise;
 pub mod view;
+mod world;
 
-pub use applications::ApplicationStatus;
+pub use applications::{ApplicationStatus, TailedRow};
+pub use apply::{Action, ApplyError, ApplyReport, ResourceChange};
 pub use compatibility_page::compatibility_page;
 pub use data_directory::{DataDirectory, DirectoryError};
 pub use error::StartError;
-pub use server::{Server, ServerSettings, UpdateError, UpdateReport, UpdatedApplication};
+pub use server::{
+    PutError, Server, ServerSettings, StopReport, TailError, TailFilter, TailFrom, TailedRecord, Tailing,
+};

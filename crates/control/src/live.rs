@@ -6,7 +6,7 @@ use millstream_host::Timestamp;
 use parking_lot::Mutex;
 use tokio::sync::{Notify, watch};
 
-use crate::pipeline::Shown;
+use crate::definition::Shown;
 use crate::view::{Agreement, AlarmView, ClassifiedReview, MailView, Point, Problem, Summary};
 
 /// How many points of a series are kept.

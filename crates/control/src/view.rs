@@ -4,6 +4,9 @@
 
 use serde::Serialize;
 
+use crate::definition::Kind;
+use crate::registry::Lifecycle;
+
 /// Where an overview comes from. The console asks for it at every change; making one takes no locks for long.
 pub trait OverviewSource: Send + Sync + 'static {
     /// The state of everything now.
@@ -26,12 +29,16 @@ pub struct Overview {
     pub source: String,
     /// The reviews are made up: said wherever they show.
     pub is_synthetic: bool,
-    /// Where everything durable lies.
+    /// Where all state is kept.
     pub data_directory: String,
     /// The totals.
     pub summary: Summary,
+    /// A function rates reviews: the figures about reviews mean something.
+    pub scores_reviews: bool,
     /// The stages of the flow in order, each with what it has done.
     pub flow: Vec<FlowStage>,
+    /// Everything that exists, by kind.
+    pub resources: Vec<ResourceView>,
     /// Classified reviews by star rating: index 0 is one star.
     pub rating_distribution: [u64; 5],
     /// The window averages, oldest first.
@@ -77,6 +84,34 @@ pub struct Summary {
     pub mails: u64,
     /// Records, rows and calls that failed.
     pub errors: u64,
+}
+
+/// A resource as people see it.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct ResourceView {
+    /// Tells it from every other that ever was in the data directory.
+    pub id: i64,
+    /// What it is.
+    pub kind: Kind,
+    /// What it is called.
+    pub name: String,
+    /// Where it is in its life.
+    pub state: Lifecycle,
+    /// Why it is not active, if so.
+    pub reason: Option<String>,
+    /// Who declares it: `file:PATH` or `api`.
+    pub owner: String,
+    /// When it was created.
+    pub created_at: i64,
+    /// When its definition changed last.
+    pub changed_at: i64,
+    /// Counts the changes of its definition, from 1.
+    pub generation: i64,
+    /// What it is made of.
+    pub definition: serde_json::Value,
+    /// What it has done since the start of the process, by name: counts, and for an application also `lag_records` and
+    /// `checkpoint_age_ms`.
+    pub figures: serde_json::Map<String, serde_json::Value>,
 }
 
 /// A stage of the flow.
@@ -167,6 +202,6 @@ pub struct Problem {
     pub at: i64,
     /// Where: the name of the stage.
     pub place: String,
-    /// What, and how to mend it.
+    /// What, and how to fix it.
     pub message: String,
 }

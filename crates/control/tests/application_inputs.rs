@@ -2,65 +2,24 @@
 
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
-use std::path::Path;
-use std::sync::Arc;
+mod support;
 
-use bytes::Bytes;
+use millstream_control::Server;
 use millstream_control::pipeline::Pipeline;
-use millstream_control::producers::{Feed, FeedTarget, NextRecord, RecordSource};
-use millstream_control::{Server, ServerSettings};
-use millstream_host::{Random, SystemClock};
-use millstream_streamlog::{Position, ReadFrom, ShardNumber, StreamKey};
-
-/// Some records, then the end.
-struct Records(std::vec::IntoIter<String>);
-
-impl Records {
-    fn of(records: impl IntoIterator<Item = String>) -> Box<Records> {
-        Box::new(Records(records.into_iter().collect::<Vec<_>>().into_iter()))
-    }
-}
-
-impl RecordSource for Records {
-    fn next_record(&mut self) -> NextRecord {
-        self.0.next().map_or(NextRecord::End, |record| NextRecord::Record(Bytes::from(record)))
-    }
-}
+use support::{parse, put, start, stop};
 
 /// An application that copies its input streams to the stream "out".
 fn pipeline(input: &str, sql: &str) -> Pipeline {
-    let text = format!(
+    parse(&format!(
         "[[stream]]\nname = \"in\"\nshards = 4\n[[stream]]\nname = \"out\"\n[[application]]\nname = \"app\"\n\
          sql = '''{sql}'''\n[application.input]\nstream = \"in\"\ncolumns = \"n INTEGER\"\n{input}\n\
          [[application.output]]\nfrom = \"OUT\"\nstream = \"out\"\n"
-    );
-    Pipeline::parse("test.toml", &text, &|_| Err("no files".to_owned()))
-        .unwrap_or_else(|error| panic!("{error}"))
-}
-
-async fn start(pipeline: &Pipeline, folder: &Path) -> Arc<Server> {
-    let settings = ServerSettings {
-        data_directory: folder.to_owned(),
-        version: "test".to_owned(),
-        source: "test".to_owned(),
-        is_synthetic: false,
-        smtp_password: None,
-    };
-    Server::start(pipeline.clone(), settings, Arc::new(SystemClock), Random::from_seed(1)).await.unwrap()
-}
-
-fn feed(server: &Server, numbers: std::ops::Range<u32>) {
-    let target = FeedTarget::Stream("in".to_owned());
-    let feed = Feed { name: format!("{numbers:?}"), target, rate: None, keeps_position: false };
-    server.feed(feed, Records::of(numbers.map(|number| number.to_string()))).unwrap();
+    ))
 }
 
 /// Everything in "out", as text.
 fn out(server: &Server) -> Vec<String> {
-    let key = StreamKey::data("out".parse().unwrap());
-    let from = ReadFrom::Position(Position::START);
-    let batch = server.log().read(&key, ShardNumber(0), from, 10_000, 1 << 24).unwrap();
-    batch.records.iter().map(|record| String::from_utf8(record.data.to_vec()).unwrap()).collect()
+    support::records(server, "out")
 }
 
 fn numbers(rows: &[String]) -> Vec<u32> {
@@ -84,9 +43,7 @@ async fn shards_are_spread_over_input_streams_and_records_say_where_they_come_fr
         CREATE OR REPLACE PUMP P1 AS INSERT INTO \"OUT\" SELECT STREAM \"n\", 1, SHARD_ID, TSDIFF(ROWTIME, APPROXIMATE_ARRIVAL_TIME), SEQUENCE_NUMBER, PARTITION_KEY FROM SOURCE_SQL_STREAM_001;
         CREATE OR REPLACE PUMP P2 AS INSERT INTO \"OUT\" SELECT STREAM \"n\", 2, SHARD_ID, TSDIFF(ROWTIME, APPROXIMATE_ARRIVAL_TIME), SEQUENCE_NUMBER, PARTITION_KEY FROM SOURCE_SQL_STREAM_002;";
     let server = start(&pipeline("parallelism = 2", sql), folder.path()).await;
-    feed(&server, 0..400);
-    server.producers_ended().await;
-    server.drain().await;
+    support::feed(&server, "in", 0..400).await;
     let rows = out(&server);
     assert_eq!(numbers(&rows), (0..400).collect::<Vec<_>>());
     for (shard, stream) in [(0, 1), (1, 2), (2, 1), (3, 2)] {
@@ -97,7 +54,7 @@ async fn shards_are_spread_over_input_streams_and_records_say_where_they_come_fr
         assert!(of_shard.iter().all(|row| row.contains(&stream)), "{shard} feeds {stream}");
     }
     assert!(rows.iter().all(|row| !row.contains("null")), "{}", rows[0]);
-    server.stop().await;
+    stop(server).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -114,39 +71,27 @@ async fn reading_begins_where_the_file_says() {
     let mut seen = 0;
     for (position, fed, expected) in runs {
         let server = start(&pipeline(position, COPY), folder.path()).await;
-        feed(&server, fed);
-        server.producers_ended().await;
-        server.drain().await;
+        support::feed(&server, "in", fed).await;
         let rows = out(&server);
         assert_eq!(numbers(&rows[seen..]), expected.collect::<Vec<_>>(), "{position}");
         seen = rows.len();
-        server.stop().await;
+        stop(server).await;
     }
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_came_while_it_was_stopped_is_passed_over_only_by_now() {
     let folder = tempfile::tempdir().unwrap();
-    let without_application = Pipeline::parse(
-        "test.toml",
-        "[[stream]]\nname = \"in\"\nshards = 4\n[[stream]]\nname = \"out\"\n",
-        &|_| Err("no files".to_owned()),
-    )
-    .unwrap();
+    let without_application = parse("[[stream]]\nname = \"in\"\nshards = 4\n[[stream]]\nname = \"out\"\n");
     let server = start(&without_application, folder.path()).await;
-    feed(&server, 0..10);
-    server.producers_ended().await;
-    server.stop().await;
-    drop(server);
+    put(&server, "in", 0..10).await;
+    stop(server).await;
     let server = start(&pipeline("starting_position = \"now\"", COPY), folder.path()).await;
-    feed(&server, 10..12);
-    server.producers_ended().await;
-    server.drain().await;
+    support::feed(&server, "in", 10..12).await;
     assert_eq!(numbers(&out(&server)), [10, 11]);
-    server.stop().await;
-    drop(server);
+    stop(server).await;
     let server = start(&pipeline("starting_position = \"last-stopped-point\"", COPY), folder.path()).await;
-    server.drain().await;
+    server.drain(false).await;
     assert_eq!(numbers(&out(&server)), [10, 11]);
-    server.stop().await;
+    stop(server).await;
 }

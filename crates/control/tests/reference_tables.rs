@@ -2,26 +2,13 @@
 
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
-use std::path::Path;
-use std::sync::Arc;
+mod support;
 
-use bytes::Bytes;
 use millstream_control::pipeline::Pipeline;
-use millstream_control::producers::{Feed, FeedTarget, NextRecord, RecordSource};
-use millstream_control::{Server, ServerSettings};
-use millstream_host::{Random, SystemClock};
-use millstream_streamlog::{Position, ReadFrom, ShardNumber, StreamKey};
-
-struct Records(std::vec::IntoIter<&'static str>);
-
-impl RecordSource for Records {
-    fn next_record(&mut self) -> NextRecord {
-        self.0.next().map_or(NextRecord::End, |record| NextRecord::Record(Bytes::from(record)))
-    }
-}
+use support::{apply, assert_applied, feed, open, parse, records, start, stop};
 
 fn pipeline(place: &str) -> Pipeline {
-    let text = format!(
+    parse(&format!(
         "[[stream]]\nname = \"in\"\n[[stream]]\nname = \"named\"\n[[stream]]\nname = \"errors\"\n\
          [[application]]\nname = \"app\"\nsql = '''\n\
          CREATE OR REPLACE STREAM NAMED (TICKER VARCHAR(8), COMPANY VARCHAR(32));\n\
@@ -32,34 +19,7 @@ fn pipeline(place: &str) -> Pipeline {
          columns = \"Ticker VARCHAR(8), Company VARCHAR(32), Founded INTEGER\"\n\
          [[application.output]]\nfrom = \"NAMED\"\nstream = \"named\"\nformat = \"csv\"\n\
          [[application.output]]\nfrom = \"error_stream\"\nstream = \"errors\"\nformat = \"json\"\n"
-    );
-    Pipeline::parse("test.toml", &text, &|_| Err("no files".to_owned()))
-        .unwrap_or_else(|error| panic!("{error}"))
-}
-
-fn settings(folder: &Path) -> ServerSettings {
-    ServerSettings {
-        data_directory: folder.to_owned(),
-        version: "test".to_owned(),
-        source: "test".to_owned(),
-        is_synthetic: false,
-        smtp_password: None,
-    }
-}
-
-async fn feed(server: &Server, name: &str, records: Vec<&'static str>) {
-    let target = FeedTarget::Stream("in".to_owned());
-    let feed = Feed { name: name.to_owned(), target, rate: None, keeps_position: false };
-    server.feed(feed, Box::new(Records(records.into_iter()))).unwrap();
-    server.producers_ended().await;
-    server.drain().await;
-}
-
-fn records(server: &Server, stream: &str) -> Vec<String> {
-    let key = StreamKey::data(stream.parse().unwrap());
-    let from = ReadFrom::Position(Position::START);
-    let batch = server.log().read(&key, ShardNumber(0), from, 10_000, 1 << 24).unwrap();
-    batch.records.iter().map(|record| String::from_utf8(record.data.to_vec()).unwrap()).collect()
+    ))
 }
 
 const TABLE: &str = "AMZN,Amazon,1994\nIBM,\"IBM, the company\",1911\nBAD,No year,never\n";
@@ -71,10 +31,8 @@ async fn a_table_from_an_object_is_looked_up_and_read_again_by_an_update() {
     std::fs::create_dir_all(object.parent().unwrap()).unwrap();
     std::fs::write(&object, TABLE).unwrap();
     let pipeline = pipeline("bucket = \"reference\"\nkey = \"companies/names.csv\"");
-    let clock = Arc::new(SystemClock);
-    let server =
-        Server::start(pipeline.clone(), settings(folder.path()), clock, Random::from_seed(1)).await.unwrap();
-    feed(&server, "first", vec!["IBM", "XYZ"]).await;
+    let server = start(&pipeline, folder.path()).await;
+    feed(&server, "in", vec!["IBM", "XYZ"]).await;
     assert_eq!(records(&server, "named"), ["IBM,\"IBM, the company\"\n", "XYZ,\n"]);
     let errors = records(&server, "errors");
     assert_eq!(errors.len(), 1, "{errors:?}");
@@ -84,11 +42,14 @@ async fn a_table_from_an_object_is_looked_up_and_read_again_by_an_update() {
     );
 
     std::fs::write(&object, "XYZ,Xylophones,2001\n").unwrap();
-    let report = server.update(pipeline).await.unwrap();
-    assert_eq!(report.applications[0].resumed, ["P"]);
-    feed(&server, "second", vec!["IBM", "XYZ"]).await;
+    let report = apply(&server, &pipeline).await;
+    assert_applied(&report);
+    let change = report.changes.iter().find(|change| change.name == "app").unwrap();
+    assert_eq!(change.details, ["its reference tables are read again"]);
+    assert_eq!(change.keeps_state, ["P"]);
+    feed(&server, "in", vec!["IBM", "XYZ"]).await;
     assert_eq!(records(&server, "named")[2..], ["IBM,\n", "XYZ,Xylophones\n"]);
-    server.stop().await;
+    stop(server).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -97,21 +58,19 @@ async fn a_table_from_a_file_and_one_that_is_missing() {
     let file = folder.path().join("names.csv");
     std::fs::write(&file, TABLE).unwrap();
     let found = pipeline(&format!("path = \"{}\"", file.display()));
-    let clock = Arc::new(SystemClock);
     let data = folder.path().join("data");
-    let server = Server::start(found, settings(&data), clock.clone(), Random::from_seed(1)).await.unwrap();
-    feed(&server, "first", vec!["AMZN"]).await;
+    let server = start(&found, &data).await;
+    feed(&server, "in", vec!["AMZN"]).await;
     assert_eq!(records(&server, "named"), ["AMZN,Amazon\n"]);
-    server.stop().await;
-    drop(server);
+    stop(server).await;
 
     let missing = pipeline("bucket = \"reference\"\nkey = \"none.csv\"");
-    let Err(error) = Server::start(missing, settings(&data), clock, Random::from_seed(1)).await else {
-        panic!("a table that is missing was taken");
-    };
-    let error = error.to_string();
-    assert!(
-        error.contains("reference table \"CompanyName\" cannot be read") && error.contains("none.csv"),
-        "{error}"
-    );
+    let server = open(&data).await.unwrap();
+    let report = apply(&server, &missing).await;
+    assert!(report.is_refused());
+    let error = format!("{report:?}");
+    assert!(error.contains("CompanyName") && error.contains("none.csv"), "{error}");
+    std::fs::remove_file(&file).unwrap();
+    let error = server.start(true).await.unwrap_err().to_string();
+    assert!(error.contains("application \"app\"") && error.contains("names.csv"), "{error}");
 }

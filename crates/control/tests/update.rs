@@ -1,38 +1,27 @@
-//! New SQL for an application that runs.
+//! What a changed file does to a server that runs.
 
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
-use std::sync::Arc;
+mod support;
 
-use bytes::Bytes;
+use millstream_control::Action;
+use millstream_control::definition::{Kind, Reference};
 use millstream_control::pipeline::Pipeline;
-use millstream_control::producers::{Feed, FeedTarget, NextRecord, RecordSource};
-use millstream_control::{Server, ServerSettings, UpdateError};
-use millstream_host::{Random, SystemClock};
-use millstream_streamlog::{Position, ReadFrom, ShardNumber, StreamKey};
-
-struct Records(std::vec::IntoIter<String>);
-
-impl RecordSource for Records {
-    fn next_record(&mut self) -> NextRecord {
-        self.0.next().map_or(NextRecord::End, |record| NextRecord::Record(Bytes::from(record)))
-    }
-}
+use millstream_control::registry::Lifecycle;
+use support::{apply, assert_applied, feed, parse, put, records, start, stop};
 
 /// A counter of all rows so far, and a pump whose text is given.
-fn pipeline(other: &str, retention: u32) -> Pipeline {
-    let text = format!(
-        "[[stream]]\nname = \"in\"\nretention_hours = {retention}\n[[stream]]\nname = \"counts\"\n[[stream]]\nname = \"others\"\n\
+fn pipeline(other: &str, more: &str) -> Pipeline {
+    parse(&format!(
+        "[[stream]]\nname = \"in\"\n[[stream]]\nname = \"counts\"\n[[stream]]\nname = \"others\"\n\
          [[application]]\nname = \"app\"\nsql = '''\n\
          CREATE OR REPLACE STREAM COUNTS (N BIGINT);\n\
          CREATE OR REPLACE STREAM OTHERS (N BIGINT);\n\
          CREATE OR REPLACE PUMP COUNTER AS INSERT INTO COUNTS SELECT STREAM COUNT(*) OVER (ROWS UNBOUNDED PRECEDING) FROM SOURCE_SQL_STREAM_001;\n\
          {other}'''\n[application.input]\nstream = \"in\"\ncolumns = \"n INTEGER\"\n\
          [[application.output]]\nfrom = \"COUNTS\"\nstream = \"counts\"\n\
-         [[application.output]]\nfrom = \"OTHERS\"\nstream = \"others\"\n"
-    );
-    Pipeline::parse("test.toml", &text, &|_| Err("no files".to_owned()))
-        .unwrap_or_else(|error| panic!("{error}"))
+         [[application.output]]\nfrom = \"OTHERS\"\nstream = \"others\"\n{more}"
+    ))
 }
 
 fn other(expression: &str) -> String {
@@ -42,55 +31,123 @@ fn other(expression: &str) -> String {
     )
 }
 
-async fn feed(server: &Server, name: &str, records: std::ops::Range<u32>) {
-    let records: Vec<String> = records.map(|number| number.to_string()).collect();
-    let target = FeedTarget::Stream("in".to_owned());
-    let feed = Feed { name: name.to_owned(), target, rate: None, keeps_position: false };
-    server.feed(feed, Box::new(Records(records.into_iter()))).unwrap();
-    server.producers_ended().await;
-    server.drain().await;
-}
-
-fn last(server: &Server, stream: &str) -> String {
-    let key = StreamKey::data(stream.parse().unwrap());
-    let batch = server
-        .log()
-        .read(&key, ShardNumber(0), ReadFrom::Position(Position::START), 10_000, 1 << 24)
-        .unwrap();
-    String::from_utf8(batch.records.last().unwrap().data.to_vec()).unwrap()
+fn last(server: &millstream_control::Server, stream: &str) -> String {
+    records(server, stream).pop().unwrap()
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn pumps_that_did_not_change_keep_their_state() {
     let folder = tempfile::tempdir().unwrap();
-    let settings = ServerSettings {
-        data_directory: folder.path().to_owned(),
-        version: "test".to_owned(),
-        source: "test".to_owned(),
-        is_synthetic: false,
-        smtp_password: None,
-    };
-    let first = pipeline(&other("COUNT(*)"), 24);
-    let server =
-        Server::start(first.clone(), settings, Arc::new(SystemClock), Random::from_seed(1)).await.unwrap();
-    feed(&server, "first", 0..10).await;
-    assert_eq!(last(&server, "counts"), "{\"N\":10}");
+    let first = pipeline(&other("COUNT(*)"), "");
+    let server = start(&first, folder.path()).await;
+    feed(&server, "in", 0..10).await;
+    assert_eq!(last(&server, "counts").trim(), "{\"N\":10}");
 
-    // The same again changes nothing.
-    assert!(server.update(first).await.unwrap().applications.is_empty());
+    let report = apply(&server, &first).await;
+    assert_eq!(report.count(Action::Unchanged), report.changes.len(), "the same again changes nothing");
 
-    let report = server.update(pipeline(&other("SUM(\"n\")"), 24)).await.unwrap();
-    assert_eq!(report.applications.len(), 1);
-    assert_eq!(report.applications[0].resumed, ["COUNTER"]);
-    assert_eq!(report.applications[0].started_afresh, ["OTHER"]);
-    feed(&server, "second", 10..12).await;
-    assert_eq!(last(&server, "counts"), "{\"N\":12}", "the counter went on");
-    assert_eq!(last(&server, "others"), "{\"N\":21}", "the other began afresh: 10 + 11");
+    let changed = pipeline(&other("SUM(\"n\")"), "");
+    let dry = server.apply(changed.desired.clone(), support::owner(), true).await.unwrap();
+    let report = apply(&server, &changed).await;
+    assert_applied(&report);
+    for report in [&dry, &report] {
+        let change = report.changes.iter().find(|change| change.kind == Kind::Application).unwrap();
+        assert_eq!(change.action, Action::Changed);
+        assert_eq!(change.keeps_state, ["COUNTER"], "said before it is done: {report:#?}");
+        assert_eq!(change.starts_from_scratch, ["OTHER"]);
+    }
+    feed(&server, "in", 10..12).await;
+    assert_eq!(last(&server, "counts").trim(), "{\"N\":12}", "the counter went on");
+    assert_eq!(last(&server, "others").trim(), "{\"N\":21}", "the other started from scratch: 10 + 11");
+    stop(server).await;
+}
 
-    // Anything but SQL is refused by name, and all goes on.
-    let error = server.update(pipeline(&other("SUM(\"n\")"), 48)).await.unwrap_err();
-    assert!(matches!(&error, UpdateError::NotOnlySql(what) if what == &["stream \"in\""]), "{error}");
-    feed(&server, "third", 12..13).await;
-    assert_eq!(last(&server, "counts"), "{\"N\":13}");
-    server.stop().await;
+#[tokio::test(flavor = "multi_thread")]
+async fn a_file_that_cannot_be_applied_changes_nothing() {
+    let folder = tempfile::tempdir().unwrap();
+    let server = start(&pipeline(&other("COUNT(*)"), ""), folder.path()).await;
+    feed(&server, "in", 0..5).await;
+    // r2: a missing reference file is found before anything is stopped.
+    let table =
+        "[[application.reference]]\nname = \"T\"\npath = \"/nonexistent/t.csv\"\ncolumns = \"A INTEGER\"\n";
+    let broken = pipeline(&other("SUM(\"n\")"), &format!("{table}[[stream]]\nname = \"new\"\n"));
+    let report = apply(&server, &broken).await;
+    assert!(report.is_refused(), "{report:#?}");
+    let refused = report.changes.iter().find(|change| change.action == Action::Refused).unwrap();
+    assert!(refused.details[0].contains("/nonexistent/t.csv"), "{refused:?}");
+    assert!(server.describe(&Reference::new(Kind::Stream, "new")).is_none(), "nothing at all was changed");
+    feed(&server, "in", 5..6).await;
+    assert_eq!(last(&server, "counts").trim(), "{\"N\":6}");
+    assert_eq!(last(&server, "others").trim(), "{\"N\":6}");
+    stop(server).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn resources_come_and_go_while_others_run() {
+    let folder = tempfile::tempdir().unwrap();
+    let server = start(&pipeline(&other("COUNT(*)"), ""), folder.path()).await;
+    put(&server, "in", 0..5).await;
+    let topic = "[[topic]]\nname = \"t\"\n[[subscription]]\ntopic = \"t\"\nemail = \"a@example.com\"\n\
+                 [[delivery_stream]]\nname = \"d\"\nbucket = \"bucket\"\nbuffer_interval = \"1s\"\n";
+    assert_applied(&apply(&server, &pipeline(&other("COUNT(*)"), topic)).await);
+    assert_eq!(server.monitor().subscriptions(Some("t")).unwrap().len(), 1);
+    put(&server, "d", ["x"]).await;
+    server.drain(false).await;
+    assert_eq!(server.list(Some(Kind::DeliveryStream))[0].figures["objects"], 1);
+    // r8: what the file no longer declares goes.
+    let report = apply(&server, &pipeline(&other("COUNT(*)"), "")).await;
+    assert_applied(&report);
+    assert_eq!(report.count(Action::Deleted), 3, "{report:#?}");
+    assert!(server.monitor().topics().unwrap().is_empty());
+    assert!(server.list(Some(Kind::DeliveryStream)).is_empty());
+    feed(&server, "in", 5..6).await;
+    assert_eq!(last(&server, "counts").trim(), "{\"N\":6}", "the application did not notice");
+    stop(server).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn r18_a_stream_made_again_under_its_name_is_another() {
+    let folder = tempfile::tempdir().unwrap();
+    let server = start(&pipeline(&other("COUNT(*)"), ""), folder.path()).await;
+    feed(&server, "in", 0..10).await;
+    let stream = Reference::new(Kind::Stream, "in");
+    let before = server.describe(&stream).unwrap();
+    assert!(server.registry().delete(&stream, false).await.is_err(), "the application uses it");
+    server.registry().delete(&stream, true).await.unwrap();
+    assert!(server.describe(&stream).is_none(), "it is gone at once");
+    assert_applied(&apply(&server, &pipeline(&other("COUNT(*)"), "")).await);
+    let application = Reference::new(Kind::Application, "app");
+    let mut changes = server.registry().changes();
+    changes
+        .wait_for(|rows| {
+            rows.iter().all(|row| !row.deleting)
+                && rows.iter().any(|row| row.reference() == application && row.status.reason().is_none())
+        })
+        .await
+        .unwrap();
+    let after = server.describe(&stream).unwrap();
+    assert!(after.id > before.id);
+    assert_eq!(after.state, Lifecycle::Active);
+    feed(&server, "in", 0..3).await;
+    assert_eq!(records(&server, "in").len(), 3, "the old records are gone");
+    assert_eq!(last(&server, "counts").trim(), "{\"N\":13}", "its state goes on, in the new stream");
+    stop(server).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn reset_lets_an_application_start_from_scratch() {
+    let folder = tempfile::tempdir().unwrap();
+    let server = start(&pipeline(&other("COUNT(*)"), ""), folder.path()).await;
+    feed(&server, "in", 0..4).await;
+    let reset = server.reset(Some(Kind::Application), Some("app")).await.unwrap();
+    assert_eq!(reset, [Reference::new(Kind::Application, "app")]);
+    let mut changes = server.registry().changes();
+    changes
+        .wait_for(|rows| rows.iter().all(|row| !row.deleting && row.observed == row.generation))
+        .await
+        .unwrap();
+    server.drain(false).await;
+    assert_eq!(last(&server, "counts").trim(), "{\"N\":4}", "it reads the stream from its oldest record");
+    assert_eq!(records(&server, "counts").len(), 8);
+    stop(server).await;
 }

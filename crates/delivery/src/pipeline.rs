@@ -1,7 +1,7 @@
 //! The state machine of a delivery: no clock, no I/O, no task.
 //!
-//! In go records, answers of the function, news of written objects, and the time; out come [`Action`]s and
-//! [`Positions`] that may be stored. Driving it is all that `worker.rs` does.
+//! In go records, answers of the function, news of written objects and stored progress, and the time; out come
+//! [`Action`]s and the [`Progress`] to store. Driving it is all that `worker.rs` does.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -9,9 +9,9 @@ use std::sync::Arc;
 use millstream_host::{Random, Timestamp};
 
 pub use crate::lane::Contents;
-use crate::lane::Lane;
-use crate::naming::Compression;
-use crate::position::{Positions, SourcePosition};
+use crate::lane::{Lane, PIECE_OVERHEAD};
+use crate::naming::ObjectNaming;
+use crate::position::{Intent, Positions, Progress, SourcePosition};
 use crate::settings::{BufferingHints, DeliverySettings, TransformSettings};
 use crate::source::SourceRecord;
 use crate::status::ObjectKind;
@@ -21,6 +21,10 @@ use crate::transform::{
 
 /// Of an event: what is not records.
 const EVENT_HEADER_BYTES: usize = 16 << 10;
+/// What a record that waits for the function takes in memory beside its bytes.
+const RECORD_OVERHEAD: usize = 160;
+/// Taken in while an object of before a restart is put together again, however much is held.
+const RESUMING_BYTES: usize = 1 << 20;
 
 /// Names a batch that is with the function.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -33,19 +37,13 @@ pub enum Action {
     Invoke {
         /// To name it by.
         batch: BatchId,
-        /// A UUID.
-        invocation_id: String,
         /// What to transform.
         records: Arc<Vec<SourceRecord>>,
     },
-    /// Write an object until it is written, then [`Pipeline::written`].
+    /// Write an object until it is written, then [`Pipeline::written`]. Its intent is durable.
     Write {
-        /// Which kind.
-        kind: ObjectKind,
-        /// Its key.
-        key: String,
-        /// How to compress it.
-        compression: Compression,
+        /// Kind, key and compression.
+        intent: Intent,
         /// What to put into it.
         contents: Contents,
     },
@@ -63,8 +61,6 @@ struct InFlight {
 pub struct Pipeline {
     settings: Arc<DeliverySettings>,
     random: Random,
-    /// Where the two halves began: what lies before is not delivered again.
-    began: Positions,
     /// Everything before it was read.
     read_through: SourcePosition,
     /// Records that wait for the function, and since when the oldest does.
@@ -81,25 +77,28 @@ pub struct Pipeline {
 }
 
 impl Pipeline {
-    /// A pipeline that goes on from `positions`.
-    pub fn new(settings: Arc<DeliverySettings>, positions: Positions, random: Random) -> Pipeline {
-        let began = match settings.backup {
-            Some(_) => positions,
-            None => Positions { backed_up: positions.delivered, ..positions },
-        };
+    /// A pipeline that goes on from `progress`.
+    pub fn new(settings: Arc<DeliverySettings>, progress: &Progress, random: Random) -> Pipeline {
+        let Positions { delivered, failed, backed_up } = progress.positions;
+        let lane = |kind, hints, began| Lane::new(hints, began, progress.intent(kind));
+        let main = lane(ObjectKind::Main, settings.buffering, delivered);
+        let failed = lane(ObjectKind::Failed, settings.buffering, failed);
+        let backup = settings.backup.as_ref();
+        let backup = backup.map(|backup| lane(ObjectKind::Backup, backup.buffering, backed_up));
+        let transformed = main.began().min(failed.began());
+        let oldest = backup.as_ref().map_or(transformed, |backup| transformed.min(backup.began()));
         Pipeline {
             random,
-            began,
-            read_through: began.oldest(),
+            read_through: oldest,
             waiting: VecDeque::new(),
             waiting_since: Timestamp::default(),
             waiting_bytes: 0,
             in_flight: VecDeque::new(),
             in_flight_bytes: 0,
             next_batch: 0,
-            main: Lane::new(settings.buffering),
-            failed: Lane::new(settings.buffering),
-            backup: settings.backup.as_ref().map(|backup| Lane::new(backup.buffering)),
+            main,
+            failed,
+            backup,
             flush_target: None,
             settings,
         }
@@ -112,13 +111,24 @@ impl Pipeline {
 
     /// How many bytes of records may be taken in now; 0 while too many are held.
     pub fn room(&self) -> usize {
-        self.settings.most_held_bytes.saturating_sub(self.held_bytes())
+        let room = self.settings.most_held_bytes.saturating_sub(self.held_bytes());
+        // An object of before a restart is put together whole, whatever the limit is today.
+        let lanes = [Some(&self.main), Some(&self.failed), self.backup.as_ref()];
+        let is_resuming = lanes.into_iter().flatten().any(Lane::is_resuming);
+        if is_resuming { room.max(RESUMING_BYTES) } else { room }
     }
 
-    /// Bytes of records in memory. A record in two lanes counts twice.
+    /// How many records may be taken in now: at least one, so that small ones fill no more than [`Pipeline::room`].
+    pub fn room_records(&self) -> usize {
+        let held = if self.transform().is_some() { RECORD_OVERHEAD } else { PIECE_OVERHEAD };
+        let backup = if self.backup.is_some() { PIECE_OVERHEAD } else { 0 };
+        (self.room() / (held + backup)).max(1)
+    }
+
+    /// Bytes of records in memory, with what they take beside. A record in two lanes counts twice.
     pub fn held_bytes(&self) -> usize {
-        let backup = self.backup.as_ref().map_or(0, Lane::bytes);
-        self.waiting_bytes + self.in_flight_bytes + self.main.bytes() + self.failed.bytes() + backup
+        let backup = self.backup.as_ref().map_or(0, Lane::held_bytes);
+        self.waiting_bytes + self.in_flight_bytes + self.main.held_bytes() + self.failed.held_bytes() + backup
     }
 
     /// Takes in what was read; the source goes on at `next`.
@@ -128,25 +138,40 @@ impl Pipeline {
                 continue;
             }
             self.read_through = record.position.next();
-            if let Some(backup) = &mut self.backup
-                && record.position >= self.began.backed_up
-            {
+            if let Some(backup) = &mut self.backup {
                 backup.push(now, record.position, record.arrival, record.data.clone());
-            }
-            if record.position < self.began.delivered {
-                continue;
             }
             if self.settings.transform.is_none() {
                 self.main.push(now, record.position, record.arrival, record.data);
                 continue;
             }
+            if record.position < self.main.began().min(self.failed.began()) {
+                continue;
+            }
             if self.waiting.is_empty() {
                 self.waiting_since = now;
             }
-            self.waiting_bytes += record.data.len();
+            self.waiting_bytes += held_bytes(&record);
             self.waiting.push_back(record);
         }
         self.read_through = self.read_through.max(next);
+        if let Some(backup) = &mut self.backup {
+            backup.passed(self.read_through);
+        }
+        self.pass_transformed();
+    }
+
+    /// Everything before it went through the function, if there is one, and is in the lanes.
+    fn transformed_through(&self) -> SourcePosition {
+        let in_flight = self.in_flight.front().and_then(|flight| flight.records.first());
+        let pending = in_flight.or(self.waiting.front());
+        pending.map_or(self.read_through, |record| record.position)
+    }
+
+    fn pass_transformed(&mut self) {
+        let through = self.transformed_through();
+        self.main.passed(through);
+        self.failed.passed(through);
     }
 
     /// Takes the answer for a batch. Gives the records whose turn it now is, in the order of the source.
@@ -165,7 +190,7 @@ impl Pipeline {
                 break;
             };
             for (record, outcome) in records.iter().zip(result.outcomes) {
-                self.in_flight_bytes -= record.data.len();
+                self.in_flight_bytes -= held_bytes(record);
                 match &outcome {
                     Outcome::Ok(data) => self.main.push(now, record.position, record.arrival, data.clone()),
                     Outcome::Dropped => {}
@@ -185,6 +210,7 @@ impl Pipeline {
                 applied.push(TransformedRecord { record: record.clone(), outcome });
             }
         }
+        self.pass_transformed();
         applied
     }
 
@@ -206,23 +232,33 @@ impl Pipeline {
         self.flush_target = self.flush_target.max(Some(target));
     }
 
-    /// How far both halves have come: may be stored once the objects given so far as written are durable.
-    pub fn positions(&self) -> Positions {
-        let waiting = self.waiting.front().map(|record| record.position);
-        let in_flight = self.in_flight.front().and_then(|flight| flight.records.first());
-        let pending = [
-            waiting,
-            in_flight.map(|record| record.position),
-            self.main.first_pending(),
-            self.failed.first_pending(),
+    /// How far each kind of object has come, and which object of each is next: to be stored whenever it changes. Nothing
+    /// is written that is not in it.
+    pub fn progress(&self) -> Progress {
+        let through = self.transformed_through();
+        let position =
+            |lane: &Lane, through: SourcePosition| lane.first_pending().unwrap_or(through).max(lane.began());
+        let delivered = position(&self.main, through);
+        let failed = if self.transform().is_some() { position(&self.failed, through) } else { delivered };
+        let backed_up = self.backup.as_ref().map(|backup| position(backup, self.read_through));
+        let positions = Positions { delivered, failed, backed_up: backed_up.unwrap_or(delivered) };
+        let lanes = [Some(&self.main), Some(&self.failed), self.backup.as_ref()];
+        let intents = lanes.into_iter().flatten().filter_map(|lane| lane.intent().cloned()).collect();
+        Progress { positions, intents }
+    }
+
+    /// This progress is durable: the objects in it may be written.
+    pub fn stored(&mut self, progress: &Progress) {
+        let lanes = [
+            (ObjectKind::Main, Some(&mut self.main)),
+            (ObjectKind::Failed, Some(&mut self.failed)),
+            (ObjectKind::Backup, self.backup.as_mut()),
         ];
-        let delivered = pending.into_iter().flatten().min().unwrap_or(self.read_through);
-        let delivered = delivered.max(self.began.delivered);
-        let backed_up = match &self.backup {
-            None => delivered,
-            Some(backup) => backup.first_pending().unwrap_or(self.read_through).max(self.began.backed_up),
-        };
-        Positions { delivered, backed_up }
+        for (kind, lane) in lanes {
+            if let (Some(lane), Some(intent)) = (lane, progress.intent(kind)) {
+                lane.intent_stored(intent);
+            }
+        }
     }
 
     /// When [`Pipeline::poll`] has something to do by age alone.
@@ -241,7 +277,7 @@ impl Pipeline {
         let mut actions = Vec::new();
         self.waiting_since = self.waiting_since.min(now);
         let is_flushing = self.is_flushing();
-        let is_pressed = self.room() == 0;
+        let is_pressed = self.settings.most_held_bytes <= self.held_bytes();
         self.invoke_due(now, is_flushing || is_pressed, &mut actions);
         // A flush waits for the function, so that it makes one object and not several.
         let is_upstream_empty = self.waiting.is_empty() && self.in_flight.is_empty();
@@ -250,7 +286,6 @@ impl Pipeline {
             (ObjectKind::Main, Some(&mut self.main), is_flushing && is_upstream_empty),
             (ObjectKind::Failed, Some(&mut self.failed), is_flushing && is_upstream_empty),
         ];
-        let mut writes = Vec::new();
         for (kind, lane, is_flushed) in lanes {
             let Some(lane) = lane else { continue };
             lane.clock_reads(now);
@@ -258,27 +293,20 @@ impl Pipeline {
             if is_old || is_flushed || (is_pressed && !lane.has_sealed()) {
                 lane.seal();
             }
-            writes.extend(lane.start_write().map(|contents| (kind, contents)));
-        }
-        for (kind, contents) in writes {
             let naming = match (kind, &self.settings.backup) {
                 (ObjectKind::Backup, Some(backup)) => &backup.naming,
                 _ => &self.settings.naming,
             };
-            let key = match kind {
-                ObjectKind::Failed => naming.failed_key(contents.oldest_arrival, &mut self.random),
-                ObjectKind::Main | ObjectKind::Backup => {
-                    naming.key(contents.oldest_arrival, &mut self.random)
-                }
-            };
-            actions.push(Action::Write { kind, key, compression: naming.compression, contents });
+            lane.announce(|contents| intent(kind, naming, contents, &mut self.random));
+            let due = lane.start_write();
+            actions.extend(due.map(|(intent, contents)| Action::Write { intent, contents }));
         }
         actions
     }
 
     fn is_flushing(&mut self) -> bool {
         let Some(target) = self.flush_target else { return false };
-        if self.positions().oldest() >= target {
+        if self.progress().positions.oldest() >= target {
             self.flush_target = None;
             return false;
         }
@@ -293,12 +321,12 @@ impl Pipeline {
         };
         let BufferingHints { size_bytes, interval } = buffering;
         while self.in_flight.len() < concurrency && !self.waiting.is_empty() {
-            let is_large = self.waiting_bytes >= size_bytes || self.waiting.len() >= max_records;
+            let is_large = self.waiting_data() >= size_bytes || self.waiting.len() >= max_records;
             if !(is_large || at_once || self.waiting_since.plus(interval) <= now) {
                 return;
             }
             let mut records = Vec::new();
-            let (mut bytes, mut event_bytes) = (0, EVENT_HEADER_BYTES);
+            let (mut bytes, mut held, mut event_bytes) = (0, 0, EVENT_HEADER_BYTES);
             while let Some(next) = self.waiting.front() {
                 let is_full = bytes >= size_bytes || records.len() >= max_records;
                 event_bytes += event_bytes_bound(next);
@@ -306,21 +334,23 @@ impl Pipeline {
                     break;
                 }
                 bytes += next.data.len();
+                held += held_bytes(next);
                 records.extend(self.waiting.pop_front());
             }
-            self.waiting_bytes -= bytes;
-            self.in_flight_bytes += bytes;
+            self.waiting_bytes -= held;
+            self.in_flight_bytes += held;
             let batch = BatchId(self.next_batch);
             self.next_batch += 1;
             let records = Arc::new(records);
             let flight = InFlight { batch, records: Arc::clone(&records), result: None };
             self.in_flight.push_back(flight);
-            let mut id = [0; 16];
-            id[..8].copy_from_slice(&self.random.next_u64().to_be_bytes());
-            id[8..].copy_from_slice(&self.random.next_u64().to_be_bytes());
-            let invocation_id = uuid::Builder::from_random_bytes(id).into_uuid().to_string();
-            actions.push(Action::Invoke { batch, invocation_id, records });
+            actions.push(Action::Invoke { batch, records });
         }
+    }
+
+    /// Bytes of data that wait for the function.
+    fn waiting_data(&self) -> usize {
+        self.waiting_bytes - self.waiting.len() * RECORD_OVERHEAD
     }
 
     fn transform(&self) -> Option<&TransformSettings> {
@@ -329,5 +359,26 @@ impl Pipeline {
 
     fn function_arn(&self) -> &str {
         self.settings.transform.as_ref().map_or("", |transform| &transform.function_arn)
+    }
+}
+
+fn held_bytes(record: &SourceRecord) -> usize {
+    record.data.len() + RECORD_OVERHEAD
+}
+
+fn intent(kind: ObjectKind, naming: &ObjectNaming, contents: &Contents, random: &mut Random) -> Intent {
+    let key = match kind {
+        ObjectKind::Failed => naming.failed_key(contents.oldest_arrival, random),
+        ObjectKind::Main | ObjectKind::Backup => naming.key(contents.oldest_arrival, random),
+    };
+    Intent {
+        kind,
+        key,
+        compression: naming.compression,
+        first: contents.first_position,
+        last: contents.last_position,
+        records: contents.pieces.len() as u64,
+        bytes: contents.bytes as u64,
+        oldest_arrival: contents.oldest_arrival,
     }
 }

@@ -1,12 +1,14 @@
 //! What a delivery has done so far, and who is told of it.
 
+use std::collections::BTreeMap;
+
 use millstream_host::Timestamp;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::transform::TransformedRecord;
 
 /// Which of the three kinds of object.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum ObjectKind {
     /// What the function answered, or the records as they are when there is none.
@@ -15,6 +17,31 @@ pub enum ObjectKind {
     Backup,
     /// Records that could not be processed, as JSON lines.
     Failed,
+}
+
+/// A part of the delivery that may stand still while it tries again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Stage {
+    /// Reading records.
+    Source,
+    /// Calling the function.
+    Function,
+    /// Writing objects.
+    Objects,
+    /// Storing how far it has come.
+    Positions,
+}
+
+/// Since when a stage has not got on.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Retrying {
+    /// When the first of the failures was, in milliseconds since the epoch.
+    pub since: i64,
+    /// Failures in a row.
+    pub attempts: u64,
+    /// The newest of them.
+    pub error: String,
 }
 
 /// Counters since the delivery was started.
@@ -50,6 +77,28 @@ pub struct DeliveryStatus {
     pub last_object: Option<String>,
     /// Bytes of records held in memory now.
     pub held_bytes: u64,
+    /// What stands still and tries again; a stage that works is not in it.
+    pub retrying: BTreeMap<Stage, Retrying>,
+}
+
+impl DeliveryStatus {
+    /// Counts a failure of a stage.
+    pub(crate) fn failed(&mut self, stage: Stage, now: Timestamp, error: String) {
+        self.errors += 1;
+        let retrying = self.retrying.entry(stage).or_insert_with(|| Retrying {
+            since: now.millis(),
+            attempts: 0,
+            error: String::new(),
+        });
+        retrying.attempts += 1;
+        retrying.error.clone_from(&error);
+        self.last_error = Some(error);
+    }
+
+    /// A stage has got on.
+    pub(crate) fn worked(&mut self, stage: Stage) {
+        self.retrying.remove(&stage);
+    }
 }
 
 /// An object that was written.

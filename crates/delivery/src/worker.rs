@@ -11,19 +11,21 @@ use object_store::ObjectStore;
 use parking_lot::Mutex;
 use tokio::sync::{mpsc, oneshot};
 
-use crate::backoff::Backoff;
 use crate::error::InvalidDelivery;
 use crate::pipeline::{Action, BatchId, Pipeline};
-use crate::position::{PositionStore, Positions, SourcePosition};
+use crate::position::{PositionStore, Progress, SourcePosition};
 use crate::settings::{DeliverySettings, RetrySettings};
 use crate::source::{Source, SourceBatch};
-use crate::status::{DeliveredObject, DeliveryStatus, ObjectKind, Observer};
-use crate::transform::{Invocation, Outcome, Transform, TransformedRecord, invoke};
-use crate::writing::{NewObject, note, write};
+use crate::status::{DeliveredObject, DeliveryStatus, ObjectKind, Observer, Stage};
+use crate::transform::{Call, Invocation, Outcome, Transform, TransformedRecord, invoke};
+use crate::trying::Trying;
+use crate::writing::write;
 
 /// The most taken in by one read.
 const READ_BYTES: usize = 4 << 20;
 const READ_RECORDS: usize = 10_000;
+/// Between two calls of the function: it is often busy for a moment only.
+const MOST_CALL_WAIT: Duration = Duration::from_secs(5);
 /// Sleeps longer than this are cut, so that a clock that was set is noticed.
 const LONGEST_SLEEP: Duration = Duration::from_secs(60);
 
@@ -121,10 +123,10 @@ impl DeliveryWorker {
 
     /// Delivers until stopped, or until every handle is dropped. May be cancelled at any point without losing records.
     pub async fn run(mut self) {
-        let retry = self.settings.retry;
+        let clock = Arc::clone(&self.components.clock);
+        let trying = Trying::new(clock, Arc::clone(&self.status), self.settings.retry);
         let loaded = {
-            let load =
-                load_positions(Arc::clone(&self.components.positions), retry, Arc::clone(&self.status));
+            let load = load_progress(Arc::clone(&self.components.positions), trying);
             let mut load = std::pin::pin!(load);
             let mut early = Vec::new();
             let loaded = loop {
@@ -138,14 +140,14 @@ impl DeliveryWorker {
             };
             (loaded, early)
         };
-        let (positions, early_flushes) = loaded;
-        let pipeline = Pipeline::new(Arc::clone(&self.settings), positions, self.components.random.clone());
+        let (progress, early_flushes) = loaded;
+        let pipeline = Pipeline::new(Arc::clone(&self.settings), &progress, self.components.random.clone());
         let mut running = Running {
             components: self.components,
             settings: self.settings,
             status: self.status,
             pipeline,
-            stored: positions,
+            stored: progress,
             reading: None,
             storing: None,
             calls: FuturesUnordered::new(),
@@ -166,9 +168,9 @@ struct Running {
     settings: Arc<DeliverySettings>,
     status: Arc<Mutex<DeliveryStatus>>,
     pipeline: Pipeline,
-    stored: Positions,
+    stored: Progress,
     reading: Option<BoxFuture<'static, SourceBatch>>,
-    storing: Option<BoxFuture<'static, Positions>>,
+    storing: Option<BoxFuture<'static, Progress>>,
     calls: FuturesUnordered<BoxFuture<'static, (BatchId, Invocation)>>,
     writes: FuturesUnordered<BoxFuture<'static, DeliveredObject>>,
     /// Flushes that look for the end of the source.
@@ -198,15 +200,16 @@ impl Running {
                     let records = self.pipeline.transformed(now, batch, result);
                     self.records_transformed(&records);
                 }
-                positions = until(&mut self.storing) => {
+                progress = until(&mut self.storing) => {
                     self.storing = None;
-                    self.stored = positions;
+                    self.pipeline.stored(&progress);
+                    self.stored = progress;
                 }
                 batch = until(&mut self.reading) => {
                     self.reading = None;
                     self.take_in(batch);
                 }
-                () = tokio::time::sleep(sleep.min(LONGEST_SLEEP)) => {}
+                () = self.components.clock.sleep(sleep.min(LONGEST_SLEEP)) => {}
             }
         }
     }
@@ -215,51 +218,57 @@ impl Running {
         let now = self.components.clock.now();
         for action in self.pipeline.poll(now) {
             match action {
-                Action::Invoke { batch, invocation_id, records } => {
+                Action::Invoke { batch, records } => {
                     let (Some(function), Some(transform)) =
                         (self.components.transform.clone(), self.settings.transform.clone())
                     else {
                         continue;
                     };
-                    let call = invoke(
-                        function,
-                        Arc::clone(&self.components.clock),
-                        Arc::clone(&self.settings),
-                        transform,
-                        Arc::clone(&self.status),
-                        invocation_id,
-                        records,
-                    );
+                    let settings = Arc::clone(&self.settings);
+                    let retry = self.settings.retry;
+                    let retry =
+                        RetrySettings { longest_wait: retry.longest_wait.min(MOST_CALL_WAIT), ..retry };
+                    let trying = self.trying_with(retry);
+                    let call = invoke(Call { function, settings, transform }, records, trying);
                     self.calls.push(call.map(move |result| (batch, result)).boxed());
                 }
-                Action::Write { kind, key, compression, contents } => {
-                    let store = match (kind, &self.components.backup) {
+                Action::Write { intent, contents } => {
+                    let store = match (intent.kind, &self.components.backup) {
                         (ObjectKind::Backup, Some(backup)) => Arc::clone(backup),
                         _ => Arc::clone(&self.components.destination),
                     };
-                    let object = NewObject { kind, key, compression, contents };
-                    let status = Arc::clone(&self.status);
-                    self.writes.push(write(object, store, self.settings.retry, status).boxed());
+                    self.writes.push(write(intent, contents, store, self.trying()).boxed());
                 }
             }
         }
-        let positions = self.pipeline.positions();
-        if self.storing.is_none() && positions != self.stored {
-            let (store, status) = (Arc::clone(&self.components.positions), Arc::clone(&self.status));
-            self.storing = Some(store_positions(store, positions, self.settings.retry, status).boxed());
+        if self.storing.is_none() {
+            let progress = self.pipeline.progress();
+            if progress != self.stored {
+                let store = Arc::clone(&self.components.positions);
+                self.storing = Some(store_progress(store, progress, self.trying()).boxed());
+            }
         }
-        let stored = self.stored.oldest();
+        let stored = self.stored.positions.oldest();
         for (_, reply) in self.flushes.extract_if(.., |(target, _)| *target <= stored) {
             // Whoever asked may have gone.
             let _ = reply.send(());
         }
         let room = self.pipeline.room();
         if self.reading.is_none() && room > 0 {
-            let (source, status) = (Arc::clone(&self.components.source), Arc::clone(&self.status));
-            let (from, most) = (self.pipeline.read_position(), room.min(READ_BYTES));
-            self.reading = Some(read(source, from, most, self.settings.retry, status).boxed());
+            let source = Arc::clone(&self.components.source);
+            let from = self.pipeline.read_position();
+            let most = (self.pipeline.room_records().min(READ_RECORDS), room.min(READ_BYTES));
+            self.reading = Some(read(source, from, most, self.trying()).boxed());
         }
         self.status.lock().held_bytes = self.pipeline.held_bytes() as u64;
+    }
+
+    fn trying(&self) -> Trying {
+        self.trying_with(self.settings.retry)
+    }
+
+    fn trying_with(&self, retry: RetrySettings) -> Trying {
+        Trying::new(Arc::clone(&self.components.clock), Arc::clone(&self.status), retry)
     }
 
     fn take_in(&mut self, batch: SourceBatch) {
@@ -313,15 +322,13 @@ impl Running {
     }
 
     fn find_end(&mut self, reply: oneshot::Sender<()>) {
-        let (source, status) = (Arc::clone(&self.components.source), Arc::clone(&self.status));
-        let mut backoff = Backoff::new(self.settings.retry);
+        let (source, mut trying) = (Arc::clone(&self.components.source), self.trying());
         let end = async move {
             loop {
                 match source.end().await {
                     Ok(end) => return (end, reply),
-                    Err(error) => note(&status, error.to_string()),
+                    Err(error) => trying.failed(Stage::Source, error.to_string()).await,
                 }
-                tokio::time::sleep(backoff.failed()).await;
             }
         };
         self.ends.push(end.boxed());
@@ -340,50 +347,43 @@ async fn until<T>(future: &mut Option<BoxFuture<'static, T>>) -> T {
 async fn read(
     source: Arc<dyn Source>,
     from: SourcePosition,
-    most_bytes: usize,
-    retry: RetrySettings,
-    status: Arc<Mutex<DeliveryStatus>>,
+    (most_records, most_bytes): (usize, usize),
+    mut trying: Trying,
 ) -> SourceBatch {
-    let mut backoff = Backoff::new(retry);
     loop {
-        match source.read(from, READ_RECORDS, most_bytes).await {
-            Ok(batch) if !batch.records.is_empty() || batch.next > from => return batch,
-            Ok(_) => source.wait(from).await,
-            Err(error) => {
-                note(&status, error.to_string());
-                tokio::time::sleep(backoff.failed()).await;
+        match source.read(from, most_records, most_bytes).await {
+            Ok(batch) => {
+                trying.worked(Stage::Source);
+                if !batch.records.is_empty() || batch.next > from {
+                    return batch;
+                }
+                source.wait(from).await;
             }
+            Err(error) => trying.failed(Stage::Source, error.to_string()).await,
         }
     }
 }
 
-async fn load_positions(
-    store: Arc<dyn PositionStore>,
-    retry: RetrySettings,
-    status: Arc<Mutex<DeliveryStatus>>,
-) -> Positions {
-    let mut backoff = Backoff::new(retry);
+async fn load_progress(store: Arc<dyn PositionStore>, mut trying: Trying) -> Progress {
     loop {
         match store.load().await {
-            Ok(positions) => return positions.unwrap_or_default(),
-            Err(error) => note(&status, error.to_string()),
+            Ok(progress) => {
+                trying.worked(Stage::Positions);
+                return progress.unwrap_or_default();
+            }
+            Err(error) => trying.failed(Stage::Positions, error.to_string()).await,
         }
-        tokio::time::sleep(backoff.failed()).await;
     }
 }
 
-async fn store_positions(
-    store: Arc<dyn PositionStore>,
-    positions: Positions,
-    retry: RetrySettings,
-    status: Arc<Mutex<DeliveryStatus>>,
-) -> Positions {
-    let mut backoff = Backoff::new(retry);
+async fn store_progress(store: Arc<dyn PositionStore>, progress: Progress, mut trying: Trying) -> Progress {
     loop {
-        match store.store(positions).await {
-            Ok(()) => return positions,
-            Err(error) => note(&status, error.to_string()),
+        match store.store(&progress).await {
+            Ok(()) => {
+                trying.worked(Stage::Positions);
+                return progress;
+            }
+            Err(error) => trying.failed(Stage::Positions, error.to_string()).await,
         }
-        tokio::time::sleep(backoff.failed()).await;
     }
 }

@@ -15,9 +15,9 @@ use bytes::Bytes;
 use futures::TryStreamExt;
 use millstream_delivery::{
     BackupSettings, BufferingHints, Components, Compression, DeliveredObject, DeliveryHandle,
-    DeliverySettings, DeliveryWorker, InvalidDelivery, ObjectNaming, Observer, PositionStore, Positions,
-    Source, SourceBatch, SourceError, SourcePosition, SourceRecord, StoreError, Transform, TransformError,
-    TransformErrorKind, TransformSettings,
+    DeliverySettings, DeliveryWorker, Intent, InvalidDelivery, ObjectNaming, Observer, PositionStore,
+    Progress, Source, SourceBatch, SourceError, SourcePosition, SourceRecord, Stage, StoreError, Transform,
+    TransformError, TransformErrorKind, TransformSettings,
 };
 use millstream_host::{Clock, Random, Timestamp};
 use object_store::local::LocalFileSystem;
@@ -100,21 +100,21 @@ impl Source for FakeSource {
 
 #[derive(Default)]
 struct FakePositions {
-    stored: Mutex<Option<Positions>>,
+    stored: Mutex<Option<Progress>>,
     broken: AtomicBool,
 }
 
 #[async_trait]
 impl PositionStore for FakePositions {
-    async fn load(&self) -> Result<Option<Positions>, StoreError> {
-        Ok(*self.stored.lock())
+    async fn load(&self) -> Result<Option<Progress>, StoreError> {
+        Ok(self.stored.lock().clone())
     }
 
-    async fn store(&self, positions: Positions) -> Result<(), StoreError> {
+    async fn store(&self, progress: &Progress) -> Result<(), StoreError> {
         if self.broken.load(Ordering::SeqCst) {
             return Err(StoreError("injected".to_owned()));
         }
-        *self.stored.lock() = Some(positions);
+        *self.stored.lock() = Some(progress.clone());
         Ok(())
     }
 }
@@ -269,7 +269,7 @@ async fn records_within_the_interval_are_one_object() {
     let status = handle.status();
     assert_eq!((status.records_in, status.objects_written, status.records_delivered), (3, 1, 3));
     assert_eq!((status.held_bytes, status.last_object), (0, Some(key.clone())));
-    assert_eq!(setup.positions.stored.lock().unwrap().oldest(), SourcePosition(3));
+    assert_eq!(setup.positions.stored.lock().clone().unwrap().positions.oldest(), SourcePosition(3));
 }
 
 #[tokio::test(start_paused = true)]
@@ -313,9 +313,10 @@ async fn ok_dropped_failed_and_the_backup() {
 #[tokio::test(start_paused = true)]
 async fn a_failing_function_is_retried_and_then_its_records_fail() {
     for (kind, calls) in [
-        (TransformErrorKind::FunctionError, 4),
-        (TransformErrorKind::FunctionTimedOut, 4),
-        (TransformErrorKind::ResourceNotFound, 1),
+        // Four with both records, then one with each.
+        (TransformErrorKind::FunctionError, 6),
+        (TransformErrorKind::FunctionTimedOut, 6),
+        (TransformErrorKind::FunctionResponseTooLarge, 3),
     ] {
         let setup = Setup::new();
         let function =
@@ -333,17 +334,69 @@ async fn a_failing_function_is_retried_and_then_its_records_fail() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_panicking_function_is_a_failing_function() {
+async fn a_panicking_function_fails_the_record_that_makes_it_panic_and_no_other() {
     let setup = Setup::new();
     let function =
-        Function(|id: &str, data: &str| if data == "line1\n" { panic!("oh") } else { upper(id, data) });
+        Function(|id: &str, data: &str| if data == "line7\n" { panic!("oh") } else { upper(id, data) });
     let (handle, _) = setup.start(with_function(settings(1.0)), Some(Arc::new(function)));
-    setup.source.add(lines(0..2));
+    setup.source.add(lines(0..100));
     handle.flush().await.unwrap();
-    setup.source.add(lines(2..3));
+    assert_eq!(handle.status().failed_records, 1);
+    let good: String = lines(0..100).filter(|line| line != "line7\n").collect();
+    assert_eq!(setup.texts("main/2026/").await.concat(), good.to_uppercase());
+    let calls = handle.status().invocations;
+    assert!(calls < 30, "{calls} calls");
+}
+
+#[tokio::test(start_paused = true)]
+async fn h2_a_busy_function_is_waited_for_and_fails_no_record() {
+    for kind in [
+        TransformErrorKind::InvokeLimitExceeded,
+        TransformErrorKind::NotReady,
+        TransformErrorKind::ResourceNotFound,
+        TransformErrorKind::InvokeAccessDenied,
+    ] {
+        let setup = Setup::new();
+        let ready = Arc::new(AtomicBool::new(false));
+        let switch = Arc::clone(&ready);
+        let function = Function(move |id: &str, data: &str| {
+            if switch.load(Ordering::SeqCst) {
+                return upper(id, data);
+            }
+            Err(TransformError { kind, message: "not now".to_owned() })
+        });
+        let bounded = DeliverySettings { most_held_bytes: 100_000, ..settings(1.0) };
+        let (handle, _) = setup.start(with_function(bounded), Some(Arc::new(function)));
+        setup.source.add(lines(0..10_000));
+        for _ in 0..60 {
+            tokio::time::sleep(Duration::from_secs(60)).await;
+            let status = handle.status();
+            assert!(status.held_bytes < 200_000, "reading stops: {}", status.held_bytes);
+            let retrying = &status.retrying[&Stage::Function];
+            assert!(retrying.error.contains("not now") && retrying.since < START + 1_000);
+        }
+        assert!(handle.status().invocations > 500, "{}", handle.status().invocations);
+        ready.store(true, Ordering::SeqCst);
+        handle.flush().await.unwrap();
+        let status = handle.status();
+        assert_eq!((status.failed_records, status.records_delivered), (0, 10_000));
+        assert!(status.retrying.is_empty(), "{:?}", status.retrying);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_reason_of_a_function_is_in_the_failed_object() {
+    let setup = Setup::new();
+    let function = Function(|id: &str, _: &str| {
+        let message = "column \"price\" is missing";
+        Ok(Some(json!({ "recordId": id, "result": "ProcessingFailed", "errorMessage": message })))
+    });
+    let (handle, _) = setup.start(with_function(settings(1.0)), Some(Arc::new(function)));
+    setup.source.add(lines(0..1));
     handle.flush().await.unwrap();
-    assert_eq!(handle.status().failed_records, 2);
-    assert_eq!(setup.texts("main/2026/").await, ["LINE2\n"]);
+    let failed = setup.texts("main/processing-failed/").await;
+    let line: Value = serde_json::from_str(&failed[0]).unwrap();
+    assert_eq!(line["errorMessage"], "column \"price\" is missing");
 }
 
 #[tokio::test(start_paused = true)]
@@ -365,26 +418,53 @@ async fn gzip_objects_are_readable() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_crash_between_object_and_position_repeats_and_never_loses() {
+async fn nothing_is_written_before_its_intent_is_kept_and_a_crash_repeats_no_record() {
     let setup = Setup::new();
     setup.source.add(lines(0..3));
     setup.positions.broken.store(true, Ordering::SeqCst);
     let (handle, task) = setup.start(with_backup(settings(1.0)), None);
     tokio::time::sleep(Duration::from_secs(5)).await;
-    assert_eq!(handle.status().objects_written, 1);
-    assert!(handle.status().errors > 0);
-    task.abort();
-    assert!(setup.positions.stored.lock().is_none());
+    assert_eq!(handle.status().objects_written, 0);
+    assert!(handle.status().retrying.contains_key(&Stage::Positions));
     setup.positions.broken.store(false, Ordering::SeqCst);
-    let (handle, _) = setup.start(with_backup(settings(1.0)), None);
+    tokio::time::sleep(Duration::from_secs(5)).await;
+    task.abort();
+    // As if the kill had fallen after the objects and before the positions.
+    let objects = setup.objects().await;
+    assert_eq!(objects.len(), 2);
+    let intents: Vec<Intent> = setup.seen.0.lock().iter().map(|object| intent(object, 0, 2)).collect();
+    let progress = Progress { intents, ..Progress::default() };
+    *setup.positions.stored.lock() = Some(progress);
+    setup.source.add(lines(3..5));
+    let (handle, _) = setup.start(with_backup(settings(900.0)), None);
     handle.flush().await.unwrap();
-    let all: String = lines(0..3).collect();
-    assert_eq!(setup.texts("main/").await, [all.clone(), all.clone()]);
-    assert_eq!(setup.texts("raw/").await, [all.clone(), all]);
+    let all: String = lines(0..5).collect();
+    let after = setup.objects().await;
+    assert_eq!(after.len(), 4);
+    assert!(objects.iter().all(|(key, bytes)| after[key] == *bytes), "the same objects have the same bytes");
+    for prefix in ["main/", "raw/"] {
+        let texts = after.iter().filter(|(key, _)| key.starts_with(prefix)).map(|(_, bytes)| bytes.clone());
+        let mut texts: Vec<Vec<u8>> = texts.collect();
+        texts.sort();
+        assert_eq!(String::from_utf8(texts.concat()).unwrap(), all);
+    }
+}
+
+fn intent(object: &DeliveredObject, first: u64, last: u64) -> Intent {
+    Intent {
+        kind: object.kind,
+        key: object.key.clone(),
+        compression: Compression::Uncompressed,
+        first: SourcePosition(first),
+        last: SourcePosition(last),
+        records: object.records,
+        bytes: object.bytes,
+        oldest_arrival: object.oldest_arrival,
+    }
 }
 
 #[tokio::test(start_paused = true)]
-async fn crashes_at_any_point_deliver_every_record_in_order() {
+async fn crashes_at_any_point_deliver_every_record_once_in_order() {
     for seed in 0..20 {
         let setup = Setup::new();
         let mut random = Random::from_seed(seed);
@@ -398,7 +478,7 @@ async fn crashes_at_any_point_deliver_every_record_in_order() {
                 setup.source.add(lines(added..added + count));
                 added += count;
                 tokio::time::sleep(Duration::from_millis(random.below(400))).await;
-                let stored = setup.positions.stored.lock().unwrap_or_default();
+                let stored = setup.positions.stored.lock().clone().unwrap_or_default().positions;
                 let main = setup.texts("main/").await.concat();
                 let raw = setup.texts("raw/").await.concat();
                 for number in 0..stored.delivered.0 {
@@ -416,16 +496,18 @@ async fn crashes_at_any_point_deliver_every_record_in_order() {
         let (handle, _) =
             setup.start(with_backup(with_function(settings(0.5))), Some(Arc::new(Function(upper))));
         handle.flush().await.unwrap();
+        let objects = setup.objects().await;
         for (prefix, word) in [("main/", "LINE"), ("raw/", "line")] {
-            let texts = setup.texts(prefix).await;
-            for text in &texts {
+            let mut all = Vec::new();
+            for (_, bytes) in objects.iter().filter(|(key, _)| key.starts_with(prefix)) {
+                let text = std::str::from_utf8(bytes).unwrap();
                 let numbers: Vec<u64> =
                     text.lines().map(|line| line.strip_prefix(word).unwrap().parse().unwrap()).collect();
                 assert!(numbers.windows(2).all(|pair| pair[0] + 1 == pair[1]), "{numbers:?}");
+                all.extend(numbers);
             }
-            for number in 0..added {
-                assert!(texts.iter().any(|text| text.lines().any(|line| line == format!("{word}{number}"))));
-            }
+            all.sort_unstable();
+            assert_eq!(all, (0..added).collect::<Vec<_>>(), "each record once below {prefix}, seed {seed}");
         }
     }
 }
@@ -440,12 +522,12 @@ async fn a_destination_that_is_down_costs_time_and_bounded_memory_only() {
     // A file stands where the directory was.
     std::fs::remove_dir(&bucket).unwrap();
     std::fs::write(&bucket, "in the way").unwrap();
-    let bounded = DeliverySettings { most_held_bytes: 2_000, buffering: hints(500, 1.0), ..settings(1.0) };
+    let bounded = DeliverySettings { most_held_bytes: 20_000, buffering: hints(500, 1.0), ..settings(1.0) };
     let (handle, _) = setup.start(bounded, None);
     setup.source.add(lines(0..1_000));
     for _ in 0..50 {
         tokio::time::sleep(Duration::from_secs(10)).await;
-        assert!(handle.status().held_bytes <= 2_010, "{}", handle.status().held_bytes);
+        assert!(handle.status().held_bytes <= 25_000, "{}", handle.status().held_bytes);
     }
     let status = handle.status();
     assert_eq!(status.objects_written, 0);

@@ -17,6 +17,7 @@
 //! | [`formats`] | records of CSV, TSV and JSON in, CSV and JSON out |
 //! | `operators`, `windows`, `aggregates`, `grouping` | the operators of a plan and what they are made of |
 //! | [`application`] | [`Application`]: streams, pumps, errors, checkpoints |
+//! | `state`, `codec` | how operators write their state into the parts of a checkpoint |
 //! | [`golden`] | golden files: SQL tested on a virtual clock |
 //! | [`bench`](mod@bench) | throughput of all that against a yardstick |
 //!
@@ -31,6 +32,7 @@ pub mod batch;
 pub mod bench;
 mod calendar;
 mod cast;
+mod codec;
 mod compatibility;
 mod datetime_text;
 pub mod discover;
@@ -43,18 +45,20 @@ mod log_parsers;
 mod number_text;
 mod operators;
 pub mod row_error;
+mod state;
 mod text_builder;
 pub mod values;
 mod windows;
 
 pub use application::{
-    Application, ApplicationSettings, CheckpointError, CutTexts, ErrorRow, PushError, RestoreReport,
-    SWITCHES, Switch, SwitchError, Switches, TableError,
+    Application, ApplicationSettings, CheckpointError, CutTexts, ErrorRow, Manifest, ManifestError,
+    PART_BYTES, PartError, PartId, PartIdError, PartRef, PushError, RestoreReport, SWITCHES, ScratchReason,
+    Snapshot, SnapshotError, Switch, SwitchError, Switches, TableError, plan_restore, read_saved_checkpoint,
 };
 pub use batch::{Batch, physical_type};
 pub use compatibility::{Compatibility, compatibility};
 pub use expression::{CompileError, CompiledExpression, Evaluated, EvaluationContext};
 pub use functions::catalog;
-pub use operators::StateError;
 pub use row_error::{ErrorName, RowError, RowErrors};
+pub use state::StateError;
 pub use values::{ValueTypeError, array_from_values, value_at};

@@ -184,7 +184,7 @@ fn a_checkpoint_counts_as_much_as_was_held() {
         assert!(held[0].1 > 1_000, "{query}: {held:?}");
         let bytes = application.save().expect("the state can be saved");
         let settings = ApplicationSettings { virtual_clock: true, ..ApplicationSettings::default() };
-        let restored = Application::restore(application.program().clone(), settings, &bytes);
+        let restored = Application::restore_saved(application.program().clone(), settings, &bytes);
         let (restored, _) = restored.expect("the state can be restored");
         assert_eq!(restored.held_bytes(), held, "{query}");
     }

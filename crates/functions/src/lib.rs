@@ -38,7 +38,6 @@ pub use metric_from_average::{MetricFromAverage, MetricFromAverageSettings, Metr
 pub use notify_on_anomaly::{
     NotifyOnAnomaly, NotifyOnAnomalySettings, NotifyStatistics, Publisher, PublisherError,
 };
-pub use output_row::RowFormat;
 pub use rejected_rows::RejectedRow;
 pub use score_reviews::{
     Classifier, ClassifierError, EmptyBody, JsonMembers, ReviewLayout, ScoreReviews, ScoreReviewsSettings,

@@ -8,7 +8,7 @@ use millstream_host::{Clock, Timestamp};
 
 use crate::events::output::{DeliveryResult, OutputAnswer, OutputEvent, OutputRecord};
 use crate::function::{Function, FunctionError};
-use crate::output_row::RowFormat;
+use crate::output_row::number_of;
 use crate::rejected_rows::{RejectedRow, RejectedRows};
 
 /// Where the function puts its numbers.
@@ -48,8 +48,8 @@ pub struct MetricFromAverageSettings {
     pub dimensions: Vec<(String, String)>,
     /// The metric's unit, such as `None` or `Count`.
     pub unit: String,
-    /// Where the number stands in a row.
-    pub row: RowFormat,
+    /// The column of the number.
+    pub column: String,
 }
 
 impl Default for MetricFromAverageSettings {
@@ -60,7 +60,7 @@ impl Default for MetricFromAverageSettings {
             metric_name: "AVGStarRating".to_owned(),
             dimensions: vec![("Product Category".to_owned(), "All".to_owned())],
             unit: "None".to_owned(),
-            row: RowFormat::Json { column: "AVG_STAR_RATING".to_owned() },
+            column: "AVG_STAR_RATING".to_owned(),
         }
     }
 }
@@ -92,12 +92,12 @@ impl MetricFromAverage {
         (self.rejected.count(), self.rejected.newest())
     }
 
-    async fn deliver(&self, record: &OutputRecord) -> DeliveryResult {
+    async fn deliver(&self, record: &OutputRecord, columns: Option<&[String]>) -> DeliveryResult {
         let reject = |reason: String| {
             self.rejected.add(Self::NAME, self.clock.now(), reason, &record.data);
             DeliveryResult::Ok
         };
-        let value = match self.settings.row.number(&record.data) {
+        let value = match number_of(&record.data, &self.settings.column, columns) {
             Ok(Some(value)) => value,
             Ok(None) => return DeliveryResult::Ok,
             Err(error) => return reject(error.to_string()),
@@ -124,7 +124,7 @@ impl Function for MetricFromAverage {
         let event = OutputEvent::decode(&event).map_err(|error| FunctionError::failed(error.to_string()))?;
         let mut results = Vec::with_capacity(event.records.len());
         for record in &event.records {
-            results.push(self.deliver(record).await);
+            results.push(self.deliver(record, event.row_columns.as_deref()).await);
         }
         Ok(OutputAnswer::of(&event, results).encode())
     }

@@ -11,7 +11,7 @@ use tokio::sync::Mutex;
 
 use crate::events::output::{DeliveryResult, OutputAnswer, OutputEvent};
 use crate::function::{Function, FunctionError};
-use crate::output_row::RowFormat;
+use crate::output_row::number_of;
 use crate::rejected_rows::{RejectedRow, RejectedRows};
 
 /// Who brings messages to people.
@@ -33,8 +33,8 @@ pub struct NotifyOnAnomalySettings {
     pub topic: String,
     /// The subject of the mail.
     pub subject: String,
-    /// Where the score stands in a row.
-    pub row: RowFormat,
+    /// The column of the score.
+    pub column: String,
     /// Only scores at least this high are worth a mail.
     pub threshold: f64,
     /// At most one mail in such a period; what is held back is counted and told in the next mail. Zero: no limit.
@@ -48,7 +48,7 @@ impl Default for NotifyOnAnomalySettings {
         NotifyOnAnomalySettings {
             topic: "reviews-anomalies".to_owned(),
             subject: "Anomaly in the star ratings".to_owned(),
-            row: RowFormat::Json { column: "ANOMALY_SCORE".to_owned() },
+            column: "ANOMALY_SCORE".to_owned(),
             threshold: 2.0,
             quiet_period: Duration::from_secs(60),
         }
@@ -173,10 +173,12 @@ impl Function for NotifyOnAnomaly {
             .records
             .iter()
             .map(|record| {
-                self.settings.row.number(&record.data).unwrap_or_else(|error| {
-                    self.rejected.add(Self::NAME, self.clock.now(), error.to_string(), &record.data);
-                    None
-                })
+                number_of(&record.data, &self.settings.column, event.row_columns.as_deref()).unwrap_or_else(
+                    |error| {
+                        self.rejected.add(Self::NAME, self.clock.now(), error.to_string(), &record.data);
+                        None
+                    },
+                )
             })
             .collect();
         let score_count = scores.iter().flatten().count();

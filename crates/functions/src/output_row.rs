@@ -1,21 +1,6 @@
-//! The number in a row that a query sends to a function.
+//! The number in a row that a query sends to a function, found by the name of its column.
 
 use serde_json::Value;
-
-/// How rows arrive and where the number stands in them.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum RowFormat {
-    /// One JSON object; the number is the member of this name, exactly.
-    Json {
-        /// The name, as the query's column is named (upper case unless quoted).
-        column: String,
-    },
-    /// One line of comma-separated values; the number is the field at this place.
-    Csv {
-        /// Counted from 0.
-        column: usize,
-    },
-}
 
 /// Why there is no number.
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
@@ -26,21 +11,26 @@ pub(crate) enum RowError {
     NotJson(String),
     #[error("the row has no column \"{column}\"; it has {present}")]
     NoMember { column: String, present: String },
-    #[error("the row has {present} fields and the number is expected in field {column}, counted from 0")]
-    NoField { column: usize, present: usize },
+    #[error("the row has {present} fields and column \"{column}\" is its field {field}, counted from 1")]
+    NoField { column: String, field: usize, present: usize },
     #[error("the value {0} is not a finite number")]
     NotANumber(String),
 }
 
-impl RowFormat {
-    /// The number of a row; `None` when it is null.
-    pub(crate) fn number(&self, row: &[u8]) -> Result<Option<f64>, RowError> {
-        let text = std::str::from_utf8(row).map_err(|_| RowError::NotText)?;
-        match self {
-            RowFormat::Json { column } => json_number(text, column),
-            RowFormat::Csv { column } => csv_number(text, *column),
-        }
-    }
+/// The number in the column of a row; `None` when it is null. The fields of a CSV row are named by `columns`; without
+/// them the row is one JSON object. Names are compared exactly: a query's column is in upper case unless quoted.
+pub(crate) fn number_of(
+    row: &[u8],
+    column: &str,
+    columns: Option<&[String]>,
+) -> Result<Option<f64>, RowError> {
+    let text = std::str::from_utf8(row).map_err(|_| RowError::NotText)?;
+    let Some(columns) = columns else { return json_number(text, column) };
+    let Some(field) = columns.iter().position(|name| name == column) else {
+        let present = shorten(&columns.join(", "));
+        return Err(RowError::NoMember { column: column.to_owned(), present });
+    };
+    csv_number(text, column, field)
 }
 
 fn json_number(text: &str, column: &str) -> Result<Option<f64>, RowError> {
@@ -62,13 +52,13 @@ fn json_number(text: &str, column: &str) -> Result<Option<f64>, RowError> {
     }
 }
 
-fn csv_number(text: &str, column: usize) -> Result<Option<f64>, RowError> {
+fn csv_number(text: &str, column: &str, place: usize) -> Result<Option<f64>, RowError> {
     let fields =
         csv_fields(text.strip_suffix('\n').map_or(text, |line| line.strip_suffix('\r').unwrap_or(line)));
-    match fields.get(column) {
+    match fields.get(place) {
         Some(field) if field.is_empty() => Ok(None),
         Some(field) => number(field),
-        None => Err(RowError::NoField { column, present: fields.len() }),
+        None => Err(RowError::NoField { column: column.to_owned(), field: place + 1, present: fields.len() }),
     }
 }
 
@@ -109,33 +99,37 @@ mod tests {
     use super::*;
 
     #[test]
-    fn numbers_are_found_in_both_formats() {
-        let json = RowFormat::Json { column: "A".to_owned() };
-        let csv = RowFormat::Csv { column: 1 };
+    fn r9_numbers_are_found_by_name_in_both_formats() {
+        let names = ["B".to_owned(), "A".to_owned()];
+        let csv = Some(names.as_slice());
         let found = [
-            (&json, r#"{"B":1,"A":3.7}"#, Some(3.7)),
-            (&json, r#"{"A":"4"}"#, Some(4.0)),
-            (&json, r#"{"A":null}"#, None),
-            (&csv, "x,3.5\r\n", Some(3.5)),
-            (&csv, "\"a,\"\"b\",1e1,z", Some(10.0)),
-            (&csv, "x,", None),
+            (None, r#"{"B":1,"A":3.7}"#, Some(3.7)),
+            (None, r#"{"A":"4"}"#, Some(4.0)),
+            (None, r#"{"A":null}"#, None),
+            (csv, "x,3.5\r\n", Some(3.5)),
+            (csv, "\"a,\"\"b\",1e1,z", Some(10.0)),
+            (csv, "x,", None),
         ];
-        for (format, row, expected) in found {
-            assert_eq!(format.number(row.as_bytes()), Ok(expected), "{row}");
+        for (columns, row, expected) in found {
+            assert_eq!(number_of(row.as_bytes(), "A", columns), Ok(expected), "{row}");
         }
-        let refused: [(&RowFormat, &[u8], &str); 8] = [
-            (&json, b"{\"B\":1}", "no column \"A\"; it has \"B\""),
-            (&json, b"{\"A\":[1]}", "not a finite number"),
-            (&json, b"{\"A\":\"NaN\"}", "not a finite number"),
-            (&json, b"[1]", "not a JSON object"),
-            (&json, b"\xff", "UTF-8"),
-            (&csv, b"3", "1 fields"),
-            (&csv, b"1,two", "\"two\""),
-            (&csv, b"1,inf", "not a finite number"),
+        let moved = ["A".to_owned(), "B".to_owned()];
+        assert_eq!(number_of(b"7,8", "A", Some(&moved)), Ok(Some(7.0)));
+        let refused: [(Option<&[String]>, &[u8], &str); 8] = [
+            (None, b"{\"B\":1}", "no column \"A\"; it has \"B\""),
+            (None, b"{\"A\":[1]}", "not a finite number"),
+            (None, b"{\"A\":\"NaN\"}", "not a finite number"),
+            (None, b"[1]", "not a JSON object"),
+            (None, b"\xff", "UTF-8"),
+            (csv, b"3", "1 fields"),
+            (csv, b"1,two", "\"two\""),
+            (csv, b"1,inf", "not a finite number"),
         ];
-        for (format, row, reason) in refused {
-            let error = format.number(row).unwrap_err().to_string();
+        for (columns, row, reason) in refused {
+            let error = number_of(row, "A", columns).unwrap_err().to_string();
             assert!(error.contains(reason), "{error}");
         }
+        let error = number_of(b"1", "Z", csv).unwrap_err().to_string();
+        assert!(error.contains("no column \"Z\"; it has B, A"), "{error}");
     }
 }

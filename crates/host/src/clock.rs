@@ -1,8 +1,12 @@
 //! Time as a value that is handed in.
 
 use std::fmt;
-use std::sync::atomic::{AtomicI64, Ordering};
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::future::Future;
+use std::sync::OnceLock;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+use tokio::sync::watch;
 
 /// An instant: milliseconds since 1970-01-01 00:00:00 UTC.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -37,7 +41,21 @@ impl fmt::Display for Timestamp {
 pub trait Clock: Send + Sync + 'static {
     /// The current instant. May stand still or step back when the machine's clock is set.
     fn now(&self) -> Timestamp;
+
+    /// Comes back after `duration` of this clock. The default waits in real time, whatever becomes of the wall clock.
+    fn sleep(&self, duration: Duration) -> Sleep {
+        Box::pin(tokio::time::sleep(duration))
+    }
+
+    /// The time since some fixed moment of this process. Never goes back, whatever is done to the machine's clock. A
+    /// clock that cannot be set need not have its own.
+    fn monotonic(&self) -> Duration {
+        Duration::from_millis(u64::try_from(self.now().millis()).unwrap_or(0))
+    }
 }
+
+/// A wait under way; dropping it ends the wait.
+pub type Sleep = std::pin::Pin<Box<dyn Future<Output = ()> + Send>>;
 
 /// The clock of the machine.
 #[derive(Clone, Copy, Debug, Default)]
@@ -49,35 +67,71 @@ impl Clock for SystemClock {
         let since_epoch = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
         Timestamp(i64::try_from(since_epoch.as_millis()).unwrap_or(i64::MAX))
     }
+
+    #[expect(clippy::disallowed_methods, reason = "the one place that reads the machine's clock")]
+    fn monotonic(&self) -> Duration {
+        static START: OnceLock<Instant> = OnceLock::new();
+        START.get_or_init(Instant::now).elapsed()
+    }
 }
 
 /// A clock that moves only when told to.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct ManualClock {
-    millis: AtomicI64,
+    millis: watch::Sender<i64>,
+    /// Parts of a millisecond that [`ManualClock::advance`] was given, in nanoseconds.
+    rest: AtomicU64,
+    /// Nanoseconds by which the clock was advanced: setting it does not count.
+    advanced: AtomicU64,
+}
+
+impl Default for ManualClock {
+    fn default() -> ManualClock {
+        ManualClock::starting_at(Timestamp(0))
+    }
 }
 
 impl ManualClock {
     /// A clock that stands at `start`.
     pub fn starting_at(start: Timestamp) -> ManualClock {
-        ManualClock { millis: AtomicI64::new(start.0) }
+        let (rest, advanced) = (AtomicU64::new(0), AtomicU64::new(0));
+        ManualClock { millis: watch::Sender::new(start.0), rest, advanced }
     }
 
-    /// Moves the clock to `instant`.
+    /// Moves the clock to `instant`, as someone who sets it would: no time passes.
     pub fn set(&self, instant: Timestamp) {
-        self.millis.store(instant.0, Ordering::SeqCst);
+        self.millis.send_replace(instant.0);
     }
 
     /// Moves the clock forward by `duration`.
     pub fn advance(&self, duration: Duration) {
-        let millis = i64::try_from(duration.as_millis()).unwrap_or(i64::MAX);
-        self.millis.fetch_add(millis, Ordering::SeqCst);
+        let nanos = u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX);
+        self.advanced.fetch_add(nanos, Ordering::SeqCst);
+        let rest = self.rest.load(Ordering::SeqCst) + nanos % 1_000_000;
+        self.rest.store(rest % 1_000_000, Ordering::SeqCst);
+        let millis = i64::try_from(nanos / 1_000_000 + rest / 1_000_000).unwrap_or(i64::MAX);
+        self.millis.send_modify(|now| *now = now.saturating_add(millis));
     }
 }
 
 impl Clock for ManualClock {
     fn now(&self) -> Timestamp {
-        Timestamp(self.millis.load(Ordering::SeqCst))
+        Timestamp(*self.millis.borrow())
+    }
+
+    fn sleep(&self, duration: Duration) -> Sleep {
+        let until = self.now().plus(duration).millis();
+        let mut millis = self.millis.subscribe();
+        Box::pin(async move {
+            // An error means that the clock is gone and will not move again.
+            if millis.wait_for(|now| *now >= until).await.is_err() {
+                std::future::pending::<()>().await;
+            }
+        })
+    }
+
+    fn monotonic(&self) -> Duration {
+        Duration::from_nanos(self.advanced.load(Ordering::SeqCst))
     }
 }
 
@@ -93,6 +147,16 @@ mod tests {
         assert_eq!(clock.now(), Timestamp(3_000));
         clock.set(Timestamp(5));
         assert_eq!(clock.now(), Timestamp(5));
+    }
+
+    #[tokio::test]
+    async fn a_sleeper_wakes_when_the_clock_gets_there() {
+        let clock = ManualClock::default();
+        let mut sleep = clock.sleep(Duration::from_millis(10));
+        clock.advance(Duration::from_millis(9));
+        assert!(futures::poll!(&mut sleep).is_pending());
+        clock.advance(Duration::from_millis(1));
+        sleep.await;
     }
 
     #[test]

@@ -23,6 +23,14 @@ impl Random {
         self.0.next_u64()
     }
 
+    /// A random UUID (version 4).
+    pub fn uuid(&mut self) -> uuid::Uuid {
+        let mut bytes = [0; 16];
+        bytes[..8].copy_from_slice(&self.next_u64().to_be_bytes());
+        bytes[8..].copy_from_slice(&self.next_u64().to_be_bytes());
+        uuid::Builder::from_random_bytes(bytes).into_uuid()
+    }
+
     /// A number in `[0, 1)`.
     pub fn unit(&mut self) -> f64 {
         self.0.random::<f64>()

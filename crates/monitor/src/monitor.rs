@@ -17,7 +17,7 @@ use crate::mail::{self, Mail, SmtpServer};
 use crate::metrics::{
     self, CheckedPoint, Datapoint, MetricFilter, MetricKey, Pending, Point, StatisticsQuery,
 };
-use crate::settings::MonitorSettings;
+use crate::settings::{MonitorSettings, SmtpSettings};
 use crate::topics::{self, Message, MessageId, Protocol, Publishing, Subscription, Topic};
 
 /// Metrics, alarms, topics and mail, over one database. Clones share it.
@@ -37,7 +37,8 @@ pub(crate) struct Inner {
     store: Mutex<Store>,
     /// Guards the points in memory: apart from `store`, so that `put` does not wait for the disk.
     pending: Mutex<Pending>,
-    pub(crate) smtp: Option<SmtpServer>,
+    /// The mail server; the sender follows its changes.
+    pub(crate) smtp: watch::Sender<Option<SmtpServer>>,
     changes: watch::Sender<u64>,
     /// Wakes the sender.
     pub(crate) mail_queued: Notify,
@@ -73,11 +74,22 @@ impl Monitor {
             clock,
             store: Mutex::new(Store { connection, random, judged: Judged::default() }),
             pending: Mutex::new(pending),
-            smtp,
+            smtp: watch::Sender::new(smtp),
             changes: watch::Sender::new(0),
             mail_queued: Notify::new(),
             is_running: AtomicBool::new(false),
         })))
+    }
+
+    /// Sends mails by another server from now on, or keeps them in the local mailbox with `None`. Mails that are queued
+    /// wait for a server.
+    ///
+    /// # Errors
+    /// The settings cannot work; the server before is kept.
+    pub fn set_smtp(&self, settings: Option<&SmtpSettings>) -> Result<(), OpenError> {
+        let server = settings.map(SmtpServer::new).transpose()?;
+        self.0.smtp.send_replace(server);
+        Ok(())
     }
 
     /// Takes points, all or none. They count in [`statistics`](Monitor::statistics) at once, and are durable after the
@@ -314,7 +326,7 @@ impl Monitor {
     fn publishing<'a>(&self, random: &'a mut Random) -> Publishing<'a> {
         Publishing {
             random,
-            sends_mail: self.0.smtp.is_some(),
+            sends_mail: self.0.smtp.borrow().is_some(),
             max_mails_queued: self.0.settings.max_mails_queued,
         }
     }

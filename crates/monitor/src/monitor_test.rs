@@ -141,7 +141,7 @@ async fn mail_does_not_wait_for_a_clock_that_was_set_back() {
     drop(dead);
     subscribe(&monitor);
     monitor.publish("t", None, "m").await.unwrap();
-    let mut sender = Sender::new(monitor.clone(), monitor.0.smtp.clone().unwrap());
+    let mut sender = Sender::new(monitor.clone(), monitor.0.smtp.borrow().clone().unwrap());
     let attempts = || match monitor.mails(1).unwrap()[0].status {
         MailStatus::Queued { attempts, .. } => attempts,
         _ => panic!("it is not queued"),
@@ -171,7 +171,7 @@ async fn a_mail_whose_sending_cannot_be_noted_is_not_sent_again_and_again() {
     monitor.publish("t", None, "m").await.unwrap();
     monitor.publish("t", None, "m").await.unwrap();
     set_read_only(&monitor, true);
-    let mut sender = Sender::new(monitor.clone(), monitor.0.smtp.clone().unwrap());
+    let mut sender = Sender::new(monitor.clone(), monitor.0.smtp.borrow().clone().unwrap());
     for _ in 0..5 {
         assert!(sender.round().await.is_err());
         assert_eq!(letters.load(Ordering::SeqCst), 1);

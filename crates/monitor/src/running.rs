@@ -10,12 +10,12 @@ use crate::error::StoreError;
 use crate::mail::sender::Sender;
 use crate::monitor::{Monitor, spawn};
 
-/// How long mail that is due may take when the monitor stops. What is left is sent after the next start.
-const LAST_MAIL_TIME: Duration = Duration::from_secs(5);
+/// Time limit of the mail that is due when the monitor stops. What is left is sent after the next start.
+const LAST_MAIL_TIME: Duration = Duration::from_millis(300);
 
 impl Monitor {
     /// Runs until `stop` is true or its sender is gone: a [`tick`](Monitor::tick) every `tick_interval`, and mail to the
-    /// SMTP server. Then a last tick, and mail that is due is sent if that takes no longer than five seconds. Failures are
+    /// SMTP server. Then a last tick, and mail that is due is sent if that takes no longer than 300 ms. Failures are
     /// logged and tried again. A second call while the first runs returns at once.
     pub async fn run(&self, stop: watch::Receiver<bool>) {
         if self.0.is_running.swap(true, Ordering::SeqCst) {
@@ -55,8 +55,27 @@ impl Monitor {
     }
 
     async fn run_sender(&self, mut stop: watch::Receiver<bool>) {
-        let Some(server) = self.0.smtp.clone() else { return };
-        let mut sender = Sender::new(self.clone(), server);
+        let mut servers = self.0.smtp.subscribe();
+        loop {
+            let server = servers.borrow_and_update().clone();
+            match server {
+                Some(server) => {
+                    let mut sender = Sender::new(self.clone(), server);
+                    tokio::select! {
+                        () = self.send_by(&mut sender, stop.clone()) => return,
+                        changed = servers.changed() => if changed.is_err() { return },
+                    }
+                }
+                None => tokio::select! {
+                    () = stopped(&mut stop) => return,
+                    changed = servers.changed() => if changed.is_err() { return },
+                },
+            }
+        }
+    }
+
+    /// Sends what is queued until the end.
+    async fn send_by(&self, sender: &mut Sender, mut stop: watch::Receiver<bool>) {
         let mut health = Health::new("the mail queue cannot be read or written; trying again");
         loop {
             // A round that begins after the last tick sees all mail that there will be.

@@ -1,6 +1,6 @@
-//! What streams exist, durably: one small file that is replaced as a whole.
+//! What streams exist, and what else must survive the trimming of all segments.
 //!
-//! The first line is the CRC-32 of the rest in hex, the rest is JSON.
+//! In its file the first line is the CRC-32 of the rest in hex, the rest is JSON. `catalog_file.rs` has how it changes.
 
 use std::collections::BTreeSet;
 use std::fs::{self, File};
@@ -10,14 +10,15 @@ use std::path::Path;
 use millstream_host::Timestamp;
 use serde::{Deserialize, Serialize};
 
+use crate::catalog_file::Change;
 use crate::error::{FileError, OpenError, io_error};
 use crate::hash_range::HashRange;
-use crate::segment::{self, ShardKey, Span};
+use crate::segment;
 use crate::shard::{ShardDescription, ShardNumber};
 use crate::stream_name::{StreamKind, StreamName};
 
-/// The format written, and the newest one read.
-const FORMAT: u32 = 1;
+/// The format written, and the newest one read. Format 1 has no journal and no `next_shard`.
+const FORMAT: u32 = 2;
 const FILE_NAME: &str = "catalog";
 
 /// Everything that must survive the trimming of all segments.
@@ -25,6 +26,9 @@ const FILE_NAME: &str = "catalog";
 #[serde(deny_unknown_fields)]
 pub(crate) struct Catalog {
     format: u32,
+    /// The number of the journal with the changes since; 0 when there is none.
+    #[serde(default)]
+    pub(crate) journal: u64,
     /// Drawn when the log was created; part of every frame's checksum.
     pub(crate) log_id: u64,
     /// Stream ids are never used again.
@@ -46,6 +50,9 @@ pub(crate) struct CatalogStream {
     /// Milliseconds since the epoch.
     pub(crate) created_at: i64,
     pub(crate) retention_hours: u32,
+    /// Shard numbers are never used again, not even when their shards are gone.
+    #[serde(default)]
+    pub(crate) next_shard: u32,
     pub(crate) shards: Vec<CatalogShard>,
 }
 
@@ -57,10 +64,10 @@ pub(crate) struct CatalogShard {
     starting_hash_key: String,
     ending_hash_key: String,
     /// Seconds since the epoch.
-    created_at: u64,
-    closed_at: Option<u64>,
-    parent: Option<u32>,
-    adjacent_parent: Option<u32>,
+    pub(crate) created_at: u64,
+    pub(crate) closed_at: Option<u64>,
+    pub(crate) parent: Option<u32>,
+    pub(crate) adjacent_parent: Option<u32>,
     /// One past the newest index in any deleted segment.
     pub(crate) trimmed_next_index: u64,
     /// The newest arrival in any deleted segment, in milliseconds since the epoch.
@@ -71,6 +78,7 @@ impl Catalog {
     pub(crate) fn new(log_id: u64) -> Catalog {
         Catalog {
             format: FORMAT,
+            journal: 0,
             log_id,
             next_stream_id: 1,
             first_segment: 1,
@@ -79,8 +87,8 @@ impl Catalog {
         }
     }
 
-    /// Reads the catalog; `None` when there is none.
-    pub(crate) fn load(directory: &Path) -> Result<Option<Catalog>, OpenError> {
+    /// Reads the snapshot and its length in bytes; `None` when there is none.
+    pub(crate) fn load(directory: &Path) -> Result<Option<(Catalog, u64)>, OpenError> {
         let path = directory.join(FILE_NAME);
         let text = match fs::read(&path) {
             Ok(text) => text,
@@ -102,15 +110,22 @@ impl Catalog {
         if format > FORMAT {
             return Err(OpenError::Format { path, found: format, known: FORMAT });
         }
-        let catalog: Catalog = serde_json::from_slice(json).map_err(|error| invalid(error.to_string()))?;
+        let mut catalog: Catalog =
+            serde_json::from_slice(json).map_err(|error| invalid(error.to_string()))?;
+        catalog.format = FORMAT;
+        for stream in &mut catalog.streams {
+            let numbers = stream.shards.iter().map(|shard| shard.number.saturating_add(1));
+            let least = numbers.max().unwrap_or(0);
+            stream.next_shard = stream.next_shard.max(least);
+        }
         for shard in catalog.streams.iter().flat_map(|stream| &stream.shards) {
             shard.hash_range().ok_or_else(|| invalid(format!("shard {} has no hash range", shard.number)))?;
         }
-        Ok(Some(catalog))
+        Ok(Some((catalog, text.len() as u64)))
     }
 
-    /// Replaces the catalog on disk; durable when this returns. On an error the old one stands.
-    pub(crate) fn store(&self, directory: &Path) -> Result<(), FileError> {
+    /// Replaces the snapshot; durable when this returns. On an error the old one stands. Gives its length in bytes.
+    pub(crate) fn store(&self, directory: &Path) -> Result<u64, FileError> {
         let json = serde_json::to_vec_pretty(self).expect("a catalog has only text keys and finite numbers");
         let path = directory.join(FILE_NAME);
         let new = directory.join("catalog.new");
@@ -122,32 +137,77 @@ impl Catalog {
         let mut file = File::create(&new).map_err(io_error("create", &new))?;
         write(&mut file).map_err(io_error("write", &new))?;
         fs::rename(&new, &path).map_err(io_error("replace", &path))?;
-        segment::sync_folder(directory)
+        segment::sync_folder(directory)?;
+        Ok(json.len() as u64)
     }
 
-    /// Notes that a segment is about to be deleted, and how far the shards in it had come.
-    pub(crate) fn trim_segment<'spans>(
-        &mut self,
-        number: u64,
-        spans: impl Iterator<Item = (&'spans ShardKey, &'spans Span)>,
-    ) {
-        for (&(stream, shard), span) in spans {
-            let stream = self.streams.iter_mut().find(|row| row.id == stream);
-            let shard = stream.and_then(|row| row.shards.iter_mut().find(|row| row.number == shard));
-            if let Some(shard) = shard {
-                shard.trimmed_next_index = shard.trimmed_next_index.max(span.next_index);
-                shard.trimmed_last_arrival = shard.trimmed_last_arrival.max(span.last_arrival.millis());
+    /// Makes a change in memory.
+    pub(crate) fn apply(&mut self, change: Change) {
+        match change {
+            Change::Stream(row) => {
+                self.next_stream_id = self.next_stream_id.max(row.id.saturating_add(1));
+                match self.streams.iter_mut().find(|known| known.id == row.id) {
+                    Some(known) => *known = row,
+                    None => self.streams.push(row),
+                }
+            }
+            Change::Deleted { stream } => self.streams.retain(|row| row.id != stream),
+            Change::Trimmed { segments, shards, spent } => {
+                for (stream, shard, next_index, last_arrival) in shards {
+                    if let Some(row) = self.shard_mut(stream, shard) {
+                        row.trimmed_next_index = row.trimmed_next_index.max(next_index);
+                        row.trimmed_last_arrival = row.trimmed_last_arrival.max(last_arrival);
+                    }
+                }
+                self.trimmed_segments.extend(segments);
+                while self.trimmed_segments.remove(&self.first_segment) {
+                    self.first_segment += 1;
+                }
+                for (stream, shard) in spent {
+                    if let Some(row) = self.streams.iter_mut().find(|row| row.id == stream) {
+                        row.shards.retain(|row| row.number != shard);
+                    }
+                }
             }
         }
-        self.trimmed_segments.insert(number);
-        while self.trimmed_segments.remove(&self.first_segment) {
-            self.first_segment += 1;
-        }
+    }
+
+    fn shard_mut(&mut self, stream: u32, shard: u32) -> Option<&mut CatalogShard> {
+        let row = self.streams.iter_mut().find(|row| row.id == stream)?;
+        row.shards.iter_mut().find(|row| row.number == shard)
+    }
+
+    /// The row of a stream.
+    pub(crate) fn stream(&self, id: u32) -> Option<&CatalogStream> {
+        self.streams.iter().find(|row| row.id == id)
+    }
+
+    /// The newest arrival in any deleted segment.
+    pub(crate) fn last_trimmed_arrival(&self) -> Timestamp {
+        let shards = self.streams.iter().flat_map(|stream| &stream.shards);
+        shards.map(CatalogShard::trimmed_last_arrival).max().unwrap_or(Timestamp(i64::MIN))
     }
 
     /// Whether a segment of this number was deleted.
     pub(crate) fn is_trimmed(&self, segment: u64) -> bool {
         segment < self.first_segment || self.trimmed_segments.contains(&segment)
+    }
+}
+
+impl CatalogStream {
+    /// A stream of `shards` open shards that divide the hash space evenly.
+    pub(crate) fn new(
+        id: u32,
+        kind: StreamKind,
+        name: StreamName,
+        created_at: i64,
+        retention_hours: u32,
+        shards: u32,
+    ) -> CatalogStream {
+        let seconds = u64::try_from(created_at.div_euclid(1_000)).unwrap_or(0);
+        let ranges = HashRange::divide(shards).into_iter().zip(0..);
+        let rows = ranges.map(|(range, number)| CatalogShard::new(number, range, seconds)).collect();
+        CatalogStream { id, kind, name, created_at, retention_hours, next_shard: shards, shards: rows }
     }
 }
 
@@ -167,7 +227,7 @@ impl CatalogShard {
         }
     }
 
-    fn hash_range(&self) -> Option<HashRange> {
+    pub(crate) fn hash_range(&self) -> Option<HashRange> {
         let starting = self.starting_hash_key.parse().ok()?;
         Some(HashRange { starting, ending: self.ending_hash_key.parse().ok()? })
     }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
-use millstream_host::{ManualClock, Timestamp};
+use millstream_host::{ManualClock, Random, Timestamp};
 
 use crate::disk::FailingDisk;
 use crate::{AppendError, Log, LogSettings, NewRecord, ReadFrom, Retention, ShardNumber, StreamKey};
@@ -28,7 +28,7 @@ impl Setup {
         let clock = Arc::new(ManualClock::starting_at(Timestamp(1_700_000_000_000)));
         let disk = Arc::clone(&self.disk);
         let settings = LogSettings { segment_bytes: 64 << 10, ..LogSettings::default() };
-        Log::open_on(self.directory.path(), settings, clock, disk).unwrap().0
+        Log::open_on(self.directory.path(), settings, clock, Random::from_seed(1), disk).unwrap().0
     }
 
     fn append(&self, log: &Log, data: &str) -> Result<(), AppendError> {

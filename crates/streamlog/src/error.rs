@@ -4,6 +4,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use crate::hash_range::HashRange;
 use crate::position::Position;
 use crate::sequence_number::SequenceNumber;
 use crate::settings::InvalidSettings;
@@ -23,6 +24,11 @@ impl FileError {
     /// The operating system's kind of failure.
     pub(crate) fn kind(&self) -> io::ErrorKind {
         self.source.kind()
+    }
+
+    /// Whether what was written did not get to the disk.
+    pub(crate) fn is_sync(&self) -> bool {
+        self.action == "sync"
     }
 }
 
@@ -140,6 +146,35 @@ pub enum StreamError {
         /// As asked.
         hours: u32,
     },
+    /// The shard is closed, and has been split or merged already.
+    #[error("shard {shard} of stream {stream} is closed: it has been split or merged already")]
+    ShardClosed {
+        /// The stream.
+        stream: StreamKey,
+        /// The shard asked for.
+        shard: ShardNumber,
+    },
+    /// A shard cannot be split there.
+    #[error(
+        "shard {shard} cannot be split at {hash_key}: choose a hash key above {} and below {}",
+        range.starting.saturating_add(1), range.ending
+    )]
+    SplitPoint {
+        /// The shard asked for.
+        shard: ShardNumber,
+        /// As asked.
+        hash_key: u128,
+        /// What the shard takes.
+        range: HashRange,
+    },
+    /// Two shards that do not lie beside each other cannot become one.
+    #[error("shards {left} and {right} are not neighbours: their hash ranges must touch")]
+    NotAdjacent {
+        /// The first shard asked for.
+        left: ShardNumber,
+        /// The second one.
+        right: ShardNumber,
+    },
     /// Only delivery buffers are consumed; other streams keep records by age.
     #[error("stream {0} keeps its records by age: only the buffer of a delivery stream can be consumed")]
     NotABuffer(StreamKey),
@@ -194,6 +229,29 @@ pub enum AppendError {
     /// The disk failed otherwise.
     #[error("the records could not be made durable: {0}")]
     Disk(FileError),
+    /// A producer appends several numbers as one, and the log has some of them.
+    #[error(
+        "producer {producer} appends the numbers {first_number} to {} as one, but the log has it up to {}: go on from \
+         {position}",
+        next_number.saturating_sub(1), position.saturating_sub(1)
+    )]
+    ProducerOverlap {
+        /// The producer.
+        producer: u64,
+        /// The first number of the append.
+        first_number: u64,
+        /// One past its last number.
+        next_number: u64,
+        /// One past the highest number that the log has.
+        position: u64,
+    },
+    /// The data directory was deleted, moved, or taken by another process. Nothing is appended until a log is opened
+    /// anew.
+    #[error("the log has lost its directory: {reason}; stop, put the directory back, and start again")]
+    DirectoryLost {
+        /// What was found.
+        reason: String,
+    },
     /// The log is closed.
     #[error("the log is closed")]
     Closed,

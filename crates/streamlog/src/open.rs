@@ -7,20 +7,24 @@ use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use millstream_host::{Clock, Random};
+use millstream_host::{Clock, Random, Timestamp, create_folder};
 
 use crate::catalog::Catalog;
+use crate::catalog_file::CatalogFile;
 use crate::disk::Disk;
 use crate::error::{Damage, OpenError, io_error};
 use crate::index::IndexEntry;
 use crate::lock_file::LockFile;
 use crate::log::SegmentInfo;
+use crate::producer::ProducerChange;
 use crate::segment::footer::Footer;
-use crate::segment::recover::{ScannedFrame, scan};
-use crate::segment::{self, HEADER_BYTES, Identity, ShardKey, Span, extend_span};
+use crate::segment::frame::PRODUCER_STREAM;
+use crate::segment::producers::{ProducerFrame, decode_entries};
+use crate::segment::recover::{ScanLimits, ScannedFrame, scan};
+use crate::segment::{self, FORMAT, HEADER_BYTES, Identity, ShardKey, Span, extend_span};
 use crate::shard::ShardNumber;
 use crate::stream::{Stream, StreamTable};
-use crate::writer::{ActiveSegment, span_of};
+use crate::writer::{ActiveSegment, first_commit, span_of};
 
 /// Bytes that were cut off the end of the log: a commit that was being written when the process or machine stopped.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -78,35 +82,35 @@ impl fmt::Display for RecoveryReport {
 /// The parts of an open log.
 pub(crate) struct Opened {
     pub(crate) lock: LockFile,
-    pub(crate) catalog: Catalog,
+    pub(crate) catalog: CatalogFile,
     pub(crate) streams: StreamTable,
     pub(crate) segments: BTreeMap<u64, SegmentInfo>,
     pub(crate) active: ActiveSegment,
     pub(crate) next_commit: u64,
+    /// The newest arrival that any record ever had.
+    pub(crate) last_arrival: Timestamp,
     pub(crate) report: RecoveryReport,
 }
 
 /// Takes the lock, reads the catalog and all segments, cuts a torn tail.
-pub(crate) fn open(directory: &Path, clock: &dyn Clock, disk: &dyn Disk) -> Result<Opened, OpenError> {
+pub(crate) fn open(
+    directory: &Path,
+    clock: &dyn Clock,
+    mut random: Random,
+    disk: &dyn Disk,
+) -> Result<Opened, OpenError> {
     let folder = segment::folder(directory);
-    fs::create_dir_all(&folder).map_err(io_error("create", &folder))?;
+    // Each name on the way must survive a power cut.
+    create_folder(&folder).map_err(io_error("create", &folder))?;
     let lock = LockFile::acquire(directory)?;
     let mut report = RecoveryReport::default();
     let mut numbers = segment_numbers(&folder)?;
-    let catalog = match Catalog::load(directory)? {
-        Some(catalog) => catalog,
+    let catalog_file = match CatalogFile::load(directory)? {
+        Some(found) => found,
         None if numbers.is_empty() => {
-            // The id only has to differ from other logs': the time, the process and the operating system's randomness.
-            let mut random = Random::from_entropy();
             let catalog = Catalog::new(random.next_u64() ^ clock.now().millis().unsigned_abs());
-            catalog.store(directory)?;
-            // The directory's own name must survive a power cut too. Its parent may not be ours to open: then the
-            // system administrator made it, some time ago.
-            if let Some(parent) = directory.parent().filter(|parent| !parent.as_os_str().is_empty()) {
-                let _ = segment::sync_folder(parent);
-            }
             report.created = true;
-            catalog
+            CatalogFile::create(directory, catalog)?
         }
         None => {
             let path = directory.join("catalog");
@@ -116,6 +120,7 @@ pub(crate) fn open(directory: &Path, clock: &dyn Clock, disk: &dyn Disk) -> Resu
             });
         }
     };
+    let catalog = catalog_file.get();
     for number in numbers.extract_if(.., |number| catalog.is_trimmed(*number)) {
         let path = segment::path(directory, number);
         fs::remove_file(&path).map_err(io_error("delete", &path))?;
@@ -147,10 +152,11 @@ pub(crate) fn open(directory: &Path, clock: &dyn Clock, disk: &dyn Disk) -> Resu
     let mut recovery = Recovery {
         directory,
         disk,
-        catalog: &catalog,
+        catalog,
         streams: &streams,
         segments: BTreeMap::new(),
         last_commit: None,
+        last_arrival: catalog.last_trimmed_arrival(),
         report,
     };
     let mut active = None;
@@ -162,21 +168,24 @@ pub(crate) fn open(directory: &Path, clock: &dyn Clock, disk: &dyn Disk) -> Resu
         previous = Some(number);
         active = recovery.take_over(number, Some(number) == last)?;
     }
-    let Recovery { mut segments, last_commit, mut report, .. } = recovery;
+    let Recovery { mut segments, last_commit, last_arrival, mut report, .. } = recovery;
     report.segments = segments.len();
+    let mut next_commit = last_commit.map_or(1, |commit| commit + 1);
     let active = match active {
         Some(active) => active,
         None => {
             let number = catalog.first_segment;
             let identity = Identity { log_id: catalog.log_id, number };
-            let file = segment::create(directory, identity, disk)?;
-            segments.insert(number, SegmentInfo::default());
-            ActiveSegment { number, file, length: u64::from(HEADER_BYTES), sealed: false, dirty: false }
+            let first = first_commit(&streams, identity, next_commit, last_arrival);
+            let (file, length) = segment::create(directory, identity, &first, disk)?;
+            next_commit += 1;
+            segments.insert(number, SegmentInfo { bytes: length, ..SegmentInfo::default() });
+            ActiveSegment { number, format: FORMAT, file, length, sealed: false, dirty: false }
         }
     };
-    let next_commit = last_commit.map_or(1, |commit| commit + 1);
     tracing::info!(%report, directory = %directory.display(), "log opened");
-    Ok(Opened { lock, catalog, streams, segments, active, next_commit, report })
+    let catalog = catalog_file;
+    Ok(Opened { lock, catalog, streams, segments, active, next_commit, last_arrival, report })
 }
 
 /// Whether the file ends within its header, or has its length but not its bytes.
@@ -209,6 +218,7 @@ struct Recovery<'open> {
     segments: BTreeMap<u64, SegmentInfo>,
     /// The last commit of the segment before, when known.
     last_commit: Option<u64>,
+    last_arrival: Timestamp,
     report: RecoveryReport,
 }
 
@@ -225,22 +235,26 @@ impl Recovery<'_> {
             return Err(Damage { path, offset: length, reason: "it ends within its header" }.into());
         }
         file.read_exact_at(&mut header, 0).map_err(io_error("read", &path))?;
-        identity.check_header(&path, &header)?;
-
-        if let Some((footer, commit)) =
-            Footer::read(&file, identity, length).map_err(io_error("read", &path))?
-        {
-            let mut info = SegmentInfo { sealed: true, bytes: length, ..SegmentInfo::default() };
-            for (key, span, entries) in footer.shards {
-                extend_span(&mut info.spans, key, span);
-                self.note(key, span, &path, entries, ShardEntries::Whole)?;
-            }
-            self.segments.insert(number, info);
-            self.last_commit = Some(commit);
-            return Ok(is_last.then_some(ActiveSegment { number, file, length, sealed: true, dirty: false }));
+        let format = identity.check_header(&path, &header)?;
+        let found = Footer::read(&file, identity, format, length).map_err(io_error("read", &path))?;
+        let Some(found) = found else {
+            let length = self.read_whole(&file, &path, identity, format, length, is_last)?;
+            let active = ActiveSegment { number, format, file, length, sealed: false, dirty: false };
+            return Ok(is_last.then_some(active));
+        };
+        let mut info = SegmentInfo { sealed: true, bytes: length, ..SegmentInfo::default() };
+        for (key, span, _) in found.footer.shards {
+            extend_span(&mut info.spans, key, span);
+            self.note(key, span, &path, 0, Shape::Sealed(number))?;
         }
-        let length = self.read_whole(&file, &path, identity, length, is_last)?;
-        Ok(is_last.then_some(ActiveSegment { number, file, length, sealed: false, dirty: false }))
+        if format > 1 {
+            self.set_producers(&found.footer.producers);
+        }
+        self.segments.insert(number, info);
+        self.last_commit = Some(found.commit);
+        self.last_arrival = self.last_arrival.max(found.arrival);
+        let active = ActiveSegment { number, format, file, length, sealed: true, dirty: false };
+        Ok(is_last.then_some(active))
     }
 
     /// Reads a segment frame by frame and cuts its torn tail. Returns its length.
@@ -249,17 +263,37 @@ impl Recovery<'_> {
         file: &File,
         path: &Path,
         identity: Identity,
+        format: u32,
         length: u64,
         is_last: bool,
     ) -> Result<u64, OpenError> {
         let mut info = SegmentInfo { sealed: !is_last, ..SegmentInfo::default() };
-        let last_commit = self.last_commit;
-        let found = scan(file, path, identity, length, is_last, last_commit, |frame| {
-            let entry = entry_of(identity.number, frame);
+        let limits = ScanLimits { length, is_last, previous_commit: self.last_commit };
+        let number = identity.number;
+        let mut last_arrival = self.last_arrival;
+        let found = scan(file, path, identity, limits, |frame| {
+            last_arrival = last_arrival.max(frame.header.arrival);
+            if frame.header.stream == PRODUCER_STREAM {
+                return self.take_producers(&frame, path);
+            }
             let key = (frame.header.stream, frame.header.shard);
-            extend_span(&mut info.spans, key, span_of(&entry));
-            self.note(key, span_of(&entry), path, vec![entry], ShardEntries::Frame)
+            let entry = frame.entry(number);
+            let span = span_of(&entry);
+            extend_span(&mut info.spans, key, span);
+            let shape = if is_last { Shape::Frame(entry) } else { Shape::Part };
+            self.note(key, span, path, frame.offset, shape)
         })?;
+        if format > 1 && found.end == u64::from(HEADER_BYTES) {
+            // It had its first commit before it had its name.
+            let (path, reason) = (path.to_owned(), found.torn.unwrap_or("its first commit is missing"));
+            return Err(Damage { path, offset: found.end, reason }.into());
+        }
+        if !is_last {
+            for (key, span) in &info.spans {
+                self.note(*key, *span, path, 0, Shape::Sealed(number))?;
+            }
+        }
+        self.last_arrival = last_arrival;
         self.last_commit = found.last_commit;
         self.report.segments_scanned += 1;
         self.report.bytes_scanned += length;
@@ -274,23 +308,44 @@ impl Recovery<'_> {
             self.disk.sync(file).map_err(io_error("sync", path))?;
         }
         info.bytes = if is_last { found.end } else { length };
-        self.segments.insert(identity.number, info);
+        self.segments.insert(number, info);
         Ok(found.end)
     }
 
+    fn take_producers(&self, frame: &ScannedFrame, path: &Path) -> Result<(), Damage> {
+        let changes = decode_entries(&frame.payload).ok_or_else(|| Damage {
+            path: path.to_owned(),
+            offset: frame.offset,
+            reason: "the list of producers is cut",
+        })?;
+        if frame.header.shard == ProducerFrame::Everything as u32 {
+            self.set_producers(&changes);
+        } else {
+            self.change_producers(&changes);
+        }
+        Ok(())
+    }
+
+    /// Replaces what is known of all producers.
+    fn set_producers(&self, all: &[ProducerChange]) {
+        for stream in self.streams.iter() {
+            stream.producers.lock().clear();
+        }
+        self.change_producers(all);
+    }
+
+    fn change_producers(&self, changes: &[ProducerChange]) {
+        for change in changes {
+            // A stream that is gone has no producers.
+            if let Some(stream) = self.streams.with_id(change.stream) {
+                change.apply(&mut stream.producers.lock());
+            }
+        }
+    }
+
     /// Moves a shard's counters past records that were found on disk, and indexes them.
-    fn note(
-        &self,
-        key: ShardKey,
-        span: Span,
-        path: &Path,
-        entries: Vec<IndexEntry>,
-        shape: ShardEntries,
-    ) -> Result<(), Damage> {
-        let damage = |reason| {
-            let offset = entries.first().map_or(0, |entry| u64::from(entry.offset));
-            Damage { path: path.to_owned(), offset, reason }
-        };
+    fn note(&self, key: ShardKey, span: Span, path: &Path, offset: u64, shape: Shape) -> Result<(), Damage> {
+        let damage = |reason| Damage { path: path.to_owned(), offset, reason };
         let Some(stream) = self.streams.with_id(key.0) else {
             // A deleted stream. One that was never created is not possible: the catalog is written first.
             return if key.0 < self.catalog.next_stream_id {
@@ -307,35 +362,25 @@ impl Recovery<'_> {
         if state.index.last_next_index() > span.first_index {
             return Err(damage("the records of a shard are out of order"));
         }
-        for entry in entries {
-            match shape {
-                ShardEntries::Whole => state.index.add_entry(entry),
-                ShardEntries::Frame => state.index.add_frame(entry),
-            }
+        match shape {
+            Shape::Sealed(segment) => state.index.add_sealed(segment, span),
+            Shape::Frame(entry) => state.index.add_frame(entry),
+            Shape::Part => return Ok(()),
         }
         state.next_assigned_index = state.next_assigned_index.max(span.next_index);
         state.next_durable_index = state.next_assigned_index;
-        state.last_arrival = state.last_arrival.max(span.last_arrival);
-        state.last_durable_arrival = state.last_arrival;
+        state.last_durable_arrival = state.last_durable_arrival.max(span.last_arrival);
         Ok(())
     }
 }
 
-/// Whether index entries are complete or single frames that may share one.
+/// What was found of a shard.
 #[derive(Clone, Copy)]
-enum ShardEntries {
-    Whole,
-    Frame,
-}
-
-fn entry_of(segment: u64, frame: ScannedFrame) -> IndexEntry {
-    let header = frame.header;
-    IndexEntry {
-        segment,
-        offset: frame.offset as u32,
-        end: (frame.offset + header.frame_bytes()) as u32,
-        first_index: header.first_index,
-        next_index: header.next_index(),
-        last_arrival: header.arrival,
-    }
+enum Shape {
+    /// All that a sealed segment holds of it.
+    Sealed(u64),
+    /// A frame of the active segment.
+    Frame(IndexEntry),
+    /// A frame of a sealed segment whose index is lost: its whole is added at the end.
+    Part,
 }

@@ -2,36 +2,86 @@
 
 use std::collections::VecDeque;
 use std::sync::Arc;
+use std::time::Duration;
 
 use parking_lot::{Condvar, Mutex};
 use tokio::sync::oneshot;
 
 use crate::error::AppendError;
-use crate::segment::write::PendingFrame;
-use crate::stream::Stream;
+use crate::producer::{Producer, ProducerChange};
+use crate::segment::write::{PendingFrame, Placements};
+use crate::shard::Shard;
+use crate::stream::{Stream, Topology};
 
 /// What the writer assigned to a frame.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct FrameAck {
+    /// Of the first record that was taken.
     pub(crate) first_index: u64,
     pub(crate) arrival: millstream_host::Timestamp,
+    /// Records at its start that the log had already.
+    pub(crate) skipped: u32,
+}
+
+/// What the writer made of an append.
+#[derive(Debug)]
+pub(crate) struct AppendAck {
+    /// One for each frame.
+    pub(crate) frames: Vec<FrameAck>,
+    /// The commit they are in; that of the newest commit when the log had them all.
+    pub(crate) commit: u64,
+    /// Records at the start of the append that the log had already.
+    pub(crate) duplicates: u32,
 }
 
 /// One append.
 #[derive(Debug)]
-pub(crate) struct Request {
+pub(crate) struct Append {
     pub(crate) stream: Arc<Stream>,
+    pub(crate) topology: Arc<Topology>,
     pub(crate) frames: Vec<PendingFrame>,
-    /// The length of all frames.
+    pub(crate) placements: Arc<Placements>,
+    pub(crate) records: u32,
+    /// The length of all payloads.
     pub(crate) bytes: usize,
-    pub(crate) reply: oneshot::Sender<Result<Vec<FrameAck>, AppendError>>,
+    pub(crate) producer: Option<Producer>,
+    pub(crate) reply: oneshot::Sender<Result<AppendAck, AppendError>>,
+}
+
+/// Something for the writer to do, in the order given.
+#[derive(Debug)]
+pub(crate) enum Work {
+    Append(Append),
+    /// Nothing is sent to these shards any more: what was is before this in the queue.
+    Finish(Arc<Stream>, Vec<Arc<Shard>>),
+    /// Makes a change of a producer durable.
+    Producer(Arc<Stream>, ProducerChange, oneshot::Sender<Result<(), AppendError>>),
+}
+
+impl Work {
+    fn bytes(&self) -> usize {
+        match self {
+            Work::Append(append) => append.bytes,
+            Work::Finish(..) | Work::Producer(..) => 0,
+        }
+    }
 }
 
 #[derive(Debug, Default)]
 struct Waiting {
-    requests: VecDeque<Request>,
+    work: VecDeque<Work>,
     bytes: usize,
     closed: bool,
+}
+
+/// What [`Queue::take`] gives.
+#[derive(Debug)]
+pub(crate) enum Taken {
+    Work(Vec<Work>),
+    /// There was nothing for a while.
+    Idle,
+    /// The queue is closed and drained.
+    Closed,
 }
 
 /// Many callers put in, one writer takes out.
@@ -48,40 +98,46 @@ impl Queue {
         Queue { waiting: Mutex::default(), filled: Condvar::new(), most_bytes }
     }
 
-    /// Adds a request, or refuses it at once. A single request larger than the whole queue is let in when it is alone.
-    pub(crate) fn push(&self, request: Request) -> Result<(), AppendError> {
+    /// Adds work, or refuses it at once. A single append larger than the whole queue is let in when it is alone, and
+    /// what has no bytes always.
+    pub(crate) fn push(&self, work: Work) -> Result<(), AppendError> {
         let mut waiting = self.waiting.lock();
         if waiting.closed {
             return Err(AppendError::Closed);
         }
-        if !waiting.requests.is_empty() && waiting.bytes + request.bytes > self.most_bytes {
+        let bytes = work.bytes();
+        if bytes > 0 && waiting.bytes > 0 && waiting.bytes + bytes > self.most_bytes {
             return Err(AppendError::Busy { waiting: waiting.bytes, most: self.most_bytes });
         }
-        waiting.bytes += request.bytes;
-        waiting.requests.push_back(request);
+        waiting.bytes += bytes;
+        waiting.work.push_back(work);
         drop(waiting);
         self.filled.notify_one();
         Ok(())
     }
 
-    /// Waits for requests and takes as many as fit `group_bytes`, at least one. Empty when the queue is closed and
-    /// drained.
-    pub(crate) fn take(&self, group_bytes: usize) -> Vec<Request> {
+    /// Waits up to `idle` for work and takes as much as fits `group_bytes`, at least one piece.
+    pub(crate) fn take(&self, group_bytes: usize, idle: Duration) -> Taken {
         let mut waiting = self.waiting.lock();
-        while waiting.requests.is_empty() && !waiting.closed {
-            self.filled.wait(&mut waiting);
+        while waiting.work.is_empty() {
+            if waiting.closed {
+                return Taken::Closed;
+            }
+            if self.filled.wait_for(&mut waiting, idle).timed_out() && waiting.work.is_empty() {
+                return if waiting.closed { Taken::Closed } else { Taken::Idle };
+            }
         }
         let mut group = Vec::new();
         let mut bytes = 0;
-        while let Some(next) = waiting.requests.front() {
-            if !group.is_empty() && bytes + next.bytes > group_bytes {
+        while let Some(next) = waiting.work.front() {
+            if !group.is_empty() && bytes + next.bytes() > group_bytes {
                 break;
             }
-            bytes += next.bytes;
-            group.extend(waiting.requests.pop_front());
+            bytes += next.bytes();
+            group.extend(waiting.work.pop_front());
         }
         waiting.bytes -= bytes;
-        group
+        Taken::Work(group)
     }
 
     /// Lets nothing in any more; what waits is still written.
@@ -89,43 +145,63 @@ impl Queue {
         self.waiting.lock().closed = true;
         self.filled.notify_all();
     }
+
+    /// Takes out everything that waits.
+    pub(crate) fn clear(&self) -> VecDeque<Work> {
+        let mut waiting = self.waiting.lock();
+        waiting.bytes = 0;
+        std::mem::take(&mut waiting.work)
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::catalog::{CatalogShard, CatalogStream};
-    use crate::hash_range::HashRange;
+    use crate::catalog::CatalogStream;
     use crate::stream_name::StreamKind;
 
-    fn request(bytes: usize) -> Request {
-        let row = CatalogStream {
-            id: 1,
-            kind: StreamKind::Data,
-            name: "s".parse().unwrap(),
-            created_at: 0,
-            retention_hours: 24,
-            shards: vec![CatalogShard::new(0, HashRange { starting: 0, ending: u128::MAX }, 0)],
-        };
+    fn append(bytes: usize) -> Work {
+        let row = CatalogStream::new(1, StreamKind::Data, "s".parse().unwrap(), 0, 24, 1);
+        let stream = Arc::new(Stream::new(&row));
+        let topology = stream.topology();
+        let placements = Arc::new(Placements::InOrder(Vec::new()));
         let (reply, _) = oneshot::channel();
-        Request { stream: Arc::new(Stream::new(&row)), frames: Vec::new(), bytes, reply }
+        Work::Append(Append {
+            stream,
+            topology,
+            frames: Vec::new(),
+            placements,
+            records: 0,
+            bytes,
+            producer: None,
+            reply,
+        })
+    }
+
+    fn take(queue: &Queue, bytes: usize) -> usize {
+        match queue.take(bytes, Duration::from_millis(1)) {
+            Taken::Work(group) => group.len(),
+            Taken::Idle => 0,
+            Taken::Closed => usize::MAX,
+        }
     }
 
     #[test]
-    fn a_full_queue_refuses_at_once_and_a_large_request_gets_through_alone() {
+    fn a_full_queue_refuses_at_once_and_a_large_append_gets_through_alone() {
         let queue = Queue::new(100);
-        queue.push(request(1_000)).unwrap();
-        assert!(matches!(queue.push(request(1)), Err(AppendError::Busy { waiting: 1_000, most: 100 })));
-        assert_eq!(queue.take(10).len(), 1);
+        assert_eq!(take(&queue, 10), 0, "idle");
+        queue.push(append(1_000)).unwrap();
+        assert!(matches!(queue.push(append(1)), Err(AppendError::Busy { waiting: 1_000, most: 100 })));
+        assert_eq!(take(&queue, 10), 1);
         for _ in 0..10 {
-            queue.push(request(10)).unwrap();
+            queue.push(append(10)).unwrap();
         }
-        assert!(matches!(queue.push(request(1)), Err(AppendError::Busy { waiting: 100, .. })));
-        assert_eq!(queue.take(35).len(), 3);
-        queue.push(request(30)).unwrap();
+        assert!(matches!(queue.push(append(1)), Err(AppendError::Busy { waiting: 100, .. })));
+        assert_eq!(take(&queue, 35), 3);
+        queue.push(append(30)).unwrap();
         queue.close();
-        assert!(matches!(queue.push(request(1)), Err(AppendError::Closed)));
-        assert_eq!(queue.take(1_000).len(), 8, "what waits is still given out");
-        assert!(queue.take(1_000).is_empty());
+        assert!(matches!(queue.push(append(1)), Err(AppendError::Closed)));
+        assert_eq!(take(&queue, 1_000), 8, "what waits is still given out");
+        assert_eq!(take(&queue, 1_000), usize::MAX);
     }
 }

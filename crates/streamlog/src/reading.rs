@@ -1,16 +1,15 @@
-//! Reading records.
+//! Reading records of one shard.
 
-use std::fs::File;
-use std::io;
+use std::sync::Arc;
 
-use millstream_host::Timestamp;
+use millstream_host::{Clock, Timestamp};
 
-use crate::error::{ReadError, io_error};
+use crate::error::ReadError;
+use crate::fetch::{Cursor, Fetched, Limits, fetch};
 use crate::log::Log;
+use crate::merged::check_position;
 use crate::position::{Position, ReadBatch, ReadFrom};
 use crate::record::Record;
-use crate::segment::read::read_entry;
-use crate::segment::{self, Identity};
 use crate::sequence_number::SequenceNumber;
 use crate::shard::{Shard, ShardNumber};
 use crate::stream_name::{StreamKey, StreamKind};
@@ -21,6 +20,7 @@ impl Log {
     ///
     /// Reads files: a few microseconds when they are in the page cache, else as long as the disk takes. Records past
     /// the retention are skipped in streams that users see; a delivery buffer gives everything it still holds.
+    /// [`Log::read_merged`] reads all shards at once, and without an object for each record.
     ///
     /// # Errors
     /// See [`ReadError`]; damaged bytes are reported with file and offset, never skipped.
@@ -33,11 +33,12 @@ impl Log {
         max_bytes: usize,
     ) -> Result<ReadBatch, ReadError> {
         let found = self.shared.stream(stream).ok_or_else(|| ReadError::StreamNotFound(stream.clone()))?;
+        let limit = self.shared.frontier.lock().place;
         let missing = || ReadError::ShardNotFound { stream: stream.clone(), shard };
         let found_shard = found.shard(shard).ok_or_else(missing)?;
-        let (end, last_durable_arrival) = {
+        let (end, last_durable_arrival, is_finished) = {
             let state = found_shard.state.lock();
-            (state.next_durable_index, state.last_durable_arrival)
+            (state.next_durable_index, state.last_durable_arrival, state.is_finished)
         };
         let mut oldest = match stream.kind {
             StreamKind::Data => found.horizon(self.shared.clock.now()),
@@ -46,93 +47,59 @@ impl Log {
         let start = match from {
             ReadFrom::TrimHorizon => 0,
             ReadFrom::Latest => end,
-            ReadFrom::At(number) => index_of(number, found_shard)?,
-            ReadFrom::After(number) => index_of(number, found_shard)? + 1,
+            ReadFrom::At(number) => index_of(number, &found_shard)?,
+            ReadFrom::After(number) => index_of(number, &found_shard)?.saturating_add(1),
             ReadFrom::AtTimestamp(instant) => {
                 oldest = oldest.max(instant);
                 0
             }
             ReadFrom::Position(position) => position.0,
         };
-        if start > end {
-            let beyond = (Position(start), Position(end));
-            return Err(ReadError::BeyondEnd { position: beyond.0, end: beyond.1, shard });
-        }
-
-        let key = found.shard_key(found_shard);
-        let mut records = Vec::new();
-        let mut bytes = 0;
-        let mut next = start;
-        let mut is_full = max_records == 0;
-        let mut open: Option<(u64, File)> = None;
-        while !is_full && next < end {
-            let Some(entry) = found_shard.state.lock().index.find(next, oldest) else {
-                next = end;
-                break;
-            };
-            let path = segment::path(&self.shared.directory, entry.segment);
-            if open.as_ref().is_none_or(|(number, _)| *number != entry.segment) {
-                match File::open(&path) {
-                    Ok(file) => open = Some((entry.segment, file)),
-                    // Trimmed between the two looks: the index no longer has it.
-                    Err(error)
-                        if error.kind() == io::ErrorKind::NotFound && !self.has_segment(entry.segment) =>
-                    {
-                        continue;
-                    }
-                    Err(error) => return Err(io_error("open", &path)(error).into()),
-                }
+        // The end of a closed shard is a place too: nothing follows it.
+        let start = if is_finished && start > LAST_INDEX { end } else { start };
+        check_position(&found_shard, Position(start))?;
+        let mut cursors = [Cursor::new(Arc::clone(&found_shard), start, oldest)];
+        let limits = Limits { place: limit, records: max_records, bytes: max_bytes };
+        let Fetched { records, runs, .. } = fetch(&self.shared, found.id, &mut cursors, limits)?;
+        let mut out = Vec::with_capacity(records.len());
+        let mut run = 0;
+        for place in 0..records.len() {
+            while runs.get(run + 1).is_some_and(|next| next.first as usize <= place) {
+                run += 1;
             }
-            let Some((_, file)) = &open else { continue };
-            let seed = Identity { log_id: self.shared.log_id, number: entry.segment }.seed();
-            // Records beyond `end` became durable after this call began: the next call gives them.
-            read_entry(file, &path, seed, &entry, key, next, |stored| {
-                if is_full || stored.index >= end {
-                    return false;
-                }
-                next = stored.index + 1;
-                if stored.arrival < oldest {
-                    return true;
-                }
-                bytes += stored.partition_key.len() + stored.data.len();
-                records.push(Record {
-                    sequence_number: found_shard.description.sequence_number(stored.index, stored.arrival),
-                    arrival: stored.arrival,
-                    partition_key: stored.partition_key,
-                    data: stored.data,
-                });
-                is_full = records.len() >= max_records || bytes >= max_bytes;
-                !is_full
-            })?;
-            if !is_full {
-                next = next.max(entry.next_index.min(end));
-            }
+            let of = &runs[run];
+            let index = of.first_index + (place - of.first as usize) as u64;
+            out.push(Record {
+                sequence_number: found_shard.sequence_number(index, of.arrival),
+                arrival: of.arrival,
+                commit: of.commit,
+                partition_key: records.partition_key(place).to_owned(),
+                data: records.data_shared(place),
+            });
         }
-
+        let next = cursors[0].next.max(start);
         let caught_up = next >= end;
-        let behind = match records.last() {
+        let behind = match out.last() {
             Some(last) if !caught_up => last_durable_arrival.since(last.arrival).as_millis(),
             _ => 0,
         };
         Ok(ReadBatch {
-            records,
+            records: out,
             next: Position(next),
             millis_behind_latest: u64::try_from(behind).unwrap_or(u64::MAX),
-            end_of_shard: caught_up && found_shard.description.closed_at.is_some(),
+            end_of_shard: caught_up && is_finished,
         })
-    }
-
-    fn has_segment(&self, number: u64) -> bool {
-        self.shared.segments.lock().contains_key(&number)
     }
 }
 
+/// The largest index in a sequence number: it ends a closed shard.
+const LAST_INDEX: u64 = (1 << 63) - 1;
+
 /// The index in a number, if the number is of this shard.
 fn index_of(number: SequenceNumber, shard: &Shard) -> Result<u64, ReadError> {
-    let description = &shard.description;
-    if number.shard() == description.number && number.shard_created_at() == description.created_at {
+    if number.shard() == shard.number && number.shard_created_at() == shard.created_at {
         Ok(number.index())
     } else {
-        Err(ReadError::OtherShard { number, shard: description.number })
+        Err(ReadError::OtherShard { number, shard: shard.number })
     }
 }

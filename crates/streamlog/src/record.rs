@@ -41,8 +41,10 @@ pub struct Appended {
 pub struct Record {
     /// Its number.
     pub sequence_number: SequenceNumber,
-    /// When the log took it; never decreases within a shard.
+    /// When the log committed it; never decreases over the whole log.
     pub arrival: Timestamp,
+    /// The commit it is part of; never decreases over the whole log.
+    pub commit: u64,
     /// As given by the producer.
     pub partition_key: String,
     /// As given by the producer. Shares memory with its neighbours of the same read: copy it to keep it long.

@@ -1,13 +1,15 @@
-//! A stream in memory, and the table of all of them.
+//! A stream in memory, its shards, and the table of all streams.
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use millstream_host::Timestamp;
+use parking_lot::{Mutex, RwLock};
 use tokio::sync::watch;
 
 use crate::catalog::CatalogStream;
+use crate::producer::ProducerTable;
 use crate::segment::ShardKey;
 use crate::shard::{Shard, ShardNumber};
 use crate::stream_name::StreamKey;
@@ -19,39 +21,31 @@ pub(crate) struct Stream {
     pub(crate) key: StreamKey,
     pub(crate) created_at: Timestamp,
     pub(crate) retention_hours: AtomicU32,
-    /// By number, ascending.
-    pub(crate) shards: Vec<Shard>,
-    /// Where each open shard's hash range starts, ascending, and its place in `shards`.
-    router: Vec<(u128, usize)>,
-    /// Changes whenever records of the stream became durable.
+    /// The shards as they are now. An append holds it for reading from its routing until it is in the queue, so that
+    /// everything sent to a shard is in the queue before the shard's end is. Replaced while the catalog is locked.
+    pub(crate) topology: RwLock<Arc<Topology>>,
+    /// What each producer has on disk. Changed by the writer alone.
+    pub(crate) producers: Mutex<ProducerTable>,
+    /// Changes whenever records of the stream became durable, or its shards changed.
     pub(crate) changes: watch::Sender<u64>,
 }
 
-impl Stream {
-    pub(crate) fn new(row: &CatalogStream) -> Stream {
-        let shards: Vec<Shard> = row
-            .shards
-            .iter()
-            .map(|shard| {
-                Shard::new(shard.description(), shard.trimmed_next_index.max(1), shard.trimmed_last_arrival())
-            })
-            .collect();
-        let mut router: Vec<(u128, usize)> = shards
-            .iter()
-            .enumerate()
-            .filter(|(_, shard)| shard.description.closed_at.is_none())
-            .map(|(place, shard)| (shard.description.hash_range.starting, place))
-            .collect();
+/// The shards of a stream at one time.
+#[derive(Debug)]
+pub(crate) struct Topology {
+    /// By number, ascending.
+    pub(crate) shards: Vec<Arc<Shard>>,
+    /// Where each open shard's hash range starts, ascending, and its place in `shards`.
+    router: Vec<(u128, usize)>,
+}
+
+impl Topology {
+    pub(crate) fn new(shards: Vec<Arc<Shard>>) -> Topology {
+        let open = shards.iter().enumerate().filter(|(_, shard)| shard.is_open());
+        let mut router: Vec<(u128, usize)> =
+            open.map(|(place, shard)| (shard.hash_range.starting, place)).collect();
         router.sort_unstable();
-        Stream {
-            id: row.id,
-            key: StreamKey { kind: row.kind, name: row.name.clone() },
-            created_at: Timestamp(row.created_at),
-            retention_hours: AtomicU32::new(row.retention_hours),
-            shards,
-            router,
-            changes: watch::Sender::new(0),
-        }
+        Topology { shards, router }
     }
 
     /// The place in `shards` of the open shard that takes `hash`.
@@ -60,11 +54,43 @@ impl Stream {
         self.router[after.saturating_sub(1)].1
     }
 
-    pub(crate) fn shard(&self, number: ShardNumber) -> Option<&Shard> {
-        self.shards
-            .binary_search_by_key(&number, |shard| shard.description.number)
-            .ok()
-            .map(|place| &self.shards[place])
+    /// The only open shard, when there is just one: no hash is needed then.
+    pub(crate) fn only_open(&self) -> Option<usize> {
+        match self.router[..] {
+            [(_, place)] => Some(place),
+            _ => None,
+        }
+    }
+
+    pub(crate) fn shard(&self, number: ShardNumber) -> Option<&Arc<Shard>> {
+        let place = self.shards.binary_search_by_key(&number, |shard| shard.number).ok()?;
+        Some(&self.shards[place])
+    }
+}
+
+impl Stream {
+    pub(crate) fn new(row: &CatalogStream) -> Stream {
+        let shard = |shard: &crate::catalog::CatalogShard| {
+            let next_index = shard.trimmed_next_index.max(1);
+            Arc::new(Shard::new(&shard.description(), next_index, shard.trimmed_last_arrival()))
+        };
+        Stream {
+            id: row.id,
+            key: StreamKey { kind: row.kind, name: row.name.clone() },
+            created_at: Timestamp(row.created_at),
+            retention_hours: AtomicU32::new(row.retention_hours),
+            topology: RwLock::new(Arc::new(Topology::new(row.shards.iter().map(shard).collect()))),
+            producers: Mutex::default(),
+            changes: watch::Sender::new(0),
+        }
+    }
+
+    pub(crate) fn topology(&self) -> Arc<Topology> {
+        Arc::clone(&self.topology.read())
+    }
+
+    pub(crate) fn shard(&self, number: ShardNumber) -> Option<Arc<Shard>> {
+        self.topology.read().shard(number).cloned()
     }
 
     /// Records that arrived before this instant are past the retention.
@@ -74,7 +100,12 @@ impl Stream {
     }
 
     pub(crate) fn shard_key(&self, shard: &Shard) -> ShardKey {
-        (self.id, shard.description.number.0)
+        (self.id, shard.number.0)
+    }
+
+    /// Wakes those who wait for a change.
+    pub(crate) fn changed(&self) {
+        self.changes.send_modify(|change| *change = change.wrapping_add(1));
     }
 }
 

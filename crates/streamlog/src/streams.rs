@@ -4,20 +4,20 @@ use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
-use millstream_host::Timestamp;
+use millstream_host::{Clock, Timestamp};
 use tokio::sync::watch;
 
-use crate::catalog::{CatalogShard, CatalogStream};
+use crate::catalog::CatalogStream;
+use crate::catalog_file::Change;
 use crate::error::StreamError;
-use crate::hash_range::HashRange;
 use crate::log::Log;
 use crate::position::Position;
-use crate::shard::{ShardDescription, ShardNumber};
+use crate::shard::{Shard, ShardDescription, ShardNumber};
 use crate::stream::Stream;
 use crate::stream_name::{StreamKey, StreamKind};
 
-/// The most shards a stream may be created with.
-const MAX_SHARDS: u32 = 10_000;
+/// The most open shards a stream may have.
+pub(crate) const MAX_SHARDS: u32 = 10_000;
 
 /// How long a stream keeps its records: 1 to 8760 whole hours, 24 by default.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -73,8 +73,23 @@ pub struct StreamDescription {
     pub shards: Vec<ShardDescription>,
 }
 
+/// From where to where a shard can be read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ShardExtent {
+    /// The shard.
+    pub shard: ShardNumber,
+    /// Of its oldest record that is on disk; equal to `end` when there is none. Records past the retention may lie after
+    /// it.
+    pub start: Position,
+    /// Just after its newest durable record. A stored position beyond it was taken of a log that has been lost since.
+    pub end: Position,
+    /// It was split or merged, and nothing is on its way to it any more.
+    pub is_finished: bool,
+}
+
 impl Log {
-    /// Creates a stream with `shards` shards that divide the hash space evenly. Durable when this returns.
+    /// Creates a stream with `shards` shards that divide the hash space evenly. Durable when this returns: it waits for one
+    /// `fdatasync`, so it is not for a thread that must not block.
     ///
     /// # Errors
     /// [`StreamError::Exists`], [`StreamError::ShardCount`], or [`StreamError::File`], after which nothing has changed.
@@ -92,24 +107,16 @@ impl Log {
             return Err(StreamError::Exists(key.clone()));
         }
         let created_at = self.shared.clock.now();
-        let seconds = u64::try_from(created_at.millis().div_euclid(1_000)).unwrap_or(0);
-        let row = CatalogStream {
-            id: catalog.next_stream_id,
-            kind: key.kind,
-            name: key.name.clone(),
-            created_at: created_at.millis(),
-            retention_hours: retention.0,
-            shards: (0..)
-                .zip(HashRange::divide(shards))
-                .map(|(number, range)| CatalogShard::new(number, range, seconds))
-                .collect(),
-        };
+        let row = CatalogStream::new(
+            catalog.get().next_stream_id,
+            key.kind,
+            key.name.clone(),
+            created_at.millis(),
+            retention.0,
+            shards,
+        );
         let stream = Arc::new(Stream::new(&row));
-        let mut changed = catalog.clone();
-        changed.next_stream_id += 1;
-        changed.streams.push(row);
-        changed.store(&self.shared.directory)?;
-        *catalog = changed;
+        catalog.change(Change::Stream(row))?;
         self.shared.streams.write().insert(Arc::clone(&stream));
         Ok(describe(&stream))
     }
@@ -122,10 +129,7 @@ impl Log {
     pub fn stream_delete(&self, key: &StreamKey) -> Result<(), StreamError> {
         let mut catalog = self.shared.catalog.lock();
         let stream = self.stream(key)?;
-        let mut changed = catalog.clone();
-        changed.streams.retain(|row| row.id != stream.id);
-        changed.store(&self.shared.directory)?;
-        *catalog = changed;
+        catalog.change(Change::Deleted { stream: stream.id })?;
         self.shared.streams.write().remove(key);
         Ok(())
     }
@@ -137,12 +141,10 @@ impl Log {
     pub fn stream_set_retention(&self, key: &StreamKey, retention: Retention) -> Result<(), StreamError> {
         let mut catalog = self.shared.catalog.lock();
         let stream = self.stream(key)?;
-        let mut changed = catalog.clone();
-        for row in changed.streams.iter_mut().filter(|row| row.id == stream.id) {
-            row.retention_hours = retention.0;
-        }
-        changed.store(&self.shared.directory)?;
-        *catalog = changed;
+        let Some(row) = catalog.get().stream(stream.id).cloned() else {
+            return Err(StreamError::NotFound(key.clone()));
+        };
+        catalog.change(Change::Stream(CatalogStream { retention_hours: retention.0, ..row }))?;
         stream.retention_hours.store(retention.0, Ordering::Relaxed);
         Ok(())
     }
@@ -180,6 +182,26 @@ impl Log {
         Ok(end)
     }
 
+    /// What each shard of a stream holds, by number: what stored positions are compared with before they are used.
+    ///
+    /// # Errors
+    /// [`StreamError::NotFound`].
+    pub fn shard_extents(&self, key: &StreamKey) -> Result<Vec<ShardExtent>, StreamError> {
+        let topology = self.stream(key)?.topology();
+        let extent = |shard: &Arc<Shard>| {
+            let state = shard.state.lock();
+            let end = Position(state.next_durable_index);
+            let start = state.index.first_index().map_or(end, Position);
+            ShardExtent { shard: shard.number, start, end, is_finished: state.is_finished }
+        };
+        Ok(topology.shards.iter().map(extent).collect())
+    }
+
+    /// The stream with this id, whatever it is called; `None` when it does not exist any more.
+    pub fn stream_with_id(&self, id: StreamId) -> Option<StreamDescription> {
+        self.shared.streams.read().with_id(id.0).map(|stream| describe(stream))
+    }
+
     /// Says that the records of a delivery buffer before `position` are no longer wanted. Not durable in itself: the
     /// consumer's own stored position is, and it says this again after a restart.
     ///
@@ -202,17 +224,17 @@ impl Log {
         Ok(())
     }
 
-    fn stream(&self, key: &StreamKey) -> Result<Arc<Stream>, StreamError> {
+    pub(crate) fn stream(&self, key: &StreamKey) -> Result<Arc<Stream>, StreamError> {
         self.shared.stream(key).ok_or_else(|| StreamError::NotFound(key.clone()))
     }
 }
 
-fn describe(stream: &Stream) -> StreamDescription {
+pub(crate) fn describe(stream: &Stream) -> StreamDescription {
     StreamDescription {
         key: stream.key.clone(),
         id: StreamId(stream.id),
         created_at: stream.created_at,
         retention: Retention(stream.retention_hours.load(Ordering::Relaxed)),
-        shards: stream.shards.iter().map(|shard| shard.description.clone()).collect(),
+        shards: stream.topology().shards.iter().map(|shard| shard.description()).collect(),
     }
 }

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use millstream_host::{Clock, ManualClock, Random, Timestamp};
 use millstream_streamlog::{
-    AppendError, Log, LogSettings, NewRecord, OpenError, Position, ReadError, ReadFrom, Retention,
+    AppendError, Log, LogHealth, LogSettings, NewRecord, OpenError, Position, ReadError, ReadFrom, Retention,
     SequenceNumber, ShardNumber, StreamError, StreamKey,
 };
 
@@ -192,6 +192,86 @@ fn a_second_process_is_told_who_holds_the_directory() {
     assert!(refused.to_string().contains(&format!("in use by process {}", std::process::id())), "{refused}");
     drop(log);
     assert!(Log::open(directory.path(), small(), clock()).is_ok());
+}
+
+#[test]
+fn m6_a_deleted_lock_file_lets_no_second_process_in() {
+    let directory = tempfile::tempdir().unwrap();
+    let log = open(directory.path(), &clock());
+    let stream = key("s");
+    log.stream_create(&stream, 1, Retention::default()).unwrap();
+    for _ in 0..3 {
+        std::fs::remove_file(directory.path().join("lock")).unwrap();
+        let refused = Log::open(directory.path(), small(), clock()).unwrap_err();
+        assert!(matches!(refused, OpenError::InUse { .. }), "{refused}");
+        append(&log, &stream, &["goes on"]);
+        assert!(directory.path().join("lock").exists(), "it is put back");
+    }
+    assert_eq!(*log.health().borrow(), LogHealth::Working);
+}
+
+#[test]
+fn m7_a_directory_that_is_gone_is_noticed_within_a_second() {
+    for (what, replaced) in [("moved", false), ("moved", true), ("deleted", false), ("segments", false)] {
+        let root = tempfile::tempdir().unwrap();
+        let directory = root.path().join("log");
+        let log = open(&directory, &clock());
+        let stream = key("s");
+        log.stream_create(&stream, 1, Retention::default()).unwrap();
+        append(&log, &stream, &["one"]);
+        let mut health = log.health();
+        match what {
+            "moved" => std::fs::rename(&directory, root.path().join("elsewhere")).unwrap(),
+            "segments" => std::fs::remove_dir_all(directory.join("segments")).unwrap(),
+            _ => std::fs::remove_dir_all(&directory).unwrap(),
+        }
+        let other = replaced.then(|| open(&directory, &clock()));
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
+        let noticed = runtime.block_on(async {
+            tokio::time::timeout(
+                Duration::from_secs(1),
+                health.wait_for(|health| *health != LogHealth::Working),
+            )
+            .await
+            .is_ok()
+        });
+        assert!(noticed, "{what}");
+        let refused = log.append_blocking(&stream, vec![NewRecord::new("k", "two")]).unwrap_err();
+        assert!(matches!(refused, AppendError::DirectoryLost { .. }), "{refused}");
+        assert!(refused.to_string().contains("has lost its directory"), "{refused}");
+        if let Some(other) = other {
+            other.stream_create(&stream, 1, Retention::default()).unwrap();
+            append(&other, &stream, &["theirs"]);
+            assert_eq!(texts(&other, &stream, 0, ReadFrom::TrimHorizon), ["theirs"]);
+        }
+    }
+}
+
+#[test]
+fn closed_shards_are_listed_until_their_records_are_gone() {
+    let directory = tempfile::tempdir().unwrap();
+    let clock = clock();
+    let log = open(directory.path(), &clock);
+    let stream = key("s");
+    log.stream_create(&stream, 1, Retention::hours(1).unwrap()).unwrap();
+    append(&log, &stream, &["x".repeat(20_000).as_str()]);
+    log.stream_update_shard_count(&stream, 2).unwrap();
+    append(&log, &stream, &["y".repeat(20_000).as_str()]);
+    let numbers = |log: &Log| {
+        let shards = log.stream_describe(&stream).unwrap().shards;
+        shards.iter().map(|shard| shard.number.0).collect::<Vec<_>>()
+    };
+    log.trim(clock.now()).unwrap();
+    assert_eq!(numbers(&log), [0, 1, 2]);
+    clock.advance(2 * HOUR);
+    append(&log, &stream, &["z"]);
+    log.trim(clock.now()).unwrap();
+    log.trim(clock.now()).unwrap();
+    assert_eq!(numbers(&log), [1, 2]);
+    log.stream_update_shard_count(&stream, 1).unwrap();
+    assert_eq!(numbers(&log), [1, 2, 3], "no number is used twice");
+    drop(log);
+    assert_eq!(numbers(&open(directory.path(), &clock)), [1, 2, 3]);
 }
 
 #[test]

@@ -8,8 +8,8 @@ use std::sync::Arc;
 
 use millstream_host::{ManualClock, Timestamp};
 use millstream_streamlog::{
-    Log, LogSettings, NewRecord, OpenError, ReadError, ReadFrom, RecoveryReport, Retention, ShardNumber,
-    StreamKey,
+    Log, LogSettings, NewRecord, OpenError, Positions, Producer, ReadError, ReadFrom, RecordBatch,
+    RecoveryReport, Retention, ShardNumber, StreamKey,
 };
 
 fn settings() -> LogSettings {
@@ -21,8 +21,11 @@ fn key() -> StreamKey {
 }
 
 fn open(directory: &Path) -> Result<(Arc<Log>, RecoveryReport), OpenError> {
-    let clock = ManualClock::starting_at(Timestamp(1_700_000_000_000));
-    Log::open(directory, settings(), Arc::new(clock))
+    open_at(directory, 1_700_000_000_000)
+}
+
+fn open_at(directory: &Path, millis: i64) -> Result<(Arc<Log>, RecoveryReport), OpenError> {
+    Log::open(directory, settings(), Arc::new(ManualClock::starting_at(Timestamp(millis))))
 }
 
 fn contents(log: &Log) -> Result<Vec<String>, ReadError> {
@@ -56,7 +59,12 @@ fn segments(directory: &Path) -> Vec<PathBuf> {
 fn copy(from: &Path) -> tempfile::TempDir {
     let to = tempfile::tempdir().unwrap();
     fs::create_dir(to.path().join("segments")).unwrap();
-    fs::copy(from.join("catalog"), to.path().join("catalog")).unwrap();
+    for entry in fs::read_dir(from).unwrap() {
+        let (path, name) = (entry.as_ref().unwrap().path(), entry.unwrap().file_name());
+        if name.to_str().unwrap().starts_with("catalog") {
+            fs::copy(path, to.path().join(name)).unwrap();
+        }
+    }
     for path in segments(from) {
         fs::copy(&path, to.path().join("segments").join(path.file_name().unwrap())).unwrap();
     }
@@ -205,7 +213,9 @@ fn a_broken_or_missing_catalog_is_an_error() {
     let directory = written(&["one"]);
     let path = directory.path().join("catalog");
     let good = fs::read_to_string(&path).unwrap();
-    for bad in ["", "x", &good[..good.len() - 1], &good.replace("24", "25")] {
+    for bad in
+        ["", "x", &good[..good.len() - 1], &good.replace("\"first_segment\": 1", "\"first_segment\": 2")]
+    {
         fs::write(&path, bad).unwrap();
         let refused = open(directory.path()).unwrap_err();
         assert!(matches!(refused, OpenError::Catalog { .. }), "{refused}");
@@ -249,4 +259,48 @@ fn format_1_opens() {
         numbers.records[0].sequence_number.to_string(),
         "49646437577108476416916876405827138351405044305449975810"
     );
+}
+
+/// A directory of the first format with several shards, a delivery buffer, a deleted stream and trimmed segments: it
+/// opens, is read in commit order, and is written on in the format of today.
+#[test]
+fn format_1_with_shards_opens_and_goes_on() {
+    let fixture = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/format-1-shards");
+    let directory = copy(&fixture);
+    let buffer = StreamKey::delivery("s".parse().unwrap());
+    let merged = |log: &Log, key: &StreamKey| {
+        let batch = log.read_merged(key, &Positions::new(), 1_000, 1 << 20).unwrap();
+        batch.iter().map(|record| String::from_utf8_lossy(record.data()).into_owned()).collect::<Vec<_>>()
+    };
+    let (log, report) = open_at(directory.path(), 1_700_007_300_000).unwrap();
+    assert_eq!((report.streams, report.segments, report.torn_tail), (2, 4, None));
+    for key in [key(), buffer.clone()] {
+        let found = merged(&log, &key);
+        assert_eq!(
+            found.len(),
+            40,
+            "the ten newest appends of four records; the others are past the retention"
+        );
+        assert!(found.windows(2).all(|pair| pair[0][..2] <= pair[1][..2]), "appends in order");
+        assert!(found[0].starts_with("20."));
+    }
+    assert_eq!(log.producer_position(&key(), 1).unwrap(), None);
+    let rows = RecordBatch::from(vec![NewRecord::new("k", "30.0"), NewRecord::new("l", "30.1")]);
+    let append = |log: &Log, from| log.append_as(&key(), Producer::new(1, from), rows.clone());
+    block_on(append(&log, 0)).unwrap();
+    log.stream_update_shard_count(&key(), 2).unwrap();
+    let before = merged(&log, &key());
+    assert_eq!(before.len(), 42);
+    drop(log);
+    let (log, _) = open_at(directory.path(), 1_700_007_300_000).unwrap();
+    assert_eq!(merged(&log, &key()), before);
+    assert_eq!(log.producer_position(&key(), 1).unwrap(), Some(2));
+    assert_eq!(block_on(append(&log, 1)).unwrap().duplicates(), 1);
+    let last = log.read_merged(&key(), &Positions::new(), 1_000, 1 << 20).unwrap();
+    assert!(last.iter().last().unwrap().arrival() >= Timestamp(1_700_007_300_000));
+    assert!(last.iter().zip(last.iter().skip(1)).all(|(left, right)| left.commit() <= right.commit()));
+}
+
+fn block_on<F: Future>(future: F) -> F::Output {
+    tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(future)
 }

@@ -9,7 +9,7 @@ use millstream_control::pipeline::{Mistakes, SqlInput, check_sql, lint_sql};
 use millstream_engine::golden::GoldenFile;
 use serde_json::json;
 
-use super::files::{has_extension, read_pipeline, read_text};
+use super::files::{has_extension, read_text};
 use super::lint;
 use super::replay::sql_application;
 use crate::arguments::CheckArguments;
@@ -75,7 +75,7 @@ fn check(path: &Path, arguments: &CheckArguments) -> anyhow::Result<Result<Check
     if has_extension(path, "test") {
         return check_golden_file(path);
     }
-    let pipeline = match read_pipeline(path)? {
+    let pipeline = match crate::loading::read_pipeline(path, &[])? {
         Ok(pipeline) => pipeline,
         Err(mistakes) => return Ok(Err(mistakes)),
     };

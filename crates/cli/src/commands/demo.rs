@@ -1,14 +1,17 @@
-//! `millstream demo`: the pipeline of `examples/reviews.toml` with a producer.
+//! `millstream demo`: the pipeline of `examples/reviews.toml` with a feed.
 
 use std::path::Path;
 use std::process::ExitCode;
 
-use anyhow::Context;
-use millstream_control::pipeline::{Builtin, Pipeline};
-use millstream_control::producers::{Feed, FeedTarget, LineSource, RecordSource, SyntheticReviews};
+use millstream_control::definition::{
+    Definition, Desired, FeedDefinition, FeedSource, FeedTarget, FunctionBody, Owner,
+};
+use millstream_control::feeds::{LineSource, SyntheticReviews};
+use millstream_control::pipeline::Pipeline;
 
 use crate::arguments::DemoArguments;
-use crate::session::Session;
+use crate::loading::absolute;
+use crate::session::{Session, What};
 
 /// The pipeline: a file that users can change and run themselves.
 const REVIEWS: &str = include_str!("../../../../examples/reviews.toml");
@@ -20,44 +23,50 @@ const NEEDED_COLUMNS: [&str; 3] = ["review_id", "product_category", "review_body
 pub(super) fn run(arguments: DemoArguments) -> anyhow::Result<ExitCode> {
     let no_files = |name: &str| Err(format!("{name}: the pipeline of the demo is whole in itself"));
     let mut pipeline = Pipeline::parse("examples/reviews.toml", REVIEWS, &no_files)?;
-    let (source, columns, producer, name): (Box<dyn RecordSource>, _, _, _) = match &arguments.input {
+    let (source, columns, feed, name) = match &arguments.input {
         Some(path) => {
-            let (source, columns) = reviews_of(path)?;
+            let columns = columns_of(path)?;
             let name = path.display().to_string();
-            (Box::new(source), columns, format!("demo {name}"), name)
+            let source = FeedSource::File { path: absolute(path), header: true, repeat: false };
+            (source, columns, format!("demo {name}"), name)
         }
         None => {
             let seed = arguments.seed;
             let columns = SyntheticReviews::COLUMNS.map(str::to_owned).to_vec();
-            let source = SyntheticReviews::new(seed, arguments.rate);
-            (
-                Box::new(source),
-                columns,
-                format!("demo seed {seed}"),
-                format!("synthetic reviews (seed {seed})"),
-            )
+            let source = FeedSource::SyntheticReviews { seed, rate: arguments.rate };
+            (source, columns, format!("demo seed {seed}"), format!("synthetic reviews (seed {seed})"))
         }
     };
-    let functions = &mut pipeline.declarations.functions;
-    for function in functions.iter_mut().filter(|function| function.builtin == Builtin::ScoreReviews) {
-        function.columns = Some(columns.clone());
+    for desired in &mut pipeline.desired {
+        match &mut desired.definition {
+            Definition::Function(function) => {
+                if let FunctionBody::ScoreReviews { columns: given, .. } = &mut function.body {
+                    *given = Some(columns.clone());
+                }
+            }
+            Definition::Application(application) => application.seed = arguments.seed,
+            _ => {}
+        }
     }
-    for application in &mut pipeline.declarations.applications {
-        application.seed = arguments.seed;
-    }
-    let feed = Feed {
-        name: producer,
-        target: FeedTarget::DeliveryStream(DELIVERY_STREAM.to_owned()),
-        rate: Some(arguments.rate * arguments.speed),
-        keeps_position: true,
+    pipeline.desired.push(Desired {
+        name: feed,
+        definition: Definition::Feed(FeedDefinition {
+            source,
+            target: FeedTarget::DeliveryStream(DELIVERY_STREAM.to_owned()),
+            rate: Some(arguments.rate * arguments.speed),
+        }),
+    });
+    let session = Session {
+        what: What::Own { desired: pipeline.desired, owner: Owner::File("demo".to_owned()) },
+        source: name,
+        is_synthetic: arguments.input.is_none(),
+        until_end: false,
     };
-    let is_synthetic = arguments.input.is_none();
-    let session = Session { pipeline, source: name, is_synthetic, until_end: false, reload: None };
-    session.run(&arguments.session, |server| server.feed(feed, source))
+    session.run(&arguments.session)
 }
 
-/// The reviews of a file, and the names of their columns.
-fn reviews_of(path: &Path) -> anyhow::Result<(LineSource, Vec<String>)> {
+/// The names of the columns of a file of reviews.
+fn columns_of(path: &Path) -> anyhow::Result<Vec<String>> {
     let header = LineSource::first_line(path)?;
     let columns: Vec<String> = header.trim_start_matches('\u{feff}').split('\t').map(str::to_owned).collect();
     let missing: Vec<&str> =
@@ -77,7 +86,5 @@ fn reviews_of(path: &Path) -> anyhow::Result<(LineSource, Vec<String>)> {
             if missing.len() == 1 { "is" } else { "are" },
         );
     }
-    let source =
-        LineSource::file(path, true, false).with_context(|| format!("--input {}", path.display()))?;
-    Ok((source, columns))
+    Ok(columns)
 }

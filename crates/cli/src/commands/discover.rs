@@ -5,7 +5,7 @@ use std::process::ExitCode;
 
 use anyhow::Context;
 use bytes::Bytes;
-use millstream_control::producers::{LineSource, NextRecord, RecordSource};
+use millstream_control::feeds::{LineSource, NextRecord, RecordSource};
 use millstream_engine::discover::{Discovered, Types, discover_types};
 use millstream_engine::formats::RecordFormat;
 use serde_json::json;

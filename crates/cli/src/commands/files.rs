@@ -1,35 +1,25 @@
 //! Reading the files that commands are given.
 
-use std::fs::File;
 use std::io::Read;
 use std::path::Path;
 
 use anyhow::Context;
-use millstream_control::pipeline::{Mistakes, Pipeline};
 
 /// The largest file that is read whole.
 const LARGEST: u64 = 16 << 20;
 
 /// The text of a file.
-pub(super) fn read_text(path: &Path) -> anyhow::Result<String> {
+pub(crate) fn read_text(path: &Path) -> anyhow::Result<String> {
     let shown = path.display();
-    let file = File::open(path).with_context(|| format!("cannot read {shown}"))?;
-    // A device or a pipe has no length of its own: what is read counts.
+    let file = std::fs::File::open(path).with_context(|| format!("cannot read {shown}"))?;
     let mut bytes = Vec::new();
+    // What the system says of a length may be wrong, as for a device: only so much is read in any case.
     file.take(LARGEST + 1).read_to_end(&mut bytes).with_context(|| format!("cannot read {shown}"))?;
     anyhow::ensure!(
         bytes.len() as u64 <= LARGEST,
-        "{shown} has more than {LARGEST} bytes: a pipeline, SQL or golden file has at most that many"
+        "{shown} has more than {LARGEST} bytes, the most of such a file"
     );
     String::from_utf8(bytes).with_context(|| format!("{shown} is not UTF-8 text"))
-}
-
-/// A pipeline file, checked. SQL files that it names are relative to it.
-pub(super) fn read_pipeline(path: &Path) -> anyhow::Result<Result<Pipeline, Mistakes>> {
-    let text = read_text(path)?;
-    let folder = path.parent().unwrap_or(Path::new("")).to_owned();
-    let files = move |name: &str| read_text(&folder.join(name)).map_err(|error| format!("{error:#}"));
-    Ok(Pipeline::parse(&path.display().to_string(), &text, &files))
 }
 
 /// Whether a file's name ends so.

@@ -3,8 +3,8 @@
 use std::path::Path;
 
 use bytes::Bytes;
+use millstream_control::feeds::{LineSource, NextRecord, RecordSource};
 use millstream_control::pipeline::{CheckedApplication, Pipeline, lint_sql};
-use millstream_control::producers::{LineSource, NextRecord, RecordSource};
 use millstream_control::replay::{Replay, Rowtimes};
 
 /// Records that go into the engine at once, and in all.

@@ -1,18 +1,30 @@
 //! One file a command.
 
+mod apply;
 mod bench;
 mod check;
 mod completions;
+mod delete;
 mod demo;
+mod describe;
 mod discover;
 mod doctor;
-mod files;
+pub(crate) mod files;
 mod lint;
+mod list;
+mod put;
 mod replay;
+mod reset;
 mod run;
+mod serve;
+mod tail;
 mod test;
 
 use std::process::ExitCode;
+
+use anyhow::Context;
+
+pub(crate) use run::COMMAND_LINE_FEED;
 
 use crate::arguments::Command;
 
@@ -21,6 +33,14 @@ pub(crate) fn run(command: Command) -> anyhow::Result<ExitCode> {
     match command {
         Command::Demo(arguments) => demo::run(arguments),
         Command::Run(arguments) => run::run(arguments),
+        Command::Serve(arguments) => serve::run(arguments),
+        Command::Apply(arguments) => asking(apply::run(arguments)),
+        Command::List(arguments) => asking(list::run(arguments)),
+        Command::Describe(arguments) => asking(describe::run(arguments)),
+        Command::Delete(arguments) => asking(delete::run(arguments)),
+        Command::Put(arguments) => asking(put::run(arguments)),
+        Command::Tail(arguments) => asking(tail::run(arguments)),
+        Command::Reset(arguments) => asking(reset::run(arguments)),
         Command::Check(arguments) => check::run(&arguments),
         Command::Test(arguments) => test::run(&arguments),
         Command::Replay(arguments) => replay::run(&arguments),
@@ -29,4 +49,20 @@ pub(crate) fn run(command: Command) -> anyhow::Result<ExitCode> {
         Command::Bench(arguments) => bench::run(&arguments),
         Command::Completions(arguments) => completions::run(&arguments),
     }
+}
+
+/// Runs a command that asks a server.
+fn asking(command: impl Future<Output = anyhow::Result<ExitCode>>) -> anyhow::Result<ExitCode> {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .context("the system gives no threads")?;
+    runtime.block_on(command)
+}
+
+/// A line of results. Nobody reading any more is an end, not a failure.
+pub(crate) fn print(line: &str) -> bool {
+    use std::io::Write;
+    let mut out = std::io::stdout().lock();
+    writeln!(out, "{line}").and_then(|()| out.flush()).is_ok()
 }

@@ -8,13 +8,14 @@ use std::time::Duration;
 use anyhow::Context;
 use bytes::Bytes;
 use indicatif::{ProgressBar, ProgressStyle};
+use millstream_control::feeds::{LineSource, NextRecord, RecordSource};
 use millstream_control::pipeline::{ApplicationSwitches, CheckedApplication, Pipeline, SqlInput, check_sql};
-use millstream_control::producers::{LineSource, NextRecord, RecordSource};
 use millstream_control::replay::{Replay, ReplayedRow, Rowtimes, parse_instant};
 use millstream_engine::formats::{InputColumn, InputSchema, RecordFormat};
 
-use super::files::{has_extension, read_pipeline, read_text};
+use super::files::{has_extension, read_text};
 use crate::arguments::{Format, ReplayArguments};
+use crate::loading::read_pipeline;
 
 /// Records and bytes that go into the engine at once: an event of them stays below the payload limit of functions.
 const BATCH_RECORDS: usize = 1_000;
@@ -42,12 +43,12 @@ async fn replay(arguments: &ReplayArguments) -> anyhow::Result<ExitCode> {
         let application = sql_application(&arguments.app, stream, arguments.format)?;
         Replay::new(&application, arguments.seed, rowtimes)?
     } else {
-        let pipeline = read_pipeline(&arguments.app)??;
+        let pipeline = read_pipeline(&arguments.app, &[])??;
         let (checked, seed) = find(&pipeline, arguments)?;
         let replay = Replay::new(checked, seed, rowtimes)?;
         match arguments.preprocessed {
             true => replay,
-            false => replay.with_preprocessor(&pipeline, &checked.name)?,
+            false => replay.with_preprocessor(&pipeline, &checked.name).await?,
         }
     };
     for only in &arguments.only {

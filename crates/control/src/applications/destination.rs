@@ -3,24 +3,28 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use millstream_functions::Invoker;
 use millstream_functions::events::output::{
     DeliveryMetadata, DeliveryResult, OutputAnswer, OutputEvent, OutputRecord,
 };
 use millstream_streamlog::{AppendError, Log, NewRecord, StreamKey};
 
+use super::counted;
 use super::output_queue::WaitingRow;
 use crate::identifier::Identifiers;
 use crate::resource_name::application_arn;
+use crate::slots::Slot;
+use crate::world::CallableFunction;
 
 /// One destination.
 pub(crate) enum Destination {
     /// Called with the documented event; acknowledges row by row.
     Function {
         /// The function.
-        function: Arc<Invoker>,
+        function: Arc<Slot<CallableFunction>>,
         /// Named in events.
         application: String,
+        /// The names of the fields, when rows are CSV.
+        columns: Option<Vec<String>>,
     },
     /// The log: a stream, or the buffer of a delivery stream.
     Log {
@@ -56,18 +60,39 @@ impl Destination {
         }
     }
 
+    /// Under which name checkpoints of the catalog's first layout keep its rows: functions bore the name of what they do.
+    pub(crate) fn name_of_layout_1(&self) -> String {
+        match self {
+            Destination::Function { function, .. } => {
+                let name = function.get().map(|callable| callable.invoker.name().to_owned());
+                format!("function {}", name.unwrap_or_default())
+            }
+            Destination::Log { key, .. } => format!("stream {key}"),
+        }
+    }
+
     /// Sends rows.
     pub(crate) async fn send(&self, rows: &[WaitingRow], identifiers: &Identifiers) -> Sent {
         match self {
-            Destination::Function { function, application } => {
-                call(function, application, rows, identifiers).await
+            Destination::Function { function, application, columns } => {
+                call(function, application, columns.as_ref(), rows, identifiers).await
             }
             Destination::Log { log, key } => append(log, key, rows, identifiers).await,
         }
     }
 }
 
-async fn call(function: &Invoker, application: &str, rows: &[WaitingRow], identifiers: &Identifiers) -> Sent {
+async fn call(
+    function: &Slot<CallableFunction>,
+    application: &str,
+    columns: Option<&Vec<String>>,
+    rows: &[WaitingRow],
+    identifiers: &Identifiers,
+) -> Sent {
+    let Some(callable) = function.get() else {
+        let problem = format!("function \"{}\" does not exist now; rows wait for it", function.name());
+        return Sent { arrived: vec![false; rows.len()], problem: Some(problem) };
+    };
     let records = rows.iter().map(|row| OutputRecord {
         record_id: identifiers.uuid(),
         data: row.data.clone(),
@@ -76,9 +101,10 @@ async fn call(function: &Invoker, application: &str, rows: &[WaitingRow], identi
     let event = OutputEvent {
         invocation_id: identifiers.uuid(),
         application_arn: application_arn(application),
+        row_columns: columns.filter(|_| callable.reads_rows).cloned(),
         records: records.collect(),
     };
-    let answer = match function.invoke(event.encode()).await {
+    let answer = match callable.invoker.invoke(event.encode()).await {
         Ok(answer) => OutputAnswer::decode_for(&event, &answer).map_err(|error| error.to_string()),
         Err(error) => Err(error.to_string()),
     };
@@ -86,7 +112,8 @@ async fn call(function: &Invoker, application: &str, rows: &[WaitingRow], identi
         Ok(results) => {
             let arrived: Vec<bool> = results.iter().map(|result| *result == DeliveryResult::Ok).collect();
             let failed = arrived.iter().filter(|arrived| !**arrived).count();
-            let problem = (failed > 0).then(|| format!("{failed} row(s) were not taken"));
+            let problem = (failed > 0)
+                .then(|| format!("{} not taken by the function", counted(failed, "row was", "rows were")));
             Sent { arrived, problem }
         }
         Err(reason) => Sent { arrived: vec![false; rows.len()], problem: Some(reason) },
@@ -103,7 +130,7 @@ async fn append(log: &Log, key: &StreamKey, rows: &[WaitingRow], identifiers: &I
             if let Some(place) = arrived.get_mut(record) {
                 *place = true;
             }
-            let problem = format!("a row of {bytes} bytes is left out: a record holds at most {most}");
+            let problem = format!("a row of {bytes} bytes is skipped: a record holds at most {most}");
             Sent { arrived, problem: Some(problem) }
         }
         Err(error) => Sent { arrived: vec![false; rows.len()], problem: Some(error.to_string()) },

@@ -66,7 +66,7 @@ impl Intake {
         preprocessed: Vec<Preprocessed>,
         now: i64,
     ) -> Taken {
-        let index = batch.shard % self.ports.len();
+        let index = batch.shard as usize % self.ports.len();
         let port = &mut self.ports[index];
         let rowtime = now.max(port.latest_rowtime);
         let mut taken = Taken::default();

@@ -15,6 +15,7 @@
 //! | `reference_table.rs` | the rows of reference tables |
 //! | `outputs.rs`, `output_queue.rs`, `destination.rs` | rows on their way out |
 //! | `error_stream.rs` | rows of `error_stream` |
+//! | `tail.rs` | rows for people who look on |
 //! | `window_end.rs` | when the windows that are open now will be closed |
 //!
 //! Invariants: a record's position is stored only together with the state that has seen it and the rows that came of
@@ -29,6 +30,7 @@ mod output_queue;
 mod outputs;
 mod preprocess;
 mod reference_table;
+mod tail;
 mod window_end;
 mod worker;
 
@@ -39,9 +41,14 @@ pub(crate) use intake::metadata_column;
 pub(crate) use outputs::OutputPlan;
 pub(crate) use preprocess::{Preprocessed, Preprocessor};
 pub(crate) use reference_table::{ReferenceTableRows, read_file, read_object, rows_of};
-pub(crate) use worker::{ApplicationComponents, RunningApplication};
+pub(crate) use tail::Tail;
+pub use tail::TailedRow;
+pub(crate) use worker::{ApplicationComponents, ApplicationHandle, Worker};
 
 use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use millstream_engine::ErrorRow;
 
 use parking_lot::Mutex;
 use serde::Serialize;
@@ -63,6 +70,18 @@ pub struct ApplicationStatus {
     pub error_rows: u64,
     /// Checkpoints stored.
     pub checkpoints: u64,
+    /// When the newest checkpoint was stored, in milliseconds since the epoch.
+    pub checkpointed_at: Option<i64>,
+}
+
+/// The columns of `error_stream`: name and type.
+pub(crate) fn error_columns() -> Vec<(String, millstream_sql::SqlType)> {
+    error_stream::columns().into_iter().map(|column| (column.name, column.sql_type)).collect()
+}
+
+/// A number with its noun: `1 row`, `2 rows`.
+pub(crate) fn counted(count: usize, one: &str, many: &str) -> String {
+    format!("{count} {}", if count == 1 { one } else { many })
 }
 
 /// The counters of one application. The locks guard a few numbers.
@@ -71,6 +90,11 @@ pub(crate) struct Counters {
     status: Mutex<ApplicationStatus>,
     /// Rows that came out, by in-application stream.
     rows_by_stream: Mutex<BTreeMap<String, u64>>,
+    /// Error rows, by their name.
+    errors_by_name: Mutex<BTreeMap<String, u64>>,
+    lag_records: AtomicU64,
+    /// Why the newest checkpoint failed, if it did.
+    checkpoint_error: Mutex<Option<String>>,
 }
 
 impl Counters {
@@ -86,7 +110,35 @@ impl Counters {
         self.rows_by_stream.lock().clone()
     }
 
-    pub(crate) fn came_out(&self, stream: &str, rows: u64) {
+    pub(crate) fn add_rows(&self, stream: &str, rows: u64) {
         *self.rows_by_stream.lock().entry(stream.to_owned()).or_default() += rows;
+    }
+
+    pub(crate) fn add_errors(&self, rows: &[ErrorRow]) {
+        self.status.lock().error_rows += rows.len() as u64;
+        let mut errors = self.errors_by_name.lock();
+        for row in rows {
+            *errors.entry(row.error_name.clone()).or_default() += 1;
+        }
+    }
+
+    pub(crate) fn set_lag_records(&self, records: u64) {
+        self.lag_records.store(records, Ordering::Relaxed);
+    }
+
+    pub(crate) fn lag_records(&self) -> u64 {
+        self.lag_records.load(Ordering::Relaxed)
+    }
+
+    pub(crate) fn errors_by_name(&self) -> BTreeMap<String, u64> {
+        self.errors_by_name.lock().clone()
+    }
+
+    pub(crate) fn set_checkpoint_error(&self, error: Option<String>) {
+        *self.checkpoint_error.lock() = error;
+    }
+
+    pub(crate) fn checkpoint_error(&self) -> Option<String> {
+        self.checkpoint_error.lock().clone()
     }
 }

@@ -7,18 +7,18 @@ use std::time::Duration;
 use arrow_array::ArrayRef;
 use millstream_engine::formats::{OutputColumn, OutputFormat, OutputWriter};
 use millstream_engine::{Application, Batch, ErrorRow, value_at};
-use millstream_host::Clock;
+use millstream_host::{Backoff, Clock};
 use millstream_sql::{SqlType, StreamId, Value};
-use tokio::runtime::Handle;
-use tokio::task::JoinHandle;
 
-use super::Counters;
 use super::destination::Destination;
 use super::error_stream;
 use super::output_queue::OutputQueue;
+use super::tail::Tails;
+use super::{Counters, counted};
+use crate::definition::{OutputTarget, Shown};
 use crate::identifier::Identifiers;
 use crate::live::Live;
-use crate::pipeline::Shown;
+use crate::supervise::{StopSignal, TaskScope};
 
 const CALL_ROWS: usize = 500;
 const CALL_BYTES: usize = 1 << 20;
@@ -29,6 +29,8 @@ const LONGEST_WAIT: Duration = Duration::from_secs(10);
 pub(crate) struct OutputPlan {
     /// The in-application stream.
     pub(crate) from: String,
+    /// Where to, as it is defined.
+    pub(crate) target: OutputTarget,
     pub(crate) format: OutputFormat,
     pub(crate) destination: Destination,
     pub(crate) shown: Option<Shown>,
@@ -44,7 +46,6 @@ struct Output {
     writer: OutputWriter,
     queue: Arc<OutputQueue>,
     shown: Option<Shown>,
-    task: JoinHandle<()>,
 }
 
 /// All outputs of an application.
@@ -61,7 +62,12 @@ pub(crate) struct OutputServices {
     pub(crate) live: Arc<Live>,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) identifiers: Identifiers,
-    pub(crate) runtime: Handle,
+    pub(crate) scope: TaskScope,
+}
+
+/// Names an output over restarts: rows of one must not go to another.
+fn key_of(from: &str, target: &OutputTarget) -> String {
+    format!("{from} to {}", target.reference())
 }
 
 /// Waiting rows by output, as a checkpoint keeps them.
@@ -88,9 +94,10 @@ impl Outputs {
                 }
                 None => error_stream::columns(),
             };
-            let key = format!("{} to {}", plan.from, plan.destination.name());
+            let key = key_of(&plan.from, &plan.target);
             let queue = Arc::new(OutputQueue::default());
-            if let Some(rows) = waiting.remove(&key) {
+            let old_key = format!("{} to {}", plan.from, plan.destination.name_of_layout_1());
+            if let Some(rows) = waiting.remove(&key).or_else(|| waiting.remove(&old_key)) {
                 queue.push(rows.iter().map(Vec::as_slice));
             }
             let delivering = Delivering {
@@ -109,13 +116,15 @@ impl Outputs {
                 writer: OutputWriter::new(plan.format, columns),
                 queue,
                 shown: plan.shown,
-                task: services.runtime.spawn(delivering.run()),
             });
+            services
+                .scope
+                .task(&format!("output {}", outputs.len()), delivering.run(services.scope.stop_signal()));
         }
         for (key, rows) in waiting.iter().filter(|(_, rows)| !rows.is_empty()) {
             let message = format!(
-                "{} waiting row(s) of an output that is no longer there are left out: {key}",
-                rows.len()
+                "{} of an output that is no longer there skipped: {key}",
+                counted(rows.len(), "waiting row is", "waiting rows are")
             );
             services.live.problem(services.clock.now(), &services.application, message, rows.len() as u64);
         }
@@ -123,15 +132,21 @@ impl Outputs {
     }
 
     /// Takes what came out of the engine into the queues.
-    pub(crate) fn collect(&self, application: &mut Application) {
+    pub(crate) fn collect(&self, application: &mut Application, tails: &mut Tails) {
         let mut taken: BTreeMap<StreamId, Vec<Batch>> = BTreeMap::new();
+        for stream in tails.streams() {
+            if self.outputs.iter().all(|output| output.stream != Some(stream)) {
+                tails.rows(stream, &application.take_output(stream));
+            }
+        }
         for output in &self.outputs {
             let Some(stream) = output.stream else { continue };
             let is_first = !taken.contains_key(&stream);
             let batches = taken.entry(stream).or_insert_with(|| application.take_output(stream));
             if is_first {
                 let rows: usize = batches.iter().map(Batch::len).sum();
-                self.counters.came_out(&application.program().streams[stream.0].name, rows as u64);
+                self.counters.add_rows(&application.program().streams[stream.0].name, rows as u64);
+                tails.rows(stream, batches);
             }
             for batch in batches.iter().filter(|batch| !batch.is_empty()) {
                 let encoded = output.writer.write(&batch.columns);
@@ -164,15 +179,6 @@ impl Outputs {
     pub(crate) fn are_full(&self) -> bool {
         self.outputs.iter().any(|output| output.queue.is_full())
     }
-
-    /// Ends the delivering tasks. What waits is in [`Outputs::waiting`] afterwards.
-    pub(crate) async fn stop(&mut self) {
-        for output in &mut self.outputs {
-            output.task.abort();
-            // An aborted task gives an error, which says nothing new.
-            let _ = (&mut output.task).await;
-        }
-    }
 }
 
 /// The first number of each row, for people to see.
@@ -204,9 +210,17 @@ struct Delivering {
 }
 
 impl Delivering {
-    /// Delivers in order until it is aborted; what fails is tried again, for ever.
-    async fn run(self) {
-        let mut wait = FIRST_WAIT;
+    /// Delivers in order until its scope stops; what fails is tried again, for ever. A call under way is not waited for:
+    /// its rows come again.
+    async fn run(self, mut stop: StopSignal) {
+        tokio::select! {
+            () = self.deliver() => {}
+            () = stop.stopped() => {}
+        }
+    }
+
+    async fn deliver(&self) {
+        let mut backoff = Backoff::new(FIRST_WAIT, LONGEST_WAIT);
         loop {
             self.queue.filled().await;
             let rows = self.queue.oldest(CALL_ROWS, CALL_BYTES);
@@ -225,14 +239,13 @@ impl Delivering {
                 self.live.problem(self.clock.now(), &self.place, problem, 1);
             }
             if failed.is_empty() {
-                wait = FIRST_WAIT;
+                backoff.reset();
                 let is_behind = rows.len() == CALL_ROWS;
                 if !is_behind {
-                    tokio::time::sleep(self.destination.pause()).await;
+                    self.clock.sleep(self.destination.pause()).await;
                 }
             } else {
-                tokio::time::sleep(wait).await;
-                wait = (wait * 2).min(LONGEST_WAIT);
+                self.clock.sleep(backoff.wait()).await;
             }
         }
     }

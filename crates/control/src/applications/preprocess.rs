@@ -7,7 +7,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use millstream_functions::Invoker;
 use millstream_functions::events::transform::{
     DeliveryRecordMetadata, StreamRecordMetadata, TransformAnswer, TransformEvent, TransformRecord,
     TransformResult,
@@ -20,6 +19,8 @@ use crate::identifier::Identifiers;
 use crate::live::Live;
 use crate::pipeline::PreprocessorTimeUnit;
 use crate::resource_name::{application_arn, delivery_stream_arn, stream_arn};
+use crate::slots::Slot;
+use crate::world::CallableFunction;
 
 const FIRST_WAIT: Duration = Duration::from_millis(100);
 const LONGEST_WAIT: Duration = Duration::from_secs(10);
@@ -38,7 +39,7 @@ pub(crate) enum Preprocessed {
 /// The function with what its events say.
 #[derive(Clone)]
 pub(crate) struct Preprocessor {
-    pub(crate) function: Arc<Invoker>,
+    pub(crate) function: Arc<Slot<CallableFunction>>,
     pub(crate) application: String,
     pub(crate) source: StreamKey,
     pub(crate) time_unit: PreprocessorTimeUnit,
@@ -54,9 +55,14 @@ impl Preprocessor {
         let encoded = event.encode();
         let mut wait = FIRST_WAIT;
         loop {
-            let answer = match self.function.invoke(encoded.clone()).await {
-                Ok(answer) => TransformAnswer::decode_for(&event, &answer).map_err(|error| error.to_string()),
-                Err(error) => Err(error.to_string()),
+            let answer = match self.function.get() {
+                None => Err("there is no such function now".to_owned()),
+                Some(function) => match function.invoker.invoke(encoded.clone()).await {
+                    Ok(answer) => {
+                        TransformAnswer::decode_for(&event, &answer).map_err(|error| error.to_string())
+                    }
+                    Err(error) => Err(error.to_string()),
+                },
             };
             match answer {
                 Ok(answer) => return answer.records.into_iter().map(outcome).collect(),

@@ -4,19 +4,36 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use millstream_delivery::{PositionStore, Positions, StoreError};
+use millstream_host::Spawn;
+use millstream_streamlog::Log;
 
 use crate::catalog::Catalog;
-use crate::consumers::BufferConsumers;
+use crate::consumers;
+use crate::definition::ResourceId;
+use crate::registry::Registry;
+use crate::world::World;
 
 /// The positions of one delivery stream.
 pub(crate) struct CatalogPositions {
-    pub(crate) catalog: Catalog,
-    pub(crate) delivery_stream: String,
-    pub(crate) consumers: Arc<BufferConsumers>,
+    delivery: ResourceId,
+    catalog: Catalog,
+    registry: Arc<Registry>,
+    log: Arc<Log>,
+    spawn: Spawn,
 }
 
-/// The name of the delivery among the consumers of its buffer; no application can be called this.
-pub(crate) const DELIVERY_CONSUMER: &str = "(delivery)";
+impl CatalogPositions {
+    /// Of a delivery stream.
+    pub(crate) fn new(world: &World, delivery: ResourceId) -> CatalogPositions {
+        CatalogPositions {
+            delivery,
+            catalog: world.catalog.clone(),
+            registry: Arc::clone(&world.registry),
+            log: Arc::clone(&world.log),
+            spawn: world.spawn().clone(),
+        }
+    }
+}
 
 fn failed(error: impl std::fmt::Display) -> StoreError {
     StoreError(error.to_string())
@@ -25,16 +42,19 @@ fn failed(error: impl std::fmt::Display) -> StoreError {
 #[async_trait]
 impl PositionStore for CatalogPositions {
     async fn load(&self) -> Result<Option<Positions>, StoreError> {
-        let (catalog, name) = (self.catalog.clone(), self.delivery_stream.clone());
-        let load = move || catalog.delivery_positions(&name);
-        tokio::task::spawn_blocking(load).await.map_err(failed)?.map_err(failed)
+        let (catalog, delivery) = (self.catalog.clone(), self.delivery);
+        let load = move || catalog.delivery_positions(delivery);
+        self.spawn.blocking(load).await.map_err(failed)?.map_err(failed)
     }
 
     async fn store(&self, positions: Positions) -> Result<(), StoreError> {
-        let (catalog, name) = (self.catalog.clone(), self.delivery_stream.clone());
-        let store = move || catalog.put_delivery_positions(&name, positions);
-        tokio::task::spawn_blocking(store).await.map_err(failed)?.map_err(failed)?;
-        self.consumers.advanced(&self.delivery_stream, DELIVERY_CONSUMER, positions.oldest().0);
-        Ok(())
+        let (catalog, delivery) = (self.catalog.clone(), self.delivery);
+        let (log, registry) = (Arc::clone(&self.log), Arc::clone(&self.registry));
+        let store = move || {
+            catalog.put_delivery_positions(delivery, positions)?;
+            consumers::trim_buffer(&log, &catalog, &registry, delivery);
+            Ok::<(), crate::catalog::CatalogError>(())
+        };
+        self.spawn.blocking(store).await.map_err(failed)?.map_err(failed)
     }
 }

@@ -6,13 +6,19 @@ use async_trait::async_trait;
 use millstream_functions::{Classifier, ClassifierError, StarRating};
 use millstream_inference::{ClassifyError, ModelServer};
 
-/// A model server.
-pub(crate) struct EndpointClassifier(pub(crate) Arc<ModelServer>);
+use crate::slots::Slot;
+
+/// A model server in its slot. While there is none, texts wait as for one that is busy.
+pub(crate) struct EndpointClassifier(pub(crate) Arc<Slot<ModelServer>>);
 
 #[async_trait]
 impl Classifier for EndpointClassifier {
     async fn classify(&self, texts: Vec<String>) -> Result<Vec<StarRating>, ClassifierError> {
-        let answers = self.0.classify(texts).await.map_err(|error| {
+        let Some(server) = self.0.get() else {
+            let message = format!("endpoint \"{}\" does not exist now", self.0.name());
+            return Err(ClassifierError::Busy(message));
+        };
+        let answers = server.classify(texts).await.map_err(|error| {
             let message = error.to_string();
             match error {
                 ClassifyError::Busy { .. } => ClassifierError::Busy(message),

@@ -5,15 +5,22 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use bytes::Bytes;
 use millstream_delivery::{Transform, TransformError, TransformErrorKind};
-use millstream_functions::{FunctionErrorKind, Invoker};
+use millstream_functions::FunctionErrorKind;
 
-/// A function behind its limits.
-pub(crate) struct FunctionTransform(pub(crate) Arc<Invoker>);
+use crate::slots::Slot;
+use crate::world::CallableFunction;
+
+/// A function in its slot. While there is none, records wait as for one that is throttled.
+pub(crate) struct FunctionTransform(pub(crate) Arc<Slot<CallableFunction>>);
 
 #[async_trait]
 impl Transform for FunctionTransform {
     async fn invoke(&self, event: Bytes) -> Result<Bytes, TransformError> {
-        self.0.invoke(event).await.map_err(|error| {
+        let Some(function) = self.0.get() else {
+            let message = format!("function \"{}\" does not exist now", self.0.name());
+            return Err(TransformError { kind: TransformErrorKind::InvokeLimitExceeded, message });
+        };
+        function.invoker.invoke(event).await.map_err(|error| {
             let kind = match error.kind {
                 FunctionErrorKind::Failed => TransformErrorKind::FunctionError,
                 FunctionErrorKind::TimedOut => TransformErrorKind::FunctionTimedOut,

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use millstream_delivery::{Source, SourceBatch, SourceError, SourcePosition, SourceRecord};
+use millstream_host::Spawn;
 use millstream_streamlog::{Log, Position, ReadFrom, ShardNumber, StreamKey};
 use tokio::sync::watch;
 
@@ -15,6 +16,7 @@ pub(crate) struct LogSource {
     pub(crate) log: Arc<Log>,
     pub(crate) key: StreamKey,
     pub(crate) changes: watch::Receiver<u64>,
+    pub(crate) spawn: Spawn,
 }
 
 fn failed(error: impl std::fmt::Display) -> SourceError {
@@ -33,7 +35,7 @@ impl Source for LogSource {
         let from = ReadFrom::Position(Position(from.0));
         // Reading may wait for the disk.
         let read = move || log.read(&key, BUFFER_SHARD, from, max_records, max_bytes);
-        let batch = tokio::task::spawn_blocking(read).await.map_err(failed)?.map_err(failed)?;
+        let batch = self.spawn.blocking(read).await.map_err(failed)?.map_err(failed)?;
         let records = batch.records.into_iter().map(|record| SourceRecord {
             position: SourcePosition(record.sequence_number.index()),
             arrival: record.arrival,

@@ -2,12 +2,22 @@
 
 use async_trait::async_trait;
 use millstream_functions::{MetricSink, MetricSinkError, Publisher, PublisherError};
-use millstream_host::Timestamp;
+use millstream_host::{Spawn, Timestamp};
 use millstream_monitor::{Measured, MetricKey, Monitor, Point, PutError, StorageResolution};
 
 /// The monitor behind the functions' traits.
 #[derive(Clone)]
-pub(crate) struct MonitorServices(pub(crate) Monitor);
+pub(crate) struct MonitorServices {
+    monitor: Monitor,
+    spawn: Spawn,
+}
+
+impl MonitorServices {
+    /// Of this monitor; what waits for its disk does so elsewhere.
+    pub(crate) fn new(monitor: Monitor, spawn: Spawn) -> MonitorServices {
+        MonitorServices { monitor, spawn }
+    }
+}
 
 #[async_trait]
 impl MetricSink for MonitorServices {
@@ -32,14 +42,17 @@ impl MetricSink for MonitorServices {
             measured: Measured::Value(value),
             resolution: StorageResolution::Second,
         };
-        self.0.put(&[point]).map_err(refused)
+        // When many points wait, they are written.
+        let monitor = self.monitor.clone();
+        let put = self.spawn.blocking(move || monitor.put(&[point])).await;
+        put.map_err(MetricSinkError::Unavailable)?.map_err(refused)
     }
 }
 
 #[async_trait]
 impl Publisher for MonitorServices {
     async fn publish(&self, topic: &str, subject: &str, message: &str) -> Result<(), PublisherError> {
-        match self.0.publish(topic, Some(subject), message).await {
+        match self.monitor.publish(topic, Some(subject), message).await {
             Ok(_) => Ok(()),
             Err(error) => Err(PublisherError(error.to_string())),
         }

@@ -1,57 +1,33 @@
 //! Checks a file whole: names, references between nouns, numbers, schemas, SQL.
 
-use std::num::NonZeroUsize;
 use std::ops::Range;
 
-use millstream_engine::ApplicationSettings;
-use millstream_engine::formats::InputSchema;
-use millstream_sql::Program;
-use millstream_streamlog::StreamName;
 use toml::Spanned;
 
+use super::checked_application::CheckedApplication;
 use super::declarations::{Builtin, Declarations};
-use super::metadata_column::MetadataColumn;
+use super::lower::{delivery_stream, lower};
 use super::mistake::{Mistake, Mistakes};
-use super::reference::CheckedReference;
 use super::similar_name::nearest;
-use super::switches::ApplicationSwitches;
 use super::{Pipeline, circles, declarations};
+use crate::definition::{Kind, Reference, check_name};
 
 /// Gives the text of a SQL file that a pipeline names.
 pub type SqlFiles<'a> = dyn Fn(&str) -> Result<String, String> + 'a;
 
-/// An application with its plan.
-#[derive(Clone, Debug)]
-pub struct CheckedApplication {
-    /// Its name.
-    pub name: String,
-    /// The SQL.
-    pub sql: String,
-    /// The plan.
-    pub program: Program,
-    /// The names of the input streams, at least one.
-    pub input_streams: Vec<String>,
-    /// The columns of the input streams behind those of the schema.
-    pub metadata: Vec<MetadataColumn>,
-    /// Its reference tables.
-    pub references: Vec<CheckedReference>,
-    /// How records become rows.
-    pub schema: InputSchema,
-    /// Bytes that its state may take; 0 for no limit.
-    pub memory_limit: Option<u64>,
-    /// Pumps that may run at once.
-    pub threads: Option<NonZeroUsize>,
-    /// Compatibility switches.
-    pub switches: ApplicationSwitches,
-}
-
-pub(super) fn parse(source_name: &str, text: &str, files: &SqlFiles<'_>) -> Result<Pipeline, Mistakes> {
+pub(super) fn parse(
+    source_name: &str,
+    text: &str,
+    files: &SqlFiles<'_>,
+    existing: &[Reference],
+) -> Result<Pipeline, Mistakes> {
     let declarations: Declarations =
         toml::from_str(text).map_err(|error| Mistakes(vec![syntax_mistake(source_name, text, &error)]))?;
     let mut check = Check {
         source_name,
         text,
         files,
+        existing,
         mistakes: Vec::new(),
         warnings: Vec::new(),
         applications: Vec::new(),
@@ -59,7 +35,9 @@ pub(super) fn parse(source_name: &str, text: &str, files: &SqlFiles<'_>) -> Resu
     check.all(&declarations);
     let Check { mut mistakes, warnings, applications, .. } = check;
     if mistakes.is_empty() {
-        return Ok(Pipeline { source_name: source_name.to_owned(), declarations, applications, warnings });
+        let desired = lower(&declarations, &applications);
+        let source_name = source_name.to_owned();
+        return Ok(Pipeline { source_name, declarations, desired, applications, warnings });
     }
     mistakes.sort_by_key(|mistake| (mistake.line, mistake.column));
     Err(Mistakes(mistakes))
@@ -89,6 +67,8 @@ pub(super) struct Check<'a> {
     pub(super) source_name: &'a str,
     pub(super) text: &'a str,
     pub(super) files: &'a SqlFiles<'a>,
+    /// What exists beside the file.
+    existing: &'a [Reference],
     pub(super) mistakes: Vec<Mistake>,
     pub(super) warnings: Vec<String>,
     pub(super) applications: Vec<CheckedApplication>,
@@ -96,25 +76,8 @@ pub(super) struct Check<'a> {
 
 /// The names of one noun.
 pub(super) struct Names<'d> {
-    noun: &'static str,
+    kind: Kind,
     names: Vec<&'d str>,
-}
-
-impl CheckedApplication {
-    /// How the engine runs it.
-    pub(crate) fn settings(&self, seed: u64, query_started: i64, virtual_clock: bool) -> ApplicationSettings {
-        let defaults = ApplicationSettings::default();
-        let processors = || std::thread::available_parallelism().map_or(1, NonZeroUsize::get);
-        ApplicationSettings {
-            seed,
-            query_started,
-            virtual_clock,
-            switches: self.switches.engine,
-            memory_limit: self.memory_limit.unwrap_or(defaults.memory_limit),
-            threads: self.threads.map_or_else(processors, NonZeroUsize::get),
-            ..defaults
-        }
-    }
 }
 
 impl Check<'_> {
@@ -123,38 +86,35 @@ impl Check<'_> {
     }
 
     /// Names of a noun; a name that is there twice, or cannot be one, is a mistake.
-    fn names<'d>(
-        &mut self,
-        noun: &'static str,
-        given: impl Iterator<Item = &'d Spanned<String>>,
-    ) -> Names<'d> {
+    fn names<'d>(&mut self, kind: Kind, given: impl Iterator<Item = &'d Spanned<String>>) -> Names<'d> {
         let mut names: Vec<&str> = Vec::new();
         for name in given {
-            if let Err(error) = name.get_ref().parse::<StreamName>() {
-                self.wrong(name.span(), error.to_string().replace("a stream", &format!("a {noun}")), None);
+            if let Err(error) = check_name(kind, name.get_ref()) {
+                self.wrong(name.span(), error.to_string(), None);
             }
             if names.contains(&name.get_ref().as_str()) {
-                let message = format!("{noun} \"{}\" is declared twice", name.get_ref());
+                let message = format!("{kind} \"{}\" is declared twice", name.get_ref());
                 self.wrong(name.span(), message, Some("give one of them another name".to_owned()));
             }
             names.push(name.get_ref());
         }
-        Names { noun, names }
+        Names { kind, names }
     }
 
     /// A reference must name something that is declared.
     pub(super) fn reference(&mut self, reference: &Spanned<String>, names: &Names<'_>) {
         let wanted = reference.get_ref().as_str();
-        if names.names.contains(&wanted) {
+        let exists = self.existing.iter().any(|one| one.kind == names.kind && one.name == wanted);
+        if exists || names.names.contains(&wanted) {
             return;
         }
-        let section = names.noun.replace(' ', "_");
+        let section = names.kind.noun().replace(' ', "_");
         let hint = match nearest(wanted, names.names.iter().copied()) {
             Some(name) => format!("did you mean \"{name}\"?"),
             None if names.names.is_empty() => format!("declare it: [[{section}]] name = \"{wanted}\""),
             None => format!("there are: {}", names.names.join(", ")),
         };
-        self.wrong(reference.span(), format!("there is no {} \"{wanted}\"", names.noun), Some(hint));
+        self.wrong(reference.span(), format!("there is no {} \"{wanted}\"", names.kind), Some(hint));
     }
 
     /// Exactly one of several ways must be chosen.
@@ -168,19 +128,19 @@ impl Check<'_> {
     }
 
     fn all(&mut self, declared: &Declarations) {
-        let streams = self.names("stream", declared.streams.iter().map(|one| &one.name));
+        let streams = self.names(Kind::Stream, declared.streams.iter().map(|one| &one.name));
         let delivery_streams =
-            self.names("delivery stream", declared.delivery_streams.iter().map(|one| &one.name));
-        let endpoints = self.names("endpoint", declared.endpoints.iter().map(|one| &one.name));
-        let functions = self.names("function", declared.functions.iter().map(|one| &one.name));
-        let topics = self.names("topic", declared.topics.iter().map(|one| &one.name));
-        let metrics = self.names("metric", declared.metrics.iter().map(|one| &one.name));
-        self.names("alarm", declared.alarms.iter().map(|one| &one.name));
-        self.names("application", declared.applications.iter().map(|one| &one.name));
-        self.names("input", declared.inputs.iter().map(|one| &one.name));
+            self.names(Kind::DeliveryStream, declared.delivery_streams.iter().map(|one| &one.name));
+        let endpoints = self.names(Kind::Endpoint, declared.endpoints.iter().map(|one| &one.name));
+        let functions = self.names(Kind::Function, declared.functions.iter().map(|one| &one.name));
+        let topics = self.names(Kind::Topic, declared.topics.iter().map(|one| &one.name));
+        let metrics = self.names(Kind::Metric, declared.metrics.iter().map(|one| &one.name));
+        self.names(Kind::Alarm, declared.alarms.iter().map(|one| &one.name));
+        self.names(Kind::Application, declared.applications.iter().map(|one| &one.name));
+        self.names(Kind::Feed, declared.inputs.iter().map(|one| &one.name));
 
         for stream in &declared.streams {
-            if !(1..=10_000).contains(&stream.shards) {
+            if !(1..=10_000).contains(&stream.shards.unwrap_or(1)) {
                 self.wrong(stream.name.span(), "a stream has 1 to 10000 shards", None);
             }
             if !(1..=8_760).contains(&stream.retention_hours) {
@@ -195,7 +155,10 @@ impl Check<'_> {
             if let Some(transform) = &delivery.transform {
                 self.reference(&transform.function, &functions);
             }
-            if let Err(error) = crate::deliveries::naming(delivery) {
+            if let Err(error) = crate::resources::delivery_stream::settings(
+                delivery.name.get_ref(),
+                &delivery_stream(delivery),
+            ) {
                 let span = delivery.prefix.as_ref().map_or(delivery.name.span(), Spanned::span);
                 self.wrong(span, error.to_string(), None);
             }

@@ -4,15 +4,18 @@ use millstream_engine::formats::{InputColumn, InputSchema, RecordFormat};
 use millstream_sql::{Column, InputStream, Program, ReferenceTable, Severity, compile_with_tables};
 use toml::Spanned;
 
-use super::check::{Check, CheckedApplication, Names};
+use super::check::{Check, Names};
+use super::checked_application::{CheckedApplication, columns_of, input_names, metadata_of, table_of};
 use super::declarations::{ApplicationDeclaration, RecordFormatChoice, StartingPosition};
+use super::lower::source;
 use super::metadata_column::MetadataColumn;
 use super::mistake::Mistake;
-use super::reference::{CheckedReference, ReferencePlace};
+use super::reference::CheckedReference;
 use super::schema_text::parse_columns;
 use super::similar_name::nearest;
 use super::switches::ApplicationSwitches;
 use crate::applications::ERROR_STREAM;
+use crate::definition::ReferencePlace;
 
 /// Input streams of an application, at most.
 const MOST_INPUT_STREAMS: u32 = 64;
@@ -28,12 +31,6 @@ struct SchemaText<'a> {
     quoting: Option<bool>,
     record_row_path: Option<&'a str>,
     columns: &'a Spanned<String>,
-}
-
-/// The columns of a schema, as a stream or table has them.
-fn columns_of(schema: &InputSchema) -> impl Iterator<Item = Column> {
-    let columns = schema.columns.iter();
-    columns.map(|column| Column { name: column.name.clone(), sql_type: column.sql_type, not_null: false })
 }
 
 impl Check<'_> {
@@ -141,10 +138,7 @@ impl Check<'_> {
             record_row_path: input.record_row_path.as_deref(),
             columns: &input.columns,
         })?;
-        let metadata = match &input.stream {
-            Some(_) => MetadataColumn::OF_STREAM.to_vec(),
-            None => MetadataColumn::OF_DELIVERY_STREAM.to_vec(),
-        };
+        let metadata = metadata_of(&source(input)?);
         let has = |name: &str| schema.columns.iter().any(|column| column.name == name);
         if let Some(column) = metadata.iter().find(|column| has(column.name())) {
             let message =
@@ -161,11 +155,8 @@ impl Check<'_> {
         let columns: Vec<Column> =
             columns_of(&schema).chain(metadata.iter().map(|column| column.column())).collect();
         let metadata_columns = metadata.len();
-        let streams = (1..=parallelism).map(|number| InputStream {
-            name: format!("{}_{number:03}", input.name_prefix),
-            columns: columns.clone(),
-            metadata_columns,
-        });
+        let names = input_names(&input.name_prefix, parallelism);
+        let streams = names.map(|name| InputStream { name, columns: columns.clone(), metadata_columns });
         Some((schema, metadata, streams.collect()))
     }
 
@@ -287,13 +278,7 @@ impl Check<'_> {
         } else {
             return None;
         }
-        let tables: Vec<ReferenceTable> = references
-            .iter()
-            .map(|reference| ReferenceTable {
-                name: reference.name.clone(),
-                columns: columns_of(&reference.schema).collect(),
-            })
-            .collect();
+        let tables: Vec<ReferenceTable> = references.iter().map(table_of).collect();
         let compilation = compile_with_tables(&sql, inputs, &tables, &millstream_engine::catalog());
         for diagnostic in &compilation.diagnostics {
             let span = diagnostic.span.start as usize + offset..diagnostic.span.end as usize + offset;

@@ -46,38 +46,15 @@ pub struct Declarations {
     pub inputs: Vec<InputDeclaration>,
 }
 
-impl Declarations {
-    /// Every declared resource as kind, name and definition (JSON), for the catalog.
-    pub fn resources(&self) -> Vec<(&'static str, String, String)> {
-        let mut resources = Vec::new();
-        resources.extend(self.streams.iter().map(|one| resource("stream", one.name.get_ref(), one)));
-        let deliveries = self.delivery_streams.iter();
-        resources.extend(deliveries.map(|one| resource("delivery stream", one.name.get_ref(), one)));
-        resources.extend(self.endpoints.iter().map(|one| resource("endpoint", one.name.get_ref(), one)));
-        resources.extend(self.functions.iter().map(|one| resource("function", one.name.get_ref(), one)));
-        resources
-            .extend(self.applications.iter().map(|one| resource("application", one.name.get_ref(), one)));
-        resources.extend(self.topics.iter().map(|one| resource("topic", one.name.get_ref(), one)));
-        resources.extend(self.metrics.iter().map(|one| resource("metric", one.name.get_ref(), one)));
-        resources.extend(self.alarms.iter().map(|one| resource("alarm", one.name.get_ref(), one)));
-        resources
-    }
-}
-
-fn resource<T: Serialize>(kind: &'static str, name: &str, declaration: &T) -> (&'static str, String, String) {
-    let definition = serde_json::to_string(declaration).expect("declarations are plain data");
-    (kind, name.to_owned(), definition)
-}
-
 /// A stream: a durable, sharded log of records.
 #[derive(Clone, Debug, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct StreamDeclaration {
     /// Its name.
     pub name: Spanned<String>,
-    /// 1 unless given.
-    #[serde(default = "one")]
-    pub shards: u32,
+    /// Open shards; a new stream has 1 unless given, and one that is there keeps its number.
+    #[serde(default)]
+    pub shards: Option<u32>,
     /// 24 unless given.
     #[serde(default = "day")]
     pub retention_hours: u32,

@@ -1,16 +1,19 @@
 //! A pipeline as a file describes it: parsed, checked whole, ready to start.
 //!
 //! ```text
-//!   text ─▶ declarations (TOML, unknown keys refused) ─▶ check (names, references, SQL, schemas) ─▶ Pipeline
+//!   text ─▶ declarations (TOML, unknown keys refused) ─▶ check (names, references, SQL, schemas) ─▶ lower ─▶ Pipeline
 //!                                                    └─▶ every mistake with line, column and hint
 //! ```
 
 mod check;
 mod check_application;
+mod checked_application;
 mod circles;
 mod declarations;
 mod durations;
+mod layout_1;
 mod lint;
+mod lower;
 mod metadata_column;
 mod mistake;
 mod reference;
@@ -19,7 +22,8 @@ mod similar_name;
 mod sql_file;
 mod switches;
 
-pub use check::{CheckedApplication, SqlFiles};
+pub use check::SqlFiles;
+pub use checked_application::CheckedApplication;
 pub use declarations::{
     AlarmDeclaration, ApplicationDeclaration, ApplicationInputDeclaration, ApplicationOutputDeclaration,
     BackupDeclaration, Builtin, Comparison, CompressionChoice, Declarations, DeliveryStreamDeclaration,
@@ -28,14 +32,21 @@ pub use declarations::{
     StatisticChoice, StreamDeclaration, SubscriptionDeclaration, TopicDeclaration, TransformDeclaration,
 };
 pub use durations::{ByteSize, Period};
+pub(crate) use layout_1::definitions_of_layout_1;
 pub use lint::lint_sql;
 pub use metadata_column::MetadataColumn;
 pub use mistake::{Mistake, Mistakes};
-pub use reference::{CheckedReference, ReferencePlace};
+pub use reference::CheckedReference;
 pub use schema_text::{SchemaTextError, parse_columns, parse_input_stream};
 pub use similar_name::nearest;
 pub use sql_file::{CheckedSql, SqlInput, check_sql};
 pub use switches::{ApplicationSwitches, PreprocessorTimeUnit};
+
+use std::path::Path;
+
+use crate::definition::{
+    Definition, Desired, EndpointDefinition, FeedDefinition, FeedSource, Model, Reference, ReferencePlace,
+};
 
 /// A checked pipeline.
 #[derive(Clone, Debug)]
@@ -44,6 +55,8 @@ pub struct Pipeline {
     pub source_name: String,
     /// What the file declares.
     pub declarations: Declarations,
+    /// What it declares as definitions, in the order of the file.
+    pub desired: Vec<Desired>,
     /// The applications with their plans, in the order of the file.
     pub applications: Vec<CheckedApplication>,
     /// Remarks that do not keep it from running, rendered.
@@ -51,11 +64,49 @@ pub struct Pipeline {
 }
 
 impl Pipeline {
+    /// Takes the relative paths in it as relative to this folder.
+    pub fn resolve_paths(&mut self, folder: &Path) {
+        for desired in &mut self.desired {
+            match &mut desired.definition {
+                Definition::Endpoint(EndpointDefinition { model: Model::Folder(path), .. })
+                | Definition::Feed(FeedDefinition { source: FeedSource::File { path, .. }, .. }) => {
+                    *path = folder.join(&*path);
+                }
+                Definition::Application(application) => {
+                    for reference in &mut application.references {
+                        if let ReferencePlace::File(path) = &mut reference.place {
+                            *path = folder.join(&*path);
+                        }
+                    }
+                }
+                _ => {}
+            }
+        }
+        for reference in self.applications.iter_mut().flat_map(|one| &mut one.references) {
+            if let ReferencePlace::File(path) = &mut reference.place {
+                *path = folder.join(&*path);
+            }
+        }
+    }
+
     /// Parses and checks a file. `files` gives the text of the SQL files that it names.
     ///
     /// # Errors
     /// Every mistake, in the order of the text.
     pub fn parse(source_name: &str, text: &str, files: &SqlFiles<'_>) -> Result<Pipeline, Mistakes> {
-        check::parse(source_name, text, files)
+        Pipeline::parse_beside(source_name, text, files, &[])
+    }
+
+    /// The same for a file that may also refer to what exists beside it.
+    ///
+    /// # Errors
+    /// Every mistake, in the order of the text.
+    pub fn parse_beside(
+        source_name: &str,
+        text: &str,
+        files: &SqlFiles<'_>,
+        existing: &[Reference],
+    ) -> Result<Pipeline, Mistakes> {
+        check::parse(source_name, text, files, existing)
     }
 }

@@ -1,8 +1,8 @@
 //! Reference tables of an application.
 
-use std::path::PathBuf;
-
 use millstream_engine::formats::InputSchema;
+
+use crate::definition::ReferencePlace;
 
 /// A table with its schema.
 #[derive(Clone, Debug, PartialEq)]
@@ -13,18 +13,4 @@ pub struct CheckedReference {
     pub place: ReferencePlace,
     /// How they are written.
     pub schema: InputSchema,
-}
-
-/// Where the rows of a table are.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum ReferencePlace {
-    /// An object in a bucket.
-    Object {
-        /// The bucket.
-        bucket: String,
-        /// The object's key.
-        key: String,
-    },
-    /// A file.
-    File(PathBuf),
 }

@@ -16,7 +16,7 @@ use arrow_buffer::ScalarBuffer;
 use bytes::Bytes;
 use millstream_engine::formats::{OutputColumn, OutputFormat, OutputWriter, RecordParser};
 use millstream_engine::{Application, Batch, CompileError, CutTexts, ErrorName, ErrorRow, PushError};
-use millstream_host::{ManualClock, Random, Timestamp};
+use millstream_host::{Clock, ManualClock, Random, Spawn, Timestamp};
 use millstream_monitor::{Location, Monitor, MonitorSettings};
 use millstream_sql::{SqlType, StreamId};
 use millstream_streamlog::StreamKey;
@@ -25,11 +25,14 @@ pub use rowtime::{RowtimeError, Rowtimes, parse_instant};
 
 use crate::applications::{Preprocessed, Preprocessor, RawRecord, metadata_column, read_file, rows_of};
 use crate::connect::monitor_to_functions::MonitorServices;
-use crate::error::StartError;
+use crate::definition::{Definition, ReferencePlace};
 use crate::identifier::Identifiers;
 use crate::live::Live;
-use crate::pipeline::{CheckedApplication, MetadataColumn, Pipeline, PreprocessorTimeUnit, ReferencePlace};
-use crate::server::functions;
+use crate::pipeline::{CheckedApplication, MetadataColumn, Pipeline, PreprocessorTimeUnit};
+use crate::resources::function::FunctionServices;
+use crate::resources::{endpoint, function};
+use crate::slots::Slots;
+use crate::world::CallableFunction;
 
 /// Why a replay did not go on.
 #[derive(Debug, thiserror::Error)]
@@ -43,9 +46,17 @@ pub enum ReplayError {
     /// No time for a row.
     #[error(transparent)]
     Rowtime(#[from] RowtimeError),
+    /// A reference table cannot be read.
+    #[error("reference table \"{table}\" cannot be read: {reason}")]
+    ReferenceTable {
+        /// Its name.
+        table: String,
+        /// Why not.
+        reason: String,
+    },
     /// The preprocessing function cannot be built.
-    #[error(transparent)]
-    Start(#[from] StartError),
+    #[error("the preprocessing function cannot run: {0}")]
+    Function(String),
 }
 
 /// A row that came out.
@@ -96,14 +107,11 @@ impl Replay {
         let mut application = Application::new(checked.program.clone(), settings)?;
         let program = application.program().clone();
         for reference in &checked.references {
-            let failed = |reason: String| StartError::ReferenceTable {
-                application: checked.name.clone(),
-                table: reference.name.clone(),
-                reason,
-            };
+            let failed =
+                |reason: String| ReplayError::ReferenceTable { table: reference.name.clone(), reason };
             let ReferencePlace::File(path) = &reference.place else {
                 let reason = "it lies in a bucket; a replay reads tables from files only, given with path";
-                return Err(failed(reason.to_owned()).into());
+                return Err(failed(reason.to_owned()));
             };
             let table = rows_of(reference, &read_file(path.as_path()).map_err(failed)?, rowtimes.start());
             let id = program.table(&table.name).expect("the plan was made with this table");
@@ -148,29 +156,57 @@ impl Replay {
     ///
     /// # Errors
     /// The function or its endpoint cannot be built.
-    pub fn with_preprocessor(
+    pub async fn with_preprocessor(
         mut self,
         pipeline: &Pipeline,
         application: &str,
     ) -> Result<Replay, ReplayError> {
-        let declared = &pipeline.declarations.applications;
-        let found = declared.iter().find(|declared| declared.name.get_ref() == application);
-        let Some(function) = found.and_then(|declared| declared.input.preprocessor.as_ref()) else {
-            return Ok(self);
-        };
-        let clock: Arc<dyn millstream_host::Clock> =
-            Arc::new(ManualClock::starting_at(Timestamp(self.rowtimes.start())));
+        let found = pipeline.desired.iter().find(|one| one.name == application);
+        let Some(Definition::Application(found)) = found.map(|one| &one.definition) else { return Ok(self) };
+        let Some(wanted) = &found.input.preprocessor else { return Ok(self) };
+        let failed = |reason: &dyn std::fmt::Display| ReplayError::Function(reason.to_string());
+        let spawn = Spawn::current();
+        let clock: Arc<dyn Clock> = Arc::new(ManualClock::starting_at(Timestamp(self.rowtimes.start())));
         let monitor = Monitor::open(
             &Location::Memory,
             MonitorSettings::default(),
             Arc::clone(&clock),
             Random::from_seed(0),
         )
-        .map_err(|error| StartError::Monitor(error.to_string()))?;
-        let endpoints = functions::start_endpoints(&pipeline.declarations.endpoints)?;
-        let (functions, _) = functions::build(pipeline, &endpoints, &MonitorServices(monitor), &clock)?;
+        .map_err(|error| failed(&error))?;
+        let endpoints = Slots::default();
+        let metric = |name: &str| {
+            pipeline.desired.iter().find_map(|one| match &one.definition {
+                Definition::Metric(metric) if one.name == name => Some(metric.clone()),
+                _ => None,
+            })
+        };
+        let functions: Slots<CallableFunction> = Slots::default();
+        let function = functions.slot(wanted);
+        for one in &pipeline.desired {
+            match &one.definition {
+                Definition::Endpoint(definition) => {
+                    let server = endpoint::open(definition, &spawn).await;
+                    let server = server.map_err(|error| failed(&error.reason))?;
+                    // Held by the slot, which the function holds.
+                    let slot = endpoints.slot(&one.name);
+                    slot.replace(Some(server));
+                }
+                Definition::Function(definition) if one.name == *wanted => {
+                    let services = FunctionServices {
+                        clock: Arc::clone(&clock),
+                        monitor: MonitorServices::new(monitor.clone(), spawn.clone()),
+                        endpoints: &endpoints,
+                        metric: &metric,
+                    };
+                    let built = function::build(definition, &services);
+                    function.replace(Some(Arc::new(built.map_err(|error| failed(&error.reason))?)));
+                }
+                _ => {}
+            }
+        }
         self.preprocessor = Some(Preprocessor {
-            function: Arc::clone(&functions[function.get_ref()]),
+            function,
             application: application.to_owned(),
             time_unit: PreprocessorTimeUnit::default(),
             source: StreamKey::data("replay".parse().expect("letters name a stream")),
@@ -251,6 +287,7 @@ impl Replay {
     fn raw_record(&mut self, data: Bytes, arrival: i64) -> RawRecord {
         self.records_in += 1;
         RawRecord {
+            index: self.records_in,
             shard: "shardId-000000000000".to_owned(),
             sequence_number: self.records_in.to_string(),
             partition_key: "replay".to_owned(),

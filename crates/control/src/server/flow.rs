@@ -1,27 +1,22 @@
-//! The stages of a running pipeline in the order in which records pass them, with what each has done.
+//! The stages of what runs, in the order in which records pass them, with what each has done.
 
-use millstream_sql::Program;
+use millstream_delivery::DeliveryStatus;
+use millstream_functions::InvokerStatistics;
+use millstream_inference::ServerStatistics;
 
-use super::{Delivery, Server};
+use super::Server;
+use crate::applications::ApplicationHandle;
+use crate::catalog::ResourceRow;
+use crate::definition::{ApplicationDefinition, Definition, DeliveryStreamDefinition, Kind};
 use crate::live::Seen;
-use crate::pipeline::{
-    ApplicationDeclaration, Builtin, Declarations, DeliveryStreamDeclaration, FunctionDeclaration,
-    StreamDeclaration,
-};
-use crate::producers::FeedTarget;
+use crate::resources::Running;
 use crate::view::FlowStage;
+use crate::world::log_key;
 
-/// The nouns, as people see them.
+/// Nouns of stages that are no resources, and those that are named often.
 const PRODUCER: &str = "producer";
-const DELIVERY_STREAM: &str = "delivery stream";
-const STREAM: &str = "stream";
-const FUNCTION: &str = "function";
-const ENDPOINT: &str = "endpoint";
 const APPLICATION: &str = "application";
 const PUMP: &str = "pump";
-const METRIC: &str = "metric";
-const ALARM: &str = "alarm";
-const TOPIC: &str = "topic";
 const BUCKET: &str = "bucket";
 
 /// A stage under construction. Two stages of different kinds may bear one name.
@@ -60,157 +55,180 @@ impl Stage {
 impl Server {
     /// All stages.
     pub(super) fn flow(&self, seen: &Seen) -> Vec<FlowStage> {
-        let pipeline = self.pipeline();
-        let declared = &pipeline.declarations;
+        let rows = self.world.registry.rows();
+        let rows: Vec<&ResourceRow> = rows.iter().filter(|row| !row.deleting).collect();
         let mut stages: Vec<Stage> = Vec::new();
-        for (name, producer) in self.producers.lock().iter() {
-            let stage = Stage::new(PRODUCER, name).counting("records", producer.records());
-            stages.push(match producer.target() {
-                FeedTarget::DeliveryStream(name) => stage.feeding(DELIVERY_STREAM, name),
-                FeedTarget::Stream(name) => stage.feeding(STREAM, name),
-            });
+        for kind in [Kind::Feed, Kind::DeliveryStream, Kind::Function, Kind::Endpoint] {
+            let of_kind = rows.iter().filter(|row| row.kind() == kind);
+            stages.extend(of_kind.map(|row| self.stage(row, &rows)));
         }
-        stages
-            .extend(declared.delivery_streams.iter().map(|delivery| self.delivery_stage(declared, delivery)));
-        stages.extend(declared.functions.iter().map(|function| self.function_stage(function)));
-        for endpoint in &declared.endpoints {
-            let name = endpoint.name.get_ref();
-            let statistics = self.endpoints[name].statistics();
-            let stage = Stage::new(ENDPOINT, name).counting("texts", statistics.texts);
-            stages.push(stage.counting_any("truncated", statistics.truncated));
+        for row in &rows {
+            if let Definition::Application(application) = &row.definition {
+                stages.extend(self.application_stages(row, application));
+            }
         }
-        for (application, checked) in declared.applications.iter().zip(&pipeline.applications) {
-            stages.extend(self.application_stages(application, &checked.program));
+        for kind in [Kind::Metric, Kind::Alarm, Kind::Topic, Kind::Stream] {
+            let of_kind = rows.iter().filter(|row| row.kind() == kind);
+            stages.extend(of_kind.map(|row| self.stage(row, &rows)));
         }
-        for metric in &declared.metrics {
-            let name = metric.name.get_ref();
-            let alarms = declared.alarms.iter().filter(|alarm| alarm.metric.get_ref() == name);
-            stages.push(
-                alarms.fold(Stage::new(METRIC, name), |stage, alarm| {
-                    stage.feeding(ALARM, alarm.name.get_ref())
-                }),
-            );
+        let topics: Vec<usize> =
+            (0..stages.len()).filter(|index| stages[*index].kind == Kind::Topic.noun()).collect();
+        if let [only] = topics.as_slice() {
+            stages[*only].counters.push(("mails".to_owned(), seen.summary.mails));
         }
-        for alarm in &declared.alarms {
-            let topics = [&alarm.topic, &alarm.ok_topic, &alarm.insufficient_data_topic];
-            let stage = Stage::new(ALARM, alarm.name.get_ref());
-            stages.push(
-                topics
-                    .into_iter()
-                    .flatten()
-                    .fold(stage, |stage, topic| stage.feeding(TOPIC, topic.get_ref())),
-            );
-        }
-        for topic in &declared.topics {
-            let stage = Stage::new(TOPIC, topic.name.get_ref());
-            let is_only = declared.topics.len() == 1;
-            stages.push(if is_only { stage.counting("mails", seen.summary.mails) } else { stage });
-        }
-        stages.extend(declared.streams.iter().map(|stream| self.stream_stage(declared, stream)));
-        for delivery in &self.deliveries {
-            let found = declared.delivery_streams.iter().find(|one| *one.name.get_ref() == delivery.name);
-            stages.extend(found.into_iter().flat_map(|declared| bucket_stages(declared, delivery)));
+        for row in &rows {
+            if let Definition::DeliveryStream(delivery) = &row.definition {
+                stages.extend(self.bucket_stages(row, delivery));
+            }
         }
         shown(merged(stages), seen)
     }
 
-    fn delivery_stage(&self, declared: &Declarations, delivery: &DeliveryStreamDeclaration) -> Stage {
-        let name = delivery.name.get_ref();
-        let running = self.deliveries.iter().find(|running| running.name == *name);
-        let status = running.map(|running| running.handle.status()).unwrap_or_default();
-        let mut stage = Stage::new(DELIVERY_STREAM, name)
-            .counting("records", status.records_in)
-            .counting_any("failed", status.failed_records);
+    fn stage(&self, row: &ResourceRow, rows: &[&ResourceRow]) -> Stage {
+        let stage = Stage::new(row.kind().noun(), &row.name);
+        match &row.definition {
+            Definition::Feed(feed) => {
+                let records = self.running.with(row.id, |running| match running {
+                    Running::Feed(feed) => feed.records(),
+                    _ => 0,
+                });
+                let target = feed.target.reference();
+                let stage = Stage::new(PRODUCER, &row.name).counting("records", records.unwrap_or(0));
+                stage.feeding(target.kind.noun(), &target.name)
+            }
+            Definition::DeliveryStream(delivery) => self.delivery_stage(stage, row, delivery, rows),
+            Definition::Function(function) => {
+                let statistics = self.running.with(row.id, |running| match running {
+                    Running::Function(function) => function.function().invoker.statistics(),
+                    _ => InvokerStatistics::default(),
+                });
+                let statistics = statistics.unwrap_or_default();
+                let stage =
+                    stage.counting("calls", statistics.invocations).counting_any("errors", statistics.errors);
+                feeding_all(stage, &Definition::Function(function.clone()))
+            }
+            Definition::Endpoint(_) => {
+                let statistics = self.running.with(row.id, |running| match running {
+                    Running::Endpoint(endpoint) => endpoint.server().statistics(),
+                    _ => ServerStatistics::default(),
+                });
+                let statistics = statistics.unwrap_or_default();
+                stage.counting("texts", statistics.texts).counting_any("truncated", statistics.truncated)
+            }
+            Definition::Metric(_) => {
+                let alarms = rows.iter().filter(
+                    |other| matches!(&other.definition, Definition::Alarm(alarm) if alarm.metric == row.name),
+                );
+                alarms.fold(stage, |stage, alarm| stage.feeding(Kind::Alarm.noun(), &alarm.name))
+            }
+            Definition::Alarm(alarm) => {
+                alarm.topics().fold(stage, |stage, topic| stage.feeding(Kind::Topic.noun(), topic))
+            }
+            Definition::Stream(_) => self.stream_stage(stage, row, rows),
+            _ => stage,
+        }
+    }
+
+    fn delivery_stage(
+        &self,
+        stage: Stage,
+        row: &ResourceRow,
+        delivery: &DeliveryStreamDefinition,
+        rows: &[&ResourceRow],
+    ) -> Stage {
+        let status = self.delivery_status(row);
+        let mut stage =
+            stage.counting("records", status.records_in).counting_any("failed", status.failed_records);
         if let Some(transform) = &delivery.transform {
-            stage = stage.feeding(FUNCTION, transform.function.get_ref());
+            stage = stage.feeding(Kind::Function.noun(), &transform.function);
         }
-        stage = stage.feeding(BUCKET, delivery.bucket.get_ref());
-        if let Some(backup) = &delivery.backup {
-            stage = stage.feeding(BUCKET, backup.bucket.as_ref().unwrap_or(&delivery.bucket).get_ref());
+        stage = stage.feeding(BUCKET, &delivery.bucket);
+        if let Some(backup) = delivery.backup_bucket() {
+            stage = stage.feeding(BUCKET, backup);
         }
-        let reads = |application: &&ApplicationDeclaration| {
-            application.input.delivery_stream.as_ref().is_some_and(|input| input.get_ref() == name)
-        };
-        let readers = declared.applications.iter().filter(reads);
-        readers.fold(stage, |stage, reader| stage.feeding(APPLICATION, reader.name.get_ref()))
+        feeding_readers(stage, row, rows)
     }
 
-    fn stream_stage(&self, declared: &Declarations, stream: &StreamDeclaration) -> Stage {
-        let name = stream.name.get_ref();
-        let key = super::streams::data_key(name);
-        let shards = self.log.stream_describe(&key).map(|found| found.shards).unwrap_or_default();
-        let ends = shards.iter().filter_map(|shard| self.log.shard_end(&key, shard.number).ok());
+    pub(super) fn delivery_status(&self, row: &ResourceRow) -> DeliveryStatus {
+        let status = self.running.with(row.id, |running| match running {
+            Running::DeliveryStream(delivery) => delivery.handle().status(),
+            _ => DeliveryStatus::default(),
+        });
+        status.unwrap_or_default()
+    }
+
+    fn stream_stage(&self, stage: Stage, row: &ResourceRow, rows: &[&ResourceRow]) -> Stage {
+        let stage = stage.counting("records", self.stream_records(row));
+        feeding_readers(stage, row, rows)
+    }
+
+    /// Records that were ever put into a stream.
+    pub(super) fn stream_records(&self, row: &ResourceRow) -> u64 {
+        let key = log_key(&row.reference());
+        let log = &self.world.log;
+        let shards = log.stream_describe(&key).map(|found| found.shards).unwrap_or_default();
+        let ends = shards.iter().filter_map(|shard| log.shard_end(&key, shard.number).ok());
         // Positions count from 1.
-        let records = ends.map(|end| end.0.saturating_sub(1)).sum();
-        let reads = |application: &&ApplicationDeclaration| {
-            application.input.stream.as_ref().is_some_and(|input| input.get_ref() == name)
-        };
-        let readers = declared.applications.iter().filter(reads);
-        let stage = Stage::new(STREAM, name).counting("records", records);
-        readers.fold(stage, |stage, reader| stage.feeding(APPLICATION, reader.name.get_ref()))
-    }
-
-    fn function_stage(&self, function: &FunctionDeclaration) -> Stage {
-        let name = function.name.get_ref();
-        let statistics = self.functions[name].statistics();
-        let stage = Stage::new(FUNCTION, name)
-            .counting("calls", statistics.invocations)
-            .counting_any("errors", statistics.errors);
-        let (kind, target) = match function.builtin {
-            Builtin::ScoreReviews => (ENDPOINT, &function.endpoint),
-            Builtin::MetricFromAverage => (METRIC, &function.metric),
-            Builtin::NotifyOnAnomaly => (TOPIC, &function.topic),
-        };
-        target.iter().fold(stage, |stage, target| stage.feeding(kind, target.get_ref()))
+        ends.map(|end| end.0.saturating_sub(1)).sum()
     }
 
     /// The application and its pumps.
-    fn application_stages(&self, declared: &ApplicationDeclaration, program: &Program) -> Vec<Stage> {
-        let name = declared.name.get_ref();
-        let status = self.application_status(name).unwrap_or_default();
-        let mut application = Stage::new(APPLICATION, name)
+    fn application_stages(&self, row: &ResourceRow, definition: &ApplicationDefinition) -> Vec<Stage> {
+        let running = self.running.with(row.id, |running| match running {
+            Running::Application(application) => Some(application.handle().clone()),
+            _ => None,
+        });
+        let handle = running.flatten();
+        let status = handle.as_ref().map(ApplicationHandle::status).unwrap_or_default();
+        let mut application = Stage::new(APPLICATION, &row.name)
             .counting("rows", status.rows_in)
             .counting_any("error rows", status.error_rows);
-        if let Some(function) = &declared.input.preprocessor {
-            application = application.feeding(FUNCTION, function.get_ref());
+        if let Some(function) = &definition.input.preprocessor {
+            application = application.feeding(Kind::Function.noun(), function);
         }
-        let rows_out = self.rows_by_stream(name);
+        let rows_out = handle.as_ref().map(ApplicationHandle::rows_by_stream).unwrap_or_default();
         let mut pumps = Vec::new();
-        for pump in &program.pumps {
-            application = application.feeding(PUMP, &pump.name);
-            let target = &program.streams[pump.target.0].name;
-            let mut stage = Stage::new(PUMP, &pump.name);
+        for (pump, target) in handle.iter().flat_map(ApplicationHandle::pumps) {
+            application = application.feeding(PUMP, pump);
+            let mut stage = Stage::new(PUMP, pump);
             if let Some(rows) = rows_out.get(target) {
                 stage = stage.counting("rows", *rows);
             }
-            for output in declared.outputs.iter().filter(|output| output.from.get_ref() == target) {
-                let destinations = [
-                    (FUNCTION, &output.function),
-                    (STREAM, &output.stream),
-                    (DELIVERY_STREAM, &output.delivery_stream),
-                ];
-                for (kind, destination) in destinations {
-                    stage = destination.iter().fold(stage, |stage, name| stage.feeding(kind, name.get_ref()));
-                }
+            for output in definition.outputs.iter().filter(|output| output.from == *target) {
+                let place = output.target.reference();
+                stage = stage.feeding(place.kind.noun(), &place.name);
             }
             pumps.push(stage);
         }
         pumps.insert(0, application);
         pumps
     }
+
+    fn bucket_stages(&self, row: &ResourceRow, delivery: &DeliveryStreamDefinition) -> Vec<Stage> {
+        let status = self.delivery_status(row);
+        let main = Stage::new(BUCKET, &delivery.bucket)
+            .counting("objects", status.objects_written)
+            .counting_any("failed objects", status.failed_objects_written);
+        let backup = delivery.backup_bucket().map(|bucket| {
+            Stage::new(BUCKET, bucket).counting("backup objects", status.backup_objects_written)
+        });
+        std::iter::once(main).chain(backup).collect()
+    }
 }
 
-fn bucket_stages(declared: &DeliveryStreamDeclaration, delivery: &Delivery) -> Vec<Stage> {
-    let status = delivery.handle.status();
-    let bucket = declared.bucket.get_ref();
-    let main = Stage::new(BUCKET, bucket)
-        .counting("objects", status.objects_written)
-        .counting_any("failed objects", status.failed_objects_written);
-    let backup = declared.backup.as_ref().map(|backup| {
-        let bucket = backup.bucket.as_ref().map_or(bucket, |bucket| bucket.get_ref());
-        Stage::new(BUCKET, bucket).counting("backup objects", status.backup_objects_written)
-    });
-    std::iter::once(main).chain(backup).collect()
+/// Everything that a definition names.
+fn feeding_all(stage: Stage, definition: &Definition) -> Stage {
+    let references = definition.references().into_iter();
+    references.fold(stage, |stage, reference| stage.feeding(reference.kind.noun(), &reference.name))
+}
+
+/// The applications that read a stream or delivery stream.
+fn feeding_readers(stage: Stage, place: &ResourceRow, rows: &[&ResourceRow]) -> Stage {
+    let reads = |row: &&&ResourceRow| match &row.definition {
+        Definition::Application(application) => application.input.source.reference() == place.reference(),
+        _ => false,
+    };
+    rows.iter().filter(reads).fold(stage, |stage, reader| stage.feeding(APPLICATION, &reader.name))
 }
 
 /// A bucket that several deliveries write to is one stage.
@@ -260,8 +278,8 @@ mod tests {
     #[test]
     fn stages_of_one_name_are_told_apart() {
         let stages = vec![
-            Stage::new(DELIVERY_STREAM, "reviews").feeding(BUCKET, "reviews").feeding(FUNCTION, "score"),
-            Stage::new(FUNCTION, "score"),
+            Stage::new("delivery stream", "reviews").feeding(BUCKET, "reviews").feeding("function", "score"),
+            Stage::new("function", "score"),
             Stage::new(BUCKET, "reviews").counting("objects", 2),
             Stage::new(BUCKET, "reviews").counting("objects", 1).counting("backup objects", 4),
         ];

@@ -1,453 +1,347 @@
-//! A running pipeline: everything that a file declares, started, fed, drained and stopped.
+//! A data directory that is open, and everything in it that runs.
 //!
 //! ```text
-//!   start:  directory ─▶ log, catalog, monitor ─▶ streams ─▶ endpoints, functions ─▶ consumers ─▶ deliveries, applications
-//!   feed:   inputs of the file, and others
-//!   drain:  producers end ─▶ applications close their windows, streams are copied ─▶ deliveries write what they hold
-//!   stop:   producers ─▶ applications (checkpoint) ─▶ deliveries ─▶ monitor ─▶ endpoints
+//!   open:   directory ─▶ log, catalog, monitor ─▶ registry            (nothing runs yet)
+//!   apply:  a file's desired resources ─▶ registry
+//!   start:  the reconciler starts everything that exists, and keeps it so
+//!   drain:  feeds end ─▶ applications, copies ─▶ deliveries write what they hold
+//!   stop:   feeds ─▶ applications (checkpoint) ─▶ deliveries ─▶ functions, endpoints ─▶ monitor; within a time limit
 //! ```
-//!
-//! Invariant: all consumers of a buffer are known before the first of them advances, so that nothing is trimmed that
-//! one of them still needs.
 
-mod applications;
+mod data;
 mod flow;
-pub(crate) mod functions;
-mod inputs;
-mod notifications;
+mod open;
 mod overview;
 mod settings;
-mod streams;
-mod update;
+mod tail_filter;
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use millstream_delivery::{Components, DeliveryHandle, DeliveryWorker, Positions, Transform};
 use millstream_host::{Clock, Random, Timestamp};
-use millstream_monitor::{Location, Monitor};
-use millstream_streamlog::{Log, LogSettings, OpenError};
-use parking_lot::{Mutex, RwLock};
-use tokio::runtime::Handle;
-use tokio::sync::watch;
-use tokio::task::JoinHandle;
+use millstream_monitor::Monitor;
+use millstream_streamlog::Log;
+use tokio::sync::Mutex;
 
+pub use data::{PutError, TailError, TailFrom, TailedRecord, Tailing};
 pub use settings::ServerSettings;
-pub use update::{UpdateError, UpdateReport, UpdatedApplication};
+pub use tail_filter::TailFilter;
 
-use crate::applications::{ApplicationStatus, RunningApplication};
-use crate::catalog::Catalog;
-use crate::connect::catalog_to_delivery::{CatalogPositions, DELIVERY_CONSUMER};
-use crate::connect::delivery_to_live::LiveDelivery;
-use crate::connect::function_to_transform::FunctionTransform;
-use crate::connect::log_to_delivery::LogSource;
-use crate::connect::monitor_to_functions::MonitorServices;
+use crate::applications::{ApplicationHandle, ApplicationStatus};
+use crate::apply::{self, ApplyError, ApplyReport};
+use crate::catalog::{CatalogError, ResourceRow, RowChange};
 use crate::connect::monitor_to_live::MonitorWatch;
-use crate::consumers::BufferConsumers;
-use crate::data_directory::DataDirectory;
-use crate::deliveries;
+use crate::definition::{Desired, Kind, Owner, Reference, ResourceId};
 use crate::error::StartError;
-use crate::identifier::Identifiers;
+use crate::feeds::CopyProgress;
 use crate::live::Live;
-use crate::pipeline::{Builtin, DeliveryStreamDeclaration, Pipeline};
-use crate::producers::Producer;
+use crate::reconcile::{Reconciler, RunningSet, stop_all};
+use crate::registry::{Registry, Status};
+use crate::resources::{Running, Stopped};
+use crate::supervise::{StopSignal, TaskScope};
 use crate::view::Summary;
+use crate::world::World;
 
 /// What no longer counts in the log is deleted this often.
 const TRIM_INTERVAL: Duration = Duration::from_secs(30);
 /// People see changes at most this often.
 const SHOW_INTERVAL: Duration = Duration::from_millis(100);
 
-/// A delivery stream that runs.
-struct Delivery {
-    name: String,
-    handle: DeliveryHandle,
-    task: JoinHandle<()>,
+/// What a stop left behind, for people to read.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct StopReport {
+    /// What did not end in time.
+    pub left: Vec<String>,
+    /// State that could not be stored, and why. The state before is kept: it goes on from there.
+    pub unsaved: Vec<String>,
 }
 
-/// A running pipeline. Dropping it without [`Server::stop`] is like a crash: nothing is lost, some is done again.
+impl StopReport {
+    /// Everything ended in time and was stored.
+    pub fn is_clean(&self) -> bool {
+        self.left.is_empty() && self.unsaved.is_empty()
+    }
+}
+
+/// A data directory that is open. Dropping it without [`Server::stop`] is like a crash: nothing is lost, some is done again.
 pub struct Server {
-    /// Guards the pipeline against its replacement by an update.
-    pipeline: RwLock<Arc<Pipeline>>,
+    world: Arc<World>,
     settings: ServerSettings,
-    clock: Arc<dyn Clock>,
     started_at: Timestamp,
-    directory: DataDirectory,
-    log: Arc<Log>,
-    catalog: Catalog,
-    consumers: Arc<BufferConsumers>,
-    monitor: Monitor,
+    running: RunningSet,
+    /// Tasks that belong to no resource.
+    system: TaskScope,
     monitor_watch: MonitorWatch,
-    live: Arc<Live>,
-    identifiers: Identifiers,
-    runtime: Handle,
-    endpoints: functions::Endpoints,
-    functions: functions::Functions,
-    deliveries: Vec<Delivery>,
-    /// Guards the list and the threads in it; taken to stop them.
-    applications: Mutex<Vec<RunningApplication>>,
-    /// Guards the list only.
-    producers: Mutex<Vec<(String, Producer)>>,
-    /// True when background work shall end.
-    stop: watch::Sender<bool>,
-    /// Guards the list until it is taken by the stop.
-    background: Mutex<Vec<JoinHandle<()>>>,
-    monitor_task: Mutex<Option<JoinHandle<()>>>,
+    /// Until it is started.
+    reconciler: Mutex<Option<Reconciler>>,
+    is_running: AtomicBool,
+    /// Held while a file is applied: one update at a time.
+    applying: Mutex<()>,
 }
 
 impl Server {
-    /// Starts everything that the pipeline declares, but its inputs. To be called within a tokio runtime.
+    /// Opens a data directory; nothing runs yet. To be called within a tokio runtime.
     ///
     /// # Errors
-    /// See [`StartError`]. What was started ends again.
-    pub async fn start(
-        pipeline: Pipeline,
+    /// See [`StartError`].
+    pub async fn open(
         settings: ServerSettings,
         clock: Arc<dyn Clock>,
         random: Random,
     ) -> Result<Arc<Server>, StartError> {
-        let runtime = Handle::current();
-        // Opening files waits for the disk.
-        let opening = {
-            let (pipeline, settings, clock) = (pipeline.clone(), settings.clone(), Arc::clone(&clock));
-            let identifiers = Identifiers::new(random);
-            move || Opened::open(&pipeline, &settings, &clock, identifiers)
-        };
-        let opened = tokio::task::spawn_blocking(opening).await.expect("opening does not panic")?;
-        let Opened { directory, log, catalog, monitor, identifiers } = opened;
-        let live = Arc::new(Live::new());
-        let endpoints = functions::start_endpoints(&pipeline.declarations.endpoints)?;
-        let services = MonitorServices(monitor.clone());
-        let (functions, scorers) = functions::build(&pipeline, &endpoints, &services, &clock)?;
-        let consumers = Arc::new(BufferConsumers::new(Arc::clone(&log)));
+        open::open(settings, clock, random).await
+    }
 
-        for declared in &pipeline.declarations.delivery_streams {
-            let name = declared.name.get_ref();
-            consumers.add_buffer(name, streams::buffer_key(name));
-            let positions = catalog.delivery_positions(name)?.unwrap_or_else(Positions::default);
-            consumers.add_consumer(name, DELIVERY_CONSUMER, positions.oldest().0);
+    /// Starts everything that exists, and keeps it so.
+    ///
+    /// # Errors
+    /// State or records are missing that were there before; with `all` also when anything cannot start. What was started
+    /// is stopped again.
+    pub async fn start(self: &Arc<Server>, all: bool) -> Result<(), StartError> {
+        let taken = self.reconciler.lock().await.take();
+        let Some(mut reconciler) = taken else { return Ok(()) };
+        reconciler.pass().await;
+        let mut reasons = reconciler.losses().to_vec();
+        if all && reasons.is_empty() {
+            let rows = self.world.registry.rows();
+            let failed = rows.iter().filter(|row| !row.deleting).filter_map(|row| {
+                let reason = match &row.status {
+                    Status::Retrying { reason } | Status::Failed { reason } => reason,
+                    Status::Pending | Status::Active => return None,
+                };
+                Some(format!("{}: {reason}", row.reference()))
+            });
+            reasons.extend(failed);
         }
-        let application_services = applications::ApplicationServices {
-            directory: &directory,
-            log: &log,
-            catalog: &catalog,
-            consumers: &consumers,
-            functions: &functions,
-            clock: &clock,
-            live: &live,
-            identifiers: &identifiers,
-            runtime: &runtime,
+        if !reasons.is_empty() {
+            stop_all(&self.world, &self.running, Duration::from_secs(2)).await;
+            return Err(StartError::NotRunning(reasons));
+        }
+        self.is_running.store(true, Ordering::SeqCst);
+        let stop = self.system.stop_signal();
+        let reconciling = Arc::new(Mutex::new(reconciler));
+        self.system.forever("reconciler", move |_| {
+            let (reconciling, stop) = (Arc::clone(&reconciling), stop.clone());
+            async move { reconciling.lock().await.run(stop).await }
+        });
+        let world = Arc::clone(&self.world);
+        self.system.forever("trim", move |stop| trim(Arc::clone(&world), stop));
+        let world = Arc::clone(&self.world);
+        self.system.forever("show", move |stop| show(Arc::clone(&world), stop));
+        let watch = self.monitor_watch.clone();
+        self.system.forever("mail view", move |stop| watch.clone().run(stop.flag()));
+        let monitor = self.world.monitor.clone();
+        self.system.forever("monitor", move |stop| {
+            let monitor = monitor.clone();
+            async move { monitor.run(stop.flag()).await }
+        });
+        Ok(())
+    }
+
+    /// Makes the data directory hold what is desired, and nothing else of this owner.
+    ///
+    /// # Errors
+    /// The catalog cannot be changed. What is refused is in the report.
+    pub async fn apply(
+        &self,
+        desired: Vec<Desired>,
+        owner: Owner,
+        is_dry_run: bool,
+    ) -> Result<ApplyReport, ApplyError> {
+        let _applying = self.applying.lock().await;
+        let is_running = self.is_running.load(Ordering::SeqCst);
+        apply::apply(&self.world, desired, owner, is_dry_run, is_running).await
+    }
+
+    /// What exists.
+    pub fn registry(&self) -> &Arc<Registry> {
+        &self.world.registry
+    }
+
+    /// Makes resources start from scratch: all, those of one kind, or one. Each is deleted with everything that is kept of
+    /// it, records, positions, windows, and made again as it is defined. Works also before the start.
+    ///
+    /// # Errors
+    /// The catalog cannot be changed.
+    pub async fn reset(&self, kind: Option<Kind>, name: Option<&str>) -> Result<Vec<Reference>, ApplyError> {
+        let _applying = self.applying.lock().await;
+        let is_meant = |row: &&ResourceRow| {
+            !row.deleting
+                && kind.is_none_or(|kind| row.kind() == kind)
+                && name.is_none_or(|name| row.name == name)
         };
-        let declared = pipeline.declarations.applications.iter().zip(&pipeline.applications);
-        let prepared = declared
-            .map(|(declared, checked)| application_services.prepare(declared, checked))
-            .collect::<Result<Vec<_>, _>>()?;
-        let mut running = Vec::new();
-        for application in prepared {
-            running.push(application_services.start(application).await?);
-        }
-        let mut deliveries = Vec::new();
-        for declared in &pipeline.declarations.delivery_streams {
-            let worker = DeliveryParts {
-                directory: &directory,
-                log: &log,
-                catalog: &catalog,
-                consumers: &consumers,
-                functions: &functions,
-                scorers: &scorers,
-                pipeline: &pipeline,
-                clock: &clock,
-                live: &live,
-                identifiers: &identifiers,
-            };
-            let (handle, worker) = worker.build(declared)?;
-            let name = declared.name.get_ref().clone();
-            deliveries.push(Delivery { name, handle, task: runtime.spawn(worker.run()) });
-        }
-        let stop = watch::Sender::new(false);
-        let monitor_watch = MonitorWatch::new(monitor.clone(), Arc::clone(&live));
-        let background = vec![
-            runtime.spawn(monitor_watch.clone().run(stop.subscribe())),
-            runtime.spawn(trim(Arc::clone(&log), Arc::clone(&clock), Arc::clone(&live), stop.subscribe())),
-            runtime.spawn(show(Arc::clone(&live), stop.subscribe())),
-        ];
-        let monitor_task = {
-            let (monitor, stop) = (monitor.clone(), stop.subscribe());
-            runtime.spawn(async move { monitor.run(stop).await })
-        };
-        Ok(Arc::new(Server {
-            started_at: clock.now(),
-            pipeline: RwLock::new(Arc::new(pipeline)),
-            settings,
-            clock,
-            directory,
-            log,
-            catalog,
-            consumers,
-            monitor,
-            monitor_watch,
-            live,
-            identifiers,
-            runtime,
-            endpoints,
-            functions,
-            deliveries,
-            applications: Mutex::new(running),
-            producers: Mutex::default(),
-            stop,
-            background: Mutex::new(background),
-            monitor_task: Mutex::new(Some(monitor_task)),
-        }))
+        let commit = self.world.registry.commit(|rows| {
+            let mut changes = Vec::new();
+            for row in rows.iter().filter(is_meant) {
+                changes.push(RowChange::MarkDeleting { id: row.id });
+                let (name, definition) = (row.name.clone(), row.definition.clone());
+                changes.push(RowChange::Insert { name, definition, owner: row.owner.clone() });
+            }
+            let reset = rows.iter().filter(is_meant).map(ResourceRow::reference).collect();
+            Ok::<_, CatalogError>((changes, reset))
+        });
+        Ok(commit.await?)
     }
 
     /// The totals since the start.
     pub fn summary(&self) -> Summary {
-        self.live.summary()
+        self.world.live.summary()
     }
 
     /// When the first review was rated, if one was.
     pub fn first_classified_at(&self) -> Option<Timestamp> {
-        self.live.seen().first_classified_at
+        self.world.live.seen().first_classified_at
     }
 
-    /// What an application has done since the start.
+    /// What an application has done since it was started.
     pub fn application_status(&self, name: &str) -> Option<ApplicationStatus> {
-        self.applications.lock().iter().find(|one| one.name() == name).map(RunningApplication::status)
+        self.application(name).map(|application| application.status())
     }
 
-    /// Rows that came out of an application, by in-application stream.
-    fn rows_by_stream(&self, name: &str) -> BTreeMap<String, u64> {
-        let applications = self.applications.lock();
-        let found = applications.iter().find(|one| one.name() == name);
-        found.map(RunningApplication::rows_by_stream).unwrap_or_default()
+    /// Which pumps of an application went on with their state when it was started last, and which started from scratch.
+    pub fn application_restored(&self, name: &str) -> Option<(Vec<String>, Vec<String>)> {
+        let application = self.application(name)?;
+        let report = application.restored();
+        Some((report.resumed.clone(), report.started_afresh.clone()))
     }
 
     /// The monitor: metrics, alarms, topics and mails.
     pub fn monitor(&self) -> &Monitor {
-        &self.monitor
+        &self.world.monitor
     }
 
     /// The log that holds the records.
     pub fn log(&self) -> &Arc<Log> {
-        &self.log
+        &self.world.log
     }
 
-    /// Comes back when every producer has put its last record. Copies of streams have no end: they do not count.
-    pub async fn producers_ended(&self) {
-        let (producers, _) = self.producers_and_copies();
-        futures::future::join_all(producers.iter().map(Producer::ended)).await;
+    /// The data directory.
+    pub fn data_directory(&self) -> &std::path::Path {
+        self.world.directory.root()
     }
 
-    /// What comes from outside, and what copies streams within.
-    fn producers_and_copies(&self) -> (Vec<Producer>, Vec<Producer>) {
-        let all: Vec<Producer> = self.producers.lock().iter().map(|(_, one)| one.clone()).collect();
-        all.into_iter().partition(|producer| producer.copy_progress().is_none())
+    fn id_of(&self, kind: Kind, name: &str) -> Option<ResourceId> {
+        self.world.registry.find(&Reference::new(kind, name)).map(|row| row.id)
     }
 
-    /// Ends the producers, then waits until everything that came in has come out and arrived: windows are closed, streams
-    /// copied, objects written, functions called. Takes as long as a destination is down.
-    pub async fn drain(&self) {
-        let (producers, copies) = self.producers_and_copies();
-        producers.iter().for_each(Producer::stop);
-        self.producers_ended().await;
+    fn application(&self, name: &str) -> Option<ApplicationHandle> {
+        let id = self.id_of(Kind::Application, name)?;
+        self.running
+            .with(id, |running| match running {
+                Running::Application(application) => Some(application.handle().clone()),
+                _ => None,
+            })
+            .flatten()
+    }
+
+    /// Comes back when every feed has put its last record. Copies of streams have no end: they do not count.
+    pub async fn feeds_ended(&self) {
+        let ends = self.running.map(|(_, running)| match running {
+            Running::Feed(feed) => feed.end(),
+            _ => None,
+        });
+        for mut end in ends {
+            // An error means that its task is gone: it has ended.
+            let _ = end.wait_for(|ended| *ended).await;
+        }
+    }
+
+    /// Stops the feeds: nothing more comes in by them until the next start. Copies of streams go on.
+    pub async fn stop_feeds(&self, limit: Duration) {
+        let ids = self.running.map(|(id, running)| match running {
+            Running::Feed(feed) if feed.copy_progress().is_none() => Some(*id),
+            _ => None,
+        });
+        for id in ids {
+            let stopping = self.running.with(id, |running| match running {
+                Running::Feed(feed) => Some(feed.scope().clone()),
+                _ => None,
+            });
+            if let Some(scope) = stopping.flatten() {
+                scope.stop(limit).await;
+            }
+        }
+    }
+
+    /// Waits until everything that has come in has come out and arrived: streams copied, functions called, objects
+    /// written. With `close_windows` also until the windows that are open have closed by themselves. Takes as long as a
+    /// destination is down.
+    pub async fn drain(&self, close_windows: bool) {
         // What has come in is delivered while applications wait for their windows to close.
-        tokio::join!(self.flush_deliveries(), self.drain_streams(&copies));
+        tokio::join!(self.flush_deliveries(), self.drain_streams(close_windows));
         // What they have put out meanwhile comes behind it.
         self.flush_deliveries().await;
         self.monitor_watch.look_aside().await;
     }
 
     /// Waits until applications and copies have passed on what is in the streams.
-    async fn drain_streams(&self, copies: &[Producer]) {
-        let drains: Vec<_> = self.applications.lock().iter().map(RunningApplication::drainer).collect();
+    async fn drain_streams(&self, close_windows: bool) {
+        let applications = self.running.map(|(_, running)| match running {
+            Running::Application(application) => Some(application.handle().clone()),
+            _ => None,
+        });
+        let copies: Vec<CopyProgress> = self.running.map(|(_, running)| match running {
+            Running::Feed(feed) => feed.copy_progress(),
+            _ => None,
+        });
         // They may feed each other through streams: a chain is at most as long as there are applications and copies.
-        for _ in 0..drains.len() + copies.len() {
-            futures::future::join_all(drains.iter().map(|drainer| drainer.drain())).await;
-            let copied =
-                copies.iter().filter_map(Producer::copy_progress).map(|progress| progress.caught_up());
-            futures::future::join_all(copied).await;
+        for _ in 0..applications.len() + copies.len() {
+            let drains = applications.iter().map(|application| application.drain(close_windows));
+            futures::future::join_all(drains).await;
+            futures::future::join_all(copies.iter().map(CopyProgress::caught_up)).await;
         }
     }
 
     async fn flush_deliveries(&self) {
-        for delivery in &self.deliveries {
+        let handles = self.running.map(|(_, running)| match running {
+            Running::DeliveryStream(delivery) => Some(delivery.handle().clone()),
+            _ => None,
+        });
+        for handle in handles {
             // An error means that it was stopped meanwhile.
-            let _ = delivery.handle.flush().await;
+            let _ = handle.flush().await;
         }
     }
 
-    /// Ends everything at once. What is under way is kept and goes on at the next start.
-    pub async fn stop(&self) {
-        let (producers, copies) = self.producers_and_copies();
-        for producer in producers.iter().chain(&copies) {
-            producer.stop();
-            producer.ended().await;
-        }
-        let mut applications = std::mem::take(&mut *self.applications.lock());
-        let stopping = tokio::task::spawn_blocking(move || {
-            for application in &mut applications {
-                application.stop();
-            }
-            applications
-        });
-        match stopping.await {
-            // Kept, so that their counters can still be seen.
-            Ok(applications) => *self.applications.lock() = applications,
-            Err(error) => tracing::error!(%error, "applications did not stop"),
-        }
-        for delivery in &self.deliveries {
-            delivery.handle.stop();
-            while !delivery.task.is_finished() {
-                tokio::time::sleep(Duration::from_millis(2)).await;
-            }
-        }
-        self.stop.send_replace(true);
-        let tasks: Vec<JoinHandle<()>> = std::mem::take(&mut *self.background.lock());
-        let monitor_task = self.monitor_task.lock().take();
-        for task in tasks.into_iter().chain(monitor_task) {
-            if let Err(error) = task.await {
-                tracing::error!(%error, "a background task failed");
-            }
-        }
-        for endpoint in self.endpoints.values() {
-            endpoint.shutdown().await;
-        }
-    }
-}
-
-/// What a data directory holds, opened.
-struct Opened {
-    directory: DataDirectory,
-    log: Arc<Log>,
-    catalog: Catalog,
-    monitor: Monitor,
-    identifiers: Identifiers,
-}
-
-impl Opened {
-    fn open(
-        pipeline: &Pipeline,
-        settings: &ServerSettings,
-        clock: &Arc<dyn Clock>,
-        identifiers: Identifiers,
-    ) -> Result<Opened, StartError> {
-        let directory = DataDirectory::create(&settings.data_directory)?;
-        // The log holds the lock: nobody else has the other files open either.
-        let opened = Log::open(&directory.log(), LogSettings::default(), Arc::clone(clock));
-        let (log, report) = opened.map_err(|error| match error {
-            OpenError::InUse { holder, .. } => {
-                StartError::InUse { directory: directory.root().to_owned(), holder }
-            }
-            error => StartError::Log(error),
-        })?;
-        if let Some(torn) = &report.torn_tail {
-            tracing::warn!(
-                ?torn,
-                "the log ended in the middle of a write that nobody was promised; it was cut off"
-            );
-        }
-        let catalog = Catalog::open(&directory.catalog())?;
-        let monitor_settings =
-            notifications::settings(&pipeline.declarations, settings.smtp_password.as_deref());
-        let location = Location::File(directory.monitor());
-        let monitor = Monitor::open(&location, monitor_settings, Arc::clone(clock), identifiers.random())
-            .map_err(|error| StartError::Monitor(error.to_string()))?;
-        catalog.put_resources(&pipeline.declarations.resources(), clock.now())?;
-        streams::create(&log, &pipeline.declarations)?;
-        notifications::create(&monitor, &pipeline.declarations)?;
-        Ok(Opened { directory, log, catalog, monitor, identifiers })
-    }
-}
-
-/// What deliveries share.
-struct DeliveryParts<'a> {
-    directory: &'a DataDirectory,
-    log: &'a Arc<Log>,
-    catalog: &'a Catalog,
-    consumers: &'a Arc<BufferConsumers>,
-    functions: &'a functions::Functions,
-    scorers: &'a functions::Scorers,
-    pipeline: &'a Pipeline,
-    clock: &'a Arc<dyn Clock>,
-    live: &'a Arc<Live>,
-    identifiers: &'a Identifiers,
-}
-
-impl DeliveryParts<'_> {
-    fn build(
-        &self,
-        declared: &DeliveryStreamDeclaration,
-    ) -> Result<(DeliveryHandle, DeliveryWorker), StartError> {
-        let name = declared.name.get_ref();
-        let invalid = |error| StartError::Delivery { name: name.clone(), error };
-        let key = streams::buffer_key(name);
-        let source = LogSource { log: Arc::clone(self.log), changes: self.log.changes(&key)?, key };
-        let transform = declared.transform.as_ref().map(|transform| transform.function.get_ref());
-        let rating = transform.and_then(|function| {
-            let functions = &self.pipeline.declarations.functions;
-            functions
-                .iter()
-                .find(|one| one.name.get_ref() == function && one.builtin == Builtin::ScoreReviews)
-        });
-        let bucket = |name: &str| deliveries::bucket(self.directory, name);
-        let backup = match &declared.backup {
-            Some(backup) => Some(bucket(backup.bucket.as_ref().unwrap_or(&declared.bucket).get_ref())?),
-            None => None,
-        };
-        let components = Components {
-            source: Arc::new(source),
-            positions: Arc::new(CatalogPositions {
-                catalog: self.catalog.clone(),
-                delivery_stream: name.clone(),
-                consumers: Arc::clone(self.consumers),
-            }),
-            transform: transform.map(|function| -> Arc<dyn Transform> {
-                Arc::new(FunctionTransform(Arc::clone(&self.functions[function])))
-            }),
-            destination: bucket(declared.bucket.get_ref())?,
-            backup,
-            clock: Arc::clone(self.clock),
-            random: self.identifiers.random(),
-            observer: Some(Arc::new(LiveDelivery {
-                name: name.clone(),
-                live: Arc::clone(self.live),
-                clock: Arc::clone(self.clock),
-                scorer: rating.and_then(|function| self.scorers.get(function.name.get_ref()).cloned()),
-                columns: rating.and_then(|function| function.columns.clone()),
-            })),
-        };
-        let settings = deliveries::settings(declared).map_err(invalid)?;
-        DeliveryWorker::new(components, settings).map_err(invalid)
+    /// Ends everything within about `limit`. What is under way is kept and goes on at the next start.
+    pub async fn stop(&self, limit: Duration) -> StopReport {
+        self.is_running.store(false, Ordering::SeqCst);
+        let Stopped { mut left, unsaved } = stop_all(&self.world, &self.running, limit).await;
+        left.extend(self.system.stop(limit).await);
+        StopReport { left, unsaved }
     }
 }
 
 /// Deletes what no longer counts, now and then.
-async fn trim(log: Arc<Log>, clock: Arc<dyn Clock>, live: Arc<Live>, mut stop: watch::Receiver<bool>) {
+async fn trim(world: Arc<World>, mut stop: StopSignal) {
     loop {
         tokio::select! {
-            () = tokio::time::sleep(TRIM_INTERVAL) => {}
-            _ = stop.wait_for(|stop| *stop) => return,
+            () = world.clock.sleep(TRIM_INTERVAL) => {}
+            () = stop.stopped() => return,
         }
-        let (trimmed, now) = (Arc::clone(&log), clock.now());
-        match tokio::task::spawn_blocking(move || trimmed.trim(now)).await {
+        let (trimmed, now) = (Arc::clone(&world.log), world.clock.now());
+        match world.spawn().blocking(move || trimmed.trim(now)).await {
             Ok(Ok(report)) if report.segments_deleted > 0 => {
                 tracing::info!(segments = report.segments_deleted, bytes = report.bytes_freed, "log trimmed");
             }
             Ok(Ok(_)) => {}
-            Ok(Err(error)) => live.problem(now, "log", format!("old segments cannot be deleted: {error}"), 1),
-            Err(error) => tracing::error!(%error, "trimming failed"),
+            Ok(Err(error)) => {
+                world.live.problem(now, "log", format!("old segments cannot be deleted: {error}"), 1);
+            }
+            Err(error) => tracing::error!(error, "trimming failed"),
         }
     }
 }
 
 /// Passes changes on to those who look, not too often.
-async fn show(live: Arc<Live>, mut stop: watch::Receiver<bool>) {
+async fn show(world: Arc<World>, mut stop: StopSignal) {
+    let live: &Arc<Live> = &world.live;
     loop {
         tokio::select! {
             () = live.changed() => live.publish(),
-            _ = stop.wait_for(|stop| *stop) => return,
+            () = stop.stopped() => return,
         }
-        tokio::time::sleep(SHOW_INTERVAL).await;
+        world.clock.sleep(SHOW_INTERVAL).await;
     }
 }

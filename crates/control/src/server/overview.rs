@@ -1,29 +1,46 @@
 //! What people may look at, gathered.
 
+use serde_json::{Map, Value, json};
 use tokio::sync::watch;
 
 use super::Server;
-use crate::view::{Overview, OverviewSource};
+use crate::catalog::ResourceRow;
+use crate::definition::{Definition, FunctionBody, Kind, Reference};
+use crate::registry::Lifecycle;
+use crate::resources::Running;
+use crate::view::{Overview, OverviewSource, ResourceView};
 
 impl OverviewSource for Server {
     fn overview(&self) -> Overview {
-        let seen = self.live.seen();
+        let seen = self.world.live.seen();
         let flow = self.flow(&seen);
-        let pipeline = self.pipeline();
-        let thresholds = pipeline.declarations.functions.iter().filter(|function| function.topic.is_some());
+        let rows = self.world.registry.rows();
+        let thresholds = rows.iter().filter_map(|row| match &row.definition {
+            Definition::Function(function) => match &function.body {
+                FunctionBody::NotifyOnAnomaly { threshold, .. } => Some(*threshold),
+                _ => None,
+            },
+            _ => None,
+        });
+        let scores_reviews = rows.iter().any(|row| match &row.definition {
+            Definition::Function(function) => matches!(function.body, FunctionBody::ScoreReviews { .. }),
+            _ => false,
+        });
         Overview {
             version: self.settings.version.clone(),
             started_at: self.started_at.millis(),
-            now: self.clock.now().millis(),
+            now: self.world.clock.now().millis(),
             source: self.settings.source.clone(),
             is_synthetic: self.settings.is_synthetic,
             data_directory: self.settings.data_directory.display().to_string(),
+            scores_reviews,
             summary: seen.summary,
             flow,
+            resources: rows.iter().map(|row| self.resource_view(row)).collect(),
             rating_distribution: seen.rating_distribution,
             averages: seen.averages.into(),
             scores: seen.scores.into(),
-            score_threshold: thresholds.filter_map(|function| function.threshold).reduce(f64::min),
+            score_threshold: thresholds.reduce(f64::min),
             counts: seen.counts.into(),
             reviews: seen.reviews.into(),
             agreement: seen.agreement,
@@ -34,6 +51,128 @@ impl OverviewSource for Server {
     }
 
     fn changes(&self) -> watch::Receiver<u64> {
-        self.live.changes()
+        self.world.live.changes()
+    }
+}
+
+impl Server {
+    /// One resource as people see it.
+    pub fn describe(&self, reference: &Reference) -> Option<ResourceView> {
+        self.world.registry.find(reference).map(|row| self.resource_view(&row))
+    }
+
+    /// All resources, or those of one kind, in the order of their kinds and creation.
+    pub fn list(&self, kind: Option<Kind>) -> Vec<ResourceView> {
+        let rows = self.world.registry.rows();
+        let mut rows: Vec<&ResourceRow> =
+            rows.iter().filter(|row| kind.is_none_or(|kind| row.kind() == kind)).collect();
+        rows.sort_by_key(|row| (row.kind(), row.id));
+        rows.into_iter().map(|row| self.resource_view(row)).collect()
+    }
+
+    fn resource_view(&self, row: &ResourceRow) -> ResourceView {
+        // The outer member only names the kind.
+        let definition = match serde_json::to_value(&row.definition) {
+            Ok(Value::Object(outer)) => outer.into_iter().next().map(|(_, inner)| inner).unwrap_or_default(),
+            _ => Value::Null,
+        };
+        ResourceView {
+            id: row.id.0,
+            kind: row.kind(),
+            name: row.name.clone(),
+            state: Lifecycle::of(row),
+            reason: row.status.reason().map(str::to_owned),
+            owner: row.owner.to_text(),
+            created_at: row.created_at.millis(),
+            changed_at: row.changed_at.millis(),
+            generation: row.generation.0,
+            definition,
+            figures: self.figures(row),
+        }
+    }
+
+    /// What it has done since the start, by name.
+    fn figures(&self, row: &ResourceRow) -> Map<String, Value> {
+        let figures = match &row.definition {
+            Definition::Stream(_) => self.stream_figures(row),
+            Definition::DeliveryStream(_) => self.delivery_figures(row),
+            Definition::Application(_) => self.application_figures(row),
+            Definition::Function(_) => self.running.with(row.id, |running| match running {
+                Running::Function(function) => {
+                    let statistics = function.function().invoker.statistics();
+                    let newest = function.function().invoker.newest_errors();
+                    json!({
+                        "calls": statistics.invocations,
+                        "errors": statistics.errors,
+                        "throttles": statistics.throttles,
+                        "newest_error": newest.first().map(|error| &error.message),
+                    })
+                }
+                _ => json!({}),
+            }),
+            Definition::Endpoint(_) => self.running.with(row.id, |running| match running {
+                Running::Endpoint(endpoint) => {
+                    let statistics = endpoint.server().statistics();
+                    json!({ "texts": statistics.texts, "truncated": statistics.truncated })
+                }
+                _ => json!({}),
+            }),
+            Definition::Feed(_) => self.running.with(row.id, |running| match running {
+                Running::Feed(feed) => {
+                    json!({ "records_in": feed.records(), "ended": feed.has_ended() })
+                }
+                _ => json!({}),
+            }),
+            _ => None,
+        };
+        match figures {
+            Some(Value::Object(figures)) => figures,
+            _ => Map::new(),
+        }
+    }
+
+    fn stream_figures(&self, row: &ResourceRow) -> Option<Value> {
+        let key = crate::world::log_key(&row.reference());
+        let described = self.world.log.stream_describe(&key).ok()?;
+        let open = described.shards.iter().filter(|shard| shard.closed_at.is_none()).count();
+        Some(json!({
+            "records": self.stream_records(row),
+            "open_shards": open,
+            "shards": described.shards.len(),
+        }))
+    }
+
+    fn delivery_figures(&self, row: &ResourceRow) -> Option<Value> {
+        let status = self.delivery_status(row);
+        Some(json!({
+            "records_in": status.records_in,
+            "failed_records": status.failed_records,
+            "objects": status.objects_written,
+            "backup_objects": status.backup_objects_written,
+            "failed_objects": status.failed_objects_written,
+        }))
+    }
+
+    fn application_figures(&self, row: &ResourceRow) -> Option<Value> {
+        let handle = self.running.with(row.id, |running| match running {
+            Running::Application(application) => Some(application.handle().clone()),
+            _ => None,
+        });
+        let handle = handle.flatten()?;
+        let status = handle.status();
+        let now = self.world.clock.now().millis();
+        let age = status.checkpointed_at.map(|at| now.saturating_sub(at));
+        Some(json!({
+            "records_in": status.records_in,
+            "rows_in": status.rows_in,
+            "rows_out": status.rows_out,
+            "rows_delivered": status.rows_delivered,
+            "rows_by_stream": handle.rows_by_stream(),
+            "error_rows": status.error_rows,
+            "errors": handle.errors_by_name(),
+            "lag_records": handle.lag_records(),
+            "checkpoints": status.checkpoints,
+            "checkpoint_age_ms": age,
+        }))
     }
 }

@@ -1,18 +1,20 @@
-//! What a server is told besides its pipeline.
+//! Settings of a server.
 
 use std::path::PathBuf;
 
 /// Settings of a server: plain data.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ServerSettings {
-    /// Where everything durable lies.
+    /// Where all state is kept.
     pub data_directory: PathBuf,
     /// Version of the program, with the commit, for people to see.
     pub version: String,
-    /// What feeds the pipeline, for people to see.
+    /// What feeds it, for people to see.
     pub source: String,
     /// The records are made up: said wherever they show.
     pub is_synthetic: bool,
-    /// The password for the mail server, when the pipeline names a variable for it.
-    pub smtp_password: Option<String>,
+    /// Feeds may read the standard input of this process.
+    pub has_standard_input: bool,
+    /// A feed that an earlier run has read to its end begins again.
+    pub repeats_ended_feeds: bool,
 }

@@ -11,13 +11,16 @@ use jiff::tz::TimeZone;
 use millstream_host::{Random, Timestamp};
 
 pub use prefix::InvalidPrefix;
+use serde::{Deserialize, Serialize};
+
 use prefix::{Prefix, PrefixKind};
 use time_pattern::TimePattern;
 
 use crate::error::InvalidDelivery;
 
 /// How objects are compressed.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum Compression {
     /// As they are.
     #[default]
@@ -242,6 +245,19 @@ mod tests {
                 "p/",
                 Some("!{timestamp:yyyy}"),
                 "error output prefix: an error output prefix with expressions must",
+            ),
+            ("a\0b/", None, "prefix: the character U+0000 cannot be in a key: leave control characters out"),
+            ("a\r\nb/", None, "prefix: the character U+000D cannot be in a key"),
+            ("p/", Some("e\n/"), "error output prefix: the character U+000A cannot be in a key"),
+            (
+                &format!("!{{timestamp:{}}}/", "d".repeat(65_536)),
+                Some("e"),
+                "prefix: it gives a key prefix of 65550 characters: at most 512",
+            ),
+            (
+                &format!("!{{timestamp:{}}}/", "d".repeat(20)),
+                Some("e"),
+                "prefix: pattern letter 'd' stands 20 times in a row: at most 19",
             ),
             (&"x".repeat(600), None, "prefix: it gives a key prefix of 614 characters: at most 512"),
         ] {

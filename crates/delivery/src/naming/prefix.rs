@@ -3,10 +3,13 @@
 use jiff::Zoned;
 use millstream_host::Random;
 
+use super::time_pattern::MOST_LETTERS;
 use super::{DEFAULT_TIME, PROCESSING_FAILED, TimePattern};
 
 /// The longest evaluated prefix, in characters.
 const LONGEST_EVALUATED: usize = 512;
+/// The longest text of a prefix, in bytes.
+const LONGEST_TEXT: usize = 8 << 10;
 const RANDOM_STRING_LENGTH: usize = 11;
 const ALPHABET: &[u8; 62] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789";
 
@@ -39,6 +42,17 @@ pub enum InvalidPrefix {
     /// A quote in a time pattern without its partner.
     #[error("a quote in a time pattern is not closed")]
     PatternQuote,
+    /// A run of one letter that no time needs.
+    #[error("pattern letter '{letter}' stands {count} times in a row: at most {MOST_LETTERS} make sense")]
+    PatternRun {
+        /// The letter.
+        letter: char,
+        /// How often.
+        count: usize,
+    },
+    /// A line end, NUL or another character that has no place in a key.
+    #[error("the character U+{:04X} cannot be in a key: leave control characters out", u32::from(*.0))]
+    ControlCharacter(char),
     /// Too long once evaluated.
     #[error("it gives a key prefix of {0} characters: at most 512 are allowed")]
     TooLong(usize),
@@ -75,6 +89,13 @@ pub(crate) struct Prefix {
 
 impl Prefix {
     pub(crate) fn parse(text: &str, kind: PrefixKind) -> Result<Prefix, InvalidPrefix> {
+        if let Some(control) = text.chars().find(|letter| letter.is_control()) {
+            return Err(InvalidPrefix::ControlCharacter(control));
+        }
+        // Before it is evaluated: expressions grow, and none is shorter than its result by more than this.
+        if text.len() > LONGEST_TEXT {
+            return Err(InvalidPrefix::TooLong(text.chars().count()));
+        }
         let mut parts = Vec::new();
         let mut rest = text;
         while let Some(start) = rest.find("!{") {

@@ -7,6 +7,9 @@ use jiff::Zoned;
 
 use super::prefix::InvalidPrefix;
 
+/// The longest run of one letter: as many digits as the largest number has.
+pub(crate) const MOST_LETTERS: usize = 19;
+
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum Piece {
     Text(String),
@@ -33,6 +36,9 @@ impl TimePattern {
                 let mut count = 1;
                 while letters.next_if_eq(&letter).is_some() {
                     count += 1;
+                }
+                if count > MOST_LETTERS {
+                    return Err(InvalidPrefix::PatternRun { letter, count });
                 }
                 pieces.push(Piece::Field(letter, count));
             } else {

@@ -16,7 +16,7 @@ use crate::source::SourceRecord;
 
 pub use event::{EventHeader, encode_event, event_bytes_bound};
 pub use failure::FailedRecord;
-pub(crate) use invoke::{Invocation, invoke};
+pub(crate) use invoke::{Call, Invocation, invoke};
 pub use response::decode_response;
 
 /// Event and response may have this many bytes each.
@@ -47,8 +47,10 @@ pub enum TransformErrorKind {
     FunctionError,
     /// It took too long.
     FunctionTimedOut,
-    /// It is called too often.
+    /// It is called too often, or what it asks is busy.
     InvokeLimitExceeded,
+    /// It is not ready yet: what it needs is being loaded or made.
+    NotReady,
     /// It may not be called.
     InvokeAccessDenied,
     /// There is no such function.
@@ -66,6 +68,7 @@ impl TransformErrorKind {
             TransformErrorKind::FunctionError => "Lambda.FunctionError",
             TransformErrorKind::FunctionTimedOut => "Lambda.FunctionTimedOut",
             TransformErrorKind::InvokeLimitExceeded => "Lambda.InvokeLimitExceeded",
+            TransformErrorKind::NotReady => "Lambda.NotReady",
             TransformErrorKind::InvokeAccessDenied => "Lambda.InvokeAccessDenied",
             TransformErrorKind::ResourceNotFound => "Lambda.ResourceNotFound",
             TransformErrorKind::FunctionRequestTooLarge => "Lambda.FunctionRequestTooLarge",
@@ -73,18 +76,32 @@ impl TransformErrorKind {
         }
     }
 
-    /// Whether the same call may work later.
-    pub(crate) fn is_worth_a_retry(self) -> bool {
+    /// What it says of the records that were sent, and so what to do next. The same for deliveries and applications.
+    pub fn class(self) -> FailureClass {
         match self {
-            TransformErrorKind::FunctionError
-            | TransformErrorKind::FunctionTimedOut
-            | TransformErrorKind::InvokeLimitExceeded => true,
-            TransformErrorKind::InvokeAccessDenied
-            | TransformErrorKind::ResourceNotFound
-            | TransformErrorKind::FunctionRequestTooLarge
-            | TransformErrorKind::FunctionResponseTooLarge => false,
+            TransformErrorKind::InvokeLimitExceeded
+            | TransformErrorKind::NotReady
+            | TransformErrorKind::InvokeAccessDenied
+            | TransformErrorKind::ResourceNotFound => FailureClass::Busy,
+            TransformErrorKind::FunctionError | TransformErrorKind::FunctionTimedOut => FailureClass::Faulty,
+            TransformErrorKind::FunctionRequestTooLarge | TransformErrorKind::FunctionResponseTooLarge => {
+                FailureClass::TooLarge
+            }
         }
     }
+}
+
+/// The three ways in which a call fails, by what is to be done about it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum FailureClass {
+    /// Nothing is wrong with the records: the function is throttled, not ready, not there, or not allowed. Try the same
+    /// call again, with growing waits and without a limit; the caller stops reading meanwhile.
+    Busy,
+    /// The function failed, perhaps because of a record. Try again a few times, then with smaller batches; a record that
+    /// fails alone is at fault.
+    Faulty,
+    /// The batch is too large: try smaller ones at once. A record that is too large alone is at fault.
+    TooLarge,
 }
 
 /// What a record came to.

@@ -12,6 +12,9 @@ use crate::source::SourceRecord;
 
 const JSON_PROCESSING: &str = "Lambda.JsonProcessingException";
 
+/// Of the reason that a function gives for a failed record.
+const MOST_REASON_CHARS: usize = 1_024;
+
 /// What each record of a batch came to, in the order of the batch, whatever the order of the response.
 ///
 /// | response | outcome |
@@ -19,11 +22,11 @@ const JSON_PROCESSING: &str = "Lambda.JsonProcessingException";
 /// | not JSON, or without a list `records` | all fail with `Lambda.JsonProcessingException` |
 /// | `Ok` with base64 data | that data, also if empty |
 /// | `Dropped` | dropped |
-/// | `ProcessingFailed` | fails with `Lambda.ProcessingFailedStatus` |
+/// | `ProcessingFailed` | fails with `Lambda.ProcessingFailedStatus`, and the text of its `errorMessage` if it has one |
 /// | no or another `result`, `Ok` without base64 data | fails with `Lambda.JsonProcessingException` |
 /// | a record's id is not there | it fails with `Lambda.MissingRecordId` |
 /// | a record's id is there twice | it fails with `Lambda.DuplicatedRecordId` |
-/// | an id that was not asked for | left out; the record it should have been is missing |
+/// | an id that was not asked for | skipped; the record it should have been is missing |
 pub fn decode_response(records: &[SourceRecord], response: &[u8]) -> Vec<Outcome> {
     let all_fail = |message: String| {
         let failed = Outcome::Failed { code: JSON_PROCESSING, message };
@@ -72,7 +75,10 @@ fn outcome(answer: &Value) -> Outcome {
         Some("Dropped") => Outcome::Dropped,
         Some("ProcessingFailed") => Outcome::Failed {
             code: "Lambda.ProcessingFailedStatus",
-            message: "ProcessingFailed status set for record".to_owned(),
+            message: match answer.get("errorMessage").and_then(Value::as_str) {
+                Some(reason) if !reason.is_empty() => reason.chars().take(MOST_REASON_CHARS).collect(),
+                _ => "ProcessingFailed status set for record; the function gave no errorMessage".to_owned(),
+            },
         },
         Some(other) => malformed(format!(
             "the record has result \"{}\": it must be Ok, Dropped or ProcessingFailed",
@@ -153,5 +159,28 @@ mod tests {
         check(2, "{}", &[json, json]);
         check(1, "{\"records\":[7,null,{}]}", &["Lambda.MissingRecordId"]);
         check(0, "{\"records\":[]}", &[]);
+    }
+
+    #[test]
+    fn a_function_says_why_a_record_failed() {
+        for (answer, expected) in [
+            ("\"errorMessage\":\"no column named price\"", "no column named price"),
+            (
+                "\"errorMessage\":7",
+                "ProcessingFailed status set for record; the function gave no errorMessage",
+            ),
+            (
+                "\"errorMessage\":\"\"",
+                "ProcessingFailed status set for record; the function gave no errorMessage",
+            ),
+        ] {
+            let id = "0".repeat(20);
+            let response = format!(
+                "{{\"records\":[{{\"recordId\":\"{id}\",\"result\":\"ProcessingFailed\",{answer}}}]}}"
+            );
+            let outcomes = decode_response(&batch(1), response.as_bytes());
+            let Outcome::Failed { message, .. } = &outcomes[0] else { panic!("{outcomes:?}") };
+            assert_eq!(message, expected);
+        }
     }
 }

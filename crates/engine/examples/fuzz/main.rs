@@ -32,6 +32,8 @@ mod runner;
 #[allow(dead_code, reason = "the fuzzer uses a part of what the property tests use")]
 #[path = "../../tests/properties/running.rs"]
 mod running;
+#[path = "../../tests/properties/snapshots.rs"]
+mod snapshots;
 mod texts;
 mod watcher;
 

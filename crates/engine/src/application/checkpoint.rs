@@ -1,21 +1,18 @@
-//! The whole state of an application as bytes.
+//! A whole checkpoint as bytes of one blob: a manifest and its parts, one behind the other.
 //!
-//! Layout: `MSCP`, a format version (`u16`, little-endian), then the state in postcard encoding. Each pump's state is
-//! kept under its name and a fingerprint of its plan, so that a changed pump starts afresh and the others go on.
+//! Layout: `MSCP`, a format (`u16`, little-endian), the length of the manifest (`u32`), the manifest, then the parts in the
+//! order in which it names them first. For small states and tests: [`Application::snapshot`] writes only what has changed.
 
-use super::merge::Writer;
-use super::{Application, ApplicationSettings};
-use crate::batch::Batch;
+use super::manifest::{FORMAT, Manifest, ManifestError, PartId};
+use super::{Application, ApplicationSettings, RestoreReport, SnapshotError, format_2};
 use crate::expression::CompileError;
-use crate::operators::StateError;
-use crate::values::{ValueTypeError, array_from_values, value_at};
-use arrow_buffer::ScalarBuffer;
-use millstream_sql::{NodeKind, Program, Pump, SqlType, Value};
-use serde::{Deserialize, Serialize};
-use std::collections::VecDeque;
+use crate::state::{PartError, StateError};
+use crate::values::ValueTypeError;
+use millstream_sql::Program;
+use std::collections::HashMap;
+use std::convert::Infallible;
 
 const MAGIC: &[u8; 4] = b"MSCP";
-const VERSION: u16 = 2;
 
 /// Why a checkpoint could not be written or taken over.
 #[derive(Debug, thiserror::Error)]
@@ -23,16 +20,19 @@ pub enum CheckpointError {
     /// The bytes are not a checkpoint.
     #[error("these bytes are not a checkpoint of an application")]
     NotACheckpoint,
-    /// Written by another version.
-    #[error("the checkpoint has format version {found}; this build reads version {VERSION}")]
+    /// Written by a version that this build does not know.
+    #[error("the checkpoint has format {found}; this build reads formats 2 to {FORMAT}")]
     Version {
-        /// Version of the bytes.
+        /// Format of the bytes.
         found: u16,
     },
     /// The bytes are damaged.
     #[error("the checkpoint cannot be read: {0}")]
     Encoding(#[from] postcard::Error),
-    /// An operator cannot read its part.
+    /// The manifest is damaged.
+    #[error(transparent)]
+    Manifest(#[from] ManifestError),
+    /// An operator cannot read its state, or a part is missing.
     #[error(transparent)]
     Operator(#[from] StateError),
     /// Rows that waited are not of their types.
@@ -43,180 +43,98 @@ pub enum CheckpointError {
     Compile(#[from] CompileError),
 }
 
-/// What a restore found.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct RestoreReport {
-    /// Pumps that go on from their saved state.
-    pub resumed: Vec<String>,
-    /// Pumps that are new or whose plan has changed: they start afresh.
-    pub started_afresh: Vec<String>,
+impl CheckpointError {
+    /// The part that is missing or damaged, if that is what is wrong: an earlier checkpoint may do without it.
+    pub fn part(&self) -> Option<&PartError> {
+        match self {
+            CheckpointError::Operator(StateError::Part(error)) => Some(error),
+            _ => None,
+        }
+    }
 }
 
-#[derive(Serialize, Deserialize)]
-struct Saved {
-    query_started: i64,
-    pumps: Vec<SavedPump>,
-    streams: Vec<SavedStream>,
-}
-
-#[derive(Serialize, Deserialize)]
-struct SavedPump {
-    name: String,
-    fingerprint: u64,
-    operators: Vec<Vec<u8>>,
-}
-
-#[derive(Serialize, Deserialize)]
-struct SavedStream {
-    name: String,
-    latest: i64,
-    given: i64,
-    writers: Vec<SavedWriter>,
-}
-
-#[derive(Serialize, Deserialize)]
-struct SavedWriter {
-    pump: String,
-    bound: i64,
-    waiting: Vec<(i64, Vec<Value>)>,
-}
+/// No such part in the blob.
+#[derive(Debug, thiserror::Error)]
+#[error("the checkpoint ends before it")]
+struct Missing;
 
 impl Application {
-    /// The whole state as bytes. Rows not yet taken by `take_output` and `take_errors` are not part of it: take them
-    /// first.
+    /// The whole state as one blob. Rows not yet taken by `take_output` and `take_errors` are not part of it: take them
+    /// first. The next [`Application::snapshot`] then has to write everything.
     ///
     /// # Errors
     /// When an operator cannot write its state.
-    pub fn save(&self) -> Result<Vec<u8>, CheckpointError> {
-        let mut pumps = Vec::new();
-        for pump in &self.pumps {
-            let operators = pump.dataflow.save()?;
-            let name = pump.name.to_string();
-            let fingerprint = self.fingerprint_of(&name);
-            pumps.push(SavedPump { name, fingerprint, operators });
-        }
-        let streams = self.program.streams.iter().enumerate().map(|(index, stream)| {
-            let state = &self.streams[index];
-            let (writers, given) = state.merge.parts();
-            let types: Vec<SqlType> = stream.columns.iter().map(|column| column.sql_type).collect();
-            let names =
-                self.pumps.iter().filter(|pump| pump.target.0 == index).map(|pump| pump.name.to_string());
-            let writers = writers.iter().zip(names).map(|(writer, pump)| SavedWriter {
-                pump,
-                bound: writer.bound,
-                waiting: writer.waiting.iter().map(|row| saved_row(row, &types)).collect(),
-            });
-            SavedStream { name: stream.name.clone(), latest: state.latest, given, writers: writers.collect() }
+    pub fn save(&mut self) -> Result<Vec<u8>, CheckpointError> {
+        // In a snapshot that is never marked as stored, for its parts are nowhere but here.
+        let mut parts = Vec::new();
+        let stored = self.take_snapshot(false)?.store(|id, bytes| {
+            parts.push((*id, bytes.to_vec()));
+            Ok::<(), Infallible>(())
         });
-        let saved = Saved { query_started: self.settings.query_started, pumps, streams: streams.collect() };
+        self.forget_stored_parts();
+        let manifest = match stored {
+            Ok(manifest) => manifest.to_bytes(),
+            Err(SnapshotError::State(error)) => return Err(error.into()),
+            Err(SnapshotError::Part { error, .. }) => match error {},
+            Err(SnapshotError::Unstored) => return Err(StateError::Damaged("a part was not written").into()),
+        };
         let mut bytes = MAGIC.to_vec();
-        bytes.extend_from_slice(&VERSION.to_le_bytes());
-        Ok(postcard::to_extend(&saved, bytes)?)
+        bytes.extend_from_slice(&FORMAT.to_le_bytes());
+        bytes.extend_from_slice(&(manifest.len() as u32).to_le_bytes());
+        bytes.extend_from_slice(&manifest);
+        let mut written = std::collections::HashSet::new();
+        for (_, part) in parts.iter().filter(|(id, _)| written.insert(*id)) {
+            bytes.extend_from_slice(part);
+        }
+        Ok(bytes)
     }
 
-    /// Builds the program and takes over a saved state. Pumps whose plan has changed start afresh.
+    /// Builds the program and takes over a state that [`Application::save`] gave, also in earlier versions of the
+    /// program.
     ///
     /// # Errors
-    /// When the bytes are no checkpoint of this format, or are damaged.
-    pub fn restore(
+    /// When the bytes are no checkpoint, are damaged, or of a later version.
+    pub fn restore_saved(
         program: Program,
-        mut settings: ApplicationSettings,
+        settings: ApplicationSettings,
         bytes: &[u8],
     ) -> Result<(Application, RestoreReport), CheckpointError> {
-        let body = bytes.strip_prefix(MAGIC).ok_or(CheckpointError::NotACheckpoint)?;
-        let (version, body) = body.split_first_chunk::<2>().ok_or(CheckpointError::NotACheckpoint)?;
-        let found = u16::from_le_bytes(*version);
-        if found != VERSION {
-            return Err(CheckpointError::Version { found });
-        }
-        let saved: Saved = postcard::from_bytes(body)?;
-        settings.query_started = saved.query_started;
-        let mut application = Application::new(program, settings)?;
-        let mut report = RestoreReport::default();
-        for index in 0..application.pumps.len() {
-            let name = application.pumps[index].name.to_string();
-            let fingerprint = application.fingerprint_of(&name);
-            let pump = &mut application.pumps[index];
-            let matching = saved.pumps.iter().find(|saved| {
-                saved.name == name
-                    && saved.fingerprint == fingerprint
-                    && saved.operators.len() == pump.dataflow.len()
-            });
-            match matching {
-                Some(saved) => {
-                    pump.dataflow.restore(&saved.operators)?;
-                    report.resumed.push(name);
-                }
-                None => report.started_afresh.push(name),
-            }
-        }
-        application.restore_streams(&saved)?;
-        Ok((application, report))
-    }
-
-    fn restore_streams(&mut self, saved: &Saved) -> Result<(), CheckpointError> {
-        for (index, stream) in self.program.streams.iter().enumerate() {
-            let Some(saved) = saved.streams.iter().find(|saved| saved.name == stream.name) else { continue };
-            let types: Vec<SqlType> = stream.columns.iter().map(|column| column.sql_type).collect();
-            self.streams[index].latest = saved.latest;
-            let mut writers = Vec::new();
-            for pump in self.pumps.iter().filter(|pump| pump.target.0 == index) {
-                let known = saved.writers.iter().find(|writer| writer.pump == *pump.name);
-                let mut waiting = VecDeque::new();
-                for (rowtime, values) in known.iter().flat_map(|writer| &writer.waiting) {
-                    if values.len() == types.len() {
-                        waiting.push_back(restored_row(*rowtime, values, &types)?);
-                    }
-                }
-                writers.push(Writer { waiting, bound: known.map_or(i64::MIN, |writer| writer.bound) });
-            }
-            self.streams[index].merge.set_parts(writers, saved.given);
-        }
-        Ok(())
-    }
-
-    fn fingerprint_of(&self, pump: &str) -> u64 {
-        self.program
-            .pumps
-            .iter()
-            .find(|planned| planned.name == pump)
-            .map_or(0, |planned| fingerprint(planned, &self.program))
+        let (manifest, mut parts) = read(bytes, &program)?;
+        Application::restore(program, settings, &manifest, &mut |id| {
+            // A part may be named twice.
+            parts.get_mut(id).map(|part| part.clone()).ok_or_else(|| Missing.into())
+        })
     }
 }
 
-/// A hash of what a pump computes, wherever it stands in the text.
-fn fingerprint(pump: &Pump, program: &Program) -> u64 {
-    let mut pump = pump.clone();
-    pump.query.for_each_expression_mut(&mut |expression| {
-        expression.for_each_mut(&mut |e| e.span = millstream_sql::Span::default());
-    });
-    let streams: Vec<_> = program.streams.iter().map(|stream| (&stream.name, &stream.columns)).collect();
-    let mut tables = Vec::new();
-    pump.query.walk(&mut |node| {
-        if let NodeKind::Table(id) = node.kind {
-            tables.extend(program.tables.get(id.0).map(|table| &table.name));
-        }
-    });
-    let mut text = format!("{pump:?} {streams:?}");
-    if !tables.is_empty() {
-        text.push_str(&format!(" {tables:?}"));
+/// The manifest and the parts of a checkpoint that is one blob, of format 2 or later.
+///
+/// # Errors
+/// When the bytes are no checkpoint, are damaged, or of a later version.
+pub fn read(
+    bytes: &[u8],
+    program: &Program,
+) -> Result<(Manifest, HashMap<PartId, Vec<u8>>), CheckpointError> {
+    let body = bytes.strip_prefix(MAGIC).ok_or(CheckpointError::NotACheckpoint)?;
+    let (format, body) = body.split_first_chunk::<2>().ok_or(CheckpointError::NotACheckpoint)?;
+    match u16::from_le_bytes(*format) {
+        2 => return format_2::converted(body, program),
+        FORMAT => {}
+        found => return Err(CheckpointError::Version { found }),
     }
-    // FNV-1a, 64 bits: stable over builds.
-    text.bytes()
-        .fold(0xcbf2_9ce4_8422_2325, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3))
-}
-
-fn saved_row(row: &Batch, types: &[SqlType]) -> (i64, Vec<Value>) {
-    let values =
-        row.columns.iter().zip(types).map(|(column, sql_type)| value_at(column, *sql_type, 0)).collect();
-    (row.rowtimes[0], values)
-}
-
-fn restored_row(rowtime: i64, values: &[Value], types: &[SqlType]) -> Result<Batch, ValueTypeError> {
-    let columns = values
-        .iter()
-        .zip(types)
-        .map(|(value, sql_type)| array_from_values(*sql_type, std::slice::from_ref(value)))
-        .collect::<Result<_, _>>()?;
-    Ok(Batch::new(ScalarBuffer::from(vec![rowtime]), columns))
+    let (length, body) = body.split_first_chunk::<4>().ok_or(CheckpointError::NotACheckpoint)?;
+    let length = u32::from_le_bytes(*length) as usize;
+    let (manifest, mut rest) = body.split_at_checked(length).ok_or(CheckpointError::NotACheckpoint)?;
+    let manifest = Manifest::from_bytes(manifest)?;
+    let mut parts = HashMap::new();
+    for part in manifest.parts() {
+        if parts.contains_key(&part.id) {
+            continue;
+        }
+        let length = usize::try_from(part.bytes).unwrap_or(usize::MAX).min(rest.len());
+        let (bytes, behind) = rest.split_at(length);
+        parts.insert(part.id, bytes.to_vec());
+        rest = behind;
+    }
+    Ok((manifest, parts))
 }

@@ -4,8 +4,14 @@
 //! writers, as far as they are there.
 
 use crate::batch::Batch;
+use crate::codec::{Decoder, put_batch, put_u64, take_batch};
 use crate::operators::{END_OF_TIME, Message};
+use crate::state::StateError;
+use millstream_sql::SqlType;
 use std::collections::VecDeque;
+
+/// Version of the encoding of rows that wait.
+pub(super) const VERSION: u16 = 1;
 
 pub(super) struct Merge {
     writers: Vec<Writer>,
@@ -13,11 +19,10 @@ pub(super) struct Merge {
     given: i64,
 }
 
-pub(super) struct Writer {
-    /// Rows that wait, one by one.
-    pub(super) waiting: VecDeque<Batch>,
+struct Writer {
+    waiting: VecDeque<Batch>,
     /// No later row of this writer has a smaller ROWTIME.
-    pub(super) bound: i64,
+    bound: i64,
 }
 
 impl Merge {
@@ -32,15 +37,16 @@ impl Merge {
             return messages;
         }
         let mut told = Vec::new();
+        let writer = &mut self.writers[writer];
         for message in messages {
             match message {
                 Message::Rows(batch) => {
                     if let Some(last) = batch.rowtimes.last() {
-                        self.writers[writer].bound = self.writers[writer].bound.max(*last);
+                        writer.bound = writer.bound.max(*last);
+                        writer.waiting.push_back(batch);
                     }
-                    self.writers[writer].waiting.extend((0..batch.len()).map(|row| batch.slice(row, 1)));
                 }
-                Message::Bound(bound) => self.writers[writer].bound = self.writers[writer].bound.max(bound),
+                Message::Bound(bound) => writer.bound = writer.bound.max(bound),
                 Message::End => {}
                 // Each writer says it; the rows of the others wait for theirs.
                 Message::Release => told.push(Message::Release),
@@ -56,7 +62,7 @@ impl Merge {
                 Batch::concat(&released).expect("all rows have the columns of the stream"),
             ));
         }
-        let bound = self.bound();
+        let bound = self.come_to();
         if bound > self.given {
             self.given = bound;
             messages.push(Message::Bound(bound));
@@ -74,22 +80,35 @@ impl Merge {
         }
     }
 
-    /// The earliest waiting row, if no writer can still give an earlier one.
+    /// The earliest waiting rows of one writer, as many as follow each other, if no writer can still give an earlier one.
     fn next(&mut self) -> Option<Batch> {
-        let (index, rowtime) = self
-            .writers
-            .iter()
-            .enumerate()
-            .filter_map(|(index, writer)| Some((index, writer.waiting.front()?.rowtimes[0])))
-            .min_by_key(|(index, rowtime)| (*rowtime, *index))?;
-        let others_have_come =
-            self.writers.iter().enumerate().all(|(other, writer)| {
-                other == index || !writer.waiting.is_empty() || writer.bound >= rowtime
+        let first = |(index, writer): (usize, &Writer)| Some((writer.waiting.front()?.rowtimes[0], index));
+        let (rowtime, index) = self.writers.iter().enumerate().filter_map(first).min()?;
+        // Up to where the rows of this writer are the next ones: no row of another comes before, now or later.
+        let mut limit = i64::MAX;
+        for (other, writer) in self.writers.iter().enumerate().filter(|(other, _)| *other != index) {
+            limit = limit.min(match writer.waiting.front() {
+                Some(batch) if other < index => batch.rowtimes[0].saturating_sub(1),
+                Some(batch) => batch.rowtimes[0],
+                None => writer.bound,
             });
-        if others_have_come { self.writers[index].waiting.pop_front() } else { None }
+        }
+        if rowtime > limit {
+            return None;
+        }
+        let waiting = &mut self.writers[index].waiting;
+        let front = waiting.front_mut()?;
+        let rows = front.rowtimes.partition_point(|rowtime| *rowtime <= limit);
+        if rows == front.len() {
+            return waiting.pop_front();
+        }
+        let taken = front.slice(0, rows);
+        *front = front.slice(rows, front.len() - rows);
+        Some(taken)
     }
 
-    fn bound(&self) -> i64 {
+    /// How far all writers have come.
+    fn come_to(&self) -> i64 {
         let bounds = self.writers.iter().map(|writer| match writer.waiting.front() {
             Some(batch) => batch.rowtimes[0],
             None => writer.bound,
@@ -97,12 +116,58 @@ impl Merge {
         bounds.min().unwrap_or(i64::MIN)
     }
 
-    pub(super) fn parts(&self) -> (&[Writer], i64) {
-        (&self.writers, self.given)
+    /// The bound that was given last.
+    pub(super) fn given(&self) -> i64 {
+        self.given
     }
 
-    pub(super) fn set_parts(&mut self, writers: Vec<Writer>, given: i64) {
-        self.writers = writers;
+    /// How far each writer has come.
+    pub(super) fn bounds(&self) -> impl Iterator<Item = i64> {
+        self.writers.iter().map(|writer| writer.bound)
+    }
+
+    /// Takes over bounds of a checkpoint.
+    pub(super) fn set_bounds(&mut self, given: i64, bounds: &[i64]) {
         self.given = given;
+        self.writers.iter_mut().zip(bounds).for_each(|(writer, bound)| writer.bound = *bound);
+    }
+
+    /// Lets rows of a checkpoint wait.
+    pub(super) fn wait(&mut self, writer: usize, rows: Batch) {
+        if !rows.is_empty() {
+            self.writers[writer].waiting.push_back(rows);
+        }
+    }
+
+    /// The rows that wait, writer by writer; `None` when there are none.
+    pub(super) fn save(&self) -> Option<Vec<u8>> {
+        if self.writers.iter().all(|writer| writer.waiting.is_empty()) {
+            return None;
+        }
+        let mut bytes = Vec::new();
+        for writer in &self.writers {
+            let batches: Vec<Batch> = writer.waiting.iter().cloned().collect();
+            let whole = Batch::concat(&batches).ok();
+            put_u64(&mut bytes, u64::from(whole.is_some()));
+            if let Some(whole) = whole {
+                put_batch(&mut bytes, &whole);
+            }
+        }
+        Some(bytes)
+    }
+
+    /// The rows of each writer, as [`Merge::save`] gave them.
+    pub(super) fn saved_rows(
+        bytes: &[u8],
+        writers: usize,
+        types: &[SqlType],
+    ) -> Result<Vec<Option<Batch>>, StateError> {
+        let mut from = Decoder::new(bytes);
+        let mut rows = Vec::new();
+        for _ in 0..writers {
+            rows.push(if from.u64()? == 0 { None } else { Some(take_batch(&mut from, types)?) });
+        }
+        from.end()?;
+        Ok(rows)
     }
 }

@@ -11,20 +11,28 @@
 
 mod checkpoint;
 mod error_row;
+pub(crate) mod fingerprint;
+mod format_2;
+mod manifest;
 mod merge;
+mod restore;
 mod round;
 mod row_limit;
 mod settings;
+mod snapshot;
 mod tables;
 
-pub use checkpoint::{CheckpointError, RestoreReport};
+pub use crate::state::PartError;
+pub use checkpoint::{CheckpointError, read as read_saved_checkpoint};
 pub use error_row::ErrorRow;
+pub use manifest::{Manifest, ManifestError, PART_BYTES, PartId, PartIdError, PartRef};
+pub use restore::{RestoreReport, ScratchReason, plan_restore};
 pub use settings::{ApplicationSettings, SWITCHES, Switch, SwitchError, Switches};
+pub use snapshot::{Snapshot, SnapshotError};
 pub use tables::TableError;
 
 use crate::batch::Batch;
 use crate::expression::{CompileError, EvaluationContext};
-use crate::functions;
 use crate::operators::{BuildSettings, Dataflow, END_OF_TIME, MemoryShare, Message, RunContext, Tables};
 use crate::row_error::{ErrorName, RowError, RowErrors};
 use arrow_array::{Array, BooleanArray};
@@ -86,10 +94,14 @@ pub struct Application {
     /// What every operator may hold.
     share: MemoryShare,
     errors: Vec<ErrorRow>,
+    /// Row errors that have been taken, since the first start.
+    errors_emitted: u64,
 }
 
 struct RunningPump {
     name: Arc<str>,
+    /// CURRENT_TIMESTAMP: when this query first started.
+    query_started: i64,
     target: StreamId,
     dataflow: Dataflow,
     /// Columns of the target that may not be NULL, with their names.
@@ -113,15 +125,22 @@ enum Readers {
 /// What pumps may know besides their messages.
 #[derive(Clone, Copy)]
 struct Surroundings<'a> {
-    evaluation: EvaluationContext,
+    /// What the clock says, in milliseconds since the epoch.
+    now: i64,
     tables: &'a Tables,
     share: MemoryShare,
 }
 
 impl Surroundings<'_> {
     /// For a run of a pump.
-    fn context<'r>(&'r self, pump: &'r Arc<str>, errors: &'r mut Vec<ErrorRow>) -> RunContext<'r> {
-        let Surroundings { evaluation, tables, share } = *self;
+    fn context<'r>(
+        &'r self,
+        pump: &'r Arc<str>,
+        query_started: i64,
+        errors: &'r mut Vec<ErrorRow>,
+    ) -> RunContext<'r> {
+        let Surroundings { now, tables, share } = *self;
+        let evaluation = EvaluationContext { query_started, now };
         RunContext { evaluation, pump, errors, tables, share, is_tight: false }
     }
 }
@@ -134,6 +153,8 @@ struct StreamState {
     wanted: bool,
     /// The largest ROWTIME or bound so far.
     latest: i64,
+    /// Rows that have come out of it, since the first start.
+    rows_emitted: u64,
     /// Of the rows of an input.
     row_limit: Option<RowLimit>,
 }
@@ -157,10 +178,9 @@ impl Application {
                 range_excludes_lower_bound: settings.switches.range_lower_bound_exclusive,
                 unmatched_logs_dropped: settings.switches.unmatched_logs_dropped,
                 outer_join_reemits: settings.switches.outer_join_reemit,
+                tsdiff_is_signed: settings.switches.tsdiff_end_minus_start,
             };
-            let mut query = pump.query.clone();
-            query.for_each_expression_mut(&mut |it| functions::apply_switches(it, &settings.switches));
-            let dataflow = Dataflow::new(&query, build_settings)?;
+            let dataflow = Dataflow::new(&pump.query, build_settings, &program)?;
             let target = &program.streams[pump.target.0];
             let not_null = target
                 .columns
@@ -170,6 +190,7 @@ impl Application {
                 .map(|(index, column)| (index, column.name.clone()));
             pumps.push(RunningPump {
                 name: Arc::from(pump.name.as_str()),
+                query_started: settings.query_started,
                 target: pump.target,
                 dataflow,
                 not_null: not_null.collect(),
@@ -189,6 +210,7 @@ impl Application {
                 output: Vec::new(),
                 wanted: false,
                 latest: i64::MIN,
+                rows_emitted: 0,
                 row_limit: stream.is_input.then(|| {
                     RowLimit::of_types(stream.columns.iter().map(|column| column.sql_type).collect())
                 }),
@@ -197,7 +219,16 @@ impl Application {
         let tables = Tables { batches: vec![None; program.tables.len()], version: 0 };
         let holders = pumps.iter().map(|pump| pump.dataflow.holders()).sum();
         let share = MemoryShare::new(settings.memory_limit, holders);
-        Ok(Application { program, settings, pumps, streams, tables, share, errors: Vec::new() })
+        Ok(Application {
+            program,
+            settings,
+            pumps,
+            streams,
+            tables,
+            share,
+            errors: Vec::new(),
+            errors_emitted: 0,
+        })
     }
 
     /// The plan that runs.
@@ -244,7 +275,25 @@ impl Application {
     /// The row errors since the last call, in order.
     pub fn take_errors(&mut self) -> Vec<ErrorRow> {
         self.start();
+        self.errors_emitted += self.errors.len() as u64;
         std::mem::take(&mut self.errors)
+    }
+
+    /// How many rows a stream has given since the first start, those that wait for [`Application::take_output`]
+    /// included. Rows of a stream are numbered from 0 in the order in which they come out: the same input gives the same
+    /// row the same number, also after a restore.
+    pub fn rows_emitted(&self, stream: StreamId) -> u64 {
+        self.streams[stream.0].rows_emitted
+    }
+
+    /// How many row errors [`Application::take_errors`] has given since the first start.
+    pub fn errors_emitted(&self) -> u64 {
+        self.errors_emitted
+    }
+
+    /// The next snapshot has to store everything.
+    fn forget_stored_parts(&mut self) {
+        self.pumps.iter_mut().for_each(|pump| pump.dataflow.forget_stored_parts());
     }
 
     /// Feeds rows to an input. `now` is the time of the clock in milliseconds since the epoch; on a virtual clock
@@ -365,10 +414,9 @@ impl Application {
     /// by then.
     fn start(&mut self) {
         let now = self.settings.query_started;
-        let evaluation = EvaluationContext { query_started: now, now };
         for index in 0..self.pumps.len() {
             let pump = &mut self.pumps[index];
-            let surroundings = Surroundings { evaluation, tables: &self.tables, share: self.share };
+            let surroundings = Surroundings { now, tables: &self.tables, share: self.share };
             let given = pump.run_once(surroundings, &mut self.errors);
             if given.is_empty() {
                 continue;
@@ -382,21 +430,24 @@ impl Application {
     /// Carries messages of a stream through some of its pumps and all pumps behind them, round by round. The front end
     /// refuses circles of pumps, so the rounds come to an end.
     fn run(&mut self, stream: StreamId, messages: Vec<Message>, readers: Readers, now: i64) {
-        let evaluation = EvaluationContext { query_started: self.settings.query_started, now };
         let threads =
             Threads { most: self.settings.threads, worthwhile: self.settings.nanoseconds_worth_a_thread };
-        let surroundings = Surroundings { evaluation, tables: &self.tables, share: self.share };
+        let surroundings = Surroundings { now, tables: &self.tables, share: self.share };
         let mut round = vec![Delivery { stream, messages, readers }];
         while !round.is_empty() {
             for Delivery { stream, messages, readers } in &round {
                 let state = &mut self.streams[stream.0];
-                // What goes to the pumps row by row has been kept as a batch before.
-                if state.wanted && *readers != Readers::SingleRows(true) {
-                    let rows = messages.iter().filter_map(|message| match message {
-                        Message::Rows(batch) => Some(batch.clone()),
-                        Message::Bound(_) | Message::End | Message::Release => None,
-                    });
-                    state.output.extend(rows);
+                // What goes to the pumps row by row has come out as a batch before.
+                if *readers == Readers::SingleRows(true) {
+                    continue;
+                }
+                for message in messages {
+                    if let Message::Rows(batch) = message {
+                        state.rows_emitted += batch.len() as u64;
+                        if state.wanted {
+                            state.output.push(batch.clone());
+                        }
+                    }
                 }
             }
             let mut next = Vec::new();
@@ -421,14 +472,14 @@ impl RunningPump {
         surroundings: Surroundings<'_>,
         errors: &mut Vec<ErrorRow>,
     ) -> Vec<Message> {
-        let mut context = surroundings.context(&self.name, errors);
+        let mut context = surroundings.context(&self.name, self.query_started, errors);
         let messages = self.dataflow.run(stream, messages, &mut context);
         self.checked(messages, &mut context)
     }
 
     /// The rows of an INSERT that runs once; nothing the second time, and nothing of a pump.
     fn run_once(&mut self, surroundings: Surroundings<'_>, errors: &mut Vec<ErrorRow>) -> Vec<Message> {
-        let mut context = surroundings.context(&self.name, errors);
+        let mut context = surroundings.context(&self.name, self.query_started, errors);
         let messages = self.dataflow.run_once(&mut context);
         self.checked(messages, &mut context)
     }

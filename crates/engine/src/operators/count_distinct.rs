@@ -1,6 +1,6 @@
 //! COUNT_DISTINCT_ITEMS_TUMBLING: how many different items each window holds.
 
-use super::{Operator, Outbox, RunContext, StateError};
+use super::{Operator, Outbox, RunContext, StateError, StateReader, StateWriter};
 use crate::batch::Batch;
 use crate::grouping::{EncodedKeys, PackedKey};
 use arrow_array::{Array, Int64Array};
@@ -55,7 +55,7 @@ impl CountDistinct {
 }
 
 impl Operator for CountDistinct {
-    fn rows(&mut self, batch: Batch, _context: &mut RunContext<'_>, outbox: &mut Outbox) {
+    fn rows(&mut self, _port: usize, batch: Batch, _context: &mut RunContext<'_>, outbox: &mut Outbox) {
         let Some(last) = batch.rowtimes.last().copied() else { return };
         let column = &batch.columns[self.column];
         let encoded = EncodedKeys::new(std::slice::from_ref(column), batch.len());
@@ -90,17 +90,18 @@ impl Operator for CountDistinct {
         outbox.bound(self.output_bound(last));
     }
 
-    fn bound(&mut self, bound: i64, _context: &mut RunContext<'_>, outbox: &mut Outbox) {
+    fn bound(&mut self, _port: usize, bound: i64, _context: &mut RunContext<'_>, outbox: &mut Outbox) {
         self.close_before(bound, outbox);
         outbox.bound(self.output_bound(bound));
     }
 
-    fn save(&self) -> Result<Vec<u8>, StateError> {
-        Ok(postcard::to_allocvec(&self.state)?)
+    fn save(&mut self, state: &mut StateWriter<'_>) -> Result<(), StateError> {
+        state.whole(|| postcard::to_allocvec(&self.state))
     }
 
-    fn restore(&mut self, state: &[u8]) -> Result<(), StateError> {
-        self.state = postcard::from_bytes(state)?;
+    fn restore(&mut self, state: &mut StateReader<'_>) -> Result<(), StateError> {
+        let state = state.whole()?;
+        self.state = postcard::from_bytes(&state)?;
         self.recent.fill(None);
         Ok(())
     }

@@ -10,13 +10,14 @@
 //! top is a line: a [`Leaf`]. Messages of a stream run up the lines of all its leaves, in the order of the text.
 
 use super::finite::FiniteRelation;
-use super::{
-    BuildSettings, END_OF_TIME, Junction, Message, Operator, Outbox, RunContext, StateError, build_junction,
-    build_operator,
-};
+use super::{BuildSettings, END_OF_TIME, Message, Operator, Outbox, RunContext, build, state_kind};
+use crate::application::fingerprint;
 use crate::batch::Batch;
 use crate::expression::CompileError;
-use millstream_sql::{Node, NodeKind, StreamId};
+use crate::functions;
+use crate::state::{NewPiece, Pieces, StateError, StateKind, StateReader, StateWriter};
+use millstream_sql::{Node, NodeKind, Program, StreamId};
+use std::borrow::Cow;
 
 /// The operators of a query.
 pub(crate) struct Dataflow {
@@ -31,12 +32,41 @@ pub(crate) struct Dataflow {
 struct Once {
     relation: FiniteRelation,
     has_run: bool,
+    saved: Saved,
 }
 
-/// An operator.
-enum Stage {
-    OneInput(Box<dyn Operator>),
-    SeveralInputs { junction: Box<dyn Junction>, open_ports: usize },
+/// The only state of a query without streams: whether its rows have come.
+const ONCE: StateKind = StateKind { name: "INSERT", version: 1 };
+
+/// Takes over the state that an operator reads.
+type TakeOver<'t> = dyn FnMut(&mut StateReader<'_>) -> Result<(), StateError> + 't;
+
+/// Gives the state of the operator with this place among those that have one to whoever takes it over, and tells which
+/// of its pieces are stored.
+type ReadState<'r> = dyn FnMut(usize, &mut TakeOver<'_>) -> Result<Pieces, StateError> + 'r;
+
+/// An operator with what is known about its state.
+struct Stage {
+    operator: Box<dyn Operator>,
+    /// Inputs that have not ended.
+    open_ports: usize,
+    saved: Option<Saved>,
+}
+
+/// What the last snapshot wrote of a state.
+struct Saved {
+    kind: StateKind,
+    plan: u64,
+    pieces: Pieces,
+    /// Rows or bounds have come since.
+    is_touched: bool,
+}
+
+/// The state of an operator in a snapshot.
+pub(crate) struct OperatorState {
+    pub(crate) kind: StateKind,
+    pub(crate) plan: u64,
+    pub(crate) pieces: Pieces,
 }
 
 /// A stream that the query reads, once.
@@ -53,101 +83,139 @@ struct Hop {
     port: usize,
 }
 
+impl Saved {
+    fn new(kind: StateKind, plan: u64) -> Saved {
+        Saved { kind, plan, pieces: Pieces::new(), is_touched: true }
+    }
+
+    fn state(&self) -> OperatorState {
+        OperatorState { kind: self.kind, plan: self.plan, pieces: self.pieces.clone() }
+    }
+}
+
 impl Stage {
     /// Hands over rows, in pieces where there may be no room for all of them: see `memory`.
     fn rows(&mut self, port: usize, batch: Batch, context: &mut RunContext<'_>, outbox: &mut Outbox) {
-        let most = batch.len().saturating_mul(self.most_bytes_a_row());
-        context.is_tight = most > 0 && !context.share.has_room_for(self.held_bytes().saturating_add(most));
+        let most = batch.len().saturating_mul(self.operator.most_bytes_a_row());
+        let held = self.operator.held_bytes().saturating_add(most);
+        context.is_tight = most > 0 && !context.share.has_room_for(held);
         if context.is_tight && batch.len() > 1 {
             let half = batch.len() / 2;
             self.rows(port, batch.slice(0, half), context, outbox);
             self.rows(port, batch.slice(half, batch.len() - half), context, outbox);
             return;
         }
-        match self {
-            Stage::OneInput(operator) => operator.rows(batch, context, outbox),
-            Stage::SeveralInputs { junction, .. } => junction.rows(port, batch, context, outbox),
+        if let Some(saved) = &mut self.saved {
+            saved.is_touched = true;
         }
+        self.operator.rows(port, batch, context, outbox);
     }
 
     fn bound(&mut self, port: usize, bound: i64, context: &mut RunContext<'_>, outbox: &mut Outbox) {
-        match self {
-            Stage::OneInput(operator) => operator.bound(bound, context, outbox),
-            Stage::SeveralInputs { junction, .. } => junction.bound(port, bound, context, outbox),
+        if let Some(saved) = &mut self.saved {
+            saved.is_touched |= self.operator.bounds_change_state();
         }
+        self.operator.bound(port, bound, context, outbox);
     }
 
     /// The input at a port has ended; says whether all have.
     fn end(&mut self, port: usize, context: &mut RunContext<'_>, outbox: &mut Outbox) -> bool {
-        match self {
-            Stage::OneInput(operator) => {
-                operator.end(context, outbox);
-                true
-            }
-            Stage::SeveralInputs { junction, open_ports } => {
-                junction.bound(port, END_OF_TIME, context, outbox);
-                *open_ports = open_ports.saturating_sub(1);
-                if *open_ports == 0 {
-                    junction.end(context, outbox);
-                }
-                *open_ports == 0
-            }
+        self.bound(port, END_OF_TIME, context, outbox);
+        self.open_ports = self.open_ports.saturating_sub(1);
+        if self.open_ports > 0 {
+            return false;
         }
+        if let Some(saved) = &mut self.saved {
+            saved.is_touched = true;
+        }
+        self.operator.end(context, outbox);
+        true
     }
 
-    fn held_bytes(&self) -> usize {
-        match self {
-            Stage::OneInput(operator) => operator.held_bytes(),
-            Stage::SeveralInputs { junction, .. } => junction.held_bytes(),
+    /// Rows that wait for stragglers are to go.
+    fn release(&mut self, outbox: &mut Outbox) {
+        if let Some(saved) = &mut self.saved {
+            saved.is_touched = true;
         }
+        self.operator.release(outbox);
     }
+}
 
-    fn most_bytes_a_row(&self) -> usize {
-        match self {
-            Stage::OneInput(operator) => operator.most_bytes_a_row(),
-            Stage::SeveralInputs { junction, .. } => junction.most_bytes_a_row(),
-        }
+/// The node with the variants of functions that the switches ask for. What is stored of it goes by the plan as written.
+fn with_switches(node: &Node, settings: BuildSettings) -> Cow<'_, Node> {
+    if !settings.tsdiff_is_signed {
+        return Cow::Borrowed(node);
     }
+    let mut node = node.clone();
+    node.for_each_expression_mut(&mut functions::use_signed_tsdiff);
+    Cow::Owned(node)
+}
+
+/// The nodes of a query that become operators, in the order of their stages: each behind those that feed it.
+fn stages_of<'n>(node: &'n Node, stages: &mut Vec<&'n Node>) {
+    if matches!(node.kind, NodeKind::Source(_)) {
+        return;
+    }
+    streams_of(node).into_iter().for_each(|input| stages_of(input, stages));
+    stages.push(node);
+}
+
+/// The inputs of a node that are streams. Finite relations flow nowhere: their operator holds them.
+fn streams_of(node: &Node) -> Vec<&Node> {
+    node.inputs().into_iter().filter(|input| !input.is_finite()).collect()
+}
+
+/// How the states of a query are written, in order, each with the fingerprint of what it depends on.
+pub(crate) fn states_of(query: &Node, program: &Program) -> Vec<(StateKind, u64)> {
+    if query.is_finite() {
+        return vec![(ONCE, fingerprint::of_operator(query, program))];
+    }
+    let mut stages = Vec::new();
+    stages_of(query, &mut stages);
+    let states = stages
+        .into_iter()
+        .filter_map(|node| state_kind(node).map(|kind| (kind, fingerprint::of_operator(node, program))));
+    states.collect()
 }
 
 impl Dataflow {
     /// Builds the operators of a query.
-    pub(crate) fn new(query: &Node, settings: BuildSettings) -> Result<Dataflow, CompileError> {
+    pub(crate) fn new(
+        query: &Node,
+        settings: BuildSettings,
+        program: &Program,
+    ) -> Result<Dataflow, CompileError> {
         let mut dataflow = Dataflow { stages: Vec::new(), leaves: Vec::new(), once: None };
         if query.is_finite() {
-            let relation = FiniteRelation::new(query, settings)?;
-            dataflow.once = Some(Once { relation, has_run: false });
+            let relation = FiniteRelation::new(&with_switches(query, settings), settings)?;
+            let saved = Saved::new(ONCE, fingerprint::of_operator(query, program));
+            dataflow.once = Some(Once { relation, has_run: false, saved });
         } else {
-            dataflow.add(query, settings)?;
+            dataflow.add(query, settings, program)?;
         }
         Ok(dataflow)
     }
 
     /// Adds a node and all below it.
-    fn add(&mut self, node: &Node, settings: BuildSettings) -> Result<(), CompileError> {
+    fn add(&mut self, node: &Node, settings: BuildSettings, program: &Program) -> Result<(), CompileError> {
         if let NodeKind::Source(stream) = node.kind {
             self.leaves.push(Leaf { stream, path: Vec::new() });
             return Ok(());
         }
-        // Finite relations flow nowhere: their operator holds them.
-        let streams: Vec<&Node> = node.inputs().into_iter().filter(|input| !input.is_finite()).collect();
         let mut port_leaves = Vec::new();
-        for (port, input) in streams.iter().enumerate() {
+        let open_ports = streams_of(node).len();
+        for (port, input) in streams_of(node).into_iter().enumerate() {
             let first = self.leaves.len();
-            self.add(input, settings.below(port))?;
+            self.add(input, settings.below(port), program)?;
             port_leaves.push(first..self.leaves.len());
         }
-        let stage = match streams.as_slice() {
-            [input] => Stage::OneInput(build_operator(node, input, settings)?),
-            several => {
-                Stage::SeveralInputs { junction: build_junction(node, settings)?, open_ports: several.len() }
-            }
-        };
         for (port, leaves) in port_leaves.into_iter().enumerate() {
             let hop = Hop { stage: self.stages.len(), port };
             self.leaves[leaves].iter_mut().for_each(|leaf| leaf.path.push(hop));
         }
-        self.stages.push(stage);
+        let saved = state_kind(node).map(|kind| Saved::new(kind, fingerprint::of_operator(node, program)));
+        let operator = build(&with_switches(node, settings), settings)?;
+        self.stages.push(Stage { operator, open_ports, saved });
         Ok(())
     }
 
@@ -165,6 +233,7 @@ impl Dataflow {
     pub(crate) fn run_once(&mut self, context: &mut RunContext<'_>) -> Vec<Message> {
         let Some(once) = self.once.as_mut().filter(|once| !once.has_run) else { return Vec::new() };
         once.has_run = true;
+        once.saved.is_touched = true;
         let rows = once.relation.evaluate(context);
         let rowtimes = vec![context.evaluation.query_started; rows.len()];
         let rows = Batch::new(rowtimes.into(), rows.columns);
@@ -194,9 +263,7 @@ impl Dataflow {
                             }
                         }
                         Message::Release => {
-                            if let Stage::OneInput(operator) = stage {
-                                operator.release(&mut outbox);
-                            }
+                            stage.release(&mut outbox);
                             outbox.messages.push(Message::Release);
                         }
                     }
@@ -216,55 +283,88 @@ impl Dataflow {
 
     /// About how long a row takes through all operators, in nanoseconds of a core.
     pub(crate) fn nanoseconds_a_row(&self) -> u64 {
-        let cost = |stage: &Stage| match stage {
-            Stage::OneInput(operator) => operator.nanoseconds_a_row(),
-            Stage::SeveralInputs { junction, .. } => junction.nanoseconds_a_row(),
-        };
-        self.stages.iter().map(cost).sum()
+        self.stages.iter().map(|stage| stage.operator.nanoseconds_a_row()).sum()
     }
 
     /// How many operators hold rows or groups that grow with the input.
     pub(crate) fn holders(&self) -> usize {
-        self.stages.iter().filter(|stage| stage.most_bytes_a_row() > 0).count()
+        self.stages.iter().filter(|stage| stage.operator.most_bytes_a_row() > 0).count()
     }
 
     /// For each column of the query, how many texts were cut to its length; empty when none can be.
     pub(crate) fn cut_texts(&self) -> Vec<u64> {
-        match self.stages.last() {
-            Some(Stage::OneInput(operator)) => operator.cut_texts(),
-            _ => Vec::new(),
-        }
+        self.stages.last().map_or_else(Vec::new, |stage| stage.operator.cut_texts())
     }
 
     /// Bytes that the operators hold of rows and groups.
     pub(crate) fn held_bytes(&self) -> usize {
-        self.stages.iter().map(Stage::held_bytes).sum()
+        self.stages.iter().map(|stage| stage.operator.held_bytes()).sum()
     }
 
-    /// The state of each operator.
-    pub(crate) fn save(&self) -> Result<Vec<Vec<u8>>, StateError> {
-        let save = |stage: &Stage| match stage {
-            Stage::OneInput(operator) => operator.save(),
-            Stage::SeveralInputs { junction, .. } => junction.save(),
-        };
-        let once = self.once.iter().map(|once| Ok(vec![u8::from(once.has_run)]));
-        once.chain(self.stages.iter().map(save)).collect()
+    /// The states, in the order of [`states_of`]; what has to be stored for them goes to `new`. Without `is_incremental`
+    /// that is everything.
+    pub(crate) fn save(
+        &mut self,
+        is_incremental: bool,
+        new: &mut Vec<NewPiece>,
+    ) -> Result<Vec<OperatorState>, StateError> {
+        let nothing = Pieces::new();
+        if let Some(Once { has_run, saved, .. }) = &mut self.once {
+            let former = if is_incremental { &saved.pieces } else { &nothing };
+            let mut writer = StateWriter::new(former, saved.is_touched, new);
+            writer.whole(|| Ok(vec![u8::from(*has_run)]))?;
+            saved.pieces = writer.into_pieces();
+            saved.is_touched = false;
+            return Ok(vec![saved.state()]);
+        }
+        let mut states = Vec::new();
+        for Stage { operator, saved, .. } in &mut self.stages {
+            let Some(saved) = saved else { continue };
+            let former = if is_incremental { &saved.pieces } else { &nothing };
+            let mut writer = StateWriter::new(former, saved.is_touched, new);
+            operator.save(&mut writer)?;
+            saved.pieces = writer.into_pieces();
+            saved.is_touched = false;
+            states.push(saved.state());
+        }
+        Ok(states)
     }
 
-    /// Takes over what [`Dataflow::save`] gave for the same query.
-    pub(crate) fn restore(&mut self, states: &[Vec<u8>]) -> Result<(), StateError> {
-        if let Some(once) = &mut self.once {
-            once.has_run = states.first().is_some_and(|state| state == &[1]);
+    /// Takes over the states of the same query, in the order of [`states_of`]: for each a reader, and its pieces as
+    /// they are stored, if they are as this build writes them.
+    pub(crate) fn restore(&mut self, read: &mut ReadState<'_>) -> Result<(), StateError> {
+        if let Some(Once { has_run, saved, .. }) = &mut self.once {
+            saved.pieces = read(0, &mut |state| {
+                *has_run = state.whole()? == [1];
+                Ok(())
+            })?;
+            saved.is_touched = false;
             return Ok(());
         }
-        self.stages.iter_mut().zip(states).try_for_each(|(stage, state)| match stage {
-            Stage::OneInput(operator) => operator.restore(state),
-            Stage::SeveralInputs { junction, .. } => junction.restore(state),
-        })
+        let stages =
+            self.stages.iter_mut().filter_map(|stage| Some((&mut stage.operator, stage.saved.as_mut()?)));
+        for (index, (operator, saved)) in stages.enumerate() {
+            saved.pieces = read(index, &mut |state| operator.restore(state))?;
+            saved.is_touched = false;
+        }
+        Ok(())
     }
 
-    /// How many parts have a state.
-    pub(crate) fn len(&self) -> usize {
-        self.stages.len() + usize::from(self.once.is_some())
+    /// What is stored is stored no more.
+    pub(crate) fn forget_stored_parts(&mut self) {
+        let stages = self.stages.iter_mut().filter_map(|stage| stage.saved.as_mut());
+        stages.chain(self.once.iter_mut().map(|once| &mut once.saved)).for_each(|saved| saved.pieces.clear());
+    }
+
+    /// The places of the operators with a state among all of them: format 2 counted every operator.
+    pub(crate) fn places_of_states(&self) -> (Vec<usize>, usize) {
+        if self.once.is_some() {
+            return (vec![0], 1);
+        }
+        let stages = self.stages.iter().enumerate();
+        (
+            stages.filter(|(_, stage)| stage.saved.is_some()).map(|(place, _)| place).collect(),
+            self.stages.len(),
+        )
     }
 }

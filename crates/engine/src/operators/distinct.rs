@@ -2,7 +2,7 @@
 
 use super::memory::GROUP_OVERHEAD;
 use super::row_failures::report_row;
-use super::{Operator, Outbox, RunContext, StateError};
+use super::{Operator, Outbox, RunContext, StateError, StateReader, StateWriter};
 use crate::batch::Batch;
 use crate::grouping::{EncodedKeys, GroupTable};
 use crate::values::most_value_bytes;
@@ -49,7 +49,7 @@ fn bytes_of(keys: &EncodedKeys, row: usize) -> Vec<u8> {
 }
 
 impl Operator for Distinct {
-    fn rows(&mut self, batch: Batch, context: &mut RunContext<'_>, outbox: &mut Outbox) {
+    fn rows(&mut self, _port: usize, batch: Batch, context: &mut RunContext<'_>, outbox: &mut Outbox) {
         let Some(last) = batch.rowtimes.last().copied() else { return };
         let compared: Vec<ArrayRef> =
             self.columns.iter().map(|column| batch.columns[*column].clone()).collect();
@@ -96,7 +96,7 @@ impl Operator for Distinct {
         outbox.bound(last);
     }
 
-    fn bound(&mut self, bound: i64, _context: &mut RunContext<'_>, outbox: &mut Outbox) {
+    fn bound(&mut self, _port: usize, bound: i64, _context: &mut RunContext<'_>, outbox: &mut Outbox) {
         outbox.bound(bound);
     }
 
@@ -110,12 +110,13 @@ impl Operator for Distinct {
         GROUP_OVERHEAD + 2 * key
     }
 
-    fn save(&self) -> Result<Vec<u8>, StateError> {
-        Ok(postcard::to_allocvec(&(&self.current, &self.kept))?)
+    fn save(&mut self, state: &mut StateWriter<'_>) -> Result<(), StateError> {
+        state.whole(|| postcard::to_allocvec(&(&self.current, &self.kept)))
     }
 
-    fn restore(&mut self, state: &[u8]) -> Result<(), StateError> {
-        (self.current, self.kept) = postcard::from_bytes(state)?;
+    fn restore(&mut self, state: &mut StateReader<'_>) -> Result<(), StateError> {
+        let state = state.whole()?;
+        (self.current, self.kept) = postcard::from_bytes(&state)?;
         self.kept_bytes = self.kept.iter().map(|key| needed_bytes(key)).sum();
         self.seen.clear();
         for key in &self.kept {

@@ -19,7 +19,7 @@ impl Filter {
 }
 
 impl Operator for Filter {
-    fn rows(&mut self, batch: Batch, context: &mut RunContext<'_>, outbox: &mut Outbox) {
+    fn rows(&mut self, _port: usize, batch: Batch, context: &mut RunContext<'_>, outbox: &mut Outbox) {
         let Some(last) = batch.rowtimes.last().copied() else { return };
         let (batch, columns) = evaluate_all(&[&self.predicate], batch, &self.input_types, context);
         let kept = batch.filter(columns[0].as_boolean()).expect("the mask has one value for each row");
@@ -28,7 +28,7 @@ impl Operator for Filter {
         outbox.bound(last);
     }
 
-    fn bound(&mut self, bound: i64, _context: &mut RunContext<'_>, outbox: &mut Outbox) {
+    fn bound(&mut self, _port: usize, bound: i64, _context: &mut RunContext<'_>, outbox: &mut Outbox) {
         outbox.bound(bound);
     }
 }

@@ -91,7 +91,7 @@ impl FiniteRelation {
             FiniteRelation::Groups { input, groups } => groups.of(input.evaluate(context), context),
             FiniteRelation::Operator { input, operator, types } => {
                 let mut outbox = Outbox::default();
-                operator.rows(input.evaluate(context), context, &mut outbox);
+                operator.rows(0, input.evaluate(context), context, &mut outbox);
                 let batches = outbox.messages.into_iter().filter_map(|message| match message {
                     Message::Rows(batch) => Some(batch),
                     Message::Bound(_) | Message::End | Message::Release => None,

@@ -2,7 +2,7 @@
 
 use super::numbers::number;
 use super::row_failures::report;
-use super::{Operator, Outbox, RunContext, StateError, column_types};
+use super::{Operator, Outbox, RunContext, StateError, StateReader, StateWriter, column_types};
 use crate::batch::Batch;
 use crate::row_error::{RowError, RowErrors};
 use arrow_array::{Float64Array, StringArray};
@@ -81,7 +81,7 @@ fn explain(names: &[String], attribution: &[ColumnAttribution], with_directional
 }
 
 impl Operator for Forest {
-    fn rows(&mut self, batch: Batch, context: &mut RunContext<'_>, outbox: &mut Outbox) {
+    fn rows(&mut self, _port: usize, batch: Batch, context: &mut RunContext<'_>, outbox: &mut Outbox) {
         let Some(last) = batch.rowtimes.last().copied() else { return };
         let mut scores = Vec::with_capacity(batch.len());
         let mut explanations = Vec::new();
@@ -115,7 +115,7 @@ impl Operator for Forest {
         outbox.bound(last);
     }
 
-    fn bound(&mut self, bound: i64, _context: &mut RunContext<'_>, outbox: &mut Outbox) {
+    fn bound(&mut self, _port: usize, bound: i64, _context: &mut RunContext<'_>, outbox: &mut Outbox) {
         outbox.bound(bound);
     }
 
@@ -123,12 +123,17 @@ impl Operator for Forest {
         self.row_cost
     }
 
-    fn save(&self) -> Result<Vec<u8>, StateError> {
-        Ok(postcard::to_allocvec(&self.forest)?)
+    fn bounds_change_state(&self) -> bool {
+        false
     }
 
-    fn restore(&mut self, state: &[u8]) -> Result<(), StateError> {
-        self.forest = postcard::from_bytes(state)?;
+    fn save(&mut self, state: &mut StateWriter<'_>) -> Result<(), StateError> {
+        state.whole(|| postcard::to_allocvec(&self.forest))
+    }
+
+    fn restore(&mut self, state: &mut StateReader<'_>) -> Result<(), StateError> {
+        let state = state.whole()?;
+        self.forest = postcard::from_bytes(&state)?;
         Ok(())
     }
 }

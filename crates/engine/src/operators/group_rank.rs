@@ -4,7 +4,7 @@ use super::memory::RowSize;
 use super::row_failures::report_row;
 use super::saved_batch::SavedBatch;
 use super::sort_order::SortOrder;
-use super::{Operator, Outbox, RunContext, StateError};
+use super::{Operator, Outbox, RunContext, StateError, StateReader, StateWriter};
 use crate::batch::Batch;
 use arrow_array::{Int32Array, UInt32Array};
 use millstream_sql::{GroupRankCall, RankOrder, SqlType};
@@ -65,7 +65,7 @@ impl GroupRank {
 }
 
 impl Operator for GroupRank {
-    fn rows(&mut self, batch: Batch, context: &mut RunContext<'_>, outbox: &mut Outbox) {
+    fn rows(&mut self, _port: usize, batch: Batch, context: &mut RunContext<'_>, outbox: &mut Outbox) {
         let mut start = 0;
         while start < batch.len() {
             let rowtime = batch.rowtimes[start];
@@ -89,7 +89,7 @@ impl Operator for GroupRank {
         }
     }
 
-    fn bound(&mut self, bound: i64, _context: &mut RunContext<'_>, outbox: &mut Outbox) {
+    fn bound(&mut self, _port: usize, bound: i64, _context: &mut RunContext<'_>, outbox: &mut Outbox) {
         if self.rowtime().is_some_and(|open| bound > open) {
             self.release(outbox);
         }
@@ -104,12 +104,13 @@ impl Operator for GroupRank {
         self.row_size.most()
     }
 
-    fn save(&self) -> Result<Vec<u8>, StateError> {
-        Ok(postcard::to_allocvec(&SavedBatch::of_all(&self.group, &self.types))?)
+    fn save(&mut self, state: &mut StateWriter<'_>) -> Result<(), StateError> {
+        state.whole(|| postcard::to_allocvec(&SavedBatch::of_all(&self.group, &self.types)))
     }
 
-    fn restore(&mut self, state: &[u8]) -> Result<(), StateError> {
-        let rows: SavedBatch = postcard::from_bytes(state)?;
+    fn restore(&mut self, state: &mut StateReader<'_>) -> Result<(), StateError> {
+        let state = state.whole()?;
+        let rows: SavedBatch = postcard::from_bytes(&state)?;
         self.group = rows.restored_rows(&self.types)?;
         self.waiting_bytes = self.group.iter().map(|batch| self.row_size.of_all(batch)).sum();
         Ok(())

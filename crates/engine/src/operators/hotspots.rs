@@ -2,7 +2,7 @@
 
 use super::numbers::number;
 use super::row_failures::report;
-use super::{Operator, Outbox, RunContext, StateError};
+use super::{Operator, Outbox, RunContext, StateError, StateReader, StateWriter};
 use crate::batch::Batch;
 use crate::row_error::{RowError, RowErrors};
 use arrow_array::StringArray;
@@ -54,7 +54,7 @@ fn push_numbers(out: &mut String, numbers: &[f64]) {
 }
 
 impl Operator for HotspotsOperator {
-    fn rows(&mut self, batch: Batch, context: &mut RunContext<'_>, outbox: &mut Outbox) {
+    fn rows(&mut self, _port: usize, batch: Batch, context: &mut RunContext<'_>, outbox: &mut Outbox) {
         let Some(last) = batch.rowtimes.last().copied() else { return };
         let mut results = Vec::with_capacity(batch.len());
         let mut errors = RowErrors::default();
@@ -81,7 +81,7 @@ impl Operator for HotspotsOperator {
         outbox.bound(last);
     }
 
-    fn bound(&mut self, bound: i64, _context: &mut RunContext<'_>, outbox: &mut Outbox) {
+    fn bound(&mut self, _port: usize, bound: i64, _context: &mut RunContext<'_>, outbox: &mut Outbox) {
         outbox.bound(bound);
     }
 
@@ -89,12 +89,17 @@ impl Operator for HotspotsOperator {
         20_000
     }
 
-    fn save(&self) -> Result<Vec<u8>, StateError> {
-        Ok(postcard::to_allocvec(&self.window)?)
+    fn bounds_change_state(&self) -> bool {
+        false
     }
 
-    fn restore(&mut self, state: &[u8]) -> Result<(), StateError> {
-        self.window = postcard::from_bytes(state)?;
+    fn save(&mut self, state: &mut StateWriter<'_>) -> Result<(), StateError> {
+        state.whole(|| postcard::to_allocvec(&self.window))
+    }
+
+    fn restore(&mut self, state: &mut StateReader<'_>) -> Result<(), StateError> {
+        let state = state.whole()?;
+        self.window = postcard::from_bytes(&state)?;
         Ok(())
     }
 }

@@ -193,7 +193,7 @@ impl Index {
 }
 
 impl Operator for Lookup {
-    fn rows(&mut self, batch: Batch, context: &mut RunContext<'_>, outbox: &mut Outbox) {
+    fn rows(&mut self, _port: usize, batch: Batch, context: &mut RunContext<'_>, outbox: &mut Outbox) {
         let Some(last) = batch.rowtimes.last().copied() else { return };
         self.refresh(context);
         let keys: Vec<&CompiledExpression> = self.keys.iter().collect();
@@ -218,7 +218,7 @@ impl Operator for Lookup {
         outbox.bound(last);
     }
 
-    fn bound(&mut self, bound: i64, _context: &mut RunContext<'_>, outbox: &mut Outbox) {
+    fn bound(&mut self, _port: usize, bound: i64, _context: &mut RunContext<'_>, outbox: &mut Outbox) {
         outbox.bound(bound);
     }
 }

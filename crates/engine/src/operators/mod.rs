@@ -34,11 +34,11 @@ mod union;
 use crate::application::ErrorRow;
 use crate::batch::Batch;
 use crate::expression::{CompileError, CompiledExpression, EvaluationContext};
-use crate::values::ValueTypeError;
+use crate::state::{StateError, StateKind, StateReader, StateWriter};
 use millstream_sql::{Node, NodeKind, SqlType, TableFunction};
 use std::sync::Arc;
 
-pub(crate) use dataflow::Dataflow;
+pub(crate) use dataflow::{Dataflow, OperatorState, states_of};
 pub(crate) use memory::{MemoryShare, RowSize};
 
 /// What flows between operators.
@@ -96,31 +96,18 @@ pub(crate) struct Tables {
     pub(crate) version: u64,
 }
 
-/// A saved state that does not belong to the operator that reads it.
-#[derive(Debug, thiserror::Error)]
-pub enum StateError {
-    /// The bytes are damaged.
-    #[error("the saved state of an operator cannot be read: {0}")]
-    Encoding(#[from] postcard::Error),
-    /// Saved rows are not of their types.
-    #[error("the saved rows of an operator are damaged: {0}")]
-    Value(#[from] ValueTypeError),
-    /// Saved rows have other columns than the operator.
-    #[error("the saved rows of an operator do not have its columns")]
-    Columns,
-}
-
-/// An operator with one input.
+/// An operator. Most have one input; a port is one of several.
 pub(crate) trait Operator: Send {
-    /// Takes rows. Their ROWTIMEs do not go below any earlier row or bound.
-    fn rows(&mut self, batch: Batch, context: &mut RunContext<'_>, outbox: &mut Outbox);
+    /// Takes rows at a port. Their ROWTIMEs do not go below any earlier row or bound of that port.
+    fn rows(&mut self, port: usize, batch: Batch, context: &mut RunContext<'_>, outbox: &mut Outbox);
 
-    /// Takes a bound, never below an earlier one.
-    fn bound(&mut self, bound: i64, context: &mut RunContext<'_>, outbox: &mut Outbox);
+    /// Takes a bound at a port, never below an earlier one.
+    fn bound(&mut self, port: usize, bound: i64, context: &mut RunContext<'_>, outbox: &mut Outbox);
 
-    /// The input has ended: gives all that is held, and a bound of [`END_OF_TIME`].
-    fn end(&mut self, context: &mut RunContext<'_>, outbox: &mut Outbox) {
-        self.bound(END_OF_TIME, context, outbox);
+    /// All inputs have ended, and each port has been told a bound of [`END_OF_TIME`]: gives what is still held, and that
+    /// bound.
+    fn end(&mut self, _context: &mut RunContext<'_>, outbox: &mut Outbox) {
+        outbox.bound(END_OF_TIME);
     }
 
     /// Gives the rows that wait for stragglers.
@@ -148,44 +135,54 @@ pub(crate) trait Operator: Send {
         0
     }
 
-    /// The whole state as bytes.
-    fn save(&self) -> Result<Vec<u8>, StateError> {
-        Ok(Vec::new())
+    /// Whether a bound can change the state.
+    fn bounds_change_state(&self) -> bool {
+        true
     }
 
-    /// Takes over a state that `save` gave.
-    fn restore(&mut self, _state: &[u8]) -> Result<(), StateError> {
+    /// Writes the state. [`state_kind`] says which operators have one.
+    fn save(&mut self, _state: &mut StateWriter<'_>) -> Result<(), StateError> {
+        Ok(())
+    }
+
+    /// Takes over a state that `save` gave, of any version up to that of [`state_kind`].
+    fn restore(&mut self, _state: &mut StateReader<'_>) -> Result<(), StateError> {
         Ok(())
     }
 }
 
-/// An operator with several inputs: its ports.
-pub(crate) trait Junction: Send {
-    /// Takes rows at a port. Their ROWTIMEs do not go below any earlier row or bound of that port.
-    fn rows(&mut self, port: usize, batch: Batch, context: &mut RunContext<'_>, outbox: &mut Outbox);
-
-    /// Takes a bound at a port, never below an earlier one.
-    fn bound(&mut self, port: usize, bound: i64, context: &mut RunContext<'_>, outbox: &mut Outbox);
-
-    /// All inputs have ended, and each port has been told a bound of [`END_OF_TIME`]: gives what is still held.
-    fn end(&mut self, _context: &mut RunContext<'_>, _outbox: &mut Outbox) {}
-
-    /// About how long a row takes, in nanoseconds of a core: tells which batches are worth another thread.
-    fn nanoseconds_a_row(&self) -> u64 {
-        200
+/// How the state of a node's operator is called and written; `None` for an operator without one, and for those of
+/// finite relations.
+pub(crate) fn state_kind(node: &Node) -> Option<StateKind> {
+    let kind = |name, version| Some(StateKind { name, version });
+    match &node.kind {
+        NodeKind::Source(_)
+        | NodeKind::Table(_)
+        | NodeKind::Values(_)
+        | NodeKind::SetOperation { .. }
+        | NodeKind::Subquery { .. }
+        | NodeKind::Lookup { .. }
+        | NodeKind::Filter { .. }
+        | NodeKind::ParseLog { .. } => None,
+        NodeKind::Project { projection, .. } => {
+            projection.rowtime.as_ref().and_then(|_| kind("AS ROWTIME", 1))
+        }
+        NodeKind::Union { .. } => kind("UNION ALL", 1),
+        NodeKind::Join { .. } => kind("JOIN", 1),
+        NodeKind::Tumble { .. } => kind("GROUP BY", 1),
+        NodeKind::Stagger { .. } => kind("WINDOWED BY STAGGER", 1),
+        NodeKind::Slide { .. } => kind("OVER", 1),
+        NodeKind::Distinct { .. } => kind("DISTINCT", 1),
+        NodeKind::Sort { .. } => kind("ORDER BY", 1),
+        NodeKind::TimeSort { .. } => kind("ORDER BY … WITHIN", 1),
+        NodeKind::TableFunction { function, .. } => match function {
+            TableFunction::CountDistinctItems { .. } => kind("COUNT_DISTINCT_ITEMS_TUMBLING", 1),
+            TableFunction::TopItems { .. } => kind("TOP_K_ITEMS_TUMBLING", 1),
+            TableFunction::GroupRank(_) => kind("GROUP_RANK", 1),
+            TableFunction::Hotspots(_) => kind("HOTSPOTS", 1),
+            TableFunction::RandomCutForest(_) => kind("RANDOM_CUT_FOREST", 1),
+        },
     }
-
-    /// As [`Operator::held_bytes`].
-    fn held_bytes(&self) -> usize;
-
-    /// As [`Operator::most_bytes_a_row`].
-    fn most_bytes_a_row(&self) -> usize;
-
-    /// The whole state as bytes.
-    fn save(&self) -> Result<Vec<u8>, StateError>;
-
-    /// Takes over a state that `save` gave.
-    fn restore(&mut self, state: &[u8]) -> Result<(), StateError>;
 }
 
 /// What operators are built with.
@@ -199,6 +196,8 @@ pub(crate) struct BuildSettings {
     pub(crate) unmatched_logs_dropped: bool,
     /// Rows of an outer join that have met another come out without a match, too, when they leave their window.
     pub(crate) outer_join_reemits: bool,
+    /// TSDIFF has a sign.
+    pub(crate) tsdiff_is_signed: bool,
 }
 
 impl BuildSettings {
@@ -209,19 +208,22 @@ impl BuildSettings {
     }
 }
 
-/// Builds the operator of a node that joins several streams.
-fn build_junction(node: &Node, settings: BuildSettings) -> Result<Box<dyn Junction>, CompileError> {
+fn not_an_operator(operation: &'static str) -> CompileError {
+    CompileError::OperandTypes { operation, types: "other relations".to_owned() }
+}
+
+/// Builds the operator of a node of streams.
+pub(super) fn build(node: &Node, settings: BuildSettings) -> Result<Box<dyn Operator>, CompileError> {
     match &node.kind {
         NodeKind::Union { inputs } => Ok(Box::new(union::Union::new(inputs.len(), column_types(node)))),
         NodeKind::Join { left, right, matching } => {
             Ok(Box::new(join::Join::new(left, right, matching, settings)?))
         }
-        _ => Err(not_an_operator("an operator of several streams")),
+        _ => match node.inputs().first() {
+            Some(input) => build_operator(node, input, settings),
+            None => Err(not_an_operator("an operator of streams")),
+        },
     }
-}
-
-fn not_an_operator(operation: &'static str) -> CompileError {
-    CompileError::OperandTypes { operation, types: "other relations".to_owned() }
 }
 
 /// Builds the operator of a node that has one stream as its input.

@@ -132,7 +132,7 @@ fn typed(index: usize, sql_type: SqlType, format: Option<&str>) -> Expression {
 }
 
 impl Operator for ParseLog {
-    fn rows(&mut self, batch: Batch, context: &mut RunContext<'_>, outbox: &mut Outbox) {
+    fn rows(&mut self, _port: usize, batch: Batch, context: &mut RunContext<'_>, outbox: &mut Outbox) {
         let Some(last) = batch.rowtimes.last().copied() else { return };
         let (batch, texts) = evaluate_all(&[&self.text], batch, &self.input_types, context);
         let mut errors = RowErrors::default();
@@ -159,7 +159,7 @@ impl Operator for ParseLog {
         outbox.bound(last);
     }
 
-    fn bound(&mut self, bound: i64, _context: &mut RunContext<'_>, outbox: &mut Outbox) {
+    fn bound(&mut self, _port: usize, bound: i64, _context: &mut RunContext<'_>, outbox: &mut Outbox) {
         outbox.bound(bound);
     }
 }

@@ -1,7 +1,7 @@
 //! The select list: new columns for each row, and perhaps a new ROWTIME.
 
 use super::row_failures::{evaluate_all, report_row};
-use super::{END_OF_TIME, Operator, Outbox, RunContext, StateError};
+use super::{END_OF_TIME, Operator, Outbox, RunContext, StateError, StateReader, StateWriter};
 use crate::batch::Batch;
 use crate::expression::{CompileError, CompiledExpression};
 use crate::row_error::{ErrorName, RowError};
@@ -113,7 +113,7 @@ fn timestamp_text(millis: i64) -> String {
 }
 
 impl Operator for Project {
-    fn rows(&mut self, batch: Batch, context: &mut RunContext<'_>, outbox: &mut Outbox) {
+    fn rows(&mut self, _port: usize, batch: Batch, context: &mut RunContext<'_>, outbox: &mut Outbox) {
         let Some(last) = batch.rowtimes.last().copied() else { return };
         let mut expressions: Vec<&CompiledExpression> = self.expressions.iter().collect();
         expressions.extend(&self.rowtime);
@@ -134,7 +134,7 @@ impl Operator for Project {
         }
     }
 
-    fn bound(&mut self, bound: i64, context: &mut RunContext<'_>, outbox: &mut Outbox) {
+    fn bound(&mut self, _port: usize, bound: i64, context: &mut RunContext<'_>, outbox: &mut Outbox) {
         if self.rowtime.is_none() {
             outbox.bound(bound);
         } else if let Some(bound) = self.retimed_bound(bound, context) {
@@ -152,12 +152,13 @@ impl Operator for Project {
         outbox.bound(END_OF_TIME);
     }
 
-    fn save(&self) -> Result<Vec<u8>, StateError> {
-        Ok(postcard::to_allocvec(&self.latest)?)
+    fn save(&mut self, state: &mut StateWriter<'_>) -> Result<(), StateError> {
+        state.whole(|| postcard::to_allocvec(&self.latest))
     }
 
-    fn restore(&mut self, state: &[u8]) -> Result<(), StateError> {
-        self.latest = postcard::from_bytes(state)?;
+    fn restore(&mut self, state: &mut StateReader<'_>) -> Result<(), StateError> {
+        let state = state.whole()?;
+        self.latest = postcard::from_bytes(&state)?;
         Ok(())
     }
 }

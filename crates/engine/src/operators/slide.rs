@@ -2,7 +2,7 @@
 
 use super::memory::GROUP_OVERHEAD;
 use super::row_failures::{evaluate_all, report_row};
-use super::{Operator, Outbox, RunContext, StateError, compile_all};
+use super::{Operator, Outbox, RunContext, StateError, StateReader, StateWriter, compile_all};
 use crate::application::ErrorRow;
 use crate::batch::Batch;
 use crate::expression::{CompileError, CompiledExpression};
@@ -310,7 +310,7 @@ impl Window {
 }
 
 impl Operator for Slide {
-    fn rows(&mut self, batch: Batch, context: &mut RunContext<'_>, outbox: &mut Outbox) {
+    fn rows(&mut self, _port: usize, batch: Batch, context: &mut RunContext<'_>, outbox: &mut Outbox) {
         let Some(last) = batch.rowtimes.last().copied() else { return };
         let mut expressions: Vec<&CompiledExpression> = self.arguments.iter().collect();
         for window in &self.windows {
@@ -363,7 +363,7 @@ impl Operator for Slide {
         outbox.bound(last);
     }
 
-    fn bound(&mut self, bound: i64, _context: &mut RunContext<'_>, outbox: &mut Outbox) {
+    fn bound(&mut self, _port: usize, bound: i64, _context: &mut RunContext<'_>, outbox: &mut Outbox) {
         outbox.bound(bound);
     }
 
@@ -388,14 +388,14 @@ impl Operator for Slide {
         partitions.sum::<usize>() + calls.sum::<usize>()
     }
 
-    fn save(&self) -> Result<Vec<u8>, StateError> {
+    fn save(&mut self, state: &mut StateWriter<'_>) -> Result<(), StateError> {
         let windows: Vec<(i64, &Vec<Partition>)> =
             self.windows.iter().map(|window| (window.latest, &window.partitions)).collect();
-        Ok(postcard::to_allocvec(&windows)?)
+        state.whole(|| postcard::to_allocvec(&windows))
     }
 
-    fn restore(&mut self, state: &[u8]) -> Result<(), StateError> {
-        let saved: Vec<(i64, Vec<Partition>)> = postcard::from_bytes(state)?;
+    fn restore(&mut self, state: &mut StateReader<'_>) -> Result<(), StateError> {
+        let saved: Vec<(i64, Vec<Partition>)> = postcard::from_bytes(&state.whole()?)?;
         for (window, (latest, partitions)) in self.windows.iter_mut().zip(saved) {
             (window.latest, window.partitions) = (latest, partitions);
             window.renumber();

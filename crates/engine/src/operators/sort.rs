@@ -10,7 +10,7 @@ use super::memory::RowSize;
 use super::row_failures::report_row;
 use super::saved_batch::SavedBatch;
 use super::sort_order::SortOrder;
-use super::{END_OF_TIME, Operator, Outbox, RunContext, StateError};
+use super::{END_OF_TIME, Operator, Outbox, RunContext, StateError, StateReader, StateWriter};
 use crate::batch::Batch;
 use crate::expression::{CompileError, CompiledExpression};
 use crate::values::value_at;
@@ -143,7 +143,7 @@ impl Sort {
 }
 
 impl Operator for Sort {
-    fn rows(&mut self, batch: Batch, context: &mut RunContext<'_>, outbox: &mut Outbox) {
+    fn rows(&mut self, _port: usize, batch: Batch, context: &mut RunContext<'_>, outbox: &mut Outbox) {
         let Some(last) = batch.rowtimes.last().copied() else { return };
         let mut start = 0;
         while start < batch.len() {
@@ -161,7 +161,7 @@ impl Operator for Sort {
         outbox.bound(self.output_bound(last));
     }
 
-    fn bound(&mut self, bound: i64, _context: &mut RunContext<'_>, outbox: &mut Outbox) {
+    fn bound(&mut self, _port: usize, bound: i64, _context: &mut RunContext<'_>, outbox: &mut Outbox) {
         self.close_before(bound, outbox);
         outbox.bound(self.output_bound(bound));
     }
@@ -189,12 +189,13 @@ impl Operator for Sort {
         if matches!(self.bucket, Bucket::Batch) { 0 } else { self.row_size.most() }
     }
 
-    fn save(&self) -> Result<Vec<u8>, StateError> {
-        Ok(postcard::to_allocvec(&(&self.open, SavedBatch::of_all(&self.waiting, &self.types)))?)
+    fn save(&mut self, state: &mut StateWriter<'_>) -> Result<(), StateError> {
+        state.whole(|| postcard::to_allocvec(&(&self.open, SavedBatch::of_all(&self.waiting, &self.types))))
     }
 
-    fn restore(&mut self, state: &[u8]) -> Result<(), StateError> {
-        let (open, rows): (Option<Open>, SavedBatch) = postcard::from_bytes(state)?;
+    fn restore(&mut self, state: &mut StateReader<'_>) -> Result<(), StateError> {
+        let state = state.whole()?;
+        let (open, rows): (Option<Open>, SavedBatch) = postcard::from_bytes(&state)?;
         self.open = open;
         self.waiting = rows.restored_rows(&self.types)?;
         self.waiting_bytes = self.waiting.iter().map(|batch| self.row_size.of_all(batch)).sum();

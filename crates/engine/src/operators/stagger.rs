@@ -4,7 +4,7 @@
 
 use super::memory::GROUP_OVERHEAD;
 use super::row_failures::{evaluate_all, report_row};
-use super::{END_OF_TIME, Operator, Outbox, RunContext, StateError, compile_all};
+use super::{END_OF_TIME, Operator, Outbox, RunContext, StateError, StateReader, StateWriter, compile_all};
 use crate::aggregates::Accumulator;
 use crate::application::ErrorRow;
 use crate::batch::Batch;
@@ -180,7 +180,7 @@ impl Stagger {
 }
 
 impl Operator for Stagger {
-    fn rows(&mut self, batch: Batch, context: &mut RunContext<'_>, outbox: &mut Outbox) {
+    fn rows(&mut self, _port: usize, batch: Batch, context: &mut RunContext<'_>, outbox: &mut Outbox) {
         let Some(last) = batch.rowtimes.last().copied() else { return };
         let expressions: Vec<&CompiledExpression> = self.expressions.iter().collect();
         let (batch, values) = evaluate_all(&expressions, batch, &self.input_types, context);
@@ -218,7 +218,7 @@ impl Operator for Stagger {
         outbox.bound(self.output_bound(last));
     }
 
-    fn bound(&mut self, bound: i64, context: &mut RunContext<'_>, outbox: &mut Outbox) {
+    fn bound(&mut self, _port: usize, bound: i64, context: &mut RunContext<'_>, outbox: &mut Outbox) {
         let mut closed = Vec::new();
         self.take_closed(bound, &mut closed);
         self.give(closed, context, outbox);
@@ -248,12 +248,13 @@ impl Operator for Stagger {
         GROUP_OVERHEAD + keys + accumulators.sum::<usize>()
     }
 
-    fn save(&self) -> Result<Vec<u8>, StateError> {
-        Ok(postcard::to_allocvec(&self.state)?)
+    fn save(&mut self, state: &mut StateWriter<'_>) -> Result<(), StateError> {
+        state.whole(|| postcard::to_allocvec(&self.state))
     }
 
-    fn restore(&mut self, state: &[u8]) -> Result<(), StateError> {
-        self.state = postcard::from_bytes(state)?;
+    fn restore(&mut self, state: &mut StateReader<'_>) -> Result<(), StateError> {
+        let state = state.whole()?;
+        self.state = postcard::from_bytes(&state)?;
         let open = self.state.queue.iter().map(|window| (window.encoded.clone(), window.place));
         self.state.open = open.collect();
         self.state.accumulators.iter_mut().for_each(Accumulator::recount);

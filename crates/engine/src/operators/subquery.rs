@@ -105,7 +105,7 @@ fn present(column: &ArrayRef) -> BooleanArray {
 }
 
 impl Operator for Subquery {
-    fn rows(&mut self, batch: Batch, context: &mut RunContext<'_>, outbox: &mut Outbox) {
+    fn rows(&mut self, _port: usize, batch: Batch, context: &mut RunContext<'_>, outbox: &mut Outbox) {
         let Some(last) = batch.rowtimes.last().copied() else { return };
         self.refresh(context);
         let (mut batch, column): (Batch, ArrayRef) = match &self.asks {
@@ -138,7 +138,7 @@ impl Operator for Subquery {
         outbox.bound(last);
     }
 
-    fn bound(&mut self, bound: i64, _context: &mut RunContext<'_>, outbox: &mut Outbox) {
+    fn bound(&mut self, _port: usize, bound: i64, _context: &mut RunContext<'_>, outbox: &mut Outbox) {
         outbox.bound(bound);
     }
 }

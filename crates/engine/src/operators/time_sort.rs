@@ -9,7 +9,7 @@ use super::memory::RowSize;
 use super::row_failures::report_row;
 use super::saved_batch::SavedBatch;
 use super::sort_order::SortOrder;
-use super::{END_OF_TIME, Operator, Outbox, RunContext, StateError};
+use super::{END_OF_TIME, Operator, Outbox, RunContext, StateError, StateReader, StateWriter};
 use crate::batch::Batch;
 use crate::row_error::{ErrorName, RowError};
 use arrow_array::cast::AsArray;
@@ -129,7 +129,7 @@ impl TimeSort {
 }
 
 impl Operator for TimeSort {
-    fn rows(&mut self, batch: Batch, context: &mut RunContext<'_>, outbox: &mut Outbox) {
+    fn rows(&mut self, _port: usize, batch: Batch, context: &mut RunContext<'_>, outbox: &mut Outbox) {
         let times = batch.columns[self.column].as_primitive::<TimestampMillisecondType>().clone();
         let mut kept = vec![false; batch.len()];
         for (row, keep) in kept.iter_mut().enumerate() {
@@ -167,8 +167,12 @@ impl Operator for TimeSort {
     }
 
     /// A bound says nothing of the times of the rows to come: those that wait go on waiting (section 2.6).
-    fn bound(&mut self, bound: i64, _context: &mut RunContext<'_>, _outbox: &mut Outbox) {
+    fn bound(&mut self, _port: usize, bound: i64, _context: &mut RunContext<'_>, _outbox: &mut Outbox) {
         self.latest_bound = self.latest_bound.max(Some(bound));
+    }
+
+    fn bounds_change_state(&self) -> bool {
+        false
     }
 
     fn end(&mut self, _context: &mut RunContext<'_>, outbox: &mut Outbox) {
@@ -195,12 +199,15 @@ impl Operator for TimeSort {
         self.row_size.most() + ARRIVAL_BYTES
     }
 
-    fn save(&self) -> Result<Vec<u8>, StateError> {
-        Ok(postcard::to_allocvec(&(&self.progress, SavedBatch::of_all(&self.waiting, &self.types)))?)
+    fn save(&mut self, state: &mut StateWriter<'_>) -> Result<(), StateError> {
+        state.whole(|| {
+            postcard::to_allocvec(&(&self.progress, SavedBatch::of_all(&self.waiting, &self.types)))
+        })
     }
 
-    fn restore(&mut self, state: &[u8]) -> Result<(), StateError> {
-        let (progress, rows): (Progress, SavedBatch) = postcard::from_bytes(state)?;
+    fn restore(&mut self, state: &mut StateReader<'_>) -> Result<(), StateError> {
+        let state = state.whole()?;
+        let (progress, rows): (Progress, SavedBatch) = postcard::from_bytes(&state)?;
         self.progress = progress;
         self.waiting = rows.restored_rows(&self.types)?;
         self.waiting_bytes = self.bytes_of_waiting();

@@ -5,7 +5,7 @@
 
 use super::memory::GROUP_OVERHEAD;
 use super::row_failures::report_row;
-use super::{Operator, Outbox, RunContext, StateError};
+use super::{Operator, Outbox, RunContext, StateError, StateReader, StateWriter};
 use crate::batch::Batch;
 use crate::expression::{CompileError, CompiledExpression};
 use crate::grouping::{EncodedKeys, GroupTable};
@@ -155,7 +155,7 @@ impl TopItems {
 }
 
 impl Operator for TopItems {
-    fn rows(&mut self, batch: Batch, context: &mut RunContext<'_>, outbox: &mut Outbox) {
+    fn rows(&mut self, _port: usize, batch: Batch, context: &mut RunContext<'_>, outbox: &mut Outbox) {
         let Some(last) = batch.rowtimes.last().copied() else { return };
         let column = &batch.columns[self.column];
         let items = if column.null_count() > 0 {
@@ -193,7 +193,7 @@ impl Operator for TopItems {
         outbox.bound(self.output_bound(last));
     }
 
-    fn bound(&mut self, bound: i64, context: &mut RunContext<'_>, outbox: &mut Outbox) {
+    fn bound(&mut self, _port: usize, bound: i64, context: &mut RunContext<'_>, outbox: &mut Outbox) {
         self.close_before(bound, context, outbox);
         outbox.bound(self.output_bound(bound));
     }
@@ -206,12 +206,13 @@ impl Operator for TopItems {
         GROUP_OVERHEAD + 2 * most_value_bytes(self.item_type)
     }
 
-    fn save(&self) -> Result<Vec<u8>, StateError> {
-        Ok(postcard::to_allocvec(&self.state)?)
+    fn save(&mut self, state: &mut StateWriter<'_>) -> Result<(), StateError> {
+        state.whole(|| postcard::to_allocvec(&self.state))
     }
 
-    fn restore(&mut self, state: &[u8]) -> Result<(), StateError> {
-        self.state = postcard::from_bytes(state)?;
+    fn restore(&mut self, state: &mut StateReader<'_>) -> Result<(), StateError> {
+        let state = state.whole()?;
+        self.state = postcard::from_bytes(&state)?;
         self.number_items();
         Ok(())
     }
@@ -260,9 +261,9 @@ mod tests {
         for items in items.chunks(batch_size) {
             let column: ArrayRef = Arc::new(Int32Array::from(items.to_vec()));
             let batch = Batch::new(ScalarBuffer::from(vec![1; items.len()]), vec![column]);
-            operator.rows(batch, &mut context, &mut outbox);
+            operator.rows(0, batch, &mut context, &mut outbox);
         }
-        operator.bound(1_000, &mut context, &mut outbox);
+        operator.bound(0, 1_000, &mut context, &mut outbox);
         let rows = outbox.messages.into_iter().find_map(|message| match message {
             super::super::Message::Rows(batch) => Some(batch),
             _ => None,

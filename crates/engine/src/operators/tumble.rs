@@ -7,7 +7,7 @@
 
 use super::memory::GROUP_OVERHEAD;
 use super::row_failures::{evaluate_all, report_row};
-use super::{END_OF_TIME, Operator, Outbox, RunContext, StateError, compile_all};
+use super::{END_OF_TIME, Operator, Outbox, RunContext, StateError, StateReader, StateWriter, compile_all};
 use crate::aggregates::Accumulator;
 use crate::application::ErrorRow;
 use crate::batch::Batch;
@@ -327,7 +327,7 @@ impl Tumble {
 }
 
 impl Operator for Tumble {
-    fn rows(&mut self, batch: Batch, context: &mut RunContext<'_>, outbox: &mut Outbox) {
+    fn rows(&mut self, _port: usize, batch: Batch, context: &mut RunContext<'_>, outbox: &mut Outbox) {
         let Some(last) = batch.rowtimes.last().copied() else { return };
         self.latest = Some(last);
         let expressions: Vec<&CompiledExpression> = self.expressions.iter().collect();
@@ -376,7 +376,7 @@ impl Operator for Tumble {
         outbox.bound(self.output_bound(last));
     }
 
-    fn bound(&mut self, bound: i64, context: &mut RunContext<'_>, outbox: &mut Outbox) {
+    fn bound(&mut self, _port: usize, bound: i64, context: &mut RunContext<'_>, outbox: &mut Outbox) {
         self.close_before(bound, context, outbox);
         outbox.bound(self.output_bound(bound));
     }
@@ -403,12 +403,13 @@ impl Operator for Tumble {
         GROUP_OVERHEAD + keys + accumulators.sum::<usize>()
     }
 
-    fn save(&self) -> Result<Vec<u8>, StateError> {
-        Ok(postcard::to_allocvec(&self.state)?)
+    fn save(&mut self, state: &mut StateWriter<'_>) -> Result<(), StateError> {
+        state.whole(|| postcard::to_allocvec(&self.state))
     }
 
-    fn restore(&mut self, state: &[u8]) -> Result<(), StateError> {
-        self.state = postcard::from_bytes(state)?;
+    fn restore(&mut self, state: &mut StateReader<'_>) -> Result<(), StateError> {
+        let state = state.whole()?;
+        self.state = postcard::from_bytes(&state)?;
         self.state.accumulators.iter_mut().for_each(Accumulator::recount);
         self.groups.clear();
         for key in &self.state.encoded_keys {

@@ -3,7 +3,7 @@
 use super::arrival_queue::{ArrivalQueue, Released, SavedQueue};
 use super::memory::RowSize;
 use super::row_failures::report_row;
-use super::{Junction, Outbox, RunContext, StateError};
+use super::{Operator, Outbox, RunContext, StateError, StateReader, StateWriter};
 use crate::batch::Batch;
 use arrow_array::Array;
 use millstream_sql::SqlType;
@@ -40,7 +40,7 @@ impl Union {
     }
 }
 
-impl Junction for Union {
+impl Operator for Union {
     fn rows(&mut self, port: usize, batch: Batch, context: &mut RunContext<'_>, outbox: &mut Outbox) {
         let Some(last) = batch.rowtimes.last().copied() else { return };
         let bytes = self.row_size.of_all(&batch);
@@ -61,6 +61,10 @@ impl Junction for Union {
         self.release(outbox);
     }
 
+    fn nanoseconds_a_row(&self) -> u64 {
+        200
+    }
+
     fn held_bytes(&self) -> usize {
         self.waiting_bytes
     }
@@ -69,12 +73,13 @@ impl Junction for Union {
         self.row_size.most()
     }
 
-    fn save(&self) -> Result<Vec<u8>, StateError> {
-        Ok(postcard::to_allocvec(&self.queue.save(&self.port_types()))?)
+    fn save(&mut self, state: &mut StateWriter<'_>) -> Result<(), StateError> {
+        state.whole(|| postcard::to_allocvec(&self.queue.save(&self.port_types())))
     }
 
-    fn restore(&mut self, state: &[u8]) -> Result<(), StateError> {
-        let saved: SavedQueue = postcard::from_bytes(state)?;
+    fn restore(&mut self, state: &mut StateReader<'_>) -> Result<(), StateError> {
+        let state = state.whole()?;
+        let saved: SavedQueue = postcard::from_bytes(&state)?;
         let types = vec![self.types.as_slice(); self.ports];
         self.queue.restore(saved, &types)?;
         self.waiting_bytes = self.queue.waiting().map(|(_, batch)| self.row_size.of_all(batch)).sum();

@@ -1,6 +1,7 @@
 //! Joins and UNION ALL of two inputs: random queries over random arrivals, against the definition.
 
 use crate::running::OutputRow;
+use crate::snapshots::Snapshots;
 use millstream_engine::{
     Application, ApplicationSettings, Batch, Switches, array_from_values, catalog, value_at,
 };
@@ -261,6 +262,7 @@ fn run(
         }
         assert!(application.take_errors().is_empty(), "{text}");
     };
+    let mut snapshots = Snapshots::default();
     let mut rest = arrivals;
     while let Some(first) = rest.first() {
         let together = rest.iter().take(size).take_while(|arrival| arrival.input == first.input).count();
@@ -269,12 +271,12 @@ fn run(
         application.push(StreamId(first.input), &batch(taken), 0).expect("the rows are in order");
         collect(&mut application);
         if checkpoints {
-            let bytes = application.save().expect("the state can be saved");
-            let restored = Application::restore(application.program().clone(), settings.clone(), &bytes);
-            let (again, report) = restored.expect("the state can be restored");
-            assert!(report.started_afresh.is_empty(), "{report:?}");
-            application = again;
-            application.subscribe(output);
+            if snapshots.is_a_restart() {
+                application = snapshots.restart(application, &settings);
+                application.subscribe(output);
+            } else {
+                snapshots.take(&mut application);
+            }
         }
     }
     for input in 0..2 {

@@ -17,6 +17,7 @@ mod naive;
 mod program;
 mod rows;
 mod running;
+mod snapshots;
 mod threads;
 
 use proptest::prelude::*;

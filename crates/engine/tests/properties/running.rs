@@ -2,6 +2,7 @@
 
 use crate::program::Query;
 use crate::rows::{Row, batch, input};
+use crate::snapshots::Snapshots;
 use millstream_engine::{Application, ApplicationSettings, catalog, value_at};
 use millstream_sql::{SqlType, StreamId, Value, compile};
 use proptest::prelude::*;
@@ -26,7 +27,7 @@ pub(crate) struct Found {
 pub(crate) struct Cuts {
     /// Sizes of the batches, over and over; empty for one batch.
     sizes: Vec<usize>,
-    /// Save, throw away and restore after each batch.
+    /// A snapshot after each batch, and every third time throw away and restore.
     checkpoints: bool,
     /// Bytes; 0 for no limit.
     memory_limit: u64,
@@ -72,6 +73,7 @@ pub(crate) fn run(query: &Query, rows: &[Row], cuts: &Cuts) -> Found {
         application.program().streams[output.0].columns.iter().map(|column| column.sql_type).collect();
     application.subscribe(output);
     let mut found = Found { rows: Vec::new(), errors: Vec::new() };
+    let mut snapshots = Snapshots::default();
     let (mut rest, mut sizes) = (rows, cuts.sizes.iter().cycle());
     while !rest.is_empty() {
         let size = sizes.next().map_or(rest.len(), |size| (*size).min(rest.len()));
@@ -80,12 +82,14 @@ pub(crate) fn run(query: &Query, rows: &[Row], cuts: &Cuts) -> Found {
         application.push(StreamId(0), &batch(taken), 0).expect("the rows are in order");
         found.collect(&mut application, output, &types);
         if cuts.checkpoints {
-            let bytes = application.save().expect("the state can be saved");
-            let restored = Application::restore(application.program().clone(), settings.clone(), &bytes);
-            let (again, report) = restored.expect("the state can be restored");
-            assert!(report.started_afresh.is_empty(), "{report:?}");
-            application = again;
+            if !snapshots.is_a_restart() {
+                snapshots.take(&mut application);
+                continue;
+            }
+            application = snapshots.restart(application, &settings);
             application.subscribe(output);
+            assert_eq!(application.rows_emitted(output), found.rows.len() as u64);
+            assert_eq!(application.errors_emitted(), found.errors.len() as u64);
         }
     }
     let end = rows.last().map_or(0, |row| row.rowtime) + LONG_AFTER;

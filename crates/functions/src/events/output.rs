@@ -21,6 +21,10 @@ pub struct OutputEvent {
     /// The application that sends.
     #[serde(default)]
     pub application_arn: String,
+    /// The names of the fields of CSV rows: an addition of ours, for the functions in this program only, so that they find
+    /// a column wherever the query puts it.
+    #[serde(default, skip_serializing_if = "Option::is_none", rename = "millstreamRowColumns")]
+    pub row_columns: Option<Vec<String>>,
     /// The rows.
     pub records: Vec<OutputRecord>,
 }

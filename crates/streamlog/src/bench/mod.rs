@@ -6,11 +6,13 @@ mod measurement;
 
 pub use measurement::{Budget, Measurement};
 
+use std::collections::VecDeque;
 use std::fs::{self, File};
 use std::io;
 use std::os::unix::fs::FileExt;
 use std::path::Path;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -18,9 +20,13 @@ use bytes::Bytes;
 use millstream_host::{SystemClock, Timestamp};
 use rustix::time::{ClockId, clock_gettime};
 
-use crate::error::{AppendError, OpenError, StreamError, TrimError};
+use crate::blocking;
+use crate::error::{AppendError, OpenError, ReadError, StreamError, TrimError};
 use crate::log::Log;
+use crate::merged::Positions;
+use crate::producer::Producer;
 use crate::record::NewRecord;
+use crate::record_batch::RecordBatchBuilder;
 use crate::settings::LogSettings;
 use crate::stream_name::{StreamKey, StreamName};
 use crate::streams::Retention;
@@ -29,6 +35,8 @@ const SHARDS: u32 = 4;
 const PRODUCERS: usize = 8;
 const RECORDS_PER_APPEND: usize = 100;
 const RECORD_BYTES: usize = 1_024;
+const SMALL_RECORD_BYTES: usize = 100;
+const BATCH_RECORDS: usize = 1_000;
 /// Trim beyond this, so that a long run does not fill the disk.
 const KEPT_BYTES: u64 = 1 << 30;
 
@@ -44,6 +52,9 @@ pub enum BenchError {
     /// An append failed.
     #[error(transparent)]
     Append(#[from] AppendError),
+    /// A read failed.
+    #[error(transparent)]
+    Read(#[from] ReadError),
     /// Trimming failed.
     #[error(transparent)]
     Trim(#[from] TrimError),
@@ -105,6 +116,8 @@ fn measure(folder: &Path, duration: Duration) -> Result<Vec<Measurement>, BenchE
     let log_bytes = log.statistics().segment_bytes;
     drop(log);
 
+    let (batches, batched) = measure_batches(folder, duration / 2)?;
+
     let commit_count = statistics.commits.max(1) as f64;
     let commit_bytes = statistics.committed_bytes as f64 / commit_count;
     let fsync_micros = fsync_micros(folder, commit_bytes as usize)?;
@@ -154,6 +167,22 @@ fn measure(folder: &Path, duration: Duration) -> Result<Vec<Measurement>, BenchE
             cost,
             Some(Budget::AtMost(4.0)),
         ),
+        measured(
+            "append and read of batches of small records, per core of processor time",
+            batched,
+            "records/s",
+            1e6 / batched / disk_micros_per_record,
+            cost,
+            Some(Budget::AtLeast(1.2e6)),
+        ),
+        measured(
+            "append and read of batches of small records, all cores",
+            batches,
+            "records/s",
+            1e6 / batches / disk_micros_per_record,
+            times,
+            None,
+        ),
         measured("time of a commit", commit_micros, "µs", commit_micros / fsync_micros, times, None),
         measured("append of 100 records, median", p50, "µs", p50 / fsync_micros, times, None),
         measured(
@@ -173,6 +202,68 @@ fn measure(folder: &Path, duration: Duration) -> Result<Vec<Measurement>, BenchE
             None,
         ),
     ])
+}
+
+/// Batches of 1,000 records of 100 bytes to a stream of one shard, several under way, and a reader that follows: records
+/// a second of the clock, and of processor time.
+fn measure_batches(folder: &Path, duration: Duration) -> Result<(f64, f64), BenchError> {
+    let folder = folder.join("batches");
+    let (log, _) = Log::open(&folder, LogSettings::default(), Arc::new(SystemClock))?;
+    let key = StreamKey::data("batches".parse().expect("letters name a stream"));
+    log.stream_create(&key, 1, Retention::default())?;
+    let cpu_before = process_cpu();
+    let started = Instant::now();
+    let is_done = Arc::new(AtomicBool::new(false));
+    let reader = {
+        let (log, key, is_done) = (Arc::clone(&log), key.clone(), Arc::clone(&is_done));
+        thread::spawn(move || follow(&log, &key, &is_done))
+    };
+    let data = [b'x'; SMALL_RECORD_BYTES];
+    let (mut appended, mut number) = (0_u64, 0_u64);
+    let mut under_way = VecDeque::new();
+    while started.elapsed() < duration {
+        let mut batch =
+            RecordBatchBuilder::with_capacity(BATCH_RECORDS, BATCH_RECORDS * (SMALL_RECORD_BYTES + 8));
+        for _ in 0..BATCH_RECORDS {
+            batch.push("producer", &data);
+        }
+        let producer = Producer::new(1, number);
+        number += BATCH_RECORDS as u64;
+        under_way.push_back(log.append_as(&key, producer, batch.build()));
+        if under_way.len() == 8
+            && let Some(oldest) = under_way.pop_front()
+        {
+            appended += blocking::wait(oldest)?.len() as u64;
+        }
+        if log.statistics().segment_bytes > KEPT_BYTES {
+            log.trim(Timestamp(i64::MAX))?;
+        }
+    }
+    for rest in under_way {
+        appended += blocking::wait(rest)?.len() as u64;
+    }
+    is_done.store(true, Ordering::Release);
+    reader.join().map_err(|_| BenchError::Producer)??;
+    let elapsed = started.elapsed().as_secs_f64();
+    let cpu = (process_cpu() - cpu_before).as_secs_f64();
+    Ok((appended as f64 / elapsed, appended as f64 / cpu))
+}
+
+/// Reads as records come in, looking at each, until told and caught up.
+fn follow(log: &Log, key: &StreamKey, is_done: &AtomicBool) -> Result<u64, ReadError> {
+    let (mut positions, mut bytes) = (Positions::new(), 0);
+    loop {
+        let is_last = is_done.load(Ordering::Acquire);
+        let batch = log.read_merged(key, &positions, 100_000, 1 << 20)?;
+        bytes += batch.iter().map(|record| record.data().len() as u64).sum::<u64>();
+        if batch.is_caught_up && batch.is_empty() {
+            if is_last {
+                return Ok(bytes);
+            }
+            thread::sleep(Duration::from_millis(1));
+        }
+        positions = batch.next;
+    }
 }
 
 fn produce(

@@ -6,7 +6,7 @@
 //! | 4..8 | CRC of bytes 8..56, which starts from the segment's identity |
 //! | 8..12 | payload length |
 //! | 12..16 | CRC of the payload |
-//! | 16..20 | stream id; `u32::MAX` for the index at the end of a sealed segment |
+//! | 16..20 | stream id; `u32::MAX` for the index at the end of a sealed segment, one less for producers |
 //! | 20..24 | shard number |
 //! | 24..32 | index of the first record; the others follow without gap |
 //! | 32..40 | arrival of all its records, ms since the epoch |
@@ -24,6 +24,8 @@ pub(crate) const FRAME_HEADER_BYTES: usize = 56;
 pub(crate) const FRAME_MAGIC: [u8; 4] = *b"MSF1";
 /// The stream id of a sealed segment's index.
 pub(crate) const INDEX_STREAM: u32 = u32::MAX;
+/// The stream id of the frames that carry how far producers have come.
+pub(crate) const PRODUCER_STREAM: u32 = u32::MAX - 1;
 const LAST_OF_COMMIT: u32 = 1;
 
 /// The header of a frame.

@@ -7,16 +7,24 @@
 //! ```
 //!
 //! All numbers are little-endian. `frame.rs` has the frame, `footer.rs` the index frame and the trailer that a sealed
-//! segment ends with, `write.rs` and `read.rs` the records within a frame, `recover.rs` what is left after a crash.
+//! segment ends with, `producers.rs` the frame that counts what producers appended, `write.rs` the records within a
+//! frame, `recover.rs` what is left after a crash.
+//!
+//! | format | |
+//! |---|---|
+//! | 1 | without producers; the index has fixed lengths |
+//! | 2 | begins with a commit of all producers; the index is exact to the frame, and has the producers too |
+//!
+//! A segment of format 1 is read for ever and never written to: the next append seals it and begins the next one.
 
 pub(crate) mod footer;
 pub(crate) mod frame;
-pub(crate) mod read;
+pub(crate) mod producers;
 pub(crate) mod recover;
 pub(crate) mod write;
 
 use std::collections::BTreeMap;
-use std::fs::{File, OpenOptions};
+use std::fs::{self, File, OpenOptions};
 use std::path::{Path, PathBuf};
 
 use millstream_host::Timestamp;
@@ -27,7 +35,7 @@ use crate::error::{Damage, FileError, OpenError, io_error};
 /// The length of the header at the start of a segment.
 pub(crate) const HEADER_BYTES: u32 = 40;
 /// The format written, and the newest one read.
-pub(crate) const FORMAT: u32 = 1;
+pub(crate) const FORMAT: u32 = 2;
 const MAGIC: &[u8; 8] = b"MSTRMLOG";
 
 /// Which segment of which log. Every frame's CRC depends on it, so a frame copied from elsewhere is never taken for
@@ -75,10 +83,10 @@ impl Identity {
         hasher.finalize()
     }
 
-    fn header(self) -> [u8; HEADER_BYTES as usize] {
+    fn header(self, format: u32) -> [u8; HEADER_BYTES as usize] {
         let mut header = [0; HEADER_BYTES as usize];
         header[..8].copy_from_slice(MAGIC);
-        header[8..12].copy_from_slice(&FORMAT.to_le_bytes());
+        header[8..12].copy_from_slice(&format.to_le_bytes());
         header[16..24].copy_from_slice(&self.number.to_le_bytes());
         header[24..32].copy_from_slice(&self.log_id.to_le_bytes());
         let crc = crc32fast::hash(&header[..32]);
@@ -86,12 +94,12 @@ impl Identity {
         header
     }
 
-    /// Checks the header of a segment file that is at least a header long.
+    /// Checks the header of a segment file that is at least a header long. Gives its format.
     pub(crate) fn check_header(
         self,
         path: &Path,
         header: &[u8; HEADER_BYTES as usize],
-    ) -> Result<(), OpenError> {
+    ) -> Result<u32, OpenError> {
         let damage = |reason| Damage { path: path.to_owned(), offset: 0, reason };
         if &header[..8] != MAGIC || u32_at(header, 32) != crc32fast::hash(&header[..32]) {
             return Err(damage("this is not the header of a segment").into());
@@ -100,10 +108,10 @@ impl Identity {
         if found > FORMAT {
             return Err(OpenError::Format { path: path.to_owned(), found, known: FORMAT });
         }
-        if header[..] != self.header()[..] {
+        if header[..] != self.header(found)[..] {
             return Err(damage("it is a segment of another log, or has been renamed").into());
         }
-        Ok(())
+        Ok(found)
     }
 }
 
@@ -122,25 +130,35 @@ pub(crate) fn number_of(file_name: &str) -> Option<u64> {
     file_name.strip_suffix(".log").filter(|digits| digits.len() == 20)?.parse().ok()
 }
 
-/// Creates a segment that holds nothing but its header, durably. An unfinished file of that name is replaced.
-pub(crate) fn create(directory: &Path, identity: Identity, disk: &dyn Disk) -> Result<File, FileError> {
+/// Creates a segment that holds its header and `first_commit`, durably and under its name only once it is whole. Gives
+/// the file and its length.
+pub(crate) fn create(
+    directory: &Path,
+    identity: Identity,
+    first_commit: &[u8],
+    disk: &dyn Disk,
+) -> Result<(File, u64), FileError> {
     let path = path(directory, identity.number);
+    let new = path.with_extension("new");
     let file = OpenOptions::new()
         .read(true)
         .write(true)
         .create(true)
         .truncate(true)
-        .open(&path)
-        .map_err(io_error("create", &path))?;
-    disk.write_all_at(&file, &identity.header(), 0).map_err(io_error("write", &path))?;
-    disk.sync(&file).map_err(io_error("sync", &path))?;
+        .open(&new)
+        .map_err(io_error("create", &new))?;
+    let mut bytes = identity.header(FORMAT).to_vec();
+    bytes.extend_from_slice(first_commit);
+    disk.write_all_at(&file, &bytes, 0).map_err(io_error("write", &new))?;
+    disk.sync(&file).map_err(io_error("sync", &new))?;
+    fs::rename(&new, &path).map_err(io_error("name", &new))?;
     sync_folder(&folder(directory))?;
-    Ok(file)
+    Ok((file, bytes.len() as u64))
 }
 
 /// Makes the names in a folder durable.
 pub(crate) fn sync_folder(folder: &Path) -> Result<(), FileError> {
-    File::open(folder).and_then(|file| file.sync_all()).map_err(io_error("sync", folder))
+    millstream_host::sync_folder(folder).map_err(io_error("sync", folder))
 }
 
 /// The number at `offset`. The caller has checked the length.

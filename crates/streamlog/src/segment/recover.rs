@@ -14,16 +14,44 @@ use std::os::unix::fs::FileExt;
 use std::path::Path;
 
 use crate::error::{Damage, OpenError, io_error};
-use crate::segment::frame::{FRAME_HEADER_BYTES, FRAME_MAGIC, FrameHeader, INDEX_STREAM};
+use crate::index::IndexEntry;
+use crate::segment::frame::{FRAME_HEADER_BYTES, FRAME_MAGIC, FrameHeader, INDEX_STREAM, PRODUCER_STREAM};
 use crate::segment::{HEADER_BYTES, Identity};
 
 const WINDOW_BYTES: usize = 1 << 20;
 
 /// A frame met by the scan.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct ScannedFrame {
     pub(crate) header: FrameHeader,
     pub(crate) offset: u64,
+    /// Of a frame of producers; that of others is checked and not kept.
+    pub(crate) payload: Vec<u8>,
+}
+
+impl ScannedFrame {
+    /// The frame as an entry of the index of its shard.
+    pub(crate) fn entry(&self, segment: u64) -> IndexEntry {
+        IndexEntry {
+            segment,
+            offset: self.offset as u32,
+            end: (self.offset + self.header.frame_bytes()) as u32,
+            first_index: self.header.first_index,
+            next_index: self.header.next_index(),
+            last_arrival: self.header.arrival,
+        }
+    }
+}
+
+/// What is known of a segment before it is read.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct ScanLimits {
+    /// Header included.
+    pub(crate) length: u64,
+    /// It may have a torn tail.
+    pub(crate) is_last: bool,
+    /// The last commit of the segment before, when that is known.
+    pub(crate) previous_commit: Option<u64>,
 }
 
 /// What the scan found.
@@ -37,18 +65,15 @@ pub(crate) struct Scan {
     pub(crate) torn: Option<&'static str>,
 }
 
-/// Reads all frames of a segment of `length` bytes (header included) and hands those of whole commits to `visit`, in
-/// order. `is_last` says whether the segment may have a torn tail; `previous_commit` is the last commit of the segment
-/// before, when that is known.
+/// Reads all frames of a segment and hands those of whole commits to `visit`, in order.
 pub(crate) fn scan(
     file: &File,
     path: &Path,
     identity: Identity,
-    length: u64,
-    is_last: bool,
-    previous_commit: Option<u64>,
+    limits: ScanLimits,
     mut visit: impl FnMut(ScannedFrame) -> Result<(), Damage>,
 ) -> Result<Scan, OpenError> {
+    let ScanLimits { length, is_last, previous_commit } = limits;
     let seed = identity.seed();
     let mut window = Window { file, length, start: 0, bytes: Vec::new() };
     let mut commit: Vec<ScannedFrame> = Vec::new();
@@ -56,7 +81,13 @@ pub(crate) fn scan(
     let mut at = scan.end;
     while at < length {
         let frame = match window.frame(seed, at).map_err(io_error("read", path))? {
-            Ok(header) => ScannedFrame { header, offset: at },
+            Ok(header) => {
+                let payload = match header.stream {
+                    PRODUCER_STREAM => window.payload(&header, at).map_err(io_error("read", path))?,
+                    _ => Vec::new(),
+                };
+                ScannedFrame { header, offset: at, payload }
+            }
             Err(reason) => {
                 scan.torn = Some(reason);
                 break;
@@ -77,10 +108,10 @@ pub(crate) fn scan(
             return Err(Damage { path: path.to_owned(), offset: at, reason }.into());
         }
         at += frame.header.frame_bytes();
-        let is_whole = frame.header.last_of_commit;
+        let (is_whole, number) = (frame.header.last_of_commit, frame.header.commit);
         commit.push(frame);
         if is_whole {
-            scan.last_commit = Some(frame.header.commit);
+            scan.last_commit = Some(number);
             scan.end = at;
             for frame in commit.drain(..) {
                 visit(frame)?;
@@ -151,6 +182,12 @@ impl Window<'_> {
             return Ok(Err("the records of a frame do not match their checksum"));
         }
         Ok(Ok(header))
+    }
+
+    /// The payload of the frame at `at`, which was just found whole.
+    fn payload(&mut self, header: &FrameHeader, at: u64) -> io::Result<Vec<u8>> {
+        let payload = self.get(at + FRAME_HEADER_BYTES as u64, header.payload_bytes as usize)?;
+        Ok(payload.map(<[u8]>::to_vec).unwrap_or_default())
     }
 
     /// `count` bytes at `at`; `None` beyond the end of the file.

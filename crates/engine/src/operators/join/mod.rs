@@ -18,7 +18,8 @@ use super::memory::GROUP_OVERHEAD;
 use super::row_failures::{evaluate_all, report_row};
 use super::saved_batch::SavedBatch;
 use super::{
-    BuildSettings, END_OF_TIME, Junction, Outbox, RunContext, StateError, column_types, compile_all,
+    BuildSettings, END_OF_TIME, Operator, Outbox, RunContext, StateError, StateReader, StateWriter,
+    column_types, compile_all,
 };
 use crate::batch::Batch;
 use crate::expression::{CompileError, CompiledExpression};
@@ -328,6 +329,25 @@ impl Join {
         }
     }
 
+    /// The rows of windows that time does not empty come out without a match, with the latest ROWTIME there was.
+    fn end_of_windows(&mut self, context: &mut RunContext<'_>, outbox: &mut Outbox) {
+        let mut pairs = Pairs::default();
+        let newest = self.sides.iter().filter_map(|side| side.newest_rowtime()).max();
+        let latest = newest.unwrap_or(context.evaluation.now);
+        for side in 0..2 {
+            let own = &mut self.sides[side];
+            let lasts = matches!(own.window, Some(Frame::Rows { .. } | Frame::Unbounded)) && own.preserved;
+            while lasts && own.unsettled < own.end() {
+                if self.reemits || !own.is_matched(own.unsettled) {
+                    pairs.push(side, own.unsettled, NONE, latest);
+                }
+                own.unsettled += 1;
+            }
+        }
+        self.give(&pairs, outbox);
+        outbox.bound(END_OF_TIME);
+    }
+
     fn regroup(&mut self) {
         self.groups.clear();
         for side in &mut self.sides {
@@ -363,7 +383,7 @@ fn groups_of(table: &mut GroupTable, side: &Side, batch: &Batch) -> Vec<u32> {
     groups
 }
 
-impl Junction for Join {
+impl Operator for Join {
     fn rows(&mut self, port: usize, batch: Batch, context: &mut RunContext<'_>, outbox: &mut Outbox) {
         let side = &self.sides[port];
         let Some(last) = batch.rowtimes.last().copied() else { return };
@@ -392,23 +412,12 @@ impl Junction for Join {
         self.advance(context, outbox);
     }
 
-    /// The rows of windows that time does not empty come out without a match, with the latest ROWTIME there was.
     fn end(&mut self, context: &mut RunContext<'_>, outbox: &mut Outbox) {
-        let mut pairs = Pairs::default();
-        let newest = self.sides.iter().filter_map(|side| side.newest_rowtime()).max();
-        let latest = newest.unwrap_or(context.evaluation.now);
-        for side in 0..2 {
-            let own = &mut self.sides[side];
-            let lasts = matches!(own.window, Some(Frame::Rows { .. } | Frame::Unbounded)) && own.preserved;
-            while lasts && own.unsettled < own.end() {
-                if self.reemits || !own.is_matched(own.unsettled) {
-                    pairs.push(side, own.unsettled, NONE, latest);
-                }
-                own.unsettled += 1;
-            }
-        }
-        self.give(&pairs, outbox);
-        outbox.bound(END_OF_TIME);
+        self.end_of_windows(context, outbox);
+    }
+
+    fn nanoseconds_a_row(&self) -> u64 {
+        200
     }
 
     /// Rows that wait, rows in windows, and the numbers of their keys.
@@ -422,7 +431,7 @@ impl Junction for Join {
         most + GROUP_OVERHEAD
     }
 
-    fn save(&self) -> Result<Vec<u8>, StateError> {
+    fn save(&mut self, state: &mut StateWriter<'_>) -> Result<(), StateError> {
         let types: Vec<&[SqlType]> = self.sides.iter().map(|side| side.types.as_slice()).collect();
         let side = |side: &Side| SavedSide {
             rows: side.rows().iter().map(|batch| SavedBatch::of(batch, &side.types)).collect(),
@@ -433,11 +442,12 @@ impl Junction for Join {
             open_ends: side.open_ends(),
         };
         let sides = [side(&self.sides[0]), side(&self.sides[1])];
-        Ok(postcard::to_allocvec(&Saved { queue: self.queue.save(&types), sides })?)
+        state.whole(|| postcard::to_allocvec(&Saved { queue: self.queue.save(&types), sides }))
     }
 
-    fn restore(&mut self, state: &[u8]) -> Result<(), StateError> {
-        let saved: Saved = postcard::from_bytes(state)?;
+    fn restore(&mut self, state: &mut StateReader<'_>) -> Result<(), StateError> {
+        let state = state.whole()?;
+        let saved: Saved = postcard::from_bytes(&state)?;
         let types: Vec<&[SqlType]> = self.sides.iter().map(|side| side.types.as_slice()).collect();
         self.queue.restore(saved.queue, &types)?;
         let waiting = self.queue.waiting();

@@ -1,5 +1,6 @@
 //! The crash test of the log: kills a process under load with SIGKILL again and again, and after each kill finds every
-//! acknowledged record, in order, once.
+//! acknowledged record, in order, once; of producers that repeat themselves each row once; and shards that were being
+//! split and merged whole, parents before children.
 //!
 //! `streamlog-crash --rounds N [--seed S] [--directory DIR]` prints one final line and exits with 0, or says what was
 //! lost and exits with 1. It starts itself as the process that is killed (`--child`).
@@ -7,6 +8,7 @@
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "the output is the interface")]
 
 mod child;
+mod once;
 mod parent;
 
 use std::path::PathBuf;
@@ -14,7 +16,9 @@ use std::process::ExitCode;
 
 /// The stream that the test writes to.
 const STREAM: &str = "crash";
-/// How many threads write.
+/// The stream that producers write to, and repeat themselves.
+const ONCE: &str = "once";
+/// How many threads write to each.
 const WRITERS: u64 = 4;
 
 struct Arguments {

@@ -12,6 +12,7 @@ use millstream_host::{Clock, Random, SystemClock, Timestamp};
 use millstream_streamlog::{Log, LogSettings, ReadFrom, SequenceNumber, StreamKey};
 
 use crate::STREAM;
+use crate::once::{self, Acknowledged};
 
 /// How often the log is trimmed, in rounds.
 const TRIM_EVERY: u64 = 25;
@@ -20,6 +21,8 @@ const TRIM_EVERY: u64 = 25;
 struct Tally {
     acknowledged: u64,
     torn_tails: u64,
+    rows: u64,
+    shards: usize,
     trimmed: usize,
 }
 
@@ -30,31 +33,35 @@ pub fn run(rounds: u64, seed: u64, directory: Option<&Path>) -> Result<(), Strin
     let mut random = Random::from_seed(seed);
     let mut expected: BTreeMap<String, SequenceNumber> = BTreeMap::new();
     let mut tally = Tally::default();
+    let mut producers = Acknowledged::new();
     for round in 1..=rounds {
-        let acknowledged = kill_under_load(directory, round, &mut random)?;
+        let mut acknowledged = Vec::new();
+        kill_under_load(directory, round, &mut random, &mut acknowledged, &mut producers)?;
         tally.acknowledged += acknowledged.len() as u64;
         expected.extend(acknowledged);
-        check(directory, round, &mut expected, &mut tally)
+        check(directory, round, &mut expected, &producers, &mut tally)
             .map_err(|error| format!("round {round}: {error}"))?;
     }
     if directory == own {
         fs::remove_dir_all(&own).map_err(|error| error.to_string())?;
     }
     println!(
-        "{rounds} rounds, seed {seed}: {} acknowledged records, all there, in order, once; {} torn tails cut, {} \
-         segments trimmed",
-        tally.acknowledged, tally.torn_tails, tally.trimmed
+        "{rounds} rounds, seed {seed}: {} acknowledged records, all there, in order, once; {} rows of producers, once; {} \
+         shards split and merged; {} torn tails cut, {} segments trimmed",
+        tally.acknowledged, tally.rows, tally.shards, tally.torn_tails, tally.trimmed
     );
     Ok(())
 }
 
-/// Lets a child write until a random number of acknowledgements has been read, kills it, and gives what was
+/// Lets a child write until a random number of acknowledgements has been read, kills it, and notes what was
 /// acknowledged, including what was still in the pipe.
 fn kill_under_load(
     directory: &Path,
     round: u64,
     random: &mut Random,
-) -> Result<Vec<(String, SequenceNumber)>, String> {
+    acknowledged: &mut Vec<(String, SequenceNumber)>,
+    producers: &mut Acknowledged,
+) -> Result<(), String> {
     // Sometimes at once: while it opens the log.
     let lines_before_kill = if random.below(8) == 0 { 0 } else { random.below(1_500) };
     let mut child = Command::new(env::current_exe().map_err(|error| error.to_string())?)
@@ -66,7 +73,6 @@ fn kill_under_load(
         .spawn()
         .map_err(|error| format!("cannot start the child: {error}"))?;
     let output = child.stdout.take().ok_or("the child has no output")?;
-    let mut acknowledged = Vec::new();
     let mut lines = BufReader::new(output).lines();
     let mut read = 0;
     while read < lines_before_kill {
@@ -74,27 +80,38 @@ fn kill_under_load(
             let status = child.wait().map_err(|error| error.to_string())?;
             return Err(format!("round {round}: the child stopped by itself: {status}"));
         };
-        acknowledged.extend(parse(&line.map_err(|error| error.to_string())?)?);
+        note(&line.map_err(|error| error.to_string())?, acknowledged, producers)?;
         read += 1;
     }
     child.kill().map_err(|error| error.to_string())?;
     child.wait().map_err(|error| error.to_string())?;
     let rest: Vec<String> = lines.collect::<Result<_, _>>().map_err(|error| error.to_string())?;
     for (place, line) in rest.iter().enumerate() {
-        match parse(line) {
-            Ok(pair) => acknowledged.extend(pair),
+        match note(line, acknowledged, producers) {
             // Only the last line may be cut short.
-            Err(_) if place + 1 == rest.len() => {}
-            Err(error) => return Err(error),
+            Err(error) if place + 1 < rest.len() => return Err(error),
+            _ => {}
         }
     }
-    Ok(acknowledged)
+    Ok(())
 }
 
-fn parse(line: &str) -> Result<Option<(String, SequenceNumber)>, String> {
+/// A line of the child: an id and its sequence number, or `+`, a producer, and one past its last row.
+fn note(
+    line: &str,
+    acknowledged: &mut Vec<(String, SequenceNumber)>,
+    producers: &mut Acknowledged,
+) -> Result<(), String> {
     let (id, number) = line.split_once(' ').ok_or_else(|| format!("not an acknowledgement: {line}"))?;
-    let number = number.parse().map_err(|error| format!("{error}"))?;
-    Ok(Some((id.to_owned(), number)))
+    if let Some(producer) = id.strip_prefix('+') {
+        let wrong = |_| format!("not an acknowledgement: {line}");
+        let (producer, next) = (producer.parse().map_err(wrong)?, number.parse().map_err(wrong)?);
+        let known = producers.entry(producer).or_insert(0);
+        *known = (*known).max(next);
+    } else {
+        acknowledged.push((id.to_owned(), number.parse().map_err(|error| format!("{error}"))?));
+    }
+    Ok(())
 }
 
 /// Reads the whole log and compares.
@@ -102,18 +119,17 @@ fn check(
     directory: &Path,
     round: u64,
     expected: &mut BTreeMap<String, SequenceNumber>,
+    producers: &Acknowledged,
     tally: &mut Tally,
 ) -> Result<(), String> {
     let opened = Log::open(directory, LogSettings::default(), Arc::new(SystemClock));
     let (log, report) = opened.map_err(|error| error.to_string())?;
     tally.torn_tails += u64::from(report.torn_tail.is_some());
     let key = StreamKey::data(STREAM.parse().map_err(|error| format!("{error}"))?);
+    let (rows, shards) = once::check(&log, producers)?;
+    (tally.rows, tally.shards) = (tally.rows + rows as u64, shards);
     let mut found = BTreeMap::new();
-    for description in log.stream_list() {
-        for shard in description.shards {
-            read_shard(&log, &key, shard.number, &mut found)?;
-        }
-    }
+    read_stream(&log, &key, &mut found)?;
     for (id, number) in expected.iter() {
         match found.get(id) {
             None => return Err(format!("acknowledged record {id} is lost")),
@@ -127,11 +143,8 @@ fn check(
         let later = Timestamp(SystemClock.now().millis() + 25 * 3_600_000);
         tally.trimmed += log.trim(later).map_err(|error| error.to_string())?.segments_deleted;
         let mut kept = BTreeMap::new();
-        for description in log.stream_list() {
-            for shard in description.shards {
-                read_shard(&log, &key, shard.number, &mut kept)?;
-            }
-        }
+        once::check(&log, producers)?;
+        read_stream(&log, &key, &mut kept)?;
         // Trimming takes the oldest: everything newer than the oldest kept record of a shard must still be there.
         let mut oldest = BTreeMap::new();
         for number in kept.values() {
@@ -148,6 +161,19 @@ fn check(
             }
         }
         expected.retain(|id, _| kept.contains_key(id));
+    }
+    Ok(())
+}
+
+fn read_stream(
+    log: &Log,
+    key: &StreamKey,
+    found: &mut BTreeMap<String, SequenceNumber>,
+) -> Result<(), String> {
+    // A child that was killed at once has not created it.
+    let Ok(description) = log.stream_describe(key) else { return Ok(()) };
+    for shard in description.shards {
+        read_shard(log, key, shard.number, found)?;
     }
     Ok(())
 }

@@ -1,0 +1,67 @@
+//! `millstream describe`: one resource.
+
+use std::process::ExitCode;
+
+use hyper::Method;
+use serde_json::Value;
+
+use super::print;
+use crate::arguments::DescribeArguments;
+use crate::socket::{Client, escaped};
+
+pub(super) async fn run(arguments: DescribeArguments) -> anyhow::Result<ExitCode> {
+    let mut client = Client::connect(&arguments.data.data_dir).await?;
+    let path = format!("/v1/resources/{}/{}", arguments.kind.as_str(), escaped(&arguments.name));
+    let found: Value = client.call(Method::GET, &path, "").await?;
+    if arguments.json {
+        print(&found.to_string());
+        return Ok(ExitCode::SUCCESS);
+    }
+    let text = |key: &str| found[key].as_str().unwrap_or_default();
+    print(&format!("{} {}", text("kind"), text("name")));
+    print(&format!("  state       {}", text("state")));
+    if let Some(reason) = found["reason"].as_str() {
+        print(&format!("  because     {reason}"));
+    }
+    print(&format!("  owner       {}", text("owner")));
+    print(&format!("  id          {} (generation {})", found["id"], found["generation"]));
+    print(&format!("  created     {}", time(&found["created_at"])));
+    print(&format!("  changed     {}", time(&found["changed_at"])));
+    section("figures since the start", &found["figures"]);
+    section("definition", &found["definition"]);
+    Ok(ExitCode::SUCCESS)
+}
+
+fn section(title: &str, members: &Value) {
+    let Some(members) = members.as_object().filter(|members| !members.is_empty()) else { return };
+    print(&format!("{title}:"));
+    for (name, value) in members {
+        match value {
+            Value::Null => {}
+            Value::String(text) if text.contains('\n') => {
+                print(&format!("  {name}:"));
+                text.trim_end().lines().for_each(|line| {
+                    print(&format!("    {line}"));
+                });
+            }
+            Value::String(text) => {
+                print(&format!("  {name}: {text}"));
+            }
+            Value::Object(_) | Value::Array(_) => {
+                print(&format!("  {name}:"));
+                let pretty = serde_json::to_string_pretty(value).unwrap_or_default();
+                pretty.lines().for_each(|line| {
+                    print(&format!("    {line}"));
+                });
+            }
+            other => {
+                print(&format!("  {name}: {other}"));
+            }
+        }
+    }
+}
+
+fn time(millis: &Value) -> String {
+    let instant = millis.as_i64().and_then(|millis| jiff::Timestamp::from_millisecond(millis).ok());
+    instant.map_or_else(String::new, |instant| instant.strftime("%Y-%m-%d %H:%M:%S UTC").to_string())
+}

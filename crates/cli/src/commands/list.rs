@@ -1,0 +1,59 @@
+//! `millstream list`: the resources of a running server.
+
+use std::process::ExitCode;
+
+use hyper::Method;
+use serde_json::Value;
+
+use super::print;
+use crate::arguments::ListArguments;
+use crate::socket::Client;
+
+pub(super) async fn run(arguments: ListArguments) -> anyhow::Result<ExitCode> {
+    let mut client = Client::connect(&arguments.data.data_dir).await?;
+    let path = match arguments.kind {
+        Some(kind) => format!("/v1/resources?kind={}", kind.as_str()),
+        None => "/v1/resources".to_owned(),
+    };
+    let found: Vec<Value> = client.call(Method::GET, &path, "").await?;
+    if arguments.json {
+        for resource in &found {
+            if !print(&resource.to_string()) {
+                break;
+            }
+        }
+        return Ok(ExitCode::SUCCESS);
+    }
+    if found.is_empty() {
+        print("nothing exists yet: millstream apply FILE creates what a pipeline file declares");
+    }
+    let text = |resource: &Value, key: &str| resource[key].as_str().unwrap_or_default().to_owned();
+    let width = found.iter().map(|one| text(one, "name").chars().count()).max().unwrap_or(0).min(48);
+    for resource in &found {
+        let figures = figures(&resource["figures"]);
+        let reason = resource["reason"].as_str().map(|reason| format!("  {reason}")).unwrap_or_default();
+        let line = format!(
+            "{:<16} {:<width$}  {:<9} {figures}{reason}",
+            text(resource, "kind"),
+            text(resource, "name"),
+            text(resource, "state"),
+        );
+        if !print(line.trim_end()) {
+            break;
+        }
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// The figures that are numbers above zero, in one line.
+fn figures(figures: &Value) -> String {
+    let Some(figures) = figures.as_object() else { return String::new() };
+    let shown = figures.iter().filter_map(|(name, value)| match value {
+        Value::Number(number) if number.as_u64() != Some(0) => {
+            Some(format!("{} {number}", name.replace('_', " ")))
+        }
+        Value::Bool(true) => Some(name.replace('_', " ")),
+        _ => None,
+    });
+    shown.collect::<Vec<_>>().join(", ")
+}

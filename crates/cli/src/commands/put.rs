@@ -1,0 +1,61 @@
+//! `millstream put`: lines become records of a stream.
+
+use std::process::ExitCode;
+
+use hyper::Method;
+use millstream_control::feeds::{LineSource, NextRecord, RecordSource};
+
+use super::print;
+use crate::arguments::PutArguments;
+use crate::socket::{Client, PutAnswer, escaped};
+
+/// The most of one request.
+const BATCH_RECORDS: usize = 500;
+const BATCH_BYTES: usize = 4 << 20;
+
+pub(super) async fn run(arguments: PutArguments) -> anyhow::Result<ExitCode> {
+    let mut client = Client::connect(&arguments.data.data_dir).await?;
+    let mut source = match &arguments.input {
+        Some(path) if path.as_os_str() != "-" => LineSource::file(path, false, false)?,
+        _ => LineSource::standard_input(false),
+    };
+    let key = arguments.key.as_deref().map(|key| format!("?key={}", escaped(key))).unwrap_or_default();
+    let path = format!("/v1/records/{}{key}", escaped(&arguments.stream));
+    let (mut put, mut skipped) = (0_u64, 0_u64);
+    let mut is_ended = false;
+    while !is_ended {
+        let mut body = Vec::new();
+        let mut records = 0;
+        while records < BATCH_RECORDS && body.len() < BATCH_BYTES {
+            match source.next_record() {
+                NextRecord::Record(record) => {
+                    body.extend_from_slice(&record);
+                    body.push(b'\n');
+                    records += 1;
+                    // Somebody types: what is there goes now.
+                    if source.is_interactive() {
+                        break;
+                    }
+                }
+                NextRecord::Unusable(reason) => {
+                    tracing::warn!("{reason}");
+                    skipped += 1;
+                }
+                NextRecord::End => {
+                    is_ended = true;
+                    break;
+                }
+            }
+        }
+        if records > 0 {
+            let answer: PutAnswer = client.call(Method::POST, &path, body).await?;
+            put += answer.records;
+        }
+    }
+    match arguments.json {
+        true => print(&serde_json::json!({ "records": put, "skipped": skipped }).to_string()),
+        false => print(&format!("{put} {} put", if put == 1 { "record" } else { "records" })),
+    };
+    // Lines that cannot be records were named.
+    Ok(if skipped > 0 { ExitCode::from(4) } else { ExitCode::SUCCESS })
+}

@@ -1,0 +1,20 @@
+//! `millstream serve`: everything that a data directory holds, until it is told to stop.
+
+use std::process::ExitCode;
+
+use crate::arguments::ServeArguments;
+use crate::session::{Session, What};
+
+pub(super) fn run(arguments: ServeArguments) -> anyhow::Result<ExitCode> {
+    let source = match arguments.files.as_slice() {
+        [] => arguments.session.data.data_dir.display().to_string(),
+        files => files.iter().map(|file| file.display().to_string()).collect::<Vec<_>>().join(", "),
+    };
+    let session = Session {
+        what: What::Serve { files: arguments.files },
+        source,
+        is_synthetic: false,
+        until_end: false,
+    };
+    session.run(&arguments.session)
+}

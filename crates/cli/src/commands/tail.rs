@@ -1,0 +1,65 @@
+//! `millstream tail`: records and rows as they come.
+
+use std::process::ExitCode;
+
+use anyhow::Context;
+use http_body_util::BodyExt;
+
+use super::print;
+use crate::arguments::TailArguments;
+use crate::socket::{Client, TailLine, escaped};
+
+pub(super) async fn run(arguments: TailArguments) -> anyhow::Result<ExitCode> {
+    let mut client = Client::connect(&arguments.data.data_dir).await?;
+    let condition = arguments.condition.as_deref();
+    let condition = condition.map(|text| format!("&where={}", escaped(text))).unwrap_or_default();
+    let what = escaped(&arguments.what);
+    let path = format!("/v1/tail?what={what}&from={}{condition}", escaped(&arguments.from));
+    let mut body = client.stream(&path).await?;
+    let mut waiting: Vec<u8> = Vec::new();
+    let mut shown = 0;
+    while let Some(frame) = body.frame().await {
+        let frame = frame.context("the server broke off")?;
+        let Some(data) = frame.data_ref() else { continue };
+        waiting.extend_from_slice(data);
+        while let Some(end) = memchr::memchr(b'\n', &waiting) {
+            let line: Vec<u8> = waiting.drain(..=end).collect();
+            let line: TailLine = serde_json::from_slice(&line).context("the server sent what is no line")?;
+            if let TailLine::End { reason } = &line {
+                anyhow::bail!("nothing more comes: {reason}");
+            }
+            let text = if arguments.json { json_of(&line) } else { text_of(&line) };
+            let is_counted = !matches!(line, TailLine::Lost { .. });
+            if !print(&text) {
+                return Ok(ExitCode::SUCCESS);
+            }
+            shown += u64::from(is_counted);
+            if arguments.limit.is_some_and(|limit| shown >= limit) {
+                return Ok(ExitCode::SUCCESS);
+            }
+        }
+    }
+    anyhow::bail!("the server has ended")
+}
+
+fn json_of(line: &TailLine) -> String {
+    serde_json::to_string(line).expect("a line is plain data")
+}
+
+/// Time, then the record or row as it is.
+fn text_of(line: &TailLine) -> String {
+    match line {
+        TailLine::Record { arrival, data, base64, .. } => {
+            let data = data.as_deref().or(base64.as_deref()).unwrap_or_default();
+            format!("{}\t{}", time(*arrival), data.trim_end_matches(['\n', '\r']))
+        }
+        TailLine::Row { rowtime, row } => format!("{}\t{row}", time(*rowtime)),
+        TailLine::Lost { rows } => format!("({rows} rows came too fast and are not shown)"),
+        TailLine::End { reason } => reason.clone(),
+    }
+}
+
+fn time(millis: i64) -> String {
+    jiff::Timestamp::from_millisecond(millis)
+        .map_or_else(|_| millis.to_string(), |time| time.strftime("%Y-%m-%d %H:%M:%S%.3f").to_string())
+}

@@ -1,0 +1,62 @@
+//! A pipeline file on its way into a server: read, checked beside what exists, its paths made absolute.
+
+use std::path::{Path, PathBuf};
+
+use millstream_control::Server;
+use millstream_control::definition::{Desired, Owner, Reference};
+use millstream_control::pipeline::{Mistakes, Pipeline};
+
+use crate::commands::files::read_text;
+
+/// A file that has no mistakes.
+pub(crate) struct Loaded {
+    pub(crate) desired: Vec<Desired>,
+    pub(crate) owner: Owner,
+}
+
+/// To whom the resources of a file belong: to its path, whatever way leads there.
+pub(crate) fn owner_of(file: &Path) -> Owner {
+    Owner::File(absolute(file).display().to_string())
+}
+
+/// The path without links and dots; as it is, when there is no such file.
+pub(crate) fn absolute(file: &Path) -> PathBuf {
+    std::fs::canonicalize(file).or_else(|_| std::path::absolute(file)).unwrap_or_else(|_| file.to_owned())
+}
+
+/// What exists that is not this owner's, for a file to refer to.
+pub(crate) fn existing(server: &Server, owner: &Owner) -> Vec<Reference> {
+    let rows = server.registry().rows();
+    let others = rows.iter().filter(|row| !row.deleting && row.owner != *owner);
+    others.map(|row| row.reference()).collect()
+}
+
+/// Reads a file; what it says that is odd, but no mistake, is logged.
+pub(crate) fn load(file: &Path, existing: &[Reference]) -> anyhow::Result<Result<Loaded, Mistakes>> {
+    Ok(read_pipeline(file, existing)?.map(|pipeline| {
+        for warning in &pipeline.warnings {
+            tracing::warn!("{warning}");
+        }
+        Loaded { desired: pipeline.desired, owner: owner_of(file) }
+    }))
+}
+
+/// A pipeline file, checked. Files that it names are relative to it.
+pub(crate) fn read_pipeline(
+    file: &Path,
+    existing: &[Reference],
+) -> anyhow::Result<Result<Pipeline, Mistakes>> {
+    let text = read_text(file)?;
+    let folder = file.parent().unwrap_or(Path::new("")).to_owned();
+    let relative = folder.clone();
+    let files = move |name: &str| read_text(&relative.join(name)).map_err(|error| format!("{error:#}"));
+    let parsed = Pipeline::parse_beside(&file.display().to_string(), &text, &files, existing);
+    Ok(parsed.map(|mut pipeline| {
+        pipeline.resolve_paths(&absolute(&folder_or_here(&folder)));
+        pipeline
+    }))
+}
+
+fn folder_or_here(folder: &Path) -> PathBuf {
+    if folder.as_os_str().is_empty() { PathBuf::from(".") } else { folder.to_owned() }
+}

@@ -1,0 +1,84 @@
+//! What goes over the socket, as JSON.
+
+use std::path::PathBuf;
+
+use millstream_control::ApplyReport;
+use millstream_control::definition::Reference;
+use serde::{Deserialize, Serialize};
+
+/// `GET /v1/status`.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(crate) struct StatusAnswer {
+    pub(crate) version: String,
+    pub(crate) process: u32,
+    pub(crate) data_directory: PathBuf,
+    /// Where the page is, if one is served.
+    pub(crate) page: Option<String>,
+}
+
+/// `POST /v1/apply`.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(crate) struct ApplyRequest {
+    /// The file, absolute: what is in it belongs to this path.
+    pub(crate) file: PathBuf,
+    /// Only look.
+    pub(crate) dry_run: bool,
+}
+
+/// The answer to it.
+#[derive(Clone, Debug, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) enum Applied {
+    /// The file was read; what became of its resources.
+    Report(ApplyReport),
+    /// The file has mistakes, rendered; nothing was changed.
+    Mistakes(String),
+}
+
+/// `POST /v1/records/STREAM`.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(crate) struct PutAnswer {
+    /// Records that are durable now.
+    pub(crate) records: u64,
+}
+
+/// `POST /v1/reset`.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(crate) struct ResetAnswer {
+    /// What starts from scratch.
+    pub(crate) reset: Vec<Reference>,
+}
+
+/// A line of `GET /v1/tail`.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) enum TailLine {
+    /// A record of a stream.
+    Record {
+        shard: String,
+        sequence_number: String,
+        partition_key: String,
+        /// Milliseconds since the epoch.
+        arrival: i64,
+        /// The record as text; what is no text is in `base64`.
+        data: Option<String>,
+        #[serde(skip_serializing_if = "Option::is_none", default)]
+        base64: Option<String>,
+    },
+    /// A row of an in-application stream.
+    Row {
+        /// Milliseconds since the epoch.
+        rowtime: i64,
+        row: serde_json::Value,
+    },
+    /// Rows that came too fast for this reader since the line before.
+    Lost { rows: u64 },
+    /// The end, and why.
+    End { reason: String },
+}
+
+/// What failed.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(crate) struct ErrorAnswer {
+    pub(crate) error: String,
+}

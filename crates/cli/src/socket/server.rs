@@ -1,0 +1,315 @@
+//! The server's end of the socket.
+
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+use anyhow::Context;
+use axum::body::{Body, Bytes};
+use axum::extract::{DefaultBodyLimit, Path as UrlPath, Query, State};
+use axum::http::StatusCode;
+use axum::response::{IntoResponse, Response};
+use axum::routing::{get, post};
+use axum::{Json, Router};
+use base64::Engine;
+use millstream_control::definition::{Kind, Reference};
+use millstream_control::registry::DeleteError;
+use millstream_control::{PutError, Server, TailError, TailFilter, TailFrom, Tailing};
+use serde::Deserialize;
+use tokio::net::UnixListener;
+use tokio::sync::{mpsc, watch};
+
+use super::protocol::{Applied, ApplyRequest, ErrorAnswer, PutAnswer, ResetAnswer, StatusAnswer, TailLine};
+use crate::loading::{self, Loaded};
+use crate::serving::Serving;
+
+/// The largest body of a request.
+const MOST_BODY: usize = 16 << 20;
+/// Lines that may wait for a reader.
+const WAITING_LINES: usize = 256;
+
+/// The socket of a server. It goes with the server.
+pub(crate) struct Socket {
+    path: PathBuf,
+    serving: Serving,
+}
+
+struct Shared {
+    server: Arc<Server>,
+    status: StatusAnswer,
+    stop: watch::Receiver<bool>,
+}
+
+impl Socket {
+    /// Serves a server on the socket of its data directory.
+    ///
+    /// The log's lock says that this process alone has the directory, so a socket that is there is one of a dead process.
+    pub(crate) fn start(server: Arc<Server>, status: StatusAnswer) -> anyhow::Result<Socket> {
+        let path = super::path_of(server.data_directory());
+        let _ = std::fs::remove_file(&path);
+        let listener = UnixListener::bind(&path).with_context(|| {
+            format!("cannot make the control socket {}; a shorter --data-dir may help", path.display())
+        })?;
+        std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o600))
+            .with_context(|| format!("cannot restrict {}", path.display()))?;
+        let stop = watch::Sender::new(false);
+        let shared = Arc::new(Shared { server, status, stop: stop.subscribe() });
+        let serving = Serving::start(listener, router(shared), stop);
+        Ok(Socket { path, serving })
+    }
+
+    /// Answers what is being asked, for a moment, and ends.
+    pub(crate) async fn stop(self) {
+        self.serving.stop().await;
+        let _ = std::fs::remove_file(&self.path);
+    }
+}
+
+fn router(shared: Arc<Shared>) -> Router {
+    Router::new()
+        .route("/v1/status", get(status))
+        .route("/v1/resources", get(list))
+        .route("/v1/resources/{kind}/{*name}", get(describe).delete(delete))
+        .route("/v1/apply", post(apply))
+        .route("/v1/reset", post(reset))
+        .route("/v1/records/{stream}", post(put))
+        .route("/v1/tail", get(tail))
+        .fallback(async || failed(StatusCode::NOT_FOUND, "there is no such path"))
+        .layer(DefaultBodyLimit::max(MOST_BODY))
+        .with_state(shared)
+}
+
+fn failed(status: StatusCode, error: impl std::fmt::Display) -> Response {
+    (status, Json(ErrorAnswer { error: error.to_string() })).into_response()
+}
+
+async fn status(State(shared): State<Arc<Shared>>) -> Response {
+    Json(&shared.status).into_response()
+}
+
+#[derive(Deserialize)]
+struct OfKind {
+    kind: Option<String>,
+    name: Option<String>,
+}
+
+async fn list(State(shared): State<Arc<Shared>>, Query(query): Query<OfKind>) -> Response {
+    match query.kind.as_deref().map(str::parse::<Kind>).transpose() {
+        Ok(kind) => Json(shared.server.list(kind)).into_response(),
+        Err(error) => failed(StatusCode::BAD_REQUEST, error),
+    }
+}
+
+async fn describe(
+    State(shared): State<Arc<Shared>>,
+    UrlPath((kind, name)): UrlPath<(String, String)>,
+) -> Response {
+    let kind: Kind = match kind.parse() {
+        Ok(kind) => kind,
+        Err(error) => return failed(StatusCode::BAD_REQUEST, error),
+    };
+    let reference = Reference::new(kind, &name);
+    match shared.server.describe(&reference) {
+        Some(view) => Json(view).into_response(),
+        None => failed(StatusCode::NOT_FOUND, not_found(&shared.server, &reference)),
+    }
+}
+
+fn not_found(server: &Server, reference: &Reference) -> String {
+    let known: Vec<String> = server.list(Some(reference.kind)).into_iter().map(|one| one.name).collect();
+    match known.is_empty() {
+        true => format!("{reference} does not exist; there is no {} at all", reference.kind),
+        false => format!("{reference} does not exist; there are: {}", known.join(", ")),
+    }
+}
+
+#[derive(Deserialize)]
+struct DeleteQuery {
+    #[serde(default)]
+    force: bool,
+}
+
+async fn delete(
+    State(shared): State<Arc<Shared>>,
+    UrlPath((kind, name)): UrlPath<(String, String)>,
+    Query(query): Query<DeleteQuery>,
+) -> Response {
+    let kind: Kind = match kind.parse() {
+        Ok(kind) => kind,
+        Err(error) => return failed(StatusCode::BAD_REQUEST, error),
+    };
+    let reference = Reference::new(kind, &name);
+    match shared.server.registry().delete(&reference, query.force).await {
+        Ok(id) => Json(serde_json::json!({ "deleted": reference, "id": id })).into_response(),
+        Err(DeleteError::NotFound(reference)) => {
+            failed(StatusCode::NOT_FOUND, not_found(&shared.server, &reference))
+        }
+        Err(error @ DeleteError::InUse { .. }) => failed(StatusCode::CONFLICT, error),
+        Err(error @ DeleteError::Catalog(_)) => failed(StatusCode::INTERNAL_SERVER_ERROR, error),
+    }
+}
+
+async fn apply(State(shared): State<Arc<Shared>>, Json(request): Json<ApplyRequest>) -> Response {
+    match apply_file(&shared.server, &request.file, request.dry_run).await {
+        Ok(applied) => Json(applied).into_response(),
+        Err(error) => failed(StatusCode::BAD_REQUEST, format!("{error:#}")),
+    }
+}
+
+/// Reads a file and applies it.
+pub(crate) async fn apply_file(server: &Server, file: &Path, dry_run: bool) -> anyhow::Result<Applied> {
+    let existing = loading::existing(server, &loading::owner_of(file));
+    let path = file.to_owned();
+    let loaded = tokio::task::spawn_blocking(move || loading::load(&path, &existing)).await??;
+    match loaded {
+        Ok(Loaded { desired, owner, .. }) => {
+            Ok(Applied::Report(server.apply(desired, owner, dry_run).await?))
+        }
+        Err(mistakes) => Ok(Applied::Mistakes(mistakes.to_string())),
+    }
+}
+
+async fn reset(State(shared): State<Arc<Shared>>, Query(query): Query<OfKind>) -> Response {
+    let kind = match query.kind.as_deref().map(str::parse::<Kind>).transpose() {
+        Ok(kind) => kind,
+        Err(error) => return failed(StatusCode::BAD_REQUEST, error),
+    };
+    match shared.server.reset(kind, query.name.as_deref()).await {
+        Ok(reset) => Json(ResetAnswer { reset }).into_response(),
+        Err(error) => failed(StatusCode::INTERNAL_SERVER_ERROR, error),
+    }
+}
+
+#[derive(Deserialize)]
+struct PutQuery {
+    key: Option<String>,
+}
+
+async fn put(
+    State(shared): State<Arc<Shared>>,
+    UrlPath(stream): UrlPath<String>,
+    Query(query): Query<PutQuery>,
+    body: Bytes,
+) -> Response {
+    let lines = body.split(|byte| *byte == b'\n');
+    let mut records: Vec<Bytes> = lines.map(|line| body.slice_ref(line)).collect();
+    // The body ends with a line break, not with an empty record.
+    if records.last().is_some_and(Bytes::is_empty) {
+        records.pop();
+    }
+    match shared.server.put(&stream, query.key.as_deref(), records).await {
+        Ok(records) => Json(PutAnswer { records }).into_response(),
+        Err(error @ PutError::NotFound { .. }) => failed(StatusCode::NOT_FOUND, error),
+        Err(error @ PutError::Append(_)) => failed(StatusCode::BAD_REQUEST, error),
+    }
+}
+
+#[derive(Deserialize)]
+struct TailQuery {
+    what: String,
+    from: Option<String>,
+    #[serde(rename = "where")]
+    condition: Option<String>,
+}
+
+async fn tail(State(shared): State<Arc<Shared>>, Query(query): Query<TailQuery>) -> Response {
+    let from = match query.from.as_deref().map(str::parse::<TailFrom>).transpose() {
+        Ok(from) => from.unwrap_or_default(),
+        Err(error) => return failed(StatusCode::BAD_REQUEST, error),
+    };
+    let filter = match query.condition.as_deref() {
+        Some(condition) => match shared.server.tail_filter(&query.what, condition) {
+            Ok(filter) => Some(filter),
+            Err(error) => return failed(StatusCode::BAD_REQUEST, error),
+        },
+        None => None,
+    };
+    let tailing = match shared.server.tail(&query.what, &from) {
+        Ok(tailing) => tailing,
+        Err(error @ TailError::NotFound(_)) => return failed(StatusCode::NOT_FOUND, error),
+        Err(error) => return failed(StatusCode::BAD_REQUEST, error),
+    };
+    let (sender, receiver) = mpsc::channel::<Result<Bytes, std::io::Error>>(WAITING_LINES);
+    let mut stop = shared.stop.clone();
+    tokio::spawn(async move {
+        let sending = send_lines(tailing, filter, &sender);
+        tokio::select! {
+            () = sending => {}
+            _ = stop.wait_for(|stop| *stop) => {
+                let reason = "the server stops".to_owned();
+                let _ = sender.try_send(Ok(encoded(&TailLine::End { reason })));
+            }
+            () = sender.closed() => {}
+        }
+    });
+    let lines = futures::stream::unfold(receiver, |mut receiver| async move {
+        receiver.recv().await.map(|line| (line, receiver))
+    });
+    ([("content-type", "application/x-ndjson")], Body::from_stream(lines)).into_response()
+}
+
+fn encoded(line: &TailLine) -> Bytes {
+    let mut line = serde_json::to_vec(line).expect("a line is plain data");
+    line.push(b'\n');
+    line.into()
+}
+
+/// Sends lines until the reader or what is looked at has gone.
+async fn send_lines(
+    tailing: Tailing,
+    mut filter: Option<TailFilter>,
+    sender: &mpsc::Sender<Result<Bytes, std::io::Error>>,
+) {
+    let mut passes = move |record: &[u8]| filter.as_mut().is_none_or(|filter| filter.passes(record));
+    match tailing {
+        Tailing::Records(mut records) => loop {
+            let batch = match records.next().await {
+                Ok(batch) => batch,
+                Err(error) => {
+                    let reason = error.to_string();
+                    let _ = sender.send(Ok(encoded(&TailLine::End { reason }))).await;
+                    return;
+                }
+            };
+            for record in batch.into_iter().filter(|record| passes(&record.data)) {
+                let (data, base64) = match std::str::from_utf8(&record.data) {
+                    Ok(text) => (Some(text.to_owned()), None),
+                    Err(_) => {
+                        let engine = base64::engine::general_purpose::STANDARD;
+                        (None, Some(engine.encode(&record.data)))
+                    }
+                };
+                let line = TailLine::Record {
+                    shard: record.shard,
+                    sequence_number: record.sequence_number,
+                    partition_key: record.partition_key,
+                    arrival: record.arrival.millis(),
+                    data,
+                    base64,
+                };
+                if sender.send(Ok(encoded(&line))).await.is_err() {
+                    return;
+                }
+            }
+        },
+        Tailing::Rows(mut rows, lost) => {
+            while let Some(row) = rows.recv().await {
+                let missed = lost.swap(0, Ordering::Relaxed);
+                if missed > 0 && sender.send(Ok(encoded(&TailLine::Lost { rows: missed }))).await.is_err() {
+                    return;
+                }
+                if !passes(row.json.as_bytes()) {
+                    continue;
+                }
+                let value = serde_json::from_str(&row.json).unwrap_or(serde_json::Value::Null);
+                let line = TailLine::Row { rowtime: row.rowtime, row: value };
+                if sender.send(Ok(encoded(&line))).await.is_err() {
+                    return;
+                }
+            }
+            let reason = "the application stopped or was changed".to_owned();
+            let _ = sender.send(Ok(encoded(&TailLine::End { reason }))).await;
+        }
+    }
+}

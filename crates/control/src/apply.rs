@@ -1,0 +1,425 @@
+//! A file of desired resources against what exists: what would change, and the change.
+//!
+//! ```text
+//!   desired + rows ─▶ decide (pure) ─▶ look (can it start? does its state fit?) ─▶ one transaction ─▶ wait until it runs
+//! ```
+//!
+//! Start, SIGHUP and `millstream apply` are the same call. A change that cannot be made keeps all others from being made,
+//! too: a file is applied whole or not at all.
+
+use std::time::Duration;
+
+use serde::Serialize;
+
+use crate::catalog::{CatalogError, ResourceRow, RowChange};
+use crate::definition::{Definition, Desired, Kind, Owner, Reference};
+use crate::registry::{Lifecycle, Registry, Status, find, references};
+use crate::resources;
+use crate::world::World;
+
+/// How long a change may take until it is reported as still under way.
+const SETTLE_LIMIT: Duration = Duration::from_secs(30);
+
+/// How long what was tried and failed is waited for.
+const MOMENT: Duration = Duration::from_secs(2);
+
+/// What becomes of a resource.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Action {
+    /// It is new.
+    Created,
+    /// It becomes another.
+    Changed,
+    /// It is as it should be.
+    Unchanged,
+    /// It goes.
+    Deleted,
+    /// It cannot be made so; then nothing is changed at all.
+    Refused,
+}
+
+/// What becomes of one resource, and why.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct ResourceChange {
+    /// Its kind.
+    pub kind: Kind,
+    /// Its name.
+    pub name: String,
+    /// What becomes of it.
+    pub action: Action,
+    /// What changes in it, or why it is refused.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub details: Vec<String>,
+    /// Pumps of an application that keep their state.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub keeps_state: Vec<String>,
+    /// Pumps of an application that start from scratch.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub starts_from_scratch: Vec<String>,
+}
+
+impl ResourceChange {
+    fn new(reference: &Reference, action: Action) -> ResourceChange {
+        ResourceChange {
+            kind: reference.kind,
+            name: reference.name.clone(),
+            action,
+            details: Vec::new(),
+            keeps_state: Vec::new(),
+            starts_from_scratch: Vec::new(),
+        }
+    }
+
+    fn refused(reference: &Reference, reason: impl Into<String>) -> ResourceChange {
+        ResourceChange { details: vec![reason.into()], ..ResourceChange::new(reference, Action::Refused) }
+    }
+}
+
+/// What applying a file did, or would do.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct ApplyReport {
+    /// Nothing was changed, only looked at.
+    pub is_dry_run: bool,
+    /// Every resource of the file, and those that go.
+    pub changes: Vec<ResourceChange>,
+    /// What does not run yet, and why.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub not_settled: Vec<String>,
+}
+
+impl ApplyReport {
+    /// Something was refused: nothing was changed.
+    pub fn is_refused(&self) -> bool {
+        self.changes.iter().any(|change| change.action == Action::Refused)
+    }
+
+    /// How many resources meet an action.
+    pub fn count(&self, action: Action) -> usize {
+        self.changes.iter().filter(|change| change.action == action).count()
+    }
+}
+
+/// What a file changes: the report, and the rows to write.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub(crate) struct Decision {
+    pub(crate) changes: Vec<ResourceChange>,
+    pub(crate) rows: Vec<RowChange>,
+}
+
+/// Compares what is desired with what exists.
+pub(crate) fn decide(rows: &[ResourceRow], desired: &[Desired], owner: &Owner) -> Decision {
+    let mut decision = Decision::default();
+    let is_ours = |row: &ResourceRow| row.owner == *owner || row.owner == Owner::File(String::new());
+    for wanted in desired {
+        let reference = wanted.reference();
+        let Some(row) = find(rows, &reference) else {
+            decision.changes.push(ResourceChange::new(&reference, Action::Created));
+            decision.rows.push(RowChange::Insert {
+                name: wanted.name.clone(),
+                definition: wanted.definition.clone(),
+                owner: owner.clone(),
+            });
+            continue;
+        };
+        if let Owner::File(other) = &row.owner
+            && !is_ours(row)
+        {
+            let reason = format!("it belongs to {other}: declare it in one file only");
+            decision.changes.push(ResourceChange::refused(&reference, reason));
+            continue;
+        }
+        let is_same = row.definition == wanted.definition;
+        if is_same
+            && row.owner == *owner
+            && let Some(why) = why_again(row)
+        {
+            let details = vec![why.to_owned()];
+            decision
+                .changes
+                .push(ResourceChange { details, ..ResourceChange::new(&reference, Action::Changed) });
+            decision.rows.push(RowChange::Touch { id: row.id });
+            continue;
+        }
+        if let Some(reason) = resources::refusal(&row.definition, &wanted.definition) {
+            decision.changes.push(ResourceChange::refused(&reference, reason));
+            continue;
+        }
+        let action = if is_same { Action::Unchanged } else { Action::Changed };
+        let details = if is_same { Vec::new() } else { differences(&row.definition, &wanted.definition) };
+        decision.changes.push(ResourceChange { details, ..ResourceChange::new(&reference, action) });
+        if !is_same || row.owner != *owner {
+            let (id, definition) = (row.id, wanted.definition.clone());
+            decision.rows.push(RowChange::Update { id, definition, owner: owner.clone() });
+        }
+    }
+    let is_wanted = |row: &&ResourceRow| desired.iter().any(|one| one.reference() == row.reference());
+    // What an earlier version of the catalog kept is taken over when it is named, but not deleted when it is not.
+    let gone: Vec<&ResourceRow> =
+        rows.iter().filter(|row| !row.deleting && row.owner == *owner && !is_wanted(row)).collect();
+    for row in &gone {
+        let users = references::dependants(rows, &row.reference());
+        // A user of this file is as the file wants it now.
+        let is_foreign = |user: &Reference| {
+            !gone.iter().any(|other| other.reference() == *user)
+                && !desired.iter().any(|one| one.reference() == *user)
+        };
+        if let Some(user) = users.into_iter().find(is_foreign) {
+            let reason = format!("{user}, which this file does not own, uses it: change that first");
+            decision.changes.push(ResourceChange::refused(&row.reference(), reason));
+            continue;
+        }
+        decision.changes.push(ResourceChange::new(&row.reference(), Action::Deleted));
+        decision.rows.push(RowChange::MarkDeleting { id: row.id });
+    }
+    refuse_what_cannot_be(rows, desired, &gone, &mut decision);
+    decision
+}
+
+/// Why a resource is started anew though its definition is the same.
+fn why_again(row: &ResourceRow) -> Option<&'static str> {
+    let has_tables =
+        matches!(&row.definition, Definition::Application(application) if !application.references.is_empty());
+    match &row.status {
+        Status::Failed { .. } => Some("it failed and is tried again"),
+        _ if has_tables => Some("its reference tables are read again"),
+        _ => None,
+    }
+}
+
+/// References to what will not exist, and circles.
+fn refuse_what_cannot_be(
+    rows: &[ResourceRow],
+    desired: &[Desired],
+    gone: &[&ResourceRow],
+    decision: &mut Decision,
+) {
+    let exists = |reference: &Reference| {
+        desired.iter().any(|one| one.reference() == *reference)
+            || (find(rows, reference).is_some() && !gone.iter().any(|row| row.reference() == *reference))
+    };
+    for wanted in desired {
+        if let Some(missing) = references::missing(&wanted.definition, exists) {
+            let reason = format!("it refers to {missing}, which does not exist");
+            decision.changes.push(ResourceChange::refused(&wanted.reference(), reason));
+        }
+    }
+    let others = rows.iter().filter(|row| {
+        !row.deleting
+            && !gone.iter().any(|gone| gone.id == row.id)
+            && !desired.iter().any(|one| one.reference() == row.reference())
+    });
+    let others = others.map(|row| Desired { name: row.name.clone(), definition: row.definition.clone() });
+    let all: Vec<Desired> = others.chain(desired.iter().cloned()).collect();
+    if let Some(circle) = references::circle(&all) {
+        let reason = format!("records would run in a circle for ever: {circle}");
+        let first = desired.first().map(Desired::reference);
+        let first = first.unwrap_or_else(|| Reference::new(Kind::Stream, ""));
+        decision.changes.push(ResourceChange::refused(&first, reason));
+    }
+}
+
+/// Which parts of a definition differ, by name.
+fn differences(old: &Definition, new: &Definition) -> Vec<String> {
+    let parts = |definition: &Definition| match serde_json::to_value(definition) {
+        Ok(serde_json::Value::Object(outer)) => match outer.into_iter().next() {
+            Some((_, serde_json::Value::Object(parts))) => parts,
+            _ => serde_json::Map::new(),
+        },
+        _ => serde_json::Map::new(),
+    };
+    let (old, new) = (parts(old), parts(new));
+    let short = |value: Option<&serde_json::Value>| {
+        let text = value.map_or_else(|| "nothing".to_owned(), ToString::to_string);
+        if text.chars().count() > 60 { None } else { Some(text) }
+    };
+    let names = old.keys().chain(new.keys().filter(|name| !old.contains_key(*name)));
+    let differing = names.filter(|name| old.get(*name) != new.get(*name));
+    differing
+        .map(|name| match (short(old.get(name)), short(new.get(name))) {
+            (Some(before), Some(after)) => format!("{name}: {before} -> {after}"),
+            _ => format!("{name} is another"),
+        })
+        .collect()
+}
+
+/// Why a file was not applied.
+#[derive(Debug, thiserror::Error)]
+pub enum ApplyError {
+    /// The catalog could not be read or changed.
+    #[error(transparent)]
+    Catalog(#[from] CatalogError),
+}
+
+/// Looks, without a change, whether what a decision makes can run, and what becomes of states.
+async fn look(world: &World, rows: &[ResourceRow], desired: &[Desired], decision: &mut Decision) {
+    for change in &mut decision.changes {
+        if !matches!(change.action, Action::Created | Action::Changed) {
+            continue;
+        }
+        let reference = Reference::new(change.kind, &change.name);
+        let Some(wanted) = desired.iter().find(|one| one.reference() == reference) else { continue };
+        let before = find(rows, &reference);
+        match resources::look(world, &wanted.name, &wanted.definition, before).await {
+            Ok(outlook) => {
+                change.keeps_state = outlook.keeps_state;
+                change.starts_from_scratch = outlook.starts_from_scratch;
+            }
+            Err(error) => {
+                change.action = Action::Refused;
+                change.details = vec![error.reason];
+            }
+        }
+    }
+}
+
+/// Makes a data directory hold what is desired, and nothing else of this owner.
+pub(crate) async fn apply(
+    world: &World,
+    desired: Vec<Desired>,
+    owner: Owner,
+    is_dry_run: bool,
+    is_running: bool,
+) -> Result<ApplyReport, ApplyError> {
+    let rows = world.registry.rows();
+    let mut decision = decide(&rows, &desired, &owner);
+    look(world, &rows, &desired, &mut decision).await;
+    let report = ApplyReport { is_dry_run, changes: decision.changes, not_settled: Vec::new() };
+    if is_dry_run || report.is_refused() {
+        return Ok(report);
+    }
+    // Decided again under the lock: somebody else may have changed something meanwhile.
+    let committed = world.registry.commit(|rows| {
+        let decision = decide(rows, &desired, &owner);
+        let is_refused = decision.changes.iter().any(|change| change.action == Action::Refused);
+        let changes = if is_refused { Vec::new() } else { decision.rows };
+        Ok::<_, CatalogError>((changes, decision.changes))
+    });
+    let mut report = match committed.await? {
+        changes if changes.iter().any(|change| change.action == Action::Refused) => {
+            return Ok(ApplyReport { changes, ..report });
+        }
+        _ => report,
+    };
+    if is_running {
+        let registry = &world.registry;
+        let tried = until(registry, |rows| !report.changes.iter().any(|change| is_open(rows, change)));
+        if tokio::time::timeout(SETTLE_LIMIT, tried).await.is_ok() {
+            // What waited for another resource may only need a moment more.
+            let all_run = until(registry, |rows| not_settled(rows, &report).is_empty());
+            let _ = tokio::time::timeout(MOMENT, all_run).await;
+        }
+        report.not_settled = not_settled(&registry.rows(), &report);
+    }
+    Ok(report)
+}
+
+/// Waits until the rows are as wanted.
+async fn until(registry: &Registry, is_reached: impl Fn(&[ResourceRow]) -> bool) {
+    // An error means that the registry is gone.
+    let _ = registry.changes().wait_for(|rows| is_reached(rows)).await;
+}
+
+fn is_open(rows: &[ResourceRow], change: &ResourceChange) -> bool {
+    let reference = Reference::new(change.kind, &change.name);
+    match change.action {
+        Action::Unchanged | Action::Refused => false,
+        Action::Deleted => rows.iter().any(|row| row.deleting && row.reference() == reference),
+        Action::Created | Action::Changed => find(rows, &reference)
+            .is_some_and(|row| row.observed < row.generation && row.status.reason().is_none()),
+    }
+}
+
+fn not_settled(rows: &[ResourceRow], report: &ApplyReport) -> Vec<String> {
+    let mut texts = Vec::new();
+    for change in &report.changes {
+        let reference = Reference::new(change.kind, &change.name);
+        let Some(row) = find(rows, &reference) else { continue };
+        match &row.status {
+            Status::Retrying { reason } => texts.push(format!("{reference} is tried again: {reason}")),
+            Status::Failed { reason } => texts.push(format!("{reference} failed: {reason}")),
+            Status::Pending | Status::Active if row.observed < row.generation => {
+                texts.push(format!("{reference} is still {}", Lifecycle::of(row)));
+            }
+            Status::Pending | Status::Active => {}
+        }
+    }
+    texts
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::definition::{Generation, ResourceId, StreamDefinition, TopicDefinition};
+    use millstream_host::Timestamp;
+
+    fn stream(name: &str, retention_hours: u32) -> Desired {
+        let definition = StreamDefinition { shards: Some(1), retention_hours };
+        Desired { name: name.to_owned(), definition: Definition::Stream(definition) }
+    }
+
+    fn row(id: i64, desired: &Desired, owner: &str) -> ResourceRow {
+        ResourceRow {
+            id: ResourceId(id),
+            name: desired.name.clone(),
+            definition: desired.definition.clone(),
+            generation: Generation(1),
+            observed: Generation(1),
+            status: Status::Active,
+            owner: Owner::from_text(owner),
+            created_at: Timestamp(0),
+            changed_at: Timestamp(0),
+            deleting: false,
+        }
+    }
+
+    fn actions(decision: &Decision) -> Vec<(&str, Action)> {
+        decision.changes.iter().map(|change| (change.name.as_str(), change.action)).collect()
+    }
+
+    #[test]
+    fn only_what_the_file_owns_is_pruned() {
+        let rows = [
+            row(1, &stream("kept", 24), "file:a.toml"),
+            row(2, &stream("gone", 24), "file:a.toml"),
+            row(3, &stream("foreign", 24), "file:b.toml"),
+            row(4, &stream("called", 24), "api"),
+        ];
+        let owner = Owner::File("a.toml".to_owned());
+        let desired = [stream("kept", 48), stream("new", 24), stream("called", 24)];
+        let decision = decide(&rows, &desired, &owner);
+        assert_eq!(
+            actions(&decision),
+            [
+                ("kept", Action::Changed),
+                ("new", Action::Created),
+                ("called", Action::Unchanged),
+                ("gone", Action::Deleted)
+            ]
+        );
+        assert_eq!(decision.changes[0].details, ["retention_hours: 24 -> 48"]);
+        assert_eq!(decision.rows.len(), 4, "the file takes over what was called for: {decision:?}");
+        let again = [stream("foreign", 24)];
+        assert_eq!(actions(&decide(&rows[2..3], &again, &owner)), [("foreign", Action::Refused)]);
+    }
+
+    #[test]
+    fn r8_what_is_no_longer_declared_goes_and_users_keep_it() {
+        let topic = Desired { name: "t".to_owned(), definition: Definition::Topic(TopicDefinition {}) };
+        let subscription = Desired {
+            name: "t a@example.com".to_owned(),
+            definition: Definition::Subscription(crate::definition::SubscriptionDefinition {
+                topic: "t".to_owned(),
+                email: "a@example.com".to_owned(),
+            }),
+        };
+        let owner = Owner::File("a.toml".to_owned());
+        let rows = [row(1, &topic, "file:a.toml"), row(2, &subscription, "file:a.toml")];
+        let without = decide(&rows, std::slice::from_ref(&topic), &owner);
+        assert_eq!(actions(&without), [("t", Action::Unchanged), ("t a@example.com", Action::Deleted)]);
+        let foreign = [row(1, &topic, "file:a.toml"), row(2, &subscription, "api")];
+        let decision = decide(&foreign, &[], &owner);
+        assert_eq!(actions(&decision), [("t", Action::Refused)]);
+        assert!(decision.changes[0].details[0].contains("does not own"), "{decision:?}");
+    }
+}

@@ -1,0 +1,134 @@
+//! How far applications have come: manifests of their states.
+//!
+//! The newest two are kept: should the state behind the newest turn out to be damaged, the one before is taken.
+
+use std::collections::BTreeMap;
+
+use millstream_host::Timestamp;
+use rusqlite::{OptionalExtension, params};
+use serde::{Deserialize, Serialize};
+
+use super::{Catalog, CatalogError, signed};
+use crate::definition::ResourceId;
+
+/// Manifests kept of each application.
+const KEPT: i64 = 2;
+
+/// How far an application has come. What it holds belongs together: it is stored and loaded as a whole.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct StoredCheckpoint {
+    /// The stream or delivery stream that the positions are in.
+    pub source: ResourceId,
+    /// The next record of each shard.
+    pub positions: BTreeMap<u32, u64>,
+    /// The engine's state.
+    pub engine_state: Vec<u8>,
+    /// Rows that came out but were not delivered yet.
+    pub waiting_output: Vec<u8>,
+}
+
+impl StoredCheckpoint {
+    /// A checkpoint of the layout that kept positions in the order of shards.
+    pub(super) fn of_layout_1(
+        source: ResourceId,
+        positions: &[u64],
+        engine_state: Vec<u8>,
+        waiting_output: Vec<u8>,
+    ) -> StoredCheckpoint {
+        let positions = (0..).zip(positions.iter().copied()).collect();
+        StoredCheckpoint { source, positions, engine_state, waiting_output }
+    }
+
+    pub(super) fn encode(&self) -> Vec<u8> {
+        postcard::to_stdvec(self).expect("numbers and bytes can be encoded")
+    }
+}
+
+/// CRC-32 of a manifest.
+pub(super) fn checksum(manifest: &[u8]) -> u32 {
+    crc32fast::hash(manifest)
+}
+
+/// The newest checkpoint that is not damaged.
+fn newest(
+    transaction: &rusqlite::Transaction<'_>,
+    application: ResourceId,
+) -> Result<Option<StoredCheckpoint>, rusqlite::Error> {
+    let sql = "SELECT manifest FROM checkpoint WHERE application = ?1 ORDER BY number DESC LIMIT 1";
+    let manifest: Option<Vec<u8>> =
+        transaction.query_row(sql, [application.0], |row| row.get(0)).optional()?;
+    Ok(manifest.and_then(|manifest| postcard::from_bytes(&manifest).ok()))
+}
+
+impl Catalog {
+    /// The checkpoints of an application, newest first; damaged ones are errors in their place.
+    ///
+    /// # Errors
+    /// The file cannot be read.
+    pub fn checkpoints(
+        &self,
+        application: ResourceId,
+    ) -> Result<Vec<Result<StoredCheckpoint, CatalogError>>, CatalogError> {
+        let rows: Vec<(i64, Vec<u8>, i64)> = self.with(|connection| {
+            let mut query = connection.prepare(
+                "SELECT number, manifest, checksum FROM checkpoint WHERE application = ?1 ORDER BY number DESC",
+            )?;
+            query.query_map([application.0], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))?.collect()
+        })?;
+        let decode = |(number, manifest, sum): (i64, Vec<u8>, i64)| {
+            let is_whole = i64::from(checksum(&manifest)) == sum;
+            let decoded = postcard::from_bytes(&manifest).ok().filter(|_| is_whole);
+            decoded.ok_or_else(|| self.damaged(format!("checkpoint {number} of application {application}")))
+        };
+        Ok(rows.into_iter().map(decode).collect())
+    }
+
+    /// Stores a checkpoint of an application, and its positions for those who trim; all of it or nothing.
+    ///
+    /// # Errors
+    /// The change could not be made durable.
+    pub fn put_checkpoint(
+        &self,
+        application: ResourceId,
+        checkpoint: &StoredCheckpoint,
+        now: Timestamp,
+    ) -> Result<(), CatalogError> {
+        let manifest = checkpoint.encode();
+        let sum = i64::from(checksum(&manifest));
+        self.with(|connection| {
+            let transaction = connection.transaction()?;
+            // Those who trim keep what the older of the two kept checkpoints needs.
+            let before = newest(&transaction, application)?.filter(|old| old.source == checkpoint.source);
+            transaction.execute(
+                "INSERT INTO checkpoint SELECT ?1, COALESCE(MAX(number), 0) + 1, ?2, ?3, ?4 FROM checkpoint \
+                 WHERE application = ?1",
+                params![application.0, now.millis(), manifest, sum],
+            )?;
+            transaction.execute(
+                "DELETE FROM checkpoint WHERE application = ?1 AND number <= \
+                 (SELECT MAX(number) FROM checkpoint WHERE application = ?1) - ?2",
+                params![application.0, KEPT],
+            )?;
+            for (shard, position) in &checkpoint.positions {
+                let older = before.as_ref().and_then(|old| old.positions.get(shard));
+                let position = older.unwrap_or(position);
+                transaction.execute(
+                    "INSERT OR REPLACE INTO position VALUES (?1, ?2, ?3, ?4)",
+                    params![application.0, checkpoint.source.0, shard, signed(*position)],
+                )?;
+            }
+            transaction.commit()
+        })
+    }
+
+    /// Forgets the checkpoints of an application: it starts from scratch.
+    ///
+    /// # Errors
+    /// The change could not be made durable.
+    pub fn forget_checkpoints(&self, application: ResourceId) -> Result<(), CatalogError> {
+        self.with(|connection| {
+            connection.execute("DELETE FROM checkpoint WHERE application = ?1", [application.0])
+        })?;
+        Ok(())
+    }
+}

@@ -1,0 +1,127 @@
+//! The catalog: what exists and how far it has come, in one SQLite file that a user can open.
+//!
+//! | file | table | holds |
+//! |---|---|---|
+//! | `resources.rs` | `resource` | what exists: id, kind, name, definition, generation, owner, state |
+//! | `positions.rs` | `position` | how far each consumer of a stream or buffer has come, by ids and shard |
+//! | | `delivery_position`, `object_intent` | how far each delivery has come, and the objects that it is about to write |
+//! | | `feed_position` | how many records each feed has put |
+//! | `checkpoints.rs` | `checkpoint` | manifests of application states, the newest two of each application |
+//! | `migrations.rs` | `PRAGMA user_version` | the layouts of earlier versions, brought up to date |
+//!
+//! Every change is on disk when its call returns. Calls wait for the disk: not for a thread of the runtime.
+
+mod checkpoints;
+mod migrations;
+mod positions;
+mod resources;
+
+pub use checkpoints::StoredCheckpoint;
+pub use positions::{FeedProgress, StoredIntent};
+pub use resources::{ResourceRow, RowChange};
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use parking_lot::Mutex;
+use rusqlite::Connection;
+
+/// Why the catalog could not be read or changed.
+#[derive(Debug, thiserror::Error)]
+pub enum CatalogError {
+    /// SQLite failed.
+    #[error(
+        "catalog {}: {source}; check its permissions and the room on its disk, restore a damaged file from a copy, or use \
+         another data directory",
+        path.display()
+    )]
+    Sqlite {
+        /// The file.
+        path: PathBuf,
+        /// What SQLite said.
+        source: rusqlite::Error,
+    },
+    /// Written by a newer version.
+    #[error("catalog {} has layout {found}, this version knows {known}: use a newer version", path.display())]
+    Layout {
+        /// The file.
+        path: PathBuf,
+        /// Its layout.
+        found: i64,
+        /// The newest layout that this version knows.
+        known: i64,
+    },
+    /// A row that is not what was written.
+    #[error("catalog {}: {what} is damaged: restore the file from a copy", path.display())]
+    Damaged {
+        /// The file.
+        path: PathBuf,
+        /// Which row.
+        what: String,
+    },
+}
+
+/// The catalog. Cheap to clone.
+#[derive(Clone)]
+pub struct Catalog {
+    path: PathBuf,
+    /// Guards the connection: one change at a time, each a few milliseconds of disk.
+    connection: Arc<Mutex<Connection>>,
+}
+
+impl Catalog {
+    /// Opens the catalog, or makes an empty one; the layout of an earlier version is brought up to date first.
+    ///
+    /// # Errors
+    /// The file cannot be read or belongs to a newer version.
+    pub fn open(path: &Path) -> Result<Catalog, CatalogError> {
+        let failed = |source| CatalogError::Sqlite { path: path.to_owned(), source };
+        let connection = Connection::open(path).map_err(failed)?;
+        connection.busy_timeout(Duration::from_secs(5)).map_err(failed)?;
+        connection.pragma_update(None, "journal_mode", "WAL").map_err(failed)?;
+        connection.pragma_update(None, "synchronous", "FULL").map_err(failed)?;
+        Catalog::set_up(path, connection)
+    }
+
+    /// An empty catalog that is gone with the process.
+    ///
+    /// # Errors
+    /// SQLite has no memory.
+    pub fn in_memory() -> Result<Catalog, CatalogError> {
+        let path = Path::new(":memory:");
+        let connection = Connection::open_in_memory();
+        let connection =
+            connection.map_err(|source| CatalogError::Sqlite { path: path.to_owned(), source })?;
+        Catalog::set_up(path, connection)
+    }
+
+    fn set_up(path: &Path, mut connection: Connection) -> Result<Catalog, CatalogError> {
+        migrations::run(path, &mut connection)?;
+        Ok(Catalog { path: path.to_owned(), connection: Arc::new(Mutex::new(connection)) })
+    }
+
+    fn with<T>(
+        &self,
+        work: impl FnOnce(&mut Connection) -> Result<T, rusqlite::Error>,
+    ) -> Result<T, CatalogError> {
+        work(&mut self.connection.lock())
+            .map_err(|source| CatalogError::Sqlite { path: self.path.clone(), source })
+    }
+
+    fn damaged(&self, what: impl Into<String>) -> CatalogError {
+        CatalogError::Damaged { path: self.path.clone(), what: what.into() }
+    }
+}
+
+/// SQLite's integers have a sign; positions are far below the limit.
+fn signed(position: u64) -> i64 {
+    i64::try_from(position).unwrap_or(i64::MAX)
+}
+
+fn unsigned(stored: i64) -> u64 {
+    u64::try_from(stored).unwrap_or(0)
+}
+
+#[cfg(test)]
+mod tests;

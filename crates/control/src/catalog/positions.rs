@@ -1,0 +1,223 @@
+//! How far everything has come.
+
+use std::collections::BTreeMap;
+
+use millstream_delivery::{Positions, SourcePosition};
+use rusqlite::{OptionalExtension, params};
+
+use super::{Catalog, CatalogError, signed, unsigned};
+use crate::definition::ResourceId;
+
+/// The intent of a delivery to write an object, as bytes of its own layout.
+pub type StoredIntent = Vec<u8>;
+
+/// How far a feed has come.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct FeedProgress {
+    /// How often its source was read to the end before.
+    pub pass: u64,
+    /// Records of this pass that were put.
+    pub produced: u64,
+    /// Its source was read to the end.
+    pub ended: bool,
+}
+
+fn put_progress(
+    connection: &rusqlite::Connection,
+    feed: ResourceId,
+    progress: FeedProgress,
+) -> Result<(), rusqlite::Error> {
+    let FeedProgress { pass, produced, ended } = progress;
+    let sql = "INSERT OR REPLACE INTO feed_position VALUES (?1, ?2, ?3, ?4)";
+    connection.execute(sql, params![feed.0, signed(pass), signed(produced), ended])?;
+    Ok(())
+}
+
+impl Catalog {
+    /// The next record of each shard for a consumer of a stream or buffer; empty before the first time.
+    ///
+    /// # Errors
+    /// The file cannot be read.
+    pub fn positions(
+        &self,
+        consumer: ResourceId,
+        source: ResourceId,
+    ) -> Result<BTreeMap<u32, u64>, CatalogError> {
+        self.with(|connection| {
+            let mut query = connection
+                .prepare("SELECT shard, position FROM position WHERE consumer = ?1 AND source = ?2")?;
+            query
+                .query_map([consumer.0, source.0], |row| {
+                    let (shard, position): (u32, i64) = (row.get(0)?, row.get(1)?);
+                    Ok((shard, unsigned(position)))
+                })?
+                .collect()
+        })
+    }
+
+    /// Keeps how far a consumer has come.
+    ///
+    /// # Errors
+    /// The change could not be made durable.
+    pub fn put_positions(
+        &self,
+        consumer: ResourceId,
+        source: ResourceId,
+        positions: &BTreeMap<u32, u64>,
+    ) -> Result<(), CatalogError> {
+        self.with(|connection| {
+            let transaction = connection.transaction()?;
+            for (shard, position) in positions {
+                let sql = "INSERT OR REPLACE INTO position VALUES (?1, ?2, ?3, ?4)";
+                transaction.execute(sql, params![consumer.0, source.0, shard, signed(*position)])?;
+            }
+            transaction.commit()
+        })
+    }
+
+    /// The lowest position of any of these consumers in a shard; `None` when one of them has none yet.
+    ///
+    /// # Errors
+    /// The file cannot be read.
+    pub fn lowest_position(
+        &self,
+        source: ResourceId,
+        shard: u32,
+        consumers: &[ResourceId],
+    ) -> Result<Option<u64>, CatalogError> {
+        let mut lowest: Option<u64> = None;
+        for consumer in consumers {
+            let Some(position) = self.positions(*consumer, source)?.get(&shard).copied() else {
+                return Ok(None);
+            };
+            lowest = Some(lowest.map_or(position, |lowest| lowest.min(position)));
+        }
+        Ok(lowest)
+    }
+
+    /// How far a delivery stream has come; `None` before the first time.
+    ///
+    /// # Errors
+    /// The file cannot be read.
+    pub fn delivery_positions(&self, delivery: ResourceId) -> Result<Option<Positions>, CatalogError> {
+        self.with(|connection| {
+            let sql = "SELECT delivered, backed_up FROM delivery_position WHERE delivery_stream = ?1";
+            let positions = connection.query_row(sql, [delivery.0], |row| {
+                let (delivered, backed_up): (i64, i64) = (row.get(0)?, row.get(1)?);
+                Ok(Positions {
+                    delivered: SourcePosition(unsigned(delivered)),
+                    backed_up: SourcePosition(unsigned(backed_up)),
+                })
+            });
+            positions.optional()
+        })
+    }
+
+    /// Keeps how far a delivery stream has come, and its place among the consumers of its buffer.
+    ///
+    /// # Errors
+    /// The change could not be made durable.
+    pub fn put_delivery_positions(
+        &self,
+        delivery: ResourceId,
+        positions: Positions,
+    ) -> Result<(), CatalogError> {
+        self.with(|connection| {
+            let transaction = connection.transaction()?;
+            let (delivered, backed_up) = (signed(positions.delivered.0), signed(positions.backed_up.0));
+            transaction.execute(
+                "INSERT OR REPLACE INTO delivery_position VALUES (?1, ?2, ?3)",
+                params![delivery.0, delivered, backed_up],
+            )?;
+            transaction.execute(
+                "INSERT OR REPLACE INTO position VALUES (?1, ?1, 0, ?2)",
+                params![delivery.0, signed(positions.oldest().0)],
+            )?;
+            transaction.commit()
+        })
+    }
+
+    /// How far a feed has come. What a feed of this name had put when feeds had no ids is taken over.
+    ///
+    /// # Errors
+    /// The file cannot be read or changed.
+    pub fn feed_progress(&self, feed: ResourceId, name: &str) -> Result<FeedProgress, CatalogError> {
+        self.with(|connection| {
+            let transaction = connection.transaction()?;
+            let known = "SELECT pass, produced, ended FROM feed_position WHERE feed = ?1";
+            let found = transaction.query_row(known, [feed.0], |row| {
+                let (pass, produced): (i64, i64) = (row.get(0)?, row.get(1)?);
+                Ok(FeedProgress { pass: unsigned(pass), produced: unsigned(produced), ended: row.get(2)? })
+            });
+            let progress = match found.optional()? {
+                Some(progress) => progress,
+                None => {
+                    let unclaimed = "DELETE FROM unclaimed_feed_position WHERE name = ?1 RETURNING produced";
+                    let produced: Option<i64> =
+                        transaction.query_row(unclaimed, [name], |row| row.get(0)).optional()?;
+                    let produced = unsigned(produced.unwrap_or(0));
+                    FeedProgress { produced, ..FeedProgress::default() }
+                }
+            };
+            put_progress(&transaction, feed, progress)?;
+            transaction.commit()?;
+            Ok(progress)
+        })
+    }
+
+    /// Keeps how far a feed has come.
+    ///
+    /// # Errors
+    /// The change could not be made durable.
+    pub fn put_feed_progress(&self, feed: ResourceId, progress: FeedProgress) -> Result<(), CatalogError> {
+        self.with(|connection| put_progress(connection, feed, progress))
+    }
+
+    /// Keeps the progress of a feed that is deleted for the next feed of its name, unless it has read its source to the
+    /// end: so `run --input` goes on where an earlier `run` stopped.
+    ///
+    /// # Errors
+    /// The change could not be made durable.
+    pub fn release_feed_progress(&self, feed: ResourceId, name: &str) -> Result<(), CatalogError> {
+        self.with(|connection| {
+            connection.execute(
+                "INSERT OR REPLACE INTO unclaimed_feed_position SELECT ?2, produced FROM feed_position \
+                 WHERE feed = ?1 AND ended = 0 AND produced > 0",
+                params![feed.0, name],
+            )
+        })?;
+        Ok(())
+    }
+
+    /// The objects that a delivery was about to write, by lane.
+    ///
+    /// # Errors
+    /// The file cannot be read.
+    pub fn object_intents(
+        &self,
+        delivery: ResourceId,
+    ) -> Result<BTreeMap<String, StoredIntent>, CatalogError> {
+        self.with(|connection| {
+            let sql = "SELECT lane, intent FROM object_intent WHERE delivery_stream = ?1";
+            let mut query = connection.prepare(sql)?;
+            query.query_map([delivery.0], |row| Ok((row.get(0)?, row.get(1)?)))?.collect()
+        })
+    }
+
+    /// Keeps what a delivery is about to write to a lane.
+    ///
+    /// # Errors
+    /// The change could not be made durable.
+    pub fn put_object_intent(
+        &self,
+        delivery: ResourceId,
+        lane: &str,
+        intent: &[u8],
+    ) -> Result<(), CatalogError> {
+        self.with(|connection| {
+            let sql = "INSERT OR REPLACE INTO object_intent VALUES (?1, ?2, ?3)";
+            connection.execute(sql, params![delivery.0, lane, intent])
+        })?;
+        Ok(())
+    }
+}

@@ -1,0 +1,105 @@
+//! What the catalog promises, on disk and in memory.
+
+use std::collections::BTreeMap;
+
+use millstream_delivery::{Positions, SourcePosition};
+use millstream_host::Timestamp;
+
+use super::*;
+use crate::definition::{Definition, Generation, Owner, ResourceId, StreamDefinition, TopicDefinition};
+use crate::registry::Status;
+
+fn stream(retention_hours: u32) -> Definition {
+    Definition::Stream(StreamDefinition { shards: Some(1), retention_hours })
+}
+
+fn insert(name: &str, definition: Definition) -> RowChange {
+    RowChange::Insert { name: name.to_owned(), definition, owner: Owner::Api }
+}
+
+/// Runs a check against a catalog in a file and one in memory.
+fn both(check: impl Fn(&Catalog)) {
+    let folder = tempfile::tempdir().unwrap();
+    check(&Catalog::open(&folder.path().join("catalog.sqlite")).unwrap());
+    check(&Catalog::in_memory().unwrap());
+}
+
+#[test]
+fn rows_change_together_or_not_at_all() {
+    both(|catalog| {
+        catalog.change_resources(&[insert("a", stream(24)), insert("b", stream(24))], Timestamp(1)).unwrap();
+        let rows = catalog.resources().unwrap();
+        assert_eq!((rows[0].name.as_str(), rows[0].generation), ("a", Generation(1)));
+        let taken = [insert("c", stream(24)), insert("a", stream(24))];
+        assert!(catalog.change_resources(&taken, Timestamp(2)).is_err(), "the name is taken");
+        assert_eq!(catalog.resources().unwrap().len(), 2);
+        let id = rows[0].id;
+        let update = |definition| RowChange::Update { id, definition, owner: Owner::Api };
+        catalog.change_resources(&[update(stream(48))], Timestamp(3)).unwrap();
+        catalog.change_resources(&[update(stream(48))], Timestamp(4)).unwrap();
+        let row = &catalog.resources().unwrap()[0];
+        assert_eq!((row.generation, row.changed_at), (Generation(2), Timestamp(3)), "only a change counts");
+        let failed = Status::Failed { reason: "no".to_owned() };
+        catalog.put_status(id, Generation(1), &failed).unwrap();
+        let row = &catalog.resources().unwrap()[0];
+        assert_eq!((row.observed, &row.status), (Generation(1), &failed));
+    });
+}
+
+#[test]
+fn r18_a_name_may_be_used_again_at_once_and_an_id_never() {
+    both(|catalog| {
+        catalog.change_resources(&[insert("a", stream(24))], Timestamp(1)).unwrap();
+        let old = catalog.resources().unwrap()[0].id;
+        catalog.put_positions(ResourceId(7), old, &BTreeMap::from([(0, 9)])).unwrap();
+        let again = [RowChange::MarkDeleting { id: old }, insert("a", stream(24))];
+        catalog.change_resources(&again, Timestamp(2)).unwrap();
+        let rows = catalog.resources().unwrap();
+        assert_eq!((rows.len(), rows[0].deleting, rows[1].deleting), (2, true, false));
+        catalog.erase_resource(old).unwrap();
+        let new = catalog.resources().unwrap()[0].id;
+        assert!(new > old);
+        assert_eq!(catalog.positions(ResourceId(7), old).unwrap(), BTreeMap::new());
+        catalog.erase_resource(new).unwrap();
+        catalog
+            .change_resources(&[insert("t", Definition::Topic(TopicDefinition {}))], Timestamp(3))
+            .unwrap();
+        assert!(catalog.resources().unwrap()[0].id > new);
+    });
+}
+
+#[test]
+fn positions_and_progress_are_kept() {
+    both(|catalog| {
+        let delivery = ResourceId(3);
+        let positions = Positions { delivered: SourcePosition(7), backed_up: SourcePosition(5) };
+        assert_eq!(catalog.delivery_positions(delivery).unwrap(), None);
+        catalog.put_delivery_positions(delivery, positions).unwrap();
+        assert_eq!(catalog.delivery_positions(delivery).unwrap(), Some(positions));
+        let reader = ResourceId(4);
+        assert_eq!(catalog.lowest_position(delivery, 0, &[delivery, reader]).unwrap(), None);
+        catalog.put_positions(reader, delivery, &BTreeMap::from([(0, 2)])).unwrap();
+        assert_eq!(catalog.lowest_position(delivery, 0, &[delivery, reader]).unwrap(), Some(2));
+        let feed = ResourceId(5);
+        assert_eq!(catalog.feed_progress(feed, "f").unwrap(), FeedProgress::default());
+        let progress = FeedProgress { pass: 1, produced: 12, ended: false };
+        catalog.put_feed_progress(feed, progress).unwrap();
+        assert_eq!(catalog.feed_progress(feed, "f").unwrap(), progress);
+        catalog.release_feed_progress(feed, "f").unwrap();
+        let next = catalog.feed_progress(ResourceId(6), "f").unwrap();
+        assert_eq!(next.produced, 12, "the next feed of the name goes on");
+        assert_eq!(catalog.feed_progress(ResourceId(8), "f").unwrap().produced, 0, "but only one");
+    });
+}
+
+#[test]
+fn a_newer_layout_and_a_file_of_another_kind_are_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("catalog.sqlite");
+    Connection::open(&path).unwrap().pragma_update(None, "user_version", 99).unwrap();
+    let error = Catalog::open(&path).err().unwrap().to_string();
+    assert!(error.contains("has layout 99"), "{error}");
+    let other = folder.path().join("other.sqlite");
+    std::fs::write(&other, "this is no database, but long enough to look at it").unwrap();
+    assert!(Catalog::open(&other).is_err());
+}

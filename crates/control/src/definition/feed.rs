@@ -1,0 +1,80 @@
+//! Feeds.
+
+use std::path::PathBuf;
+
+use serde::{Deserialize, Serialize};
+
+use super::{Kind, Reference};
+
+/// A feed: what brings records from outside, or copies them from a stream.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct FeedDefinition {
+    /// Where records come from.
+    pub source: FeedSource,
+    /// Where they go.
+    pub target: FeedTarget,
+    /// Records a second; `None` for as fast as they are taken.
+    pub rate: Option<f64>,
+}
+
+/// Where records come from.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum FeedSource {
+    /// The lines of a file, plain or gzip.
+    File {
+        /// The file.
+        path: PathBuf,
+        /// The first line is a header and no record.
+        header: bool,
+        /// Begin again at the end of the file.
+        repeat: bool,
+    },
+    /// The lines of standard input. It belongs to one process: after a restart the feed has ended.
+    StandardInput {
+        /// The first line is a header and no record.
+        header: bool,
+    },
+    /// The records of a stream.
+    Stream {
+        /// Its name.
+        stream: String,
+    },
+    /// Made-up reviews.
+    SyntheticReviews {
+        /// Which ones.
+        seed: u64,
+        /// Reviews a second of the story that they tell.
+        rate: f64,
+    },
+}
+
+/// Where records go.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum FeedTarget {
+    /// To this delivery stream.
+    DeliveryStream(String),
+    /// To this stream.
+    Stream(String),
+}
+
+impl FeedTarget {
+    /// Kind and name.
+    pub fn reference(&self) -> Reference {
+        match self {
+            FeedTarget::DeliveryStream(name) => Reference::new(Kind::DeliveryStream, name),
+            FeedTarget::Stream(name) => Reference::new(Kind::Stream, name),
+        }
+    }
+}
+
+impl FeedDefinition {
+    pub(super) fn references(&self) -> Vec<Reference> {
+        let mut references = vec![self.target.reference()];
+        if let FeedSource::Stream { stream } = &self.source {
+            references.push(Reference::new(Kind::Stream, stream));
+        }
+        references
+    }
+}

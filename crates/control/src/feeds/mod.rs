@@ -1,0 +1,43 @@
+//! What feeds streams and delivery streams: records from a file, standard input, a generator or another stream, at a
+//! steady pace.
+//!
+//! | file | holds |
+//! |---|---|
+//! | `lines.rs` | lines of a file or of standard input as records |
+//! | `synthetic/` | made-up reviews |
+//! | `resumed.rs` | a source behind the records of an earlier run |
+//! | `put.rs` | a thread that reads a source, a task that puts its records |
+//! | `copy.rs` | the records of a stream into another one |
+//! | `pace.rs` | how many records are due |
+
+mod copy;
+mod lines;
+mod pace;
+mod put;
+mod resumed;
+mod synthetic;
+
+pub(crate) use copy::{CopyProgress, Copying};
+pub use lines::{LineSource, LongestLine, OpenInputError};
+pub(crate) use put::{FeedServices, Putting};
+pub use resumed::Resumed;
+pub use synthetic::SyntheticReviews;
+
+use bytes::Bytes;
+
+/// What a source gives next.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum NextRecord {
+    /// A record.
+    Record(Bytes),
+    /// Something that cannot be a record, and why; the source goes on behind it.
+    Unusable(String),
+    /// There will be no more.
+    End,
+}
+
+/// Gives records one after the other; may block.
+pub trait RecordSource: Send + 'static {
+    /// The next record.
+    fn next_record(&mut self) -> NextRecord;
+}

@@ -1,0 +1,308 @@
+//! Makes what runs be what exists.
+//!
+//! ```text
+//!   rows changed, a task ended, time passed ─▶ plan (pure) ─▶ steps, one after the other ─▶ status of each resource
+//! ```
+//!
+//! A step that fails is tried again with growing waits, and given up after some: then the resource is `Failed` until its
+//! definition changes. What ran before a change goes on until its successor is prepared.
+
+mod plan;
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
+use std::time::Duration;
+
+use millstream_host::{Backoff, Timestamp};
+use parking_lot::Mutex;
+use tokio::sync::mpsc;
+
+pub(crate) use plan::{Known, RunningAs, Step, plan, resolve};
+
+use crate::catalog::ResourceRow;
+use crate::definition::{Generation, Kind, ResourceId};
+use crate::registry::Status;
+use crate::resources::{self, NotReady, Occasion, Outlook, Running, Stopped};
+use crate::supervise::{StopSignal, TaskEvent};
+use crate::world::World;
+
+/// Waits between attempts.
+const FIRST_WAIT: Duration = Duration::from_millis(250);
+const LONGEST_WAIT: Duration = Duration::from_secs(30);
+/// Attempts before a resource counts as failed.
+const MOST_ATTEMPTS: u32 = 10;
+/// What has run this long starts a new series of attempts when it fails.
+const HEALTHY_AFTER: Duration = Duration::from_secs(60);
+/// Time limit for what is stopped while the server goes on.
+const STOP_LIMIT: Duration = Duration::from_secs(5);
+/// Retries that are due are looked for this often.
+const TICK: Duration = Duration::from_millis(250);
+
+/// What runs, by id. The lock is held for looks and exchanges, never across an await.
+#[derive(Clone, Default)]
+pub(crate) struct RunningSet(Arc<Mutex<BTreeMap<ResourceId, Running>>>);
+
+impl RunningSet {
+    /// Looks at one.
+    pub(crate) fn with<T>(&self, id: ResourceId, look: impl FnOnce(&Running) -> T) -> Option<T> {
+        self.0.lock().get(&id).map(look)
+    }
+
+    /// Looks at all of them.
+    pub(crate) fn map<T>(&self, look: impl FnMut((&ResourceId, &Running)) -> Option<T>) -> Vec<T> {
+        self.0.lock().iter().filter_map(look).collect()
+    }
+
+    fn insert(&self, id: ResourceId, running: Running) -> Option<Running> {
+        self.0.lock().insert(id, running)
+    }
+
+    fn take(&self, id: ResourceId) -> Option<Running> {
+        self.0.lock().remove(&id)
+    }
+}
+
+/// The attempts to start one resource.
+struct Attempts {
+    count: u32,
+    backoff: Backoff,
+    started_at: Option<Timestamp>,
+}
+
+impl Default for Attempts {
+    fn default() -> Attempts {
+        Attempts { count: 0, backoff: Backoff::new(FIRST_WAIT, LONGEST_WAIT), started_at: None }
+    }
+}
+
+/// The reconciler of one data directory.
+pub(crate) struct Reconciler {
+    world: Arc<World>,
+    running: RunningSet,
+    events: mpsc::UnboundedReceiver<TaskEvent>,
+    known: HashMap<ResourceId, Known>,
+    attempts: HashMap<ResourceId, Attempts>,
+    /// Whose state or records turned out to be missing.
+    losses: Vec<String>,
+}
+
+impl Reconciler {
+    pub(crate) fn new(
+        world: Arc<World>,
+        running: RunningSet,
+        events: mpsc::UnboundedReceiver<TaskEvent>,
+    ) -> Reconciler {
+        let (known, attempts) = (HashMap::new(), HashMap::new());
+        Reconciler { world, running, events, known, attempts, losses: Vec::new() }
+    }
+
+    /// Works until stopped.
+    pub(crate) async fn run(&mut self, mut stop: StopSignal) {
+        let mut changes = self.world.registry.changes();
+        loop {
+            changes.borrow_and_update();
+            tokio::select! {
+                () = self.pass() => {}
+                // What was under way goes on at the next start.
+                () = stop.stopped() => return,
+            }
+            tokio::select! {
+                () = stop.stopped() => return,
+                changed = changes.changed() => if changed.is_err() { return },
+                event = self.events.recv() => match event {
+                    Some(event) => self.note(event),
+                    None => return,
+                },
+                () = self.world.clock.sleep(TICK) => {}
+            }
+        }
+    }
+
+    /// Does what is to be done now, until nothing is.
+    pub(crate) async fn pass(&mut self) {
+        loop {
+            while let Ok(event) = self.events.try_recv() {
+                self.note(event);
+            }
+            let rows = self.world.registry.rows();
+            let steps = plan(&rows, &self.known, self.world.clock.now());
+            let mut is_done = true;
+            for step in steps {
+                if let Step::Blocked(id, missing) = &step {
+                    let reason = format!("{missing} does not exist: create it, or change what refers to it");
+                    self.set_status(*id, None, Status::Retrying { reason }).await;
+                    continue;
+                }
+                is_done = false;
+                self.perform(step).await;
+            }
+            if is_done {
+                return;
+            }
+        }
+    }
+
+    /// What keeps the server from starting over: state or records that were there and are missing.
+    pub(crate) fn losses(&self) -> &[String] {
+        &self.losses
+    }
+
+    fn note(&mut self, event: TaskEvent) {
+        let Some(id) = event.owner else { return };
+        let Some(running) = self.known.get_mut(&id).and_then(|known| known.running.as_mut()) else { return };
+        running.is_broken = true;
+        let now = self.world.clock.now();
+        let attempts = self.attempts.entry(id).or_default();
+        let is_healthy = attempts.started_at.is_some_and(|started_at| now.since(started_at) >= HEALTHY_AFTER);
+        if is_healthy {
+            *attempts = Attempts::default();
+        }
+        attempts.count += 1;
+        let known = self.known.entry(id).or_default();
+        known.retry_at = Some(now.plus(attempts.backoff.wait()));
+        tracing::warn!(resource = %id, task = event.task, end = ?event.end, "ended unasked");
+    }
+
+    fn row(&self, id: ResourceId) -> Option<ResourceRow> {
+        self.world.registry.rows().iter().find(|row| row.id == id).cloned()
+    }
+
+    async fn perform(&mut self, step: Step) {
+        match step {
+            Step::Stop(id) => {
+                if let Some(running) = self.running.take(id) {
+                    self.report(running.stop(STOP_LIMIT, false).await);
+                }
+                self.known.entry(id).or_default().running = None;
+            }
+            Step::Erase(id) => self.erase(id).await,
+            Step::Start(id) | Step::Change(id) => self.start(id).await,
+            Step::Blocked(..) => {}
+        }
+    }
+
+    async fn erase(&mut self, id: ResourceId) {
+        let Some(row) = self.row(id) else { return };
+        let erased = match resources::erase(&self.world, &row).await {
+            Ok(()) => self.world.registry.erase(id).await.map_err(NotReady::yet),
+            Err(error) => Err(error),
+        };
+        match erased {
+            Ok(()) => {
+                self.known.remove(&id);
+                self.attempts.remove(&id);
+            }
+            Err(error) => self.failed(&row, error).await,
+        }
+    }
+
+    /// Prepares, stops what ran before, starts.
+    async fn start(&mut self, id: ResourceId) {
+        let Some(row) = self.row(id) else { return };
+        let rows = self.world.registry.rows();
+        let Ok(dependencies) = resolve(&row, &rows) else { return };
+        let was_there = self.known.contains_key(&id);
+        let is_broken = self
+            .known
+            .get(&id)
+            .and_then(|known| known.running.as_ref())
+            .is_some_and(|running| running.is_broken);
+        if is_broken && let Some(broken) = self.running.take(id) {
+            self.report(broken.stop(STOP_LIMIT, false).await);
+            self.known.entry(id).or_default().running = None;
+        }
+        let attempts = self.attempts.entry(id).or_default();
+        if attempts.count >= MOST_ATTEMPTS {
+            let error = NotReady::ever(format!(
+                "it failed {} times in a row; see the problems above, and change it to try again",
+                attempts.count
+            ));
+            return self.failed(&row, error).await;
+        }
+        let occasion = if was_there { Occasion::Again } else { Occasion::First };
+        let prepared = match resources::prepare(&self.world, &row, occasion).await {
+            Ok(prepared) => prepared,
+            Err(error) => return self.failed(&row, error).await,
+        };
+        let overlaps = self.running.with(id, Running::overlaps).unwrap_or(true);
+        if !overlaps && let Some(before) = self.running.take(id) {
+            self.report(before.stop(STOP_LIMIT, false).await);
+            self.known.entry(id).or_default().running = None;
+        }
+        let scope = self.world.supervisor.scope(Some(id), &row.name);
+        match resources::start(&self.world, prepared, scope).await {
+            Ok(running) => {
+                if let Some(before) = self.running.insert(id, running) {
+                    self.report(before.stop(STOP_LIMIT, true).await);
+                }
+                let known = self.known.entry(id).or_default();
+                *known = Known {
+                    running: Some(RunningAs { generation: row.generation, dependencies, is_broken: false }),
+                    ..Known::default()
+                };
+                self.attempts.entry(id).or_default().started_at = Some(self.world.clock.now());
+                self.set_status(id, Some(row.generation), Status::Active).await;
+            }
+            Err(error) => self.failed(&row, error).await,
+        }
+    }
+
+    async fn failed(&mut self, row: &ResourceRow, error: NotReady) {
+        let now = self.world.clock.now();
+        let attempts = self.attempts.entry(row.id).or_default();
+        attempts.count += 1;
+        let wait = attempts.backoff.wait();
+        let is_given_up = error.outlook != Outlook::Retry || attempts.count >= MOST_ATTEMPTS;
+        let known = self.known.entry(row.id).or_default();
+        known.retry_at = Some(now.plus(wait));
+        if is_given_up {
+            known.given_up = Some(row.generation);
+            attempts.count = 0;
+            attempts.backoff.reset();
+        }
+        let goes_on = if known.running.is_some() { " (what ran before goes on)" } else { "" };
+        let reason = format!("{}{goes_on}", error.reason);
+        if error.outlook == Outlook::Lost {
+            self.losses.push(format!("{} \"{}\": {}", row.kind(), row.name, error.reason));
+        }
+        let text = format!("{} cannot start: {reason}", row.reference());
+        self.world.live.problem(now, &row.name, text, 1);
+        let status = if is_given_up { Status::Failed { reason } } else { Status::Retrying { reason } };
+        self.set_status(row.id, None, status).await;
+    }
+
+    async fn set_status(&self, id: ResourceId, observed: Option<Generation>, status: Status) {
+        let Some(row) = self.row(id) else { return };
+        let observed = observed.unwrap_or(row.observed);
+        if let Err(error) = self.world.registry.set_status(id, observed, status).await {
+            tracing::warn!(resource = %id, %error, "the state of a resource cannot be stored");
+        }
+    }
+
+    fn report(&self, stopped: Stopped) {
+        let now = self.world.clock.now();
+        for left in stopped.left {
+            self.world.live.problem(now, "server", format!("{left} did not stop in time"), 1);
+        }
+        for unsaved in stopped.unsaved {
+            self.world.live.problem(now, "server", format!("not stored at the stop: {unsaved}"), 1);
+        }
+    }
+}
+
+/// Stops everything that runs, users before what they use, within `limit` in all.
+pub(crate) async fn stop_all(world: &World, running: &RunningSet, limit: Duration) -> Stopped {
+    let rows = world.registry.rows();
+    let kind_of = |id: ResourceId| rows.iter().find(|row| row.id == id).map(ResourceRow::kind);
+    let mut stopped = Stopped::default();
+    let began = world.clock.now();
+    for kind in Kind::ALL.into_iter().rev() {
+        let ids = running.map(|(id, _)| (kind_of(*id).unwrap_or(Kind::Feed) == kind).then_some(*id));
+        let left = limit.saturating_sub(world.clock.now().since(began)).max(Duration::from_millis(50));
+        let all = ids.into_iter().filter_map(|id| running.take(id)).map(|one| one.stop(left, false));
+        for one in futures::future::join_all(all).await {
+            stopped.merge(one);
+        }
+    }
+    stopped
+}

@@ -1,0 +1,241 @@
+//! What is to be done so that what runs is what exists: a pure function of both.
+
+use std::collections::{BTreeMap, HashMap};
+
+use millstream_host::Timestamp;
+
+use crate::catalog::ResourceRow;
+use crate::definition::{Generation, Reference, ResourceId};
+use crate::registry::{dependencies, find};
+
+/// One step. Each can be done again without harm.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Step {
+    /// Stop what runs of a resource that is being deleted.
+    Stop(ResourceId),
+    /// Delete what a resource has left, and its row.
+    Erase(ResourceId),
+    /// Prepare and start it.
+    Start(ResourceId),
+    /// Prepare what its row says now, stop what runs, start the new.
+    Change(ResourceId),
+    /// It cannot start: what it depends on does not exist.
+    Blocked(ResourceId, Reference),
+}
+
+/// What the reconciler knows of a resource besides its row.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Known {
+    /// What runs, if something does.
+    pub(crate) running: Option<RunningAs>,
+    /// No attempt before this instant.
+    pub(crate) retry_at: Option<Timestamp>,
+    /// It is not tried again before its definition has another generation than this.
+    pub(crate) given_up: Option<Generation>,
+}
+
+/// Which resources stand behind the names that one depends on. The generation is zero where a change of the definition
+/// does not matter.
+pub(crate) type Dependencies = BTreeMap<Reference, (ResourceId, Generation)>;
+
+/// As what it was started.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct RunningAs {
+    /// The generation of its definition.
+    pub(crate) generation: Generation,
+    /// What it depends on.
+    pub(crate) dependencies: Dependencies,
+    /// A task of it has ended unasked.
+    pub(crate) is_broken: bool,
+}
+
+/// The steps, in the order in which they are to be done: what is deleted goes first, users before what they use; then
+/// everything starts, what is used before its users.
+pub(crate) fn plan(rows: &[ResourceRow], known: &HashMap<ResourceId, Known>, now: Timestamp) -> Vec<Step> {
+    let mut steps = Vec::new();
+    let mut deleting: Vec<&ResourceRow> = rows.iter().filter(|row| row.deleting).collect();
+    deleting.sort_by_key(|row| (std::cmp::Reverse(row.kind()), row.id));
+    for row in deleting {
+        let state = known.get(&row.id);
+        if state.is_some_and(|state| state.running.is_some()) {
+            steps.push(Step::Stop(row.id));
+        }
+        if is_due(state, now) {
+            steps.push(Step::Erase(row.id));
+        }
+    }
+    let mut wanted: Vec<&ResourceRow> = rows.iter().filter(|row| !row.deleting).collect();
+    wanted.sort_by_key(|row| (row.kind(), row.id));
+    for row in wanted {
+        steps.extend(step_for(row, rows, known, now));
+    }
+    steps
+}
+
+fn is_due(state: Option<&Known>, now: Timestamp) -> bool {
+    state.and_then(|state| state.retry_at).is_none_or(|retry_at| retry_at <= now)
+}
+
+fn step_for(
+    row: &ResourceRow,
+    rows: &[ResourceRow],
+    known: &HashMap<ResourceId, Known>,
+    now: Timestamp,
+) -> Option<Step> {
+    let state = known.get(&row.id);
+    let running = state.and_then(|state| state.running.as_ref());
+    let dependencies = match resolve(row, rows) {
+        Ok(dependencies) => dependencies,
+        // What runs on without one gets its errors from there; it is started anew when there is another.
+        Err(missing) => return Some(Step::Blocked(row.id, missing)),
+    };
+    if let Some(running) = running {
+        let is_current = running.generation == row.generation && running.dependencies == dependencies;
+        if is_current && !running.is_broken {
+            return None;
+        }
+    }
+    let is_given_up = state.is_some_and(|state| state.given_up == Some(row.generation));
+    // A predecessor of the same name must be gone first: they share what is kept by name.
+    let has_predecessor =
+        rows.iter().any(|other| other.deleting && other.kind() == row.kind() && other.name == row.name);
+    if is_given_up || has_predecessor || !is_due(state, now) {
+        return None;
+    }
+    Some(if running.is_some() { Step::Change(row.id) } else { Step::Start(row.id) })
+}
+
+/// The resources that one depends on.
+///
+/// # Errors
+/// The first that does not exist.
+pub(crate) fn resolve(row: &ResourceRow, rows: &[ResourceRow]) -> Result<Dependencies, Reference> {
+    let resolved =
+        dependencies(&row.definition).into_iter().map(|(reference, follows)| match find(rows, &reference) {
+            Some(found) => {
+                let generation = if follows { found.generation } else { Generation(0) };
+                Ok((reference, (found.id, generation)))
+            }
+            None => Err(reference),
+        });
+    resolved.collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::definition::{
+        Definition, FeedDefinition, FeedSource, FeedTarget, Owner, StreamDefinition, TopicDefinition,
+    };
+    use crate::registry::Status;
+
+    const NOW: Timestamp = Timestamp(1_000);
+
+    fn row(id: i64, name: &str, definition: Definition) -> ResourceRow {
+        ResourceRow {
+            id: ResourceId(id),
+            name: name.to_owned(),
+            definition,
+            generation: Generation(1),
+            observed: Generation(0),
+            status: Status::Pending,
+            owner: Owner::Api,
+            created_at: Timestamp(0),
+            changed_at: Timestamp(0),
+            deleting: false,
+        }
+    }
+
+    fn stream(id: i64, name: &str) -> ResourceRow {
+        row(id, name, Definition::Stream(StreamDefinition { shards: Some(1), retention_hours: 24 }))
+    }
+
+    fn feed(id: i64, into: &str) -> ResourceRow {
+        let definition = FeedDefinition {
+            source: FeedSource::StandardInput { header: false },
+            target: FeedTarget::Stream(into.to_owned()),
+            rate: None,
+        };
+        row(id, "feed", Definition::Feed(definition))
+    }
+
+    fn deleting(row: ResourceRow) -> ResourceRow {
+        ResourceRow { deleting: true, ..row }
+    }
+
+    fn running(rows: &[&ResourceRow], all: &[ResourceRow]) -> HashMap<ResourceId, Known> {
+        rows.iter()
+            .map(|row| {
+                let running = RunningAs {
+                    generation: row.generation,
+                    dependencies: resolve(row, all).unwrap_or_default(),
+                    is_broken: false,
+                };
+                (row.id, Known { running: Some(running), ..Known::default() })
+            })
+            .collect()
+    }
+
+    #[test]
+    fn what_is_used_starts_before_its_users() {
+        let rows = [feed(1, "a"), stream(2, "a"), row(3, "t", Definition::Topic(TopicDefinition {}))];
+        let (feed, stream, topic) = (ResourceId(1), ResourceId(2), ResourceId(3));
+        let steps = plan(&rows, &HashMap::new(), NOW);
+        assert_eq!(steps, [Step::Start(topic), Step::Start(stream), Step::Start(feed)]);
+        let known = running(&[&rows[0], &rows[1], &rows[2]], &rows);
+        assert_eq!(plan(&rows, &known, NOW), []);
+    }
+
+    #[test]
+    fn users_of_what_is_deleted_stop_first() {
+        let all = [feed(1, "a"), stream(2, "a")];
+        let known = running(&[&all[0], &all[1]], &all);
+        let rows = all.map(deleting);
+        let (feed, stream) = (ResourceId(1), ResourceId(2));
+        let expected = [Step::Stop(feed), Step::Erase(feed), Step::Stop(stream), Step::Erase(stream)];
+        assert_eq!(plan(&rows, &known, NOW), expected);
+    }
+
+    #[test]
+    fn r18_a_new_stream_under_an_old_name_starts_its_users_anew() {
+        let old = [feed(1, "a"), stream(2, "a")];
+        let mut known = running(&[&old[0], &old[1]], &old);
+        let rows = [feed(1, "a"), deleting(stream(2, "a")), stream(3, "a")];
+        let steps = plan(&rows, &known, NOW);
+        assert_eq!(
+            steps,
+            [Step::Stop(ResourceId(2)), Step::Erase(ResourceId(2)), Step::Change(ResourceId(1))],
+            "the newcomer waits until its predecessor is gone"
+        );
+        known.remove(&ResourceId(2));
+        let rows = [feed(1, "a"), stream(3, "a")];
+        assert_eq!(plan(&rows, &known, NOW), [Step::Start(ResourceId(3)), Step::Change(ResourceId(1))]);
+    }
+
+    #[test]
+    fn a_missing_place_blocks() {
+        let rows = [feed(1, "a")];
+        let missing = FeedTarget::Stream("a".to_owned()).reference();
+        assert_eq!(plan(&rows, &HashMap::new(), NOW), [Step::Blocked(ResourceId(1), missing)]);
+    }
+
+    #[test]
+    fn changes_failures_and_waits_are_seen() {
+        let mut changed = stream(1, "a");
+        let mut known = running(&[&changed], &[]);
+        changed.generation = Generation(2);
+        let rows = [changed];
+        let id = ResourceId(1);
+        assert_eq!(plan(&rows, &known, NOW), [Step::Change(id)]);
+        known.get_mut(&id).unwrap().retry_at = Some(Timestamp(1_001));
+        assert_eq!(plan(&rows, &known, NOW), [], "not before its time");
+        assert_eq!(plan(&rows, &known, Timestamp(1_001)), [Step::Change(id)]);
+        known.get_mut(&id).unwrap().given_up = Some(Generation(2));
+        assert_eq!(plan(&rows, &known, Timestamp(1_001)), []);
+        known.get_mut(&id).unwrap().given_up = Some(Generation(1));
+        assert_eq!(plan(&rows, &known, Timestamp(1_001)), [Step::Change(id)]);
+        let broken = RunningAs { generation: Generation(2), is_broken: true, ..RunningAs::default() };
+        let known = HashMap::from([(id, Known { running: Some(broken), ..Known::default() })]);
+        assert_eq!(plan(&rows, &known, NOW), [Step::Change(id)]);
+    }
+}

@@ -1,0 +1,251 @@
+//! What exists: the only writer of definitions.
+//!
+//! ```text
+//!   create, update, delete ─▶ check ─▶ one transaction of the catalog ─▶ rows ─▶ wake the reconciler
+//!   describe, list         ◀──────────────────────────────────────────── rows (in memory)
+//! ```
+//!
+//! Invariants of the whole of `control`:
+//! 1. A resource exists exactly when its row is committed. Everything that runs is derived from rows; a crash at any step is
+//!    repaired by the same plan. Every step is idempotent.
+//! 2. Definitions are written by the registry alone, running state and statuses by the reconciler alone, one step a resource
+//!    at a time. `observed <= generation`.
+//! 3. Nothing is stopped before its replacement is prepared.
+//! 4. Durable state is kept by id. A name may be used again at once, an id never.
+//! 5. Consumers of a buffer are rows. Trimming looks at rows, never at who happens to run.
+//! 6. A pipeline file is applied through the registry and deletes only what that file owns.
+//! 7. Only the supervisor starts tasks and threads. A task that ends unasked is an event.
+//! 8. No SQLite, `fsync` or file read on a thread of the runtime; no lock held over one that others need.
+
+mod error;
+pub(crate) mod references;
+mod status;
+
+pub use error::{CreateError, DeleteError, UpdateError};
+pub use status::{Lifecycle, Status};
+
+use std::sync::Arc;
+
+use millstream_host::{Clock, Spawn};
+use tokio::sync::{Mutex, watch};
+
+use crate::catalog::{Catalog, CatalogError, ResourceRow, RowChange};
+use crate::definition::{Definition, Desired, Generation, Owner, Reference, ResourceId, check_name};
+use crate::resources;
+
+/// All rows, by id.
+pub type Rows = Arc<Vec<ResourceRow>>;
+
+/// What a change came to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Changed {
+    /// The definition is another one now.
+    Updated,
+    /// It was that already.
+    Unchanged,
+}
+
+/// What exists.
+pub struct Registry {
+    catalog: Catalog,
+    clock: Arc<dyn Clock>,
+    spawn: Spawn,
+    /// What is committed. Changed only while `writing` is held.
+    rows: watch::Sender<Rows>,
+    /// Held over a check and the change that rests on it.
+    writing: Mutex<()>,
+}
+
+impl Registry {
+    /// Reads what exists. Waits for the disk.
+    pub(crate) fn open(
+        catalog: Catalog,
+        clock: Arc<dyn Clock>,
+        spawn: Spawn,
+    ) -> Result<Registry, CatalogError> {
+        let rows = Arc::new(catalog.resources()?);
+        Ok(Registry { catalog, clock, spawn, rows: watch::Sender::new(rows), writing: Mutex::new(()) })
+    }
+
+    /// Everything that exists now, what is being deleted included.
+    pub fn rows(&self) -> Rows {
+        self.rows.borrow().clone()
+    }
+
+    /// Changes whenever a row changes.
+    pub fn changes(&self) -> watch::Receiver<Rows> {
+        self.rows.subscribe()
+    }
+
+    /// One resource.
+    pub fn find(&self, reference: &Reference) -> Option<ResourceRow> {
+        find(&self.rows(), reference).cloned()
+    }
+
+    /// Creates a resource. It exists when this returns; it runs a moment later.
+    ///
+    /// # Errors
+    /// See [`CreateError`]; nothing has changed then.
+    pub async fn create(&self, desired: Desired, owner: Owner) -> Result<ResourceRow, CreateError> {
+        let reference = desired.reference();
+        check_name(reference.kind, &reference.name)?;
+        let _writing = self.writing.lock().await;
+        let rows = self.rows();
+        if find(&rows, &reference).is_some() {
+            return Err(CreateError::Exists(reference));
+        }
+        if let Some(missing) = references::missing(&desired.definition, |one| find(&rows, one).is_some()) {
+            return Err(CreateError::Missing { of: reference, missing });
+        }
+        if let Some(circle) = references::circle(&with(&rows, desired.clone())) {
+            return Err(CreateError::Circle(circle));
+        }
+        let Desired { name, definition } = desired;
+        self.commit_locked(vec![RowChange::Insert { name, definition, owner }]).await?;
+        let created = find(&self.rows(), &reference).cloned();
+        Ok(created.expect("the row was committed a moment ago, under the lock"))
+    }
+
+    /// Gives a resource another definition.
+    ///
+    /// # Errors
+    /// See [`UpdateError`]; nothing has changed then.
+    pub async fn update(&self, desired: Desired) -> Result<Changed, UpdateError> {
+        let reference = desired.reference();
+        let _writing = self.writing.lock().await;
+        let rows = self.rows();
+        let row = find(&rows, &reference).ok_or_else(|| UpdateError::NotFound(reference.clone()))?;
+        if row.definition == desired.definition {
+            return Ok(Changed::Unchanged);
+        }
+        if let Some(missing) = references::missing(&desired.definition, |one| find(&rows, one).is_some()) {
+            return Err(UpdateError::Missing { of: reference, missing });
+        }
+        if let Some(reason) = resources::refusal(&row.definition, &desired.definition) {
+            return Err(UpdateError::Refused { of: reference, reason });
+        }
+        if let Some(circle) = references::circle(&with(&rows, desired.clone())) {
+            return Err(UpdateError::Circle(circle));
+        }
+        let owner = row.owner.clone();
+        let change = RowChange::Update { id: row.id, definition: desired.definition, owner };
+        self.commit_locked(vec![change]).await?;
+        Ok(Changed::Updated)
+    }
+
+    /// Deletes a resource: its name is free when this returns; its state goes once it has stopped. By `force` also when
+    /// others use it: they wait then until there is another of that name.
+    ///
+    /// # Errors
+    /// See [`DeleteError`]; nothing has changed then.
+    pub async fn delete(&self, reference: &Reference, force: bool) -> Result<ResourceId, DeleteError> {
+        let _writing = self.writing.lock().await;
+        let rows = self.rows();
+        let row = find(&rows, reference).ok_or_else(|| DeleteError::NotFound(reference.clone()))?;
+        let by = references::dependants(&rows, reference);
+        if !by.is_empty() && !force {
+            return Err(DeleteError::InUse { of: reference.clone(), by });
+        }
+        self.commit_locked(vec![RowChange::MarkDeleting { id: row.id }]).await?;
+        Ok(row.id)
+    }
+
+    /// Makes changes that `decide` derives from what exists, all or none; nobody else changes anything meanwhile.
+    pub(crate) async fn commit<T, E: From<CatalogError>>(
+        &self,
+        decide: impl FnOnce(&[ResourceRow]) -> Result<(Vec<RowChange>, T), E>,
+    ) -> Result<T, E> {
+        let _writing = self.writing.lock().await;
+        let (changes, decided) = decide(&self.rows())?;
+        if !changes.is_empty() {
+            self.commit_locked(changes).await?;
+        }
+        Ok(decided)
+    }
+
+    /// Keeps how a resource is. For the reconciler.
+    pub(crate) async fn set_status(
+        &self,
+        id: ResourceId,
+        observed: Generation,
+        status: Status,
+    ) -> Result<(), CatalogError> {
+        let rows = self.rows();
+        let is_known = |row: &&ResourceRow| row.id == id;
+        let Some(row) = rows.iter().find(is_known) else { return Ok(()) };
+        if row.observed == observed && row.status == status {
+            return Ok(());
+        }
+        let _writing = self.writing.lock().await;
+        let catalog = self.catalog.clone();
+        let kept = status.clone();
+        self.blocking(move || catalog.put_status(id, observed, &kept)).await?;
+        self.rows.send_modify(|rows| {
+            let rows = Arc::make_mut(rows);
+            if let Some(row) = rows.iter_mut().find(|row| row.id == id) {
+                (row.observed, row.status) = (observed, status);
+            }
+        });
+        Ok(())
+    }
+
+    /// Forgets a resource that has stopped. For the reconciler.
+    pub(crate) async fn erase(&self, id: ResourceId) -> Result<(), CatalogError> {
+        let _writing = self.writing.lock().await;
+        let catalog = self.catalog.clone();
+        self.blocking(move || catalog.erase_resource(id)).await?;
+        self.rows.send_modify(|rows| Arc::make_mut(rows).retain(|row| row.id != id));
+        Ok(())
+    }
+
+    async fn commit_locked(&self, changes: Vec<RowChange>) -> Result<(), CatalogError> {
+        let (catalog, now) = (self.catalog.clone(), self.clock.now());
+        let rows = self
+            .blocking(move || {
+                catalog.change_resources(&changes, now)?;
+                catalog.resources()
+            })
+            .await?;
+        self.rows.send_replace(Arc::new(rows));
+        Ok(())
+    }
+
+    async fn blocking<T: Send + 'static>(
+        &self,
+        work: impl FnOnce() -> Result<T, CatalogError> + Send + 'static,
+    ) -> Result<T, CatalogError> {
+        let done = self.spawn.blocking(work).await;
+        done.expect("work on the catalog does not panic")
+    }
+}
+
+/// The resource of this kind and name that is not being deleted.
+pub(crate) fn find<'r>(rows: &'r [ResourceRow], reference: &Reference) -> Option<&'r ResourceRow> {
+    let is_it =
+        |row: &&ResourceRow| !row.deleting && row.kind() == reference.kind && row.name == reference.name;
+    rows.iter().find(is_it)
+}
+
+/// What exists, as it would be with one more or another definition.
+fn with(rows: &[ResourceRow], desired: Desired) -> Vec<Desired> {
+    let wanted = desired.reference();
+    let others = rows.iter().filter(|row| !row.deleting && row.reference() != wanted);
+    let others = others.map(|row| Desired { name: row.name.clone(), definition: row.definition.clone() });
+    others.chain([desired]).collect()
+}
+
+/// The resources that must exist before this one can run, and whether it is started anew when their definition changes.
+/// It is started anew in any case when one of them is made anew.
+pub(crate) fn dependencies(definition: &Definition) -> Vec<(Reference, bool)> {
+    use crate::definition::Kind;
+    let references = definition.references().into_iter();
+    references
+        .filter_map(|reference| match reference.kind {
+            Kind::Stream | Kind::DeliveryStream | Kind::Topic => Some((reference, false)),
+            Kind::Metric => Some((reference, true)),
+            // Behind slots: they come and go while their users run.
+            Kind::Function | Kind::Endpoint => None,
+            Kind::MailServer | Kind::Subscription | Kind::Alarm | Kind::Application | Kind::Feed => None,
+        })
+        .collect()
+}

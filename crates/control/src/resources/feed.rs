@@ -1,0 +1,218 @@
+//! Feeds: a source, and what puts its records.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use tokio::sync::watch;
+
+use super::{NotReady, Stopped};
+use crate::applications::LogInput;
+use crate::catalog::{FeedProgress, ResourceRow};
+use crate::definition::{FeedDefinition, FeedSource, Kind, Reference, ResourceId};
+use crate::feeds::{
+    CopyProgress, Copying, FeedServices, LineSource, Putting, RecordSource, Resumed, SyntheticReviews,
+};
+use crate::supervise::TaskScope;
+use crate::world::{World, log_key};
+
+/// A feed that is ready to start. Its source is opened when its predecessor has stopped.
+pub(crate) struct PreparedFeed {
+    id: ResourceId,
+    name: String,
+    definition: FeedDefinition,
+    from: From,
+}
+
+enum From {
+    Source { source: Option<Box<dyn RecordSource>>, progress: FeedProgress },
+    Stream { input: LogInput, source: ResourceId },
+}
+
+/// A feed that runs.
+pub(crate) struct RunningFeed {
+    records: Arc<AtomicU64>,
+    scope: TaskScope,
+    state: State,
+}
+
+enum State {
+    Source(watch::Receiver<bool>),
+    Copy(CopyProgress),
+    /// An earlier run has read it to its end.
+    Ended,
+}
+
+/// Opens the source where an earlier run stopped.
+pub(super) async fn prepare(
+    world: &World,
+    row: &ResourceRow,
+    definition: &FeedDefinition,
+) -> Result<PreparedFeed, NotReady> {
+    let from = match &definition.source {
+        FeedSource::Stream { stream } => from_stream(world, row, stream).await?,
+        _ => from_source(world, row, definition).await?,
+    };
+    Ok(PreparedFeed { id: row.id, name: row.name.clone(), definition: definition.clone(), from })
+}
+
+/// Looks whether the source can be opened.
+pub(super) async fn look(world: &World, definition: &FeedDefinition) -> Result<(), NotReady> {
+    let FeedSource::File { path, header, repeat } = definition.source.clone() else { return Ok(()) };
+    let opened = move || LineSource::file(&path, header, repeat).map(|_| ());
+    world.spawn().blocking(opened).await.map_err(NotReady::yet)?.map_err(NotReady::yet)
+}
+
+async fn from_source(
+    world: &World,
+    row: &ResourceRow,
+    definition: &FeedDefinition,
+) -> Result<From, NotReady> {
+    if matches!(definition.source, FeedSource::StandardInput { .. }) && !world.has_standard_input {
+        let reason = "standard input can be read only by millstream run; name a file, or put records with millstream put";
+        return Err(NotReady::ever(reason));
+    }
+    let (catalog, id, name) = (world.catalog.clone(), row.id, row.name.clone());
+    let repeats_ended = world.repeats_ended_feeds;
+    let source = definition.source.clone();
+    let opened = world.spawn().blocking(move || open(&catalog, id, &name, &source, repeats_ended)).await;
+    let (source, progress) = opened.map_err(NotReady::yet)?.map_err(NotReady::yet)?;
+    Ok(From::Source { source, progress })
+}
+
+/// Waits for the disk.
+fn open(
+    catalog: &crate::catalog::Catalog,
+    id: ResourceId,
+    name: &str,
+    source: &FeedSource,
+    repeats_ended: bool,
+) -> Result<(Option<Box<dyn RecordSource>>, FeedProgress), String> {
+    let mut progress = catalog.feed_progress(id, name).map_err(|error| error.to_string())?;
+    if progress.ended {
+        if !repeats_ended {
+            return Ok((None, progress));
+        }
+        progress = FeedProgress { pass: progress.pass + 1, produced: 0, ended: false };
+        catalog.put_feed_progress(id, progress).map_err(|error| error.to_string())?;
+    }
+    let source: Box<dyn RecordSource> = match source {
+        FeedSource::File { path, header, repeat } => {
+            Box::new(LineSource::file(path, *header, *repeat).map_err(|error| error.to_string())?)
+        }
+        // What was not read is not there any more.
+        FeedSource::StandardInput { header } => {
+            return Ok((Some(Box::new(LineSource::standard_input(*header))), progress));
+        }
+        FeedSource::SyntheticReviews { seed, rate } => Box::new(SyntheticReviews::new(*seed, *rate)),
+        FeedSource::Stream { .. } => unreachable!("a stream is no source of lines"),
+    };
+    Ok((Some(Box::new(Resumed::after(progress.produced, source))), progress))
+}
+
+/// Goes on where an earlier run stopped; a new copy begins behind the newest record.
+async fn from_stream(world: &World, row: &ResourceRow, stream: &str) -> Result<From, NotReady> {
+    let reference = Reference::new(Kind::Stream, stream);
+    let Some(source) = world.registry.find(&reference).map(|row| row.id) else {
+        return Err(NotReady::yet(format!("{reference} does not exist")));
+    };
+    let mut input = LogInput::new(Arc::clone(&world.log), log_key(&reference)).map_err(NotReady::yet)?;
+    let (catalog, id) = (world.catalog.clone(), row.id);
+    let stored = world.spawn().blocking(move || catalog.positions(id, source)).await;
+    let stored = stored.map_err(NotReady::yet)?.map_err(NotReady::yet)?;
+    if stored.is_empty() {
+        input.go_to_end().map_err(NotReady::yet)?;
+        // From here on nothing is skipped, whatever happens.
+        let (catalog, positions) = (world.catalog.clone(), input.positions());
+        let noted = world.spawn().blocking(move || catalog.put_positions(id, source, &positions)).await;
+        noted.map_err(NotReady::yet)?.map_err(NotReady::yet)?;
+    } else {
+        input.go_to(&stored).map_err(|beyond| NotReady::lost(beyond.explain(&row.name)))?;
+    }
+    Ok(From::Stream { input, source })
+}
+
+impl PreparedFeed {
+    pub(super) fn start(self, world: &World, scope: TaskScope) -> Result<RunningFeed, NotReady> {
+        let PreparedFeed { id, name, definition, from } = self;
+        let records = Arc::new(AtomicU64::new(0));
+        let services = FeedServices {
+            id,
+            name,
+            key: log_key(&definition.target.reference()),
+            rate: definition.rate,
+            records: Arc::clone(&records),
+            log: Arc::clone(&world.log),
+            catalog: world.catalog.clone(),
+            clock: Arc::clone(&world.clock),
+            live: Arc::clone(&world.live),
+            identifiers: world.identifiers.clone(),
+            spawn: world.spawn().clone(),
+            stop: scope.stop_signal(),
+        };
+        let state = match from {
+            From::Source { source: None, .. } => State::Ended,
+            From::Source { source: Some(source), progress } => {
+                let keeps_progress = !matches!(definition.source, FeedSource::StandardInput { .. });
+                let (putting, ended) =
+                    Putting::new(services, source, progress, keeps_progress).map_err(NotReady::yet)?;
+                scope.task("feed", putting.run());
+                State::Source(ended)
+            }
+            From::Stream { input, source } => {
+                let (copying, progress) = Copying::new(services, source, input);
+                scope.dedicated("copy", copying.run()).map_err(NotReady::yet)?;
+                State::Copy(progress)
+            }
+        };
+        Ok(RunningFeed { records, scope, state })
+    }
+}
+
+impl RunningFeed {
+    /// Records put since the start.
+    pub(crate) fn records(&self) -> u64 {
+        self.records.load(Ordering::Relaxed)
+    }
+
+    /// Its tasks.
+    pub(crate) fn scope(&self) -> &TaskScope {
+        &self.scope
+    }
+
+    /// Says when its last record has been acknowledged; `None` for a copy, which has no end, and one that has ended before.
+    pub(crate) fn end(&self) -> Option<watch::Receiver<bool>> {
+        match &self.state {
+            State::Source(ended) => Some(ended.clone()),
+            State::Copy(_) | State::Ended => None,
+        }
+    }
+
+    /// Its source has no more records.
+    pub(crate) fn has_ended(&self) -> bool {
+        match &self.state {
+            State::Source(ended) => *ended.borrow(),
+            State::Copy(_) => false,
+            State::Ended => true,
+        }
+    }
+
+    /// How far it has come, if it copies a stream.
+    pub(crate) fn copy_progress(&self) -> Option<CopyProgress> {
+        match &self.state {
+            State::Copy(progress) => Some(progress.clone()),
+            State::Source(_) | State::Ended => None,
+        }
+    }
+
+    pub(super) async fn stop(self, limit: Duration) -> Stopped {
+        Stopped { left: self.scope.stop(limit).await, unsaved: Vec::new() }
+    }
+}
+
+/// Its progress waits for the next feed of its name.
+pub(super) async fn erase(world: &World, row: &ResourceRow) -> Result<(), NotReady> {
+    let (catalog, id, name) = (world.catalog.clone(), row.id, row.name.clone());
+    let released = world.spawn().blocking(move || catalog.release_feed_progress(id, &name)).await;
+    released.map_err(NotReady::yet)?.map_err(NotReady::yet)
+}

@@ -1,0 +1,245 @@
+//! What it takes to run each kind of resource, one file a kind.
+//!
+//! ```text
+//!   row ─▶ prepare (all that can fail; nothing changes that others see) ─▶ start (cannot fail) ─▶ Running ─▶ stop
+//!                                                                                   └─ row deleted: erase ◀┘
+//! ```
+//!
+//! | kind | prepare | runs | erase |
+//! |---|---|---|---|
+//! | `stream` | the stream of the log, its shards and retention | nothing | deletes it |
+//! | `delivery_stream` | the buffer, its bucket, its settings | a delivery | deletes the buffer; objects stay |
+//! | `endpoint` | the model's server | it, behind a slot | |
+//! | `function` | the function | it, behind a slot | |
+//! | `application` | SQL, tables, input, a trial of its state | its thread and outputs | its state |
+//! | `feed` | its source | a thread that reads, a task that puts | its position |
+//! | `notification` | mail server, topics, subscriptions, metrics, alarms in the monitor | nothing | deletes them |
+
+pub(crate) mod application;
+pub(crate) mod delivery_stream;
+pub(crate) mod endpoint;
+pub(crate) mod feed;
+pub(crate) mod function;
+pub(crate) mod notification;
+pub(crate) mod stream;
+
+use std::time::Duration;
+
+use crate::catalog::ResourceRow;
+use crate::definition::Definition;
+use crate::supervise::TaskScope;
+use crate::world::World;
+
+/// Why a resource cannot start now.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct NotReady {
+    /// What failed, why, and how to fix it.
+    pub(crate) reason: String,
+    /// Whether trying again helps.
+    pub(crate) outlook: Outlook,
+}
+
+/// Whether trying again helps.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Outlook {
+    /// It may work later.
+    Retry,
+    /// Only another definition helps.
+    Final,
+    /// State or records are missing that were there before: a server does not start over such a loss.
+    Lost,
+}
+
+impl NotReady {
+    /// It may work later.
+    pub(crate) fn yet(reason: impl std::fmt::Display) -> NotReady {
+        NotReady { reason: reason.to_string(), outlook: Outlook::Retry }
+    }
+
+    /// It will never work as it is defined.
+    pub(crate) fn ever(reason: impl std::fmt::Display) -> NotReady {
+        NotReady { reason: reason.to_string(), outlook: Outlook::Final }
+    }
+
+    /// State or records that were there are missing.
+    pub(crate) fn lost(reason: impl std::fmt::Display) -> NotReady {
+        NotReady { reason: reason.to_string(), outlook: Outlook::Lost }
+    }
+}
+
+/// A resource that is ready to start.
+pub(crate) enum Prepared {
+    /// There is nothing to start.
+    Nothing,
+    DeliveryStream(Box<delivery_stream::PreparedDelivery>),
+    Endpoint(endpoint::PreparedEndpoint),
+    Function(function::PreparedFunction),
+    Application(Box<application::PreparedApplication>),
+    Feed(Box<feed::PreparedFeed>),
+}
+
+/// What runs of a resource.
+pub(crate) enum Running {
+    /// Nothing: it is there.
+    Passive,
+    DeliveryStream(delivery_stream::RunningDelivery),
+    Endpoint(endpoint::RunningEndpoint),
+    Function(function::RunningFunction),
+    Application(application::RunningApplication),
+    Feed(feed::RunningFeed),
+}
+
+/// What a stop left behind.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Stopped {
+    /// Names of what did not end in time.
+    pub(crate) left: Vec<String>,
+    /// State that could not be stored, and why.
+    pub(crate) unsaved: Vec<String>,
+}
+
+impl Stopped {
+    /// Adds what another stop left behind.
+    pub(crate) fn merge(&mut self, other: Stopped) {
+        self.left.extend(other.left);
+        self.unsaved.extend(other.unsaved);
+    }
+}
+
+/// How a resource came to be started.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Occasion {
+    /// For the first time in this process.
+    First,
+    /// After a change, or after it failed: it goes on where it was.
+    Again,
+}
+
+/// Prepares a resource: all that can fail.
+pub(crate) async fn prepare(
+    world: &World,
+    row: &ResourceRow,
+    occasion: Occasion,
+) -> Result<Prepared, NotReady> {
+    match &row.definition {
+        Definition::Stream(definition) => stream::ensure(world, row, definition).await,
+        Definition::MailServer(_)
+        | Definition::Topic(_)
+        | Definition::Subscription(_)
+        | Definition::Metric(_)
+        | Definition::Alarm(_) => notification::ensure(world, row).await,
+        Definition::DeliveryStream(definition) => {
+            let prepared = delivery_stream::prepare(world, row, definition).await?;
+            Ok(Prepared::DeliveryStream(Box::new(prepared)))
+        }
+        Definition::Endpoint(definition) => {
+            endpoint::prepare(world, row, definition).await.map(Prepared::Endpoint)
+        }
+        Definition::Function(definition) => function::prepare(world, row, definition).map(Prepared::Function),
+        Definition::Application(definition) => {
+            let prepared = application::prepare(world, row, definition, occasion).await?;
+            Ok(Prepared::Application(Box::new(prepared)))
+        }
+        Definition::Feed(definition) => {
+            let prepared = feed::prepare(world, row, definition).await?;
+            Ok(Prepared::Feed(Box::new(prepared)))
+        }
+    }
+}
+
+/// Starts what is prepared; what ran before has stopped.
+///
+/// # Errors
+/// Only where the state of a predecessor turns out not to fit, which preparing has tried already.
+pub(crate) async fn start(world: &World, prepared: Prepared, scope: TaskScope) -> Result<Running, NotReady> {
+    Ok(match prepared {
+        Prepared::Nothing => Running::Passive,
+        Prepared::DeliveryStream(prepared) => Running::DeliveryStream(prepared.start(scope)),
+        Prepared::Endpoint(prepared) => Running::Endpoint(prepared.start()),
+        Prepared::Function(prepared) => Running::Function(prepared.start()),
+        Prepared::Application(prepared) => Running::Application(prepared.start(world, scope).await?),
+        Prepared::Feed(prepared) => Running::Feed(prepared.start(world, scope)?),
+    })
+}
+
+impl Running {
+    /// What runs goes on while its successor starts: it is stopped afterwards. Others have a state that only one may hold.
+    pub(crate) fn overlaps(&self) -> bool {
+        matches!(self, Running::Passive | Running::Endpoint(_) | Running::Function(_))
+    }
+
+    /// Stops it within `limit`, keeping what is under way. `succeeded` when another has taken its place already.
+    pub(crate) async fn stop(self, limit: Duration, succeeded: bool) -> Stopped {
+        match self {
+            Running::Passive => Stopped::default(),
+            Running::DeliveryStream(running) => running.stop(limit).await,
+            Running::Endpoint(running) => running.stop(limit, succeeded).await,
+            Running::Function(running) => running.stop(succeeded),
+            Running::Application(running) => running.stop(limit).await,
+            Running::Feed(running) => running.stop(limit).await,
+        }
+    }
+}
+
+/// Deletes what a stopped resource has left outside of the catalog. Can be done again.
+pub(crate) async fn erase(world: &World, row: &ResourceRow) -> Result<(), NotReady> {
+    match &row.definition {
+        Definition::Stream(_) => stream::erase(world, row).await,
+        Definition::DeliveryStream(_) => delivery_stream::erase(world, row).await,
+        Definition::MailServer(_)
+        | Definition::Topic(_)
+        | Definition::Subscription(_)
+        | Definition::Metric(_)
+        | Definition::Alarm(_) => notification::erase(world, row).await,
+        Definition::Application(_) => application::erase(world, row).await,
+        Definition::Feed(_) => feed::erase(world, row).await,
+        Definition::Endpoint(_) | Definition::Function(_) => Ok(()),
+    }
+}
+
+/// What becomes of the state of an application.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct StateOutlook {
+    /// Pumps that go on with their state.
+    pub(crate) keeps_state: Vec<String>,
+    /// Pumps that start from scratch.
+    pub(crate) starts_from_scratch: Vec<String>,
+}
+
+/// Looks, without a change, whether a definition could run. `before` is its row, if there is one.
+pub(crate) async fn look(
+    world: &World,
+    name: &str,
+    definition: &Definition,
+    before: Option<&ResourceRow>,
+) -> Result<StateOutlook, NotReady> {
+    match definition {
+        Definition::Application(application) => {
+            application::look(world, name, application, before.map(|row| row.id)).await
+        }
+        Definition::DeliveryStream(delivery) => {
+            delivery_stream::settings(name, delivery).map_err(NotReady::ever)?;
+            Ok(StateOutlook::default())
+        }
+        Definition::Endpoint(endpoint) => {
+            endpoint::look(endpoint, world.spawn()).await?;
+            Ok(StateOutlook::default())
+        }
+        Definition::Feed(feed) => {
+            feed::look(world, feed).await?;
+            Ok(StateOutlook::default())
+        }
+        _ => Ok(StateOutlook::default()),
+    }
+}
+
+/// Why a definition cannot follow another; `None` when it can.
+pub(crate) fn refusal(old: &Definition, new: &Definition) -> Option<String> {
+    match (old, new) {
+        _ if old.kind() != new.kind() => Some("it cannot become another kind".to_owned()),
+        (Definition::Subscription(old), Definition::Subscription(new)) if old != new => {
+            Some("delete it and make another".to_owned())
+        }
+        _ => None,
+    }
+}

@@ -1,0 +1,307 @@
+//! Records in, records and rows out, for those who ask at run time.
+
+use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
+
+use bytes::Bytes;
+use millstream_host::Timestamp;
+use millstream_streamlog::{
+    AppendError, Log, NewRecord, Position, ReadError, ReadFrom, ShardNumber, StreamError, StreamKey,
+};
+use tokio::sync::{mpsc, watch};
+
+use super::Server;
+use crate::applications::{ERROR_STREAM, Tail, TailedRow};
+use crate::definition::{Kind, Reference};
+use crate::world::log_key;
+
+/// Records and bytes of one read.
+const READ_RECORDS: usize = 500;
+const READ_BYTES: usize = 1 << 20;
+
+/// Why records were not put.
+#[derive(Debug, thiserror::Error)]
+pub enum PutError {
+    /// There is neither.
+    #[error("there is no stream or delivery stream \"{name}\"; there are: {known}")]
+    NotFound {
+        /// What was asked for.
+        name: String,
+        /// What there is.
+        known: String,
+    },
+    /// The log refused them.
+    #[error(transparent)]
+    Append(#[from] AppendError),
+}
+
+/// Why nothing can be looked at.
+#[derive(Debug, thiserror::Error)]
+pub enum TailError {
+    /// There is none of that name.
+    #[error("{0}")]
+    NotFound(String),
+    /// The stream is gone.
+    #[error(transparent)]
+    Stream(#[from] StreamError),
+    /// It cannot be read from there.
+    #[error("{0}")]
+    From(String),
+}
+
+/// Where to begin.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum TailFrom {
+    /// Behind the newest record.
+    #[default]
+    Latest,
+    /// At the oldest record.
+    TrimHorizon,
+    /// At the first record that arrived at this time or later.
+    Timestamp(Timestamp),
+    /// At the record with this sequence number; other shards at their newest.
+    SequenceNumber(String),
+}
+
+impl std::str::FromStr for TailFrom {
+    type Err = String;
+
+    /// Takes `latest`, `trim-horizon`, a time (`2024-05-01 12:00:00`, `2024-05-01T12:00:00Z`, UTC) or a sequence number.
+    fn from_str(text: &str) -> Result<TailFrom, String> {
+        match text.to_lowercase().replace('_', "-").as_str() {
+            "latest" => return Ok(TailFrom::Latest),
+            "trim-horizon" => return Ok(TailFrom::TrimHorizon),
+            _ => {}
+        }
+        if text.len() > 20 && text.bytes().all(|byte| byte.is_ascii_digit()) {
+            return Ok(TailFrom::SequenceNumber(text.to_owned()));
+        }
+        crate::replay::parse_instant(text.trim_end_matches('Z'))
+            .map(|millis| TailFrom::Timestamp(Timestamp(millis)))
+            .ok_or_else(|| {
+                format!(
+                    "\"{text}\" is no place to begin: write latest, trim-horizon, a time such as 2024-05-01 12:00:00, or a \
+                     sequence number"
+                )
+            })
+    }
+}
+
+/// A record of a stream.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TailedRecord {
+    /// Its shard, such as `shardId-000000000000`.
+    pub shard: String,
+    /// Its number.
+    pub sequence_number: String,
+    /// The key that chose its shard.
+    pub partition_key: String,
+    /// When it arrived.
+    pub arrival: Timestamp,
+    /// Its bytes.
+    pub data: Bytes,
+}
+
+/// What is looked at.
+pub enum Tailing {
+    /// Records of a stream or of the buffer of a delivery stream.
+    Records(RecordTail),
+    /// Rows of an in-application stream, and how many found no room.
+    Rows(mpsc::Receiver<TailedRow>, Arc<AtomicU64>),
+}
+
+/// Reads the records of all shards, one batch after the other.
+pub struct RecordTail {
+    log: Arc<Log>,
+    key: StreamKey,
+    from: Vec<(ShardNumber, ReadFrom)>,
+    changes: watch::Receiver<u64>,
+}
+
+impl RecordTail {
+    /// The next records, in the order of their arrival as far as they are there; waits for the first. Reads files.
+    ///
+    /// # Errors
+    /// The stream was deleted, or cannot be read.
+    pub async fn next(&mut self) -> Result<Vec<TailedRecord>, ReadError> {
+        loop {
+            self.changes.borrow_and_update();
+            let (log, key, from) = (Arc::clone(&self.log), self.key.clone(), self.from.clone());
+            let read = move || read_all(&log, &key, &from);
+            let read = tokio::task::spawn_blocking(read).await;
+            let (records, from) = read.map_err(|_| ReadError::StreamNotFound(self.key.clone()))??;
+            self.from = from;
+            if !records.is_empty() {
+                return Ok(records);
+            }
+            if self.changes.changed().await.is_err() {
+                return Err(ReadError::StreamNotFound(self.key.clone()));
+            }
+        }
+    }
+}
+
+/// The newest records of a stream, at most a hundred of each shard.
+pub(super) fn sample(log: &Log, key: &StreamKey) -> Result<Vec<Bytes>, ReadError> {
+    const NEWEST: u64 = 100;
+    let mut records = Vec::new();
+    let shards = log.stream_describe(key).map(|described| described.shards).unwrap_or_default();
+    for shard in shards {
+        let end = log.shard_end(key, shard.number).map_or(0, |end| end.0);
+        let from = ReadFrom::Position(Position(end.saturating_sub(NEWEST)));
+        let batch = log.read(key, shard.number, from, NEWEST as usize, READ_BYTES)?;
+        records.extend(batch.records.into_iter().map(|record| record.data));
+    }
+    Ok(records)
+}
+
+type Positions = Vec<(ShardNumber, ReadFrom)>;
+
+fn read_all(
+    log: &Log,
+    key: &StreamKey,
+    from: &Positions,
+) -> Result<(Vec<TailedRecord>, Positions), ReadError> {
+    let mut records = Vec::new();
+    let mut next = from.clone();
+    // Shards that came with a split or merge are read from their beginning.
+    if let Ok(described) = log.stream_describe(key) {
+        for shard in described.shards {
+            if !next.iter().any(|(number, _)| *number == shard.number) {
+                next.push((shard.number, ReadFrom::TrimHorizon));
+            }
+        }
+    }
+    for (shard, from) in &mut next {
+        let batch = log.read(key, *shard, from.clone(), READ_RECORDS, READ_BYTES)?;
+        *from = ReadFrom::Position(Position(batch.next.0));
+        records.extend(batch.records.into_iter().map(|record| TailedRecord {
+            shard: record.sequence_number.shard().to_string(),
+            sequence_number: record.sequence_number.to_string(),
+            partition_key: record.partition_key,
+            arrival: record.arrival,
+            data: record.data,
+        }));
+    }
+    records.sort_by_key(|record| record.arrival);
+    Ok((records, next))
+}
+
+impl Server {
+    /// The stream or delivery stream of a name.
+    fn place(&self, name: &str) -> Option<Reference> {
+        let registry = &self.world.registry;
+        let places = [Kind::Stream, Kind::DeliveryStream].map(|kind| Reference::new(kind, name));
+        places.into_iter().find(|place| registry.find(place).is_some())
+    }
+
+    fn places(&self) -> String {
+        let rows = self.world.registry.rows();
+        let is_place = |kind| matches!(kind, Kind::Stream | Kind::DeliveryStream);
+        let names = rows.iter().filter(|row| !row.deleting && is_place(row.kind()));
+        let names: Vec<&str> = names.map(|row| row.name.as_str()).collect();
+        if names.is_empty() { "none".to_owned() } else { names.join(", ") }
+    }
+
+    /// Puts records into a stream or delivery stream; they are durable when this returns. Without a partition key each
+    /// gets one of its own, which spreads them over the shards.
+    ///
+    /// # Errors
+    /// See [`PutError`]: all records are put or none.
+    pub async fn put(&self, name: &str, key: Option<&str>, records: Vec<Bytes>) -> Result<u64, PutError> {
+        let not_found = || PutError::NotFound { name: name.to_owned(), known: self.places() };
+        let place = self.place(name).ok_or_else(not_found)?;
+        let count = records.len() as u64;
+        let records = records.into_iter().map(|data| {
+            let key = key.map_or_else(|| self.world.identifiers.partition_key(), str::to_owned);
+            NewRecord::new(key, data)
+        });
+        self.world.log.append(&log_key(&place), records.collect()).await?;
+        self.world.live.note(|seen| seen.summary.records_in += count);
+        Ok(count)
+    }
+
+    /// Looks at a stream, a delivery stream (its buffer), `APPLICATION/IN_APPLICATION_STREAM`, or `error_stream` of the only
+    /// application.
+    ///
+    /// # Errors
+    /// See [`TailError`].
+    pub fn tail(&self, what: &str, from: &TailFrom) -> Result<Tailing, TailError> {
+        if let Some((application, stream)) = what.split_once('/') {
+            return self.tail_rows(application, stream, from);
+        }
+        if what == ERROR_STREAM {
+            let applications = self.application_names();
+            let [only] = applications.as_slice() else {
+                let text = format!(
+                    "there are {} applications: write APPLICATION/error_stream, with one of {}",
+                    applications.len(),
+                    applications.join(", ")
+                );
+                return Err(TailError::NotFound(text));
+            };
+            return self.tail_rows(only, ERROR_STREAM, from);
+        }
+        let Some(place) = self.place(what) else {
+            let known = self.places();
+            return Err(TailError::NotFound(format!(
+                "there is no stream or delivery stream \"{what}\"; there are: {known}. Rows of an application: \
+                 APPLICATION/IN_APPLICATION_STREAM"
+            )));
+        };
+        let key = log_key(&place);
+        let log = Arc::clone(&self.world.log);
+        let changes = log.changes(&key)?;
+        let mut positions = Vec::new();
+        for shard in log.stream_describe(&key)?.shards {
+            let from = match from {
+                TailFrom::Latest => ReadFrom::Latest,
+                TailFrom::TrimHorizon => ReadFrom::TrimHorizon,
+                TailFrom::Timestamp(at) => ReadFrom::AtTimestamp(*at),
+                TailFrom::SequenceNumber(text) => {
+                    let number: millstream_streamlog::SequenceNumber = text
+                        .parse()
+                        .map_err(|_| TailError::From(format!("\"{text}\" is no sequence number")))?;
+                    if number.shard() == shard.number { ReadFrom::At(number) } else { ReadFrom::Latest }
+                }
+            };
+            // "Latest" means now, not the first read.
+            let from = match from {
+                ReadFrom::Latest => ReadFrom::Position(log.shard_end(&key, shard.number)?),
+                other => other,
+            };
+            positions.push((shard.number, from));
+        }
+        Ok(Tailing::Records(RecordTail { log, key, from: positions, changes }))
+    }
+
+    fn application_names(&self) -> Vec<String> {
+        let rows = self.world.registry.rows();
+        let applications = rows.iter().filter(|row| !row.deleting && row.kind() == Kind::Application);
+        applications.map(|row| row.name.clone()).collect()
+    }
+
+    fn tail_rows(&self, application: &str, stream: &str, from: &TailFrom) -> Result<Tailing, TailError> {
+        let Some(handle) = self.application(application) else {
+            let known = self.application_names().join(", ");
+            let text = format!("no application \"{application}\" runs; there are: {known}");
+            return Err(TailError::NotFound(text));
+        };
+        if *from != TailFrom::Latest {
+            let text = "rows of an application are not kept: they can be looked at from now on only; name a stream that \
+                        an output writes for earlier ones";
+            return Err(TailError::From(text.to_owned()));
+        }
+        let streams = handle.streams();
+        if !streams.iter().any(|known| known == stream) {
+            return Err(TailError::NotFound(format!(
+                "application \"{application}\" has no in-application stream \"{stream}\" (names are case-sensitive); there \
+                 are: {}",
+                streams.join(", ")
+            )));
+        }
+        let (tail, rows, lost) = Tail::new(stream);
+        handle.tail(tail);
+        Ok(Tailing::Rows(rows, lost))
+    }
+}

@@ -1,0 +1,112 @@
+//! Opening a data directory: its files, and what must be true of them before anything runs.
+
+use std::sync::Arc;
+
+use millstream_host::{Clock, Random, Spawn};
+use millstream_monitor::{Location, Monitor, MonitorSettings};
+use millstream_streamlog::{Log, LogSettings, OpenError};
+use tokio::sync::Mutex;
+
+use super::{Server, ServerSettings};
+use crate::catalog::Catalog;
+use crate::connect::monitor_to_live::MonitorWatch;
+use crate::data_directory::DataDirectory;
+use crate::error::StartError;
+use crate::identifier::Identifiers;
+use crate::live::Live;
+use crate::reconcile::{Reconciler, RunningSet};
+use crate::registry::Registry;
+use crate::slots::Slots;
+use crate::supervise::Supervisor;
+use crate::world::World;
+
+/// What a data directory holds, opened.
+struct Opened {
+    directory: DataDirectory,
+    log: Arc<Log>,
+    catalog: Catalog,
+    monitor: Monitor,
+    registry: Arc<Registry>,
+}
+
+pub(super) async fn open(
+    settings: ServerSettings,
+    clock: Arc<dyn Clock>,
+    random: Random,
+) -> Result<Arc<Server>, StartError> {
+    let spawn = Spawn::current();
+    let identifiers = Identifiers::new(random);
+    // Opening files waits for the disk.
+    let opening = {
+        let (settings, clock, identifiers, spawn) =
+            (settings.clone(), Arc::clone(&clock), identifiers.clone(), spawn.clone());
+        move || open_files(&settings, &clock, &identifiers, spawn)
+    };
+    let opened = spawn.blocking(opening).await.expect("opening does not panic")?;
+    let Opened { directory, log, catalog, monitor, registry } = opened;
+    let live = Arc::new(Live::new());
+    let (supervisor, events) = Supervisor::new(spawn, Arc::clone(&clock), Arc::clone(&live));
+    let monitor_watch = MonitorWatch::new(monitor.clone(), Arc::clone(&live));
+    let world = Arc::new(World {
+        directory,
+        log,
+        catalog,
+        registry,
+        monitor,
+        clock: Arc::clone(&clock),
+        identifiers,
+        live,
+        supervisor: supervisor.clone(),
+        functions: Slots::default(),
+        endpoints: Slots::default(),
+        has_standard_input: settings.has_standard_input,
+        repeats_ended_feeds: settings.repeats_ended_feeds,
+    });
+    let running = RunningSet::default();
+    let reconciler = Reconciler::new(Arc::clone(&world), running.clone(), events);
+    Ok(Arc::new(Server {
+        started_at: clock.now(),
+        system: supervisor.scope(None, "server"),
+        world,
+        settings,
+        running,
+        monitor_watch,
+        reconciler: Mutex::new(Some(reconciler)),
+        is_running: std::sync::atomic::AtomicBool::new(false),
+        applying: Mutex::new(()),
+    }))
+}
+
+fn open_files(
+    settings: &ServerSettings,
+    clock: &Arc<dyn Clock>,
+    identifiers: &Identifiers,
+    spawn: Spawn,
+) -> Result<Opened, StartError> {
+    let directory = DataDirectory::create(&settings.data_directory)?;
+    // The log holds the lock: nobody else has the other files open either.
+    let opened = Log::open(&directory.log(), LogSettings::default(), Arc::clone(clock));
+    let (log, report) = opened.map_err(|error| match error {
+        OpenError::InUse { holder, .. } => {
+            StartError::InUse { directory: directory.root().to_owned(), holder }
+        }
+        error => StartError::Log(error),
+    })?;
+    if let Some(torn) = &report.torn_tail {
+        tracing::warn!(
+            ?torn,
+            "the log ended in the middle of a write that nobody was promised; it was cut off"
+        );
+    }
+    // Without the catalog nobody knows who has read what: starting over would deliver everything again.
+    if !directory.catalog().exists() && !log.stream_list().is_empty() {
+        return Err(StartError::NoCatalog { directory: directory.root().to_owned() });
+    }
+    let catalog = Catalog::open(&directory.catalog())?;
+    let location = Location::File(directory.monitor());
+    let monitor =
+        Monitor::open(&location, MonitorSettings::default(), Arc::clone(clock), identifiers.random())
+            .map_err(|error| StartError::Monitor(error.to_string()))?;
+    let registry = Arc::new(Registry::open(catalog.clone(), Arc::clone(clock), spawn)?);
+    Ok(Opened { directory, log, catalog, monitor, registry })
+}

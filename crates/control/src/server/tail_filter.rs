@@ -1,0 +1,171 @@
+//! A SQL condition over records or rows that somebody looks at.
+//!
+//! The condition runs in an application of its own: `SELECT STREAM * FROM S WHERE condition`, one record at a time.
+
+use millstream_engine::Application;
+use millstream_engine::discover::discover;
+use millstream_engine::formats::{InputColumn, InputSchema, RecordFormat, RecordParser};
+use millstream_engine::{ApplicationSettings, Batch};
+use millstream_sql::{Column, InputStream, Severity, StreamId, compile};
+
+use super::Server;
+use crate::applications::ERROR_STREAM;
+use crate::definition::{Definition, Kind, Reference};
+use crate::pipeline::CheckedApplication;
+
+/// The name of the stream in the condition's query.
+const STREAM: &str = "S";
+
+/// Tells which records or rows meet a condition.
+pub struct TailFilter {
+    parser: RecordParser,
+    application: Application,
+    input: StreamId,
+    output: StreamId,
+    rowtime: i64,
+}
+
+impl TailFilter {
+    /// Over records of a schema.
+    ///
+    /// # Errors
+    /// What is wrong with the condition, in words.
+    fn new(schema: &InputSchema, condition: &str) -> Result<TailFilter, String> {
+        let columns: Vec<Column> = schema
+            .columns
+            .iter()
+            .map(|column| Column { name: column.name.clone(), sql_type: column.sql_type, not_null: false })
+            .collect();
+        let declared: Vec<String> =
+            schema.columns.iter().map(|column| format!("\"{}\" {}", column.name, column.sql_type)).collect();
+        let sql = format!(
+            "CREATE STREAM \"MATCHES\" ({});\nCREATE PUMP \"FILTER\" AS INSERT INTO \"MATCHES\" SELECT STREAM * FROM \
+             \"{STREAM}\" WHERE {condition}\n;",
+            declared.join(", ")
+        );
+        let input = InputStream { name: STREAM.to_owned(), columns, metadata_columns: 0 };
+        let compilation = compile(&sql, &[input], &millstream_engine::catalog());
+        if let Some(mistake) = compilation.diagnostics.iter().find(|one| one.severity == Severity::Error) {
+            let names: Vec<&str> = schema.columns.iter().map(|column| column.name.as_str()).collect();
+            let hint = mistake.hint.as_ref().map(|hint| format!("; {hint}")).unwrap_or_default();
+            return Err(format!(
+                "--where {condition:?}: {}{hint} (columns: {})",
+                mistake.message,
+                names.join(", ")
+            ));
+        }
+        let program = compilation.program.ok_or("the condition has no plan")?;
+        let find = |name: &str| program.stream(name).ok_or("the condition's streams are missing");
+        let (input, output) = (find(STREAM)?, find("MATCHES")?);
+        let settings = ApplicationSettings::default();
+        let mut application = Application::new(program, settings).map_err(|error| error.to_string())?;
+        application.subscribe(output);
+        let parser = schema.parser().map_err(|error| error.to_string())?;
+        Ok(TailFilter { parser, application, input, output, rowtime: 0 })
+    }
+
+    /// Whether a record has a row that meets the condition. A record that is no row, and a row for which the condition
+    /// fails, do not.
+    pub fn passes(&mut self, record: &[u8]) -> bool {
+        self.parser.parse(record);
+        let parsed = self.parser.finish();
+        let rows = parsed.row_to_record.len();
+        if rows == 0 {
+            return false;
+        }
+        self.rowtime += 1;
+        let rowtimes = arrow_buffer::ScalarBuffer::from(vec![self.rowtime; rows]);
+        let pushed = self.application.push(self.input, &Batch::new(rowtimes, parsed.columns), self.rowtime);
+        self.application.take_errors();
+        pushed.is_ok() && self.application.take_output(self.output).iter().any(|batch| !batch.is_empty())
+    }
+}
+
+impl Server {
+    /// A condition over what [`Server::tail`] would give: over the columns of an in-application stream; over those that an
+    /// application declares for the records of a stream that it reads; or else over what the newest records look like.
+    ///
+    /// # Errors
+    /// What is wrong with the condition, or that nobody knows the columns.
+    pub fn tail_filter(&self, what: &str, condition: &str) -> Result<TailFilter, String> {
+        let schema = self.schema_of(what)?;
+        TailFilter::new(&schema, condition)
+    }
+
+    fn schema_of(&self, what: &str) -> Result<InputSchema, String> {
+        let rows = self.world.registry.rows();
+        let applications = rows.iter().filter(|row| !row.deleting).filter_map(|row| match &row.definition {
+            Definition::Application(application) => Some((row.name.as_str(), application)),
+            _ => None,
+        });
+        if let Some((name, stream)) = what.split_once('/') {
+            let found = applications.into_iter().find(|(known, _)| *known == name);
+            let (_, definition) = found.ok_or_else(|| format!("there is no application \"{name}\""))?;
+            if stream == ERROR_STREAM {
+                return Ok(json_schema(&crate::applications::error_columns()));
+            }
+            let checked = CheckedApplication::of(name, definition)?;
+            let id = checked.program.stream(stream);
+            let id = id.ok_or_else(|| format!("there is no in-application stream \"{stream}\""))?;
+            let columns = checked.program.streams[id.0].columns.iter();
+            let columns: Vec<_> = columns.map(|column| (column.name.clone(), column.sql_type)).collect();
+            return Ok(json_schema(&columns));
+        }
+        if what == ERROR_STREAM {
+            return Ok(json_schema(&crate::applications::error_columns()));
+        }
+        for (name, application) in applications {
+            if application.input.source.reference().name == what {
+                return CheckedApplication::of(name, application).map(|checked| checked.schema);
+            }
+        }
+        self.discovered_schema(what)
+    }
+
+    /// What the newest records of a stream look like.
+    fn discovered_schema(&self, what: &str) -> Result<InputSchema, String> {
+        let places = [Kind::Stream, Kind::DeliveryStream].map(|kind| Reference::new(kind, what));
+        let place = places.into_iter().find(|place| self.world.registry.find(place).is_some());
+        let place = place.ok_or_else(|| format!("there is no stream or delivery stream \"{what}\""))?;
+        let sample = super::data::sample(&self.world.log, &crate::world::log_key(&place))
+            .map_err(|error| error.to_string())?;
+        if sample.is_empty() {
+            return Err(format!(
+                "{place} has no records yet, and no application says what its columns are: put some first"
+            ));
+        }
+        let sample: Vec<&[u8]> = sample.iter().map(|record| record.as_ref()).collect();
+        discover(&sample).map(|found| found.schema).map_err(|error| error.to_string())
+    }
+}
+
+/// Rows as one JSON object each.
+fn json_schema(columns: &[(String, millstream_sql::SqlType)]) -> InputSchema {
+    let columns = columns.iter().map(|(name, sql_type)| InputColumn {
+        name: name.clone(),
+        sql_type: *sql_type,
+        mapping: Some(format!("$.{name}")),
+    });
+    InputSchema { format: RecordFormat::Json { record_row_path: "$".to_owned() }, columns: columns.collect() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use millstream_sql::SqlType;
+
+    #[test]
+    fn conditions_choose_records() {
+        let columns =
+            [("ticker".to_owned(), SqlType::Varchar { length: 8 }), ("price".to_owned(), SqlType::Double)];
+        let mut filter =
+            TailFilter::new(&json_schema(&columns), "\"price\" > 10 AND \"ticker\" = 'A'").unwrap();
+        assert!(filter.passes(br#"{"ticker":"A","price":10.5}"#));
+        assert!(!filter.passes(br#"{"ticker":"A","price":9}"#));
+        assert!(!filter.passes(br#"{"ticker":"B","price":11}"#));
+        assert!(!filter.passes(b"no JSON"));
+        assert!(filter.passes(br#"{"ticker":"A","price":11}"#));
+        let error = TailFilter::new(&json_schema(&columns), "cost > 1").err().unwrap();
+        assert!(error.contains("COST") && error.contains("columns: ticker, price"), "{error}");
+    }
+}

@@ -1,0 +1,69 @@
+//! What every resource works with: the workers and stores of one data directory.
+
+use std::sync::Arc;
+
+use millstream_functions::{Invoker, ScoreReviews};
+use millstream_host::{Clock, Spawn};
+use millstream_inference::ModelServer;
+use millstream_monitor::Monitor;
+use millstream_streamlog::{Log, StreamKey, StreamName};
+
+use crate::catalog::Catalog;
+use crate::data_directory::DataDirectory;
+use crate::definition::{Kind, Reference};
+use crate::identifier::Identifiers;
+use crate::live::Live;
+use crate::registry::Registry;
+use crate::slots::Slots;
+use crate::supervise::Supervisor;
+
+/// A function that can be called.
+pub(crate) struct CallableFunction {
+    /// Behind its limits.
+    pub(crate) invoker: Invoker,
+    /// When it rates reviews: it can say why one could not be rated.
+    pub(crate) scorer: Option<Arc<ScoreReviews>>,
+    /// The columns of a raw review, when they are configured.
+    pub(crate) review_columns: Option<Vec<String>>,
+    /// It finds a column in the rows of a query by its name.
+    pub(crate) reads_rows: bool,
+}
+
+/// One world for each data directory that is open.
+pub(crate) struct World {
+    pub(crate) directory: DataDirectory,
+    pub(crate) log: Arc<Log>,
+    pub(crate) catalog: Catalog,
+    pub(crate) registry: Arc<Registry>,
+    pub(crate) monitor: Monitor,
+    pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) identifiers: Identifiers,
+    pub(crate) live: Arc<Live>,
+    pub(crate) supervisor: Supervisor,
+    pub(crate) functions: Slots<CallableFunction>,
+    pub(crate) endpoints: Slots<ModelServer>,
+    /// Standard input belongs to this process, and a feed may read it.
+    pub(crate) has_standard_input: bool,
+    /// A feed that was read to its end by an earlier run begins again.
+    pub(crate) repeats_ended_feeds: bool,
+}
+
+impl World {
+    /// What starts work.
+    pub(crate) fn spawn(&self) -> &Spawn {
+        self.supervisor.spawn()
+    }
+}
+
+/// The stream of the log that holds the records of a stream, or the buffer of a delivery stream.
+///
+/// # Panics
+/// For a reference of another kind, or a name that the registry would have refused.
+pub(crate) fn log_key(place: &Reference) -> StreamKey {
+    let name: StreamName = place.name.parse().expect("the registry checks names");
+    match place.kind {
+        Kind::Stream => StreamKey::data(name),
+        Kind::DeliveryStream => StreamKey::delivery(name),
+        other => unreachable!("a {other} holds no records"),
+    }
+}

@@ -1,0 +1,84 @@
+//! A server in a folder, fed and looked at by tests.
+
+#![allow(dead_code, reason = "each test file uses some of it")]
+
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use millstream_control::definition::Owner;
+use millstream_control::pipeline::Pipeline;
+use millstream_control::{ApplyReport, Server, ServerSettings, StartError};
+use millstream_host::{Random, SystemClock};
+use millstream_streamlog::{Position, ReadFrom, ShardNumber, StreamKey};
+
+/// A file without mistakes.
+#[track_caller]
+pub fn parse(text: &str) -> Pipeline {
+    Pipeline::parse("test.toml", text, &|_| Err("no files".to_owned()))
+        .unwrap_or_else(|error| panic!("{error}"))
+}
+
+pub fn settings(folder: &Path) -> ServerSettings {
+    ServerSettings {
+        data_directory: folder.to_owned(),
+        version: "test".to_owned(),
+        source: "test".to_owned(),
+        is_synthetic: false,
+        has_standard_input: false,
+        repeats_ended_feeds: false,
+    }
+}
+
+pub fn owner() -> Owner {
+    Owner::File("test.toml".to_owned())
+}
+
+/// Opened, not started.
+pub async fn open(folder: &Path) -> Result<Arc<Server>, StartError> {
+    Server::open(settings(folder), Arc::new(SystemClock), Random::from_seed(1)).await
+}
+
+/// With the resources of a file.
+pub async fn start(pipeline: &Pipeline, folder: &Path) -> Arc<Server> {
+    let server = open(folder).await.unwrap();
+    let report = apply(&server, pipeline).await;
+    assert!(!report.is_refused(), "{report:#?}");
+    server.start(true).await.unwrap();
+    server
+}
+
+pub async fn apply(server: &Server, pipeline: &Pipeline) -> ApplyReport {
+    server.apply(pipeline.desired.clone(), owner(), false).await.unwrap()
+}
+
+/// The same, and everything of it runs.
+#[track_caller]
+pub fn assert_applied(report: &ApplyReport) {
+    assert!(!report.is_refused() && report.not_settled.is_empty(), "{report:#?}");
+}
+
+/// Puts records and waits until what came of them has arrived.
+pub async fn feed(server: &Server, stream: &str, records: impl IntoIterator<Item = impl ToString>) {
+    put(server, stream, records).await;
+    server.drain(false).await;
+}
+
+pub async fn put(server: &Server, stream: &str, records: impl IntoIterator<Item = impl ToString>) {
+    let records = records.into_iter().map(|record| Bytes::from(record.to_string()));
+    server.put(stream, None, records.collect()).await.unwrap();
+}
+
+pub async fn stop(server: Arc<Server>) {
+    let report = server.stop(Duration::from_secs(10)).await;
+    assert!(report.is_clean(), "{report:?}");
+}
+
+/// Everything in a stream of one shard, as text.
+pub fn records(server: &Server, stream: &str) -> Vec<String> {
+    let key = StreamKey::data(stream.parse().unwrap());
+    let from = ReadFrom::Position(Position::START);
+    let batch = server.log().read(&key, ShardNumber(0), from, 100_000, 1 << 26).unwrap();
+    batch.records.iter().map(|record| String::from_utf8(record.data.to_vec()).unwrap()).collect()
+}

@@ -184,7 +184,9 @@ impl Application {
             };
             // A state depends on the plan as it was compiled; switches are settings.
             let mut query = pump.query.clone();
-            query.for_each_expression_mut(&mut |it| functions::apply_switches(it, &settings.switches));
+            if settings.switches.tsdiff_end_minus_start {
+                query.for_each_expression_mut(&mut functions::use_signed_tsdiff);
+            }
             let dataflow = Dataflow::new(&query, states_of(&pump.query, &program), build_settings)?;
             let target = &program.streams[pump.target.0];
             let not_null = target

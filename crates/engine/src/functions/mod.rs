@@ -19,7 +19,6 @@ mod substring_pattern;
 mod trim;
 mod unix_time;
 
-use crate::application::Switches;
 use crate::expression::CompileError;
 use crate::expression::datum::{Arguments, Kernel};
 use crate::log_parsers;
@@ -104,11 +103,8 @@ pub(crate) fn find_planned(name: &str) -> Option<&'static Function> {
     find(name).or_else(|| (name == SIGNED_DIFFERENCE.name).then_some(SIGNED_DIFFERENCE))
 }
 
-/// Puts the variants that the switches ask for in place of functions.
-pub(crate) fn apply_switches(expression: &mut Expression, switches: &Switches) {
-    if !switches.tsdiff_end_minus_start {
-        return;
-    }
+/// Puts the TSDIFF that has a sign in place of the one that has none.
+pub(crate) fn use_signed_tsdiff(expression: &mut Expression) {
     expression.for_each_mut(&mut |e| {
         if let ExpressionKind::Call { function, .. } = &mut e.kind
             && function == "TSDIFF"

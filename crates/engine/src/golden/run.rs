@@ -6,7 +6,7 @@ use super::literal::{DEFAULT_DAY_MILLIS, write_rowtime, write_value};
 use crate::application::{Application, ApplicationSettings};
 use crate::batch::Batch;
 use crate::expression::{CompiledExpression, EvaluationContext};
-use crate::functions::{apply_switches, catalog};
+use crate::functions::{catalog, use_signed_tsdiff};
 use crate::values::{array_from_values, value_at};
 use arrow_buffer::ScalarBuffer;
 use millstream_sql::{
@@ -301,7 +301,9 @@ impl<'f> Runner<'f> {
     fn evaluate(&mut self, step: &Step, text: &str, expected: &EvalResult) {
         let expression = match compile_expression(text, &catalog()) {
             Ok(mut expression) => {
-                apply_switches(&mut expression, &self.file.switches);
+                if self.file.switches.tsdiff_end_minus_start {
+                    use_signed_tsdiff(&mut expression);
+                }
                 expression
             }
             Err(mistakes) => {

@@ -218,6 +218,11 @@ impl Log {
         }
     }
 
+    /// Tells this log from every other, also from a later one in the same directory. Positions belong to it.
+    pub fn id(&self) -> u64 {
+        self.shared.log_id
+    }
+
     /// The directory that holds the log.
     pub fn directory(&self) -> &Path {
         &self.shared.directory

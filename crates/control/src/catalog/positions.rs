@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use millstream_delivery::{Intent, ObjectKind, Positions, Progress, SourcePosition};
+use millstream_delivery::Progress;
 use rusqlite::{OptionalExtension, params};
 
 use super::{Catalog, CatalogError, signed, unsigned};
@@ -92,36 +92,21 @@ impl Catalog {
         Ok(lowest)
     }
 
-    /// How far a delivery stream has come, with the objects that it was about to write; `None` before the first time.
+    /// How far a delivery stream has come, and what it was about to write; `None` before the first time.
     ///
     /// # Errors
-    /// The file cannot be read, or an intent is damaged.
+    /// The file cannot be read.
     pub fn delivery_progress(&self, delivery: ResourceId) -> Result<Option<Progress>, CatalogError> {
-        let (positions, stored): (Option<Positions>, Vec<Vec<u8>>) = self.with(|connection| {
-            let sql = "SELECT delivered, failed, backed_up FROM delivery_position WHERE delivery_stream = ?1";
-            let positions = connection.query_row(sql, [delivery.0], |row| {
-                let (delivered, failed, backed_up): (i64, i64, i64) = (row.get(0)?, row.get(1)?, row.get(2)?);
-                let position = |stored| SourcePosition(unsigned(stored));
-                Ok(Positions {
-                    delivered: position(delivered),
-                    failed: position(failed),
-                    backed_up: position(backed_up),
-                })
-            });
-            let sql = "SELECT intent FROM object_intent WHERE delivery_stream = ?1 ORDER BY lane";
-            let mut query = connection.prepare(sql)?;
-            let intents = query.query_map([delivery.0], |row| row.get(0))?.collect::<Result<_, _>>()?;
-            Ok((positions.optional()?, intents))
+        let text: Option<String> = self.with(|connection| {
+            let sql = "SELECT progress FROM delivery_progress WHERE delivery_stream = ?1";
+            connection.query_row(sql, [delivery.0], |row| row.get(0)).optional()
         })?;
-        let Some(positions) = positions else { return Ok(None) };
-        let decode = |intent: &Vec<u8>| serde_json::from_slice(intent);
-        let intents = stored.iter().map(decode).collect::<Result<Vec<Intent>, _>>();
-        let damaged = |_| self.damaged(format!("the intent of an object of delivery stream {delivery}"));
-        Ok(Some(Progress { positions, intents: intents.map_err(damaged)? }))
+        let damaged = || self.damaged(format!("the progress of delivery stream {delivery}"));
+        text.map(|text| serde_json::from_str(&text).map_err(|_| damaged())).transpose()
     }
 
-    /// Keeps how far a delivery stream has come, the objects that it is about to write, and its place among the consumers
-    /// of its buffer; all of it or nothing.
+    /// Keeps how far a delivery stream has come and what it is about to write, and its place among the consumers of its
+    /// buffer; all of it or nothing.
     ///
     /// # Errors
     /// The change could not be made durable.
@@ -130,30 +115,17 @@ impl Catalog {
         delivery: ResourceId,
         progress: &Progress,
     ) -> Result<(), CatalogError> {
-        let Positions { delivered, failed, backed_up } = progress.positions;
+        let text = serde_json::to_string(progress).expect("progress is plain data");
         self.with(|connection| {
             let transaction = connection.transaction()?;
             transaction.execute(
-                "INSERT OR REPLACE INTO delivery_position VALUES (?1, ?2, ?3, ?4)",
-                params![delivery.0, signed(delivered.0), signed(failed.0), signed(backed_up.0)],
+                "INSERT OR REPLACE INTO delivery_progress VALUES (?1, ?2)",
+                params![delivery.0, text],
             )?;
             transaction.execute(
                 "INSERT OR REPLACE INTO position VALUES (?1, ?1, 0, ?2)",
                 params![delivery.0, signed(progress.positions.oldest().0)],
             )?;
-            transaction.execute("DELETE FROM object_intent WHERE delivery_stream = ?1", [delivery.0])?;
-            for intent in &progress.intents {
-                let lane = match intent.kind {
-                    ObjectKind::Main => "main",
-                    ObjectKind::Backup => "backup",
-                    ObjectKind::Failed => "failed",
-                };
-                let stored = serde_json::to_vec(intent).expect("numbers and texts can be encoded");
-                transaction.execute(
-                    "INSERT INTO object_intent VALUES (?1, ?2, ?3)",
-                    params![delivery.0, lane, stored],
-                )?;
-            }
             transaction.commit()
         })
     }

@@ -1,4 +1,4 @@
-//! The catalog as the keeper of a delivery's progress; tells the log what is no longer wanted.
+//! The catalog as the keeper of a delivery's positions; tells the log what is no longer wanted.
 
 use std::sync::Arc;
 
@@ -13,7 +13,7 @@ use crate::definition::ResourceId;
 use crate::registry::Registry;
 use crate::world::World;
 
-/// The progress of one delivery stream.
+/// The positions of one delivery stream.
 pub(crate) struct CatalogPositions {
     delivery: ResourceId,
     catalog: Catalog,
@@ -48,7 +48,8 @@ impl PositionStore for CatalogPositions {
     }
 
     async fn store(&self, progress: &Progress) -> Result<(), StoreError> {
-        let (catalog, delivery, progress) = (self.catalog.clone(), self.delivery, progress.clone());
+        let progress = progress.clone();
+        let (catalog, delivery) = (self.catalog.clone(), self.delivery);
         let (log, registry) = (Arc::clone(&self.log), Arc::clone(&self.registry));
         let store = move || {
             catalog.put_delivery_progress(delivery, &progress)?;

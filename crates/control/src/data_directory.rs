@@ -1,14 +1,18 @@
-//! Where everything durable lies.
+//! Where all state is kept.
 //!
 //! ```text
 //!   DATA_DIR/log/              the records of streams and delivery streams, and the lock
 //!   DATA_DIR/buckets/BUCKET/   objects
 //!   DATA_DIR/catalog.sqlite    what exists and how far it has come
+//!   DATA_DIR/checkpoints/ID/   the states of applications, in parts
+//!   DATA_DIR/control.sock      how commands reach the server, while one runs
 //!   DATA_DIR/monitor.sqlite    metrics, alarms, mails
 //! ```
 
 use std::io;
 use std::path::{Path, PathBuf};
+
+use millstream_host::create_folder;
 
 /// A directory could not be made.
 #[derive(Debug, thiserror::Error)]
@@ -51,9 +55,19 @@ impl DataDirectory {
         self.root.join("catalog.sqlite")
     }
 
+    /// Of the parts of an application's checkpoints.
+    pub fn checkpoints(&self, application: i64) -> PathBuf {
+        self.root.join("checkpoints").join(application.to_string())
+    }
+
     /// The monitor's file.
     pub fn monitor(&self) -> PathBuf {
         self.root.join("monitor.sqlite")
+    }
+
+    /// The directory of all buckets.
+    pub fn buckets(&self) -> PathBuf {
+        self.root.join("buckets")
     }
 
     /// The directory of a bucket, made if need be.
@@ -61,12 +75,13 @@ impl DataDirectory {
     /// # Errors
     /// [`DirectoryError`].
     pub fn bucket(&self, name: &str) -> Result<PathBuf, DirectoryError> {
-        let path = self.root.join("buckets").join(name);
+        let path = self.buckets().join(name);
         make(&path)?;
         Ok(path)
     }
 }
 
 fn make(path: &Path) -> Result<(), DirectoryError> {
-    std::fs::create_dir_all(path).map_err(|source| DirectoryError { path: path.to_owned(), source })
+    // Each level with its entry: what is written below survives a power cut.
+    create_folder(path).map_err(|source| DirectoryError { path: path.to_owned(), source })
 }

@@ -17,17 +17,6 @@ impl Identifiers {
         Identifiers { random: Arc::new(Mutex::new(random)) }
     }
 
-    /// A random UUID.
-    pub(crate) fn uuid(&self) -> String {
-        let mut bytes = [0; 16];
-        {
-            let mut random = self.random.lock();
-            bytes[..8].copy_from_slice(&random.next_u64().to_be_bytes());
-            bytes[8..].copy_from_slice(&random.next_u64().to_be_bytes());
-        }
-        uuid::Builder::from_random_bytes(bytes).into_uuid().to_string()
-    }
-
     /// A partition key that spreads records evenly.
     pub(crate) fn partition_key(&self) -> String {
         format!("{:016x}", self.random.lock().next_u64())
@@ -36,5 +25,49 @@ impl Identifiers {
     /// A generator of its own for somebody else.
     pub(crate) fn random(&self) -> Random {
         Random::from_seed(self.random.lock().next_u64())
+    }
+}
+
+/// A hash that is the same in every run and build: FNV-1a of 64 bits, mixed so that near texts give far numbers.
+pub(crate) fn stable_hash(text: &str) -> u64 {
+    let hash = text.bytes().fold(0xcbf2_9ce4_8422_2325, |hash: u64, byte| {
+        (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
+    });
+    mixed(hash)
+}
+
+/// The finalizer of SplitMix64 (Steele, Lea, Flood: Fast Splittable Pseudorandom Number Generators, 2014).
+fn mixed(mut number: u64) -> u64 {
+    number = (number ^ (number >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    number = (number ^ (number >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+    number ^ (number >> 31)
+}
+
+/// A UUID that follows from a text.
+pub(crate) fn repeatable_uuid(text: &str) -> String {
+    let mut bytes = [0; 16];
+    bytes[..8].copy_from_slice(&stable_hash(text).to_be_bytes());
+    bytes[8..].copy_from_slice(&stable_hash(&format!("{text} again")).to_be_bytes());
+    uuid::Builder::from_custom_bytes(bytes).into_uuid().to_string()
+}
+
+/// A partition key that follows from the number of a row, and spreads rows evenly.
+pub(crate) fn repeatable_partition_key(producer: u64, number: u64) -> String {
+    format!("{:016x}", mixed(producer.wrapping_add(number.wrapping_mul(0x9e37_79b9_7f4a_7c15))))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_follows_from_a_text_is_the_same_in_every_build() {
+        assert_eq!(stable_hash("a"), stable_hash("a"));
+        assert_ne!(stable_hash("a"), stable_hash("b"));
+        assert_eq!(repeatable_partition_key(1, 2), repeatable_partition_key(1, 2));
+        assert_ne!(repeatable_partition_key(1, 2), repeatable_partition_key(1, 3));
+        assert_eq!(stable_hash(""), 0xf52a_15e9_a9b5_e89b);
+        let uuid = repeatable_uuid("x");
+        assert_eq!((uuid.len(), &uuid[14..15]), (36, "8"), "version 8: made by ourselves");
     }
 }

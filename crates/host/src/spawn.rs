@@ -119,6 +119,12 @@ impl Spawn {
         })
     }
 
+    /// The same for a call that tells by itself how it ended.
+    pub fn detached(&self, work: impl FnOnce() + Send + 'static) {
+        // Its end is seen by whoever waits for what it sends.
+        drop(self.runtime.spawn_blocking(work));
+    }
+
     /// The runtime itself, for libraries that ask for it.
     pub fn runtime(&self) -> &Handle {
         &self.runtime

@@ -6,11 +6,11 @@ use std::time::Duration;
 use millstream_functions::events::output::{
     DeliveryMetadata, DeliveryResult, OutputAnswer, OutputEvent, OutputRecord,
 };
-use millstream_streamlog::{AppendError, Log, NewRecord, StreamKey};
+use millstream_streamlog::{AppendError, Log, Producer, RecordBatchBuilder, StreamKey};
 
 use super::counted;
-use super::output_queue::WaitingRow;
-use crate::identifier::Identifiers;
+use super::output_queue::{RowNumber, WaitingRow};
+use crate::identifier::{repeatable_partition_key, repeatable_uuid};
 use crate::resource_name::application_arn;
 use crate::slots::Slot;
 use crate::world::CallableFunction;
@@ -26,7 +26,7 @@ pub(crate) enum Destination {
         /// The names of the fields, when rows are CSV.
         columns: Option<Vec<String>>,
     },
-    /// The log: a stream, or the buffer of a delivery stream.
+    /// The log: a stream, or the buffer of a delivery stream. A row that is sent again counts once.
     Log {
         /// The log.
         log: Arc<Log>,
@@ -37,13 +37,21 @@ pub(crate) enum Destination {
 
 /// What became of rows that were sent.
 pub(crate) struct Sent {
-    /// One for each row, in order: whether it arrived.
+    /// One for each row, in order: whether it arrived, or can never.
     pub(crate) arrived: Vec<bool>,
     /// Why not, when some did not.
     pub(crate) problem: Option<String>,
 }
 
 impl Destination {
+    /// Most rows and bytes of one call.
+    pub(crate) fn limits(&self) -> (usize, usize) {
+        match self {
+            Destination::Function { .. } => (500, 1 << 20),
+            Destination::Log { .. } => (8_192, 4 << 20),
+        }
+    }
+
     /// The shortest time between two calls: functions are called about once a second.
     pub(crate) fn pause(&self) -> Duration {
         match self {
@@ -72,13 +80,21 @@ impl Destination {
     }
 
     /// Sends rows.
-    pub(crate) async fn send(&self, rows: &[WaitingRow], identifiers: &Identifiers) -> Sent {
+    pub(crate) async fn send(&self, rows: &[WaitingRow]) -> Sent {
         match self {
             Destination::Function { function, application, columns } => {
-                call(function, application, columns.as_ref(), rows, identifiers).await
+                call(function, application, columns.as_ref(), rows).await
             }
-            Destination::Log { log, key } => append(log, key, rows, identifiers).await,
+            Destination::Log { log, key } => append(log, key, rows).await,
         }
+    }
+}
+
+/// An id that a row has in every run.
+fn record_id(row: &WaitingRow) -> String {
+    match row.number {
+        Some(RowNumber { producer, number }) => format!("{producer:016x}-{number}"),
+        None => format!("waiting-{}", row.place),
     }
 }
 
@@ -87,22 +103,26 @@ async fn call(
     application: &str,
     columns: Option<&Vec<String>>,
     rows: &[WaitingRow],
-    identifiers: &Identifiers,
 ) -> Sent {
     let Some(callable) = function.get() else {
         let problem = format!("function \"{}\" does not exist now; rows wait for it", function.name());
         return Sent { arrived: vec![false; rows.len()], problem: Some(problem) };
     };
-    let records = rows.iter().map(|row| OutputRecord {
-        record_id: identifiers.uuid(),
-        data: row.data.clone(),
-        lambda_delivery_record_metadata: DeliveryMetadata { retry_hint: row.retry_hint },
-    });
+    let records: Vec<OutputRecord> = rows
+        .iter()
+        .map(|row| OutputRecord {
+            record_id: record_id(row),
+            data: row.data.clone(),
+            lambda_delivery_record_metadata: DeliveryMetadata { retry_hint: row.retry_hint },
+        })
+        .collect();
+    // The same rows again are the same invocation: whoever is called can drop what it has.
+    let ids: Vec<&str> = records.iter().map(|record| record.record_id.as_str()).collect();
     let event = OutputEvent {
-        invocation_id: identifiers.uuid(),
+        invocation_id: repeatable_uuid(&ids.join(" ")),
         application_arn: application_arn(application),
         row_columns: columns.filter(|_| callable.reads_rows).cloned(),
-        records: records.collect(),
+        records,
     };
     let answer = match callable.invoker.invoke(event.encode()).await {
         Ok(answer) => OutputAnswer::decode_for(&event, &answer).map_err(|error| error.to_string()),
@@ -120,19 +140,77 @@ async fn call(
     }
 }
 
-async fn append(log: &Log, key: &StreamKey, rows: &[WaitingRow], identifiers: &Identifiers) -> Sent {
-    let records = rows.iter().map(|row| NewRecord::new(identifiers.partition_key(), row.data.clone()));
-    match log.append(key, records.collect()).await {
-        Ok(_) => Sent { arrived: vec![true; rows.len()], problem: None },
-        // No retry can mend it: it is named, and its neighbours go on.
-        Err(AppendError::RecordTooLarge { record, bytes, most }) => {
-            let mut arrived = vec![false; rows.len()];
-            if let Some(place) = arrived.get_mut(record) {
-                *place = true;
-            }
-            let problem = format!("a row of {bytes} bytes is skipped: a record holds at most {most}");
-            Sent { arrived, problem: Some(problem) }
+/// Appends rows in runs of one producer.
+async fn append(log: &Log, key: &StreamKey, rows: &[WaitingRow]) -> Sent {
+    let mut sent = Sent { arrived: Vec::with_capacity(rows.len()), problem: None };
+    let follows = |one: &WaitingRow, next: &WaitingRow| match (one.number, next.number) {
+        (Some(one), Some(next)) => one.producer == next.producer && one.number + 1 == next.number,
+        (None, None) => true,
+        _ => false,
+    };
+    for run in rows.chunk_by(follows) {
+        let arrived = append_run(log, key, run, &mut sent.problem).await;
+        sent.arrived.extend((0..run.len()).map(|place| place < arrived));
+        if arrived < run.len() {
+            break;
         }
-        Err(error) => Sent { arrived: vec![false; rows.len()], problem: Some(error.to_string()) },
     }
+    sent.arrived.resize(rows.len(), false);
+    sent
+}
+
+/// How many rows, from the first, are in the log or can never be.
+async fn append_run(log: &Log, key: &StreamKey, rows: &[WaitingRow], problem: &mut Option<String>) -> usize {
+    let mut start = 0;
+    while start < rows.len() {
+        let rest = &rows[start..];
+        match append_rows(log, key, rest).await {
+            Ok(()) => return rows.len(),
+            // No retry can fix it: it is named, and its neighbours go on.
+            Err(AppendError::RecordTooLarge { record, bytes, most }) if record < rest.len() => {
+                if record > 0 && append_rows(log, key, &rest[..record]).await.is_err() {
+                    return start;
+                }
+                let skipped = skip(log, key, &rest[record]).await;
+                if let Err(error) = skipped {
+                    *problem = Some(error.to_string());
+                    return start + record;
+                }
+                *problem = Some(format!("a row of {bytes} bytes is skipped: a record holds at most {most}"));
+                start += record + 1;
+            }
+            Err(error) => {
+                *problem = Some(error.to_string());
+                return start;
+            }
+        }
+    }
+    start
+}
+
+async fn append_rows(log: &Log, key: &StreamKey, rows: &[WaitingRow]) -> Result<(), AppendError> {
+    let bytes = rows.iter().map(|row| row.data.len() + 16).sum();
+    let mut batch = RecordBatchBuilder::with_capacity(rows.len(), bytes);
+    for row in rows {
+        let number = row.number.unwrap_or(RowNumber { producer: 0, number: row.place });
+        batch.push(&repeatable_partition_key(number.producer, number.number), &row.data);
+    }
+    let batch = batch.build();
+    match rows.first().and_then(|row| row.number) {
+        Some(first) => {
+            log.append_as(key, Producer::new(first.producer, first.number), batch).await?;
+        }
+        None => {
+            log.append_batch(key, batch).await?;
+        }
+    }
+    Ok(())
+}
+
+/// Moves the producer on behind a row that cannot be appended.
+async fn skip(log: &Log, key: &StreamKey, row: &WaitingRow) -> Result<(), AppendError> {
+    let Some(RowNumber { producer, number }) = row.number else { return Ok(()) };
+    let producer = Producer::spanning(producer, number, number + 1);
+    log.append_as(key, producer, RecordBatchBuilder::new().build()).await?;
+    Ok(())
 }

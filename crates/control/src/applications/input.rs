@@ -1,21 +1,25 @@
-//! Reading all shards of a stream, or the buffer of a delivery stream, in turn.
+//! Reading all shards of a stream, or the buffer of a delivery stream, in the order in which the log committed their
+//! records: a second reading gives the same records in the same order.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use bytes::Bytes;
 use millstream_host::Timestamp;
-use millstream_streamlog::{Log, Position, ReadError, ReadFrom, ShardNumber, StreamError, StreamKey};
+use millstream_streamlog::{
+    Log, MergedBatch, Position, Positions, ReadError, RecordView, ShardNumber, StreamError, StreamKey,
+};
 use tokio::sync::watch;
 
-/// Most records and bytes of one batch: an event of them stays below the payload limit of functions.
-const BATCH_RECORDS: usize = 500;
-const BATCH_BYTES: usize = 1 << 20;
+/// Most records and bytes of one batch when a function sees them: an event of them stays below the payload limit.
+pub(crate) const EVENT_RECORDS: usize = 500;
+pub(crate) const EVENT_BYTES: usize = 1 << 20;
+/// The same when the engine takes them as they are.
+pub(crate) const ENGINE_RECORDS: usize = 8_192;
+pub(crate) const ENGINE_BYTES: usize = 4 << 20;
 
-/// A raw record.
+/// A raw record, for a function.
 pub(crate) struct RawRecord {
-    /// Its number in its shard.
-    pub(crate) index: u64,
     pub(crate) shard: String,
     pub(crate) sequence_number: String,
     pub(crate) partition_key: String,
@@ -23,11 +27,17 @@ pub(crate) struct RawRecord {
     pub(crate) data: Bytes,
 }
 
-/// Records of one shard with where to go on.
-pub(crate) struct RawBatch {
-    pub(crate) shard: u32,
-    pub(crate) next: u64,
-    pub(crate) records: Vec<RawRecord>,
+impl RawRecord {
+    /// Everything that can be said of a record.
+    pub(crate) fn of(record: RecordView<'_>) -> RawRecord {
+        RawRecord {
+            shard: record.shard().to_string(),
+            sequence_number: record.sequence_number().to_string(),
+            partition_key: record.partition_key().to_owned(),
+            arrival: record.arrival(),
+            data: record.data_shared(),
+        }
+    }
 }
 
 /// A stored position that lies beyond the end of its shard: records that were there are missing.
@@ -49,6 +59,26 @@ impl BeyondEnd {
              \"{reader}\" start from scratch with millstream reset"
         )
     }
+
+    /// Compares stored positions with what the shards of a stream hold.
+    ///
+    /// # Errors
+    /// The first that lies beyond.
+    pub(crate) fn check(log: &Log, key: &StreamKey, positions: &BTreeMap<u32, u64>) -> Result<(), BeyondEnd> {
+        let extents = log.shard_extents(key).unwrap_or_default();
+        let newest = extents.iter().map(|extent| extent.shard.0).max();
+        for (shard, position) in positions {
+            let beyond = |end| BeyondEnd { stream: key.to_string(), shard: *shard, position: *position, end };
+            match extents.iter().find(|extent| extent.shard.0 == *shard) {
+                Some(extent) if *position > extent.end.0 => return Err(beyond(extent.end.0)),
+                Some(_) => {}
+                // A shard that was split or merged goes with its records; one with a later number never was.
+                None if newest.is_none_or(|newest| *shard > newest) => return Err(beyond(0)),
+                None => {}
+            }
+        }
+        Ok(())
+    }
 }
 
 /// The source of an application.
@@ -56,9 +86,9 @@ pub(crate) struct LogInput {
     log: Arc<Log>,
     key: StreamKey,
     /// The next record of each shard.
-    positions: BTreeMap<u32, u64>,
-    /// The shard that was read last.
-    turn: u32,
+    positions: Positions,
+    most_records: usize,
+    most_bytes: usize,
     changes: watch::Receiver<u64>,
 }
 
@@ -66,9 +96,14 @@ impl LogInput {
     /// Reads `key` from its oldest records.
     pub(crate) fn new(log: Arc<Log>, key: StreamKey) -> Result<LogInput, StreamError> {
         let changes = log.changes(&key)?;
-        let mut input = LogInput { log, key, positions: BTreeMap::new(), turn: 0, changes };
-        input.find_shards()?;
-        Ok(input)
+        let positions = Positions::new();
+        let (most_records, most_bytes) = (ENGINE_RECORDS, ENGINE_BYTES);
+        Ok(LogInput { log, key, positions, most_records, most_bytes, changes })
+    }
+
+    /// Gives batches of at most so much.
+    pub(crate) fn limit(&mut self, records: usize, bytes: usize) {
+        (self.most_records, self.most_bytes) = (records, bytes);
     }
 
     /// Goes on at stored positions; shards without one are read from their beginning.
@@ -76,28 +111,16 @@ impl LogInput {
     /// # Errors
     /// A position that lies beyond the end of its shard.
     pub(crate) fn go_to(&mut self, positions: &BTreeMap<u32, u64>) -> Result<(), BeyondEnd> {
-        let ends = self.ends().unwrap_or_default();
-        for (shard, position) in positions {
-            let Some(end) = ends.get(shard).copied() else { continue };
-            if *position > end {
-                let (stream, shard, position) = (self.key.to_string(), *shard, *position);
-                return Err(BeyondEnd { stream, shard, position, end });
-            }
-            self.positions.insert(*shard, *position);
-        }
+        BeyondEnd::check(&self.log, &self.key, positions)?;
+        let positions = positions.iter();
+        self.positions =
+            positions.map(|(shard, position)| (ShardNumber(*shard), Position(*position))).collect();
         Ok(())
     }
 
     /// Goes behind the newest records.
     pub(crate) fn go_to_end(&mut self) -> Result<(), StreamError> {
         self.positions = self.ends()?;
-        Ok(())
-    }
-
-    fn find_shards(&mut self) -> Result<(), StreamError> {
-        for shard in self.log.stream_describe(&self.key)?.shards {
-            self.positions.entry(shard.number.0).or_insert(Position::START.0);
-        }
         Ok(())
     }
 
@@ -108,63 +131,46 @@ impl LogInput {
 
     /// The next record of each shard.
     pub(crate) fn positions(&self) -> BTreeMap<u32, u64> {
-        self.positions.clone()
+        self.positions.iter().map(|(shard, position)| (shard.0, position.0)).collect()
     }
 
     /// Just after the newest record of each shard.
-    pub(crate) fn ends(&self) -> Result<BTreeMap<u32, u64>, StreamError> {
-        let shards = self.log.stream_describe(&self.key)?.shards.into_iter();
-        shards
-            .map(|shard| {
-                let end = self.log.shard_end(&self.key, shard.number)?;
-                Ok((shard.number.0, end.0))
-            })
-            .collect()
+    pub(crate) fn ends(&self) -> Result<Positions, StreamError> {
+        let extents = self.log.shard_extents(&self.key)?.into_iter();
+        Ok(extents.map(|extent| (extent.shard, extent.end)).collect())
+    }
+
+    /// Whether everything before these ends has been taken.
+    pub(crate) fn has_reached(&self, ends: &Positions) -> bool {
+        let has = |shard: &ShardNumber, end: &Position| {
+            end.0 <= Position::START.0 || self.positions.get(shard).is_some_and(|position| position >= end)
+        };
+        ends.iter().all(|(shard, end)| has(shard, end))
     }
 
     /// Records that are there and not taken yet.
     pub(crate) fn lag(&self) -> u64 {
-        let ends = self.ends().unwrap_or_default();
-        let left = |(shard, end): (&u32, &u64)| end.saturating_sub(*self.positions.get(shard).unwrap_or(&1));
-        ends.iter().map(left).sum()
+        let left = |extent: millstream_streamlog::ShardExtent| {
+            let position = self.positions.get(&extent.shard).map_or(extent.start.0, |position| position.0);
+            extent.end.0.saturating_sub(position.max(extent.start.0))
+        };
+        self.log.shard_extents(&self.key).unwrap_or_default().into_iter().map(left).sum()
     }
 
-    /// Whether everything before these ends has been taken.
-    pub(crate) fn has_reached(&self, ends: &BTreeMap<u32, u64>) -> bool {
-        ends.iter().all(|(shard, end)| self.positions.get(shard).is_some_and(|position| position >= end))
-    }
-
-    /// The next records of some shard; `None` when there are none anywhere. Takes nothing before [`LogInput::advance`].
-    pub(crate) fn read(&mut self) -> Result<Option<RawBatch>, ReadError> {
+    /// The next records, perhaps none, with a bound on what follows. Takes nothing before [`LogInput::advance`].
+    pub(crate) fn read(&mut self) -> Result<MergedBatch, ReadError> {
         self.changes.borrow_and_update();
-        let behind: Vec<u32> = self.positions.range(self.turn + 1..).map(|(shard, _)| *shard).collect();
-        let before: Vec<u32> = self.positions.range(..=self.turn).map(|(shard, _)| *shard).collect();
-        for shard in behind.into_iter().chain(before) {
-            let position = self.positions[&shard];
-            let from = ReadFrom::Position(Position(position));
-            let number = ShardNumber(shard);
-            let batch = self.log.read(&self.key, number, from, BATCH_RECORDS, BATCH_BYTES)?;
-            if batch.records.is_empty() {
-                self.positions.insert(shard, position.max(batch.next.0));
-                continue;
-            }
-            let records = batch.records.into_iter().map(|record| RawRecord {
-                index: record.sequence_number.index(),
-                shard: record.sequence_number.shard().to_string(),
-                sequence_number: record.sequence_number.to_string(),
-                partition_key: record.partition_key,
-                arrival: record.arrival,
-                data: record.data,
-            });
-            return Ok(Some(RawBatch { shard, next: batch.next.0, records: records.collect() }));
-        }
-        Ok(None)
+        self.log.read_merged(&self.key, &self.positions, self.most_records, self.most_bytes)
     }
 
     /// The records of a batch are in the engine.
-    pub(crate) fn advance(&mut self, batch: &RawBatch) {
-        self.positions.insert(batch.shard, batch.next);
-        self.turn = batch.shard;
+    pub(crate) fn advance(&mut self, batch: &MergedBatch) {
+        self.positions.clone_from(&batch.next);
+    }
+
+    /// Records of one shard before `position` have been taken.
+    pub(crate) fn advance_shard(&mut self, shard: ShardNumber, position: Position) {
+        self.positions.insert(shard, position);
     }
 
     /// Comes back when there may be more. To be called when a read found nothing.

@@ -1,22 +1,34 @@
 //! From raw records to rows of the input streams: parsing, metadata columns, ROWTIME, bounds.
 //!
-//! The shards of the source are spread over the input streams in turn: shard `n` feeds stream `n mod streams`.
+//! The shards of the source are spread over the input streams in turn: shard `n` feeds stream `n mod streams`. ROWTIME is
+//! the record's arrival in the log: a second reading gives the same rows. The switch `rowtime` takes the time of reading
+//! instead, as the service did.
 
-use arrow_array::ArrayRef;
+use arrow_array::{ArrayRef, new_null_array};
 use arrow_buffer::ScalarBuffer;
+use bytes::Bytes;
 use millstream_engine::formats::RecordParser;
-use millstream_engine::{Application, Batch, ErrorName, ErrorRow, PushError, array_from_values};
-use millstream_sql::{Program, SqlType, StreamId, Value};
+use millstream_engine::{
+    Application, Batch, ErrorName, ErrorRow, PushError, array_from_values, physical_type,
+};
+use millstream_sql::{Program, StreamId, Value};
+use millstream_streamlog::{MergedBatch, RecordView};
 
-use super::input::{RawBatch, RawRecord};
 use super::preprocess::Preprocessed;
 use super::window_end::last_window_end;
-use crate::pipeline::{CheckedApplication, MetadataColumn};
+use crate::pipeline::{CheckedApplication, MetadataColumn, RowtimeSource};
 
 /// All input streams of an application.
 pub(crate) struct Intake {
     ports: Vec<Port>,
-    metadata: Vec<MetadataColumn>,
+    metadata: Vec<IntakeColumn>,
+    rowtime: RowtimeSource,
+}
+
+/// A metadata column; one that the SQL does not name costs nothing.
+struct IntakeColumn {
+    column: MetadataColumn,
+    is_read: bool,
 }
 
 /// One input stream.
@@ -31,7 +43,7 @@ struct Port {
 
 /// What became of a batch.
 #[derive(Default)]
-pub(crate) struct Taken {
+pub(crate) struct IntakeReport {
     /// Rows given to the engine.
     pub(crate) rows: u64,
     /// Records that the preprocessing function dropped.
@@ -55,68 +67,136 @@ impl Intake {
                 newest_row,
             }
         };
-        Intake { ports: checked.input_streams.iter().map(port).collect(), metadata: checked.metadata.clone() }
+        let metadata = checked
+            .metadata
+            .iter()
+            .map(|column| IntakeColumn { column: *column, is_read: column.may_be_named_in(&checked.sql) });
+        Intake {
+            ports: checked.input_streams.iter().map(port).collect(),
+            metadata: metadata.collect(),
+            rowtime: checked.switches.rowtime,
+        }
     }
 
-    /// Gives records to the engine. They arrive `now`.
+    /// Gives records to the engine in their order; `outcomes` has what the preprocessing function made of each. They are
+    /// read `now`.
     pub(crate) fn take(
         &mut self,
         application: &mut Application,
-        batch: &RawBatch,
-        preprocessed: Vec<Preprocessed>,
+        batch: &MergedBatch,
+        outcomes: Option<&[Preprocessed]>,
         now: i64,
-    ) -> Taken {
-        let index = batch.shard as usize % self.ports.len();
-        let port = &mut self.ports[index];
-        let rowtime = now.max(port.latest_rowtime);
-        let mut taken = Taken::default();
+    ) -> IntakeReport {
+        let mut report = IntakeReport::default();
+        let records: Vec<RecordView<'_>> = batch.iter().collect();
+        let ports = self.ports.len();
+        let port_of = |record: &RecordView<'_>| record.shard().0 as usize % ports;
+        let mut start = 0;
+        // Records of one input stream that follow each other go in together.
+        for run in records.chunk_by(|one, next| port_of(one) == port_of(next)) {
+            let outcomes = outcomes.map(|outcomes| &outcomes[start..start + run.len()]);
+            start += run.len();
+            self.take_run(port_of(&run[0]), application, run, outcomes, now, &mut report);
+        }
+        report
+    }
+
+    fn take_run(
+        &mut self,
+        port: usize,
+        application: &mut Application,
+        records: &[RecordView<'_>],
+        outcomes: Option<&[Preprocessed]>,
+        now: i64,
+        report: &mut IntakeReport,
+    ) {
+        let rowtime = self.rowtime;
+        let port = &mut self.ports[port];
+        let latest = port.latest_rowtime;
+        let time_of = |record: &RecordView<'_>| match rowtime {
+            RowtimeSource::Arrival => record.arrival().millis().max(latest),
+            RowtimeSource::Processing => now.max(latest),
+        };
+        let read_at = |record: &RecordView<'_>| match rowtime {
+            RowtimeSource::Arrival => record.arrival().millis(),
+            RowtimeSource::Processing => now,
+        };
         // The parser counts the records that it is given.
-        let mut parsed_records: Vec<&RawRecord> = Vec::with_capacity(batch.records.len());
-        for (record, outcome) in batch.records.iter().zip(preprocessed) {
-            match outcome {
-                Preprocessed::Data(data) => {
-                    port.parser.parse(&data);
-                    parsed_records.push(record);
+        let mut given: Vec<u32> = Vec::new();
+        for (place, record) in records.iter().enumerate() {
+            let replaced: Bytes;
+            let data = match outcomes.map(|outcomes| &outcomes[place]) {
+                None => record.data(),
+                Some(Preprocessed::Data(data)) => {
+                    replaced = data.clone();
+                    &replaced
                 }
-                Preprocessed::Dropped => taken.dropped += 1,
-                Preprocessed::Failed => {
-                    let message = "the preprocessing function answered ProcessingFailed";
-                    let name = ErrorName::FunctionError;
-                    taken.errors.push(ErrorRow::of_record(name, message, &record.data, rowtime, now));
+                Some(Preprocessed::Dropped) => {
+                    report.dropped += 1;
+                    continue;
                 }
+                Some(Preprocessed::Failed(reason)) => {
+                    let (name, at) = (ErrorName::FunctionError, time_of(record));
+                    let error = ErrorRow::of_record(name, reason, record.data(), at, read_at(record));
+                    report.errors.push(error);
+                    continue;
+                }
+            };
+            port.parser.parse(data);
+            if outcomes.is_some() {
+                given.push(place as u32);
             }
         }
+        let place_of =
+            |parsed: u32| if outcomes.is_some() { given[parsed as usize] as usize } else { parsed as usize };
         let parsed = port.parser.finish();
         for error in &parsed.errors {
-            taken.errors.push(ErrorRow::of_record(error.name, &error.message, &error.raw, rowtime, now));
+            let record = &records[place_of(error.record)];
+            let (at, now) = (time_of(record), read_at(record));
+            report.errors.push(ErrorRow::of_record(error.name, &error.message, &error.raw, at, now));
         }
         let rows = parsed.row_to_record.len();
         if rows == 0 {
-            return taken;
+            return;
         }
-        let records: Vec<&RawRecord> =
-            parsed.row_to_record.iter().map(|record| parsed_records[*record as usize]).collect();
+        let of_row = |row: &u32| &records[place_of(*row)];
+        let rowtimes: Vec<i64> = parsed.row_to_record.iter().map(|row| time_of(of_row(row))).collect();
         let mut columns = parsed.columns;
-        columns.extend(self.metadata.iter().map(|column| metadata_column(*column, &records)));
-        let rowtimes = ScalarBuffer::from(vec![rowtime; rows]);
-        match application.push(port.stream, &Batch::new(rowtimes, columns), now) {
-            Ok(()) => {
-                port.latest_rowtime = rowtime;
-                port.newest_row = Some(rowtime);
-                taken.rows = rows as u64;
-            }
-            Err(error) => taken.refused = Some((rows as u64, error)),
+        for IntakeColumn { column, is_read } in &self.metadata {
+            columns.push(if *is_read {
+                metadata_values(*column, parsed.row_to_record.iter().map(of_row))
+            } else {
+                new_null_array(&physical_type(column.sql_type()), rows)
+            });
         }
-        taken
+        let newest = rowtimes[rows - 1];
+        match application.push(port.stream, &Batch::new(ScalarBuffer::from(rowtimes), columns), now) {
+            Ok(()) => {
+                port.latest_rowtime = newest;
+                port.newest_row = Some(newest);
+                report.rows += rows as u64;
+            }
+            Err(error) => report.refused = Some((rows as u64, error)),
+        }
     }
 
-    /// Time goes on for every input stream. True if that was news for one of them.
-    pub(crate) fn bound(&mut self, application: &mut Application, now: i64) -> Result<bool, PushError> {
+    /// Time goes on for every input stream: no later record has an earlier arrival than `bound`, and it is `now`. True if
+    /// that was news for one of them.
+    pub(crate) fn bound(
+        &mut self,
+        application: &mut Application,
+        bound: i64,
+        now: i64,
+    ) -> Result<bool, PushError> {
+        let bound = match self.rowtime {
+            RowtimeSource::Arrival => bound,
+            RowtimeSource::Processing => now,
+        };
         let mut is_news = false;
         for port in &mut self.ports {
-            if now > port.latest_rowtime {
-                port.latest_rowtime = now;
-                application.bound(port.stream, now, now)?;
+            if bound > port.latest_rowtime {
+                port.latest_rowtime = bound;
+                application.bound(port.stream, bound, now)?;
                 is_news = true;
             }
         }
@@ -136,14 +216,16 @@ impl Intake {
 }
 
 /// The values of a metadata column, one for each row's record.
-pub(crate) fn metadata_column(column: MetadataColumn, records: &[&RawRecord]) -> ArrayRef {
-    let value = |record: &&RawRecord| match column {
-        MetadataColumn::ApproximateArrivalTime => Value::Timestamp(record.arrival.millis()),
-        MetadataColumn::PartitionKey => Value::Text(record.partition_key.clone()),
-        MetadataColumn::SequenceNumber => Value::Text(record.sequence_number.clone()),
-        MetadataColumn::ShardId => Value::Text(record.shard.clone()),
+fn metadata_values<'r>(
+    column: MetadataColumn,
+    records: impl Iterator<Item = &'r RecordView<'r>>,
+) -> ArrayRef {
+    let value = |record: &RecordView<'_>| match column {
+        MetadataColumn::ApproximateArrivalTime => Value::Timestamp(record.arrival().millis()),
+        MetadataColumn::PartitionKey => Value::Text(record.partition_key().to_owned()),
+        MetadataColumn::SequenceNumber => Value::Text(record.sequence_number().to_string()),
+        MetadataColumn::ShardId => Value::Text(record.shard().to_string()),
     };
-    let values: Vec<Value> = records.iter().map(value).collect();
-    let sql_type: SqlType = column.sql_type();
-    array_from_values(sql_type, &values).expect("the values are of the column's type")
+    let values: Vec<Value> = records.map(value).collect();
+    array_from_values(column.sql_type(), &values).expect("the values are of the column's type")
 }

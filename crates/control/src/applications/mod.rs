@@ -2,8 +2,8 @@
 //!
 //! ```text
 //!  log ─▶ LogInput ─▶ preprocessing function ─▶ parser ─▶ ROWTIME ─▶ engine ─▶ OutputQueue ─▶ function, stream,
-//!            │           (whole batch until it works)                  │          per output     delivery stream
-//!            └────────────── checkpoint: positions, state, waiting rows ┴──▶ catalog, in one transaction
+//!            │        (in parts when it fails)      (arrival)          │       numbered rows    delivery stream
+//!            └──── checkpoint: positions, state, numbers, waiting rows ┴──▶ parts in files, then the catalog
 //! ```
 //!
 //! | file | holds |
@@ -13,32 +13,37 @@
 //! | `intake.rs` | from raw records to rows of the input streams |
 //! | `preprocess.rs` | the function that every record goes through first |
 //! | `reference_table.rs` | the rows of reference tables |
+//! | `checkpointing.rs`, `parts.rs` | storing and reading checkpoints |
 //! | `outputs.rs`, `output_queue.rs`, `destination.rs` | rows on their way out |
 //! | `error_stream.rs` | rows of `error_stream` |
 //! | `tail.rs` | rows for people who look on |
 //! | `window_end.rs` | when the windows that are open now will be closed |
 //!
 //! Invariants: a record's position is stored only together with the state that has seen it and the rows that came of
-//! it; rows leave the queue only when their destination has acknowledged them. So outputs come at least once, and
-//! nothing is lost.
+//! it; rows leave the queue only when their destination has acknowledged them. Records are read in one order and stamped
+//! with their arrival, so a second reading after a crash gives the same rows with the same numbers: the log drops what it
+//! has, functions see the same ids.
 
+mod checkpointing;
 mod destination;
 mod error_stream;
 mod input;
 mod intake;
 mod output_queue;
 mod outputs;
+mod parts;
 mod preprocess;
 mod reference_table;
 mod tail;
 mod window_end;
 mod worker;
 
+pub(crate) use checkpointing::Checkpoints;
 pub(crate) use destination::Destination;
 pub(crate) use error_stream::ERROR_STREAM;
-pub(crate) use input::{LogInput, RawBatch, RawRecord};
-pub(crate) use intake::metadata_column;
+pub(crate) use input::{BeyondEnd, LogInput, RawRecord};
 pub(crate) use outputs::OutputPlan;
+pub(crate) use parts::PartStore;
 pub(crate) use preprocess::{Preprocessed, Preprocessor};
 pub(crate) use reference_table::{ReferenceTableRows, read_file, read_object, rows_of};
 pub(crate) use tail::Tail;
@@ -58,6 +63,10 @@ use serde::Serialize;
 pub struct ApplicationStatus {
     /// Records read.
     pub records_in: u64,
+    /// Their bytes.
+    pub bytes_in: u64,
+    /// Records that were older than the retention before they could be read.
+    pub lost_records: u64,
     /// Records that the preprocessing function dropped.
     pub dropped_records: u64,
     /// Rows given to the engine.
@@ -93,6 +102,7 @@ pub(crate) struct Counters {
     /// Error rows, by their name.
     errors_by_name: Mutex<BTreeMap<String, u64>>,
     lag_records: AtomicU64,
+    waiting_rows: AtomicU64,
     /// Why the newest checkpoint failed, if it did.
     checkpoint_error: Mutex<Option<String>>,
 }
@@ -124,6 +134,14 @@ impl Counters {
 
     pub(crate) fn set_lag_records(&self, records: u64) {
         self.lag_records.store(records, Ordering::Relaxed);
+    }
+
+    pub(crate) fn set_waiting_rows(&self, rows: u64) {
+        self.waiting_rows.store(rows, Ordering::Relaxed);
+    }
+
+    pub(crate) fn waiting_rows(&self) -> u64 {
+        self.waiting_rows.load(Ordering::Relaxed)
     }
 
     pub(crate) fn lag_records(&self) -> u64 {

@@ -4,27 +4,57 @@ use std::collections::{HashSet, VecDeque};
 
 use bytes::Bytes;
 use parking_lot::Mutex;
+use serde::{Deserialize, Serialize};
 use tokio::sync::Notify;
 
-/// An application stops reading while so much waits for one destination.
+/// An application stops reading while this much waits for one destination.
 const MOST_BYTES: usize = 16 << 20;
+/// What a row takes beside its bytes.
+const ROW_OVERHEAD: usize = 64;
+
+/// What makes a row that is sent again count once.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub(crate) struct RowNumber {
+    /// Who numbers: the same in every run, and of no other output.
+    pub(crate) producer: u64,
+    /// Counts the rows of the producer, from 0.
+    pub(crate) number: u64,
+}
 
 /// A row that waits.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct WaitingRow {
     /// Its place in the order of rows of this output, for as long as the process lives.
-    pub(crate) number: u64,
+    pub(crate) place: u64,
+    /// `None` for a row of a checkpoint of the first layout: it is sent at least once.
+    pub(crate) number: Option<RowNumber>,
     /// As JSON or CSV.
     pub(crate) data: Bytes,
     /// Failed deliveries so far.
     pub(crate) retry_hint: u64,
 }
 
+/// A row as a checkpoint keeps it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct StoredRow {
+    pub(crate) number: Option<RowNumber>,
+    pub(crate) data: Vec<u8>,
+}
+
 #[derive(Default)]
 struct Rows {
     waiting: VecDeque<WaitingRow>,
     bytes: usize,
-    next_number: u64,
+    next_place: u64,
+}
+
+impl Rows {
+    fn push(&mut self, number: Option<RowNumber>, data: Bytes) {
+        let place = self.next_place;
+        self.next_place += 1;
+        self.bytes += data.len() + ROW_OVERHEAD;
+        self.waiting.push_back(WaitingRow { place, number, data, retry_hint: 0 });
+    }
 }
 
 /// The rows of one output, in order.
@@ -36,19 +66,27 @@ pub(crate) struct OutputQueue {
 }
 
 impl OutputQueue {
-    /// Adds rows at the end.
-    pub(crate) fn push<'a>(&self, rows: impl IntoIterator<Item = &'a [u8]>) {
+    /// Adds rows at the end, numbered one by one; they share one buffer.
+    pub(crate) fn push(&self, first: RowNumber, rows: millstream_engine::formats::EncodedRows) {
         {
             let mut queue = self.rows.lock();
-            for data in rows {
-                let number = queue.next_number;
-                queue.next_number += 1;
-                queue.bytes += data.len();
-                queue.waiting.push_back(WaitingRow {
-                    number,
-                    data: Bytes::copy_from_slice(data),
-                    retry_hint: 0,
-                });
+            let bytes = Bytes::from(rows.bytes);
+            let mut start = 0;
+            for (place, end) in rows.ends.iter().enumerate() {
+                let number = RowNumber { number: first.number + place as u64, ..first };
+                queue.push(Some(number), bytes.slice(start..*end));
+                start = *end;
+            }
+        }
+        self.added.notify_one();
+    }
+
+    /// Adds rows that waited when the last run ended.
+    pub(crate) fn take_over(&self, rows: Vec<StoredRow>) {
+        {
+            let mut queue = self.rows.lock();
+            for row in rows {
+                queue.push(row.number, Bytes::from(row.data));
             }
         }
         self.added.notify_one();
@@ -66,25 +104,39 @@ impl OutputQueue {
         queue.waiting.iter().take(most_rows).take_while(fits).cloned().collect()
     }
 
-    /// Takes out the rows that arrived, and counts a failed delivery for the others that were sent.
+    /// The first `rows` rows arrived.
+    pub(crate) fn settle_first(&self, rows: usize) {
+        let mut queue = self.rows.lock();
+        let Rows { waiting, bytes, .. } = &mut *queue;
+        for row in waiting.drain(..rows.min(waiting.len())) {
+            *bytes = bytes.saturating_sub(row.data.len() + ROW_OVERHEAD);
+        }
+    }
+
+    /// Takes out the rows that arrived, by their places, and counts a failed delivery for the others that were sent.
     pub(crate) fn settle(&self, delivered: &HashSet<u64>, failed: &HashSet<u64>) {
         let mut queue = self.rows.lock();
         let Rows { waiting, bytes, .. } = &mut *queue;
         waiting.retain_mut(|row| {
-            if failed.contains(&row.number) {
+            if failed.contains(&row.place) {
                 row.retry_hint += 1;
             }
-            let is_kept = !delivered.contains(&row.number);
+            let is_kept = !delivered.contains(&row.place);
             if !is_kept {
-                *bytes = bytes.saturating_sub(row.data.len());
+                *bytes = bytes.saturating_sub(row.data.len() + ROW_OVERHEAD);
             }
             is_kept
         });
     }
 
     /// Everything that waits, for a checkpoint.
-    pub(crate) fn all(&self) -> Vec<Vec<u8>> {
-        self.rows.lock().waiting.iter().map(|row| row.data.to_vec()).collect()
+    pub(crate) fn all(&self) -> Vec<StoredRow> {
+        let stored = |row: &WaitingRow| StoredRow { number: row.number, data: row.data.to_vec() };
+        self.rows.lock().waiting.iter().map(stored).collect()
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.rows.lock().waiting.len()
     }
 
     pub(crate) fn is_empty(&self) -> bool {
@@ -106,19 +158,26 @@ impl OutputQueue {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use millstream_engine::formats::EncodedRows;
 
     #[test]
     fn rows_stay_in_order_until_they_are_acknowledged() {
         let queue = OutputQueue::default();
-        queue.push([b"a".as_slice(), b"bb", b"c"]);
+        let first = RowNumber { producer: 9, number: 5 };
+        queue.push(first, EncodedRows { bytes: b"abbc".to_vec(), ends: vec![1, 3, 4] });
         let sent = queue.oldest(2, 100);
-        assert_eq!(sent.iter().map(|row| row.number).collect::<Vec<_>>(), [0, 1]);
+        let numbers =
+            |rows: &[WaitingRow]| rows.iter().map(|row| row.number.unwrap().number).collect::<Vec<_>>();
+        assert_eq!(numbers(&sent), [5, 6]);
         queue.settle(&HashSet::from([1]), &HashSet::from([0]));
         let left = queue.oldest(10, 100);
-        assert_eq!(left.iter().map(|row| (row.number, row.retry_hint)).collect::<Vec<_>>(), [(0, 1), (2, 0)]);
-        assert_eq!(queue.all(), [b"a".to_vec(), b"c".to_vec()]);
+        assert_eq!(left.iter().map(|row| (row.place, row.retry_hint)).collect::<Vec<_>>(), [(0, 1), (2, 0)]);
+        let stored = queue.all();
+        assert_eq!(stored.iter().map(|row| row.data.as_slice()).collect::<Vec<_>>(), [b"a", b"c"]);
         assert_eq!(queue.oldest(10, 1).len(), 1, "bytes are a limit, but one row always goes");
-        queue.settle(&HashSet::from([0, 2]), &HashSet::new());
+        queue.settle_first(2);
         assert!(queue.is_empty() && !queue.is_full());
+        queue.take_over(stored);
+        assert_eq!(numbers(&queue.oldest(10, 100)), [5, 7], "numbers outlive the process");
     }
 }

@@ -1,4 +1,7 @@
 //! The outputs of an application: rows become records, records wait for their destination, tasks deliver them.
+//!
+//! Rows are numbered by what came out of the engine, so that a row that is sent again after a restart is known: the log
+//! drops it, and functions can.
 
 use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
@@ -12,16 +15,14 @@ use millstream_sql::{SqlType, StreamId, Value};
 
 use super::destination::Destination;
 use super::error_stream;
-use super::output_queue::OutputQueue;
+use super::output_queue::{OutputQueue, RowNumber, StoredRow};
 use super::tail::Tails;
 use super::{Counters, counted};
-use crate::definition::{OutputTarget, Shown};
-use crate::identifier::Identifiers;
+use crate::definition::{OutputTarget, ResourceId, Shown};
+use crate::identifier::stable_hash;
 use crate::live::Live;
 use crate::supervise::{StopSignal, TaskScope};
 
-const CALL_ROWS: usize = 500;
-const CALL_BYTES: usize = 1 << 20;
 const FIRST_WAIT: Duration = Duration::from_millis(100);
 const LONGEST_WAIT: Duration = Duration::from_secs(10);
 
@@ -40,6 +41,8 @@ pub(crate) struct OutputPlan {
 struct Output {
     /// Names it across restarts.
     key: String,
+    /// Numbers its rows, the same in every run.
+    producer: u64,
     /// `None` for the error stream.
     stream: Option<StreamId>,
     types: Vec<SqlType>,
@@ -51,27 +54,40 @@ struct Output {
 /// All outputs of an application.
 pub(crate) struct Outputs {
     outputs: Vec<Output>,
+    /// The number of the next row of each stream that has an output.
+    next_rows: BTreeMap<StreamId, u64>,
+    next_errors: ErrorNumbers,
     counters: Arc<Counters>,
     live: Arc<Live>,
 }
 
-/// What the delivering tasks need.
+/// The numbers of the next error rows: of the input, and of the pumps. Each sequence is the same in every run; how they
+/// mix is not.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct ErrorNumbers {
+    pub(crate) input: u64,
+    pub(crate) pumps: u64,
+}
+
+/// What the outputs of a run are started with.
 pub(crate) struct OutputServices {
     pub(crate) application: String,
+    pub(crate) id: ResourceId,
+    /// Counts how often the application started from scratch: its rows are counted anew each time.
+    pub(crate) epoch: u64,
     pub(crate) counters: Arc<Counters>,
     pub(crate) live: Arc<Live>,
     pub(crate) clock: Arc<dyn Clock>,
-    pub(crate) identifiers: Identifiers,
     pub(crate) scope: TaskScope,
 }
+
+/// Waiting rows by output, as a checkpoint keeps them.
+pub(crate) type WaitingRows = BTreeMap<String, Vec<StoredRow>>;
 
 /// Names an output over restarts: rows of one must not go to another.
 fn key_of(from: &str, target: &OutputTarget) -> String {
     format!("{from} to {}", target.reference())
 }
-
-/// Waiting rows by output, as a checkpoint keeps them.
-pub(crate) type WaitingRows = BTreeMap<String, Vec<Vec<u8>>>;
 
 impl Outputs {
     /// Subscribes to the streams, takes over rows that waited, and starts the delivering tasks.
@@ -79,14 +95,17 @@ impl Outputs {
         plans: Vec<OutputPlan>,
         application: &mut Application,
         mut waiting: WaitingRows,
+        input_errors: u64,
         services: &OutputServices,
     ) -> Outputs {
         let mut outputs = Vec::new();
+        let mut next_rows = BTreeMap::new();
         for plan in plans {
             let stream = application.program().stream(&plan.from);
             let columns: Vec<OutputColumn> = match stream {
                 Some(id) => {
                     application.subscribe(id);
+                    next_rows.insert(id, application.rows_emitted(id));
                     let columns = application.program().streams[id.0].columns.iter();
                     columns
                         .map(|column| OutputColumn { name: column.name.clone(), sql_type: column.sql_type })
@@ -95,10 +114,11 @@ impl Outputs {
                 None => error_stream::columns(),
             };
             let key = key_of(&plan.from, &plan.target);
+            let producer = stable_hash(&format!("{} {} {key}", services.id.0, services.epoch));
             let queue = Arc::new(OutputQueue::default());
             let old_key = format!("{} to {}", plan.from, plan.destination.name_of_layout_1());
             if let Some(rows) = waiting.remove(&key).or_else(|| waiting.remove(&old_key)) {
-                queue.push(rows.iter().map(Vec::as_slice));
+                queue.take_over(rows);
             }
             let delivering = Delivering {
                 place: format!("{}: {}", services.application, plan.destination.name()),
@@ -107,19 +127,18 @@ impl Outputs {
                 counters: Arc::clone(&services.counters),
                 live: Arc::clone(&services.live),
                 clock: Arc::clone(&services.clock),
-                identifiers: services.identifiers.clone(),
             };
+            let name = format!("output {}", outputs.len() + 1);
+            services.scope.task(&name, delivering.run(services.scope.stop_signal()));
             outputs.push(Output {
                 key,
+                producer,
                 stream,
                 types: columns.iter().map(|column| column.sql_type).collect(),
                 writer: OutputWriter::new(plan.format, columns),
                 queue,
                 shown: plan.shown,
             });
-            services
-                .scope
-                .task(&format!("output {}", outputs.len()), delivering.run(services.scope.stop_signal()));
         }
         for (key, rows) in waiting.iter().filter(|(_, rows)| !rows.is_empty()) {
             let message = format!(
@@ -128,48 +147,73 @@ impl Outputs {
             );
             services.live.problem(services.clock.now(), &services.application, message, rows.len() as u64);
         }
-        Outputs { outputs, counters: Arc::clone(&services.counters), live: Arc::clone(&services.live) }
+        let next_errors = ErrorNumbers { input: input_errors, pumps: application.errors_emitted() };
+        let (counters, live) = (Arc::clone(&services.counters), Arc::clone(&services.live));
+        Outputs { outputs, next_rows, next_errors, counters, live }
     }
 
-    /// Takes what came out of the engine into the queues.
-    pub(crate) fn collect(&self, application: &mut Application, tails: &mut Tails) {
-        let mut taken: BTreeMap<StreamId, Vec<Batch>> = BTreeMap::new();
-        for stream in tails.streams() {
-            if self.outputs.iter().all(|output| output.stream != Some(stream)) {
-                tails.rows(stream, &application.take_output(stream));
-            }
+    /// Takes what came out of the engine into the queues, and shows it to those who look on.
+    pub(crate) fn collect(&mut self, application: &mut Application, tails: &mut Tails) {
+        let watched = tails.streams();
+        let streams: Vec<StreamId> = self.next_rows.keys().copied().collect();
+        for stream in watched.into_iter().filter(|stream| !streams.contains(stream)) {
+            tails.rows(stream, &application.take_output(stream));
         }
-        for output in &self.outputs {
-            let Some(stream) = output.stream else { continue };
-            let is_first = !taken.contains_key(&stream);
-            let batches = taken.entry(stream).or_insert_with(|| application.take_output(stream));
-            if is_first {
-                let rows: usize = batches.iter().map(Batch::len).sum();
-                self.counters.add_rows(&application.program().streams[stream.0].name, rows as u64);
-                tails.rows(stream, batches);
+        for stream in streams {
+            let batches = application.take_output(stream);
+            let rows: usize = batches.iter().map(Batch::len).sum();
+            self.counters.add_rows(&application.program().streams[stream.0].name, rows as u64);
+            if rows == 0 {
+                continue;
             }
+            tails.rows(stream, &batches);
+            let first = self.next_rows.entry(stream).or_default();
+            let mut number = *first;
+            *first += rows as u64;
             for batch in batches.iter().filter(|batch| !batch.is_empty()) {
-                let encoded = output.writer.write(&batch.columns);
-                self.counters.add(|status| status.rows_out += encoded.len() as u64);
-                output.queue.push(encoded.iter());
-                if let Some(shown) = output.shown {
-                    show(&self.live, shown, batch, &output.types);
+                for output in self.outputs.iter().filter(|output| output.stream == Some(stream)) {
+                    let encoded = output.writer.write(&batch.columns);
+                    self.counters.add(|status| status.rows_out += encoded.len() as u64);
+                    output.queue.push(RowNumber { producer: output.producer, number }, encoded);
+                    if let Some(shown) = output.shown {
+                        show(&self.live, shown, batch, &output.types);
+                    }
                 }
+                number += batch.len() as u64;
             }
         }
     }
 
     /// Error rows go to the outputs that ask for them.
-    pub(crate) fn errors(&self, rows: &[ErrorRow]) {
+    pub(crate) fn errors(&mut self, of_input: &[ErrorRow], of_pumps: &[ErrorRow]) {
+        let numbers = self.next_errors;
         for output in self.outputs.iter().filter(|output| output.stream.is_none()) {
-            let encoded = error_stream::write(&output.writer, rows);
-            output.queue.push(encoded.iter());
+            for (rows, number, part) in [(of_input, numbers.input, 0), (of_pumps, numbers.pumps, 1)] {
+                if !rows.is_empty() {
+                    let encoded = error_stream::write(&output.writer, rows);
+                    let producer = output.producer.wrapping_add(part);
+                    output.queue.push(RowNumber { producer, number }, encoded);
+                }
+            }
         }
+        self.next_errors.input += of_input.len() as u64;
+        self.next_errors.pumps += of_pumps.len() as u64;
+    }
+
+    /// Error rows of the input so far.
+    pub(crate) fn input_errors(&self) -> u64 {
+        self.next_errors.input
     }
 
     /// Everything that waits.
     pub(crate) fn waiting(&self) -> WaitingRows {
-        self.outputs.iter().map(|output| (output.key.clone(), output.queue.all())).collect()
+        let queues = self.outputs.iter().filter(|output| !output.queue.is_empty());
+        queues.map(|output| (output.key.clone(), output.queue.all())).collect()
+    }
+
+    /// Rows that wait.
+    pub(crate) fn waiting_count(&self) -> usize {
+        self.outputs.iter().map(|output| output.queue.len()).sum()
     }
 
     pub(crate) fn are_empty(&self) -> bool {
@@ -206,12 +250,11 @@ struct Delivering {
     counters: Arc<Counters>,
     live: Arc<Live>,
     clock: Arc<dyn Clock>,
-    identifiers: Identifiers,
 }
 
 impl Delivering {
     /// Delivers in order until its scope stops; what fails is tried again, for ever. A call under way is not waited for:
-    /// its rows come again.
+    /// its rows come again, and count once.
     async fn run(self, mut stop: StopSignal) {
         tokio::select! {
             () = self.deliver() => {}
@@ -221,26 +264,28 @@ impl Delivering {
 
     async fn deliver(&self) {
         let mut backoff = Backoff::new(FIRST_WAIT, LONGEST_WAIT);
+        let (most_rows, most_bytes) = self.destination.limits();
         loop {
             self.queue.filled().await;
-            let rows = self.queue.oldest(CALL_ROWS, CALL_BYTES);
-            let sent = self.destination.send(&rows, &self.identifiers).await;
-            let (mut delivered, mut failed) = (HashSet::new(), HashSet::new());
-            for (row, arrived) in rows.iter().zip(&sent.arrived) {
-                if *arrived {
-                    delivered.insert(row.number)
-                } else {
-                    failed.insert(row.number)
+            let rows = self.queue.oldest(most_rows, most_bytes);
+            let sent = self.destination.send(&rows).await;
+            let failed = sent.arrived.iter().filter(|arrived| !**arrived).count();
+            self.counters.add(|status| status.rows_delivered += (rows.len() - failed) as u64);
+            if failed == 0 {
+                self.queue.settle_first(rows.len());
+            } else {
+                let places = |wanted: bool| -> HashSet<u64> {
+                    let rows = rows.iter().zip(&sent.arrived).filter(|(_, arrived)| **arrived == wanted);
+                    rows.map(|(row, _)| row.place).collect()
                 };
+                self.queue.settle(&places(true), &places(false));
             }
-            self.counters.add(|status| status.rows_delivered += delivered.len() as u64);
-            self.queue.settle(&delivered, &failed);
             if let Some(problem) = sent.problem {
                 self.live.problem(self.clock.now(), &self.place, problem, 1);
             }
-            if failed.is_empty() {
+            if failed == 0 {
                 backoff.reset();
-                let is_behind = rows.len() == CALL_ROWS;
+                let is_behind = rows.len() == most_rows;
                 if !is_behind {
                     self.clock.sleep(self.destination.pause()).await;
                 }

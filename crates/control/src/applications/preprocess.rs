@@ -1,21 +1,26 @@
 //! The function that every record of an input goes through before it is parsed.
 //!
-//! The whole batch is repeated until the function has answered every record: an application never loses records to a
-//! function that is down.
+//! A function that is busy, or not there, is waited for without a limit. One that fails is called again a few times, then
+//! with halves of the batch, until the record is found that it cannot take: that one becomes a row of `error_stream`.
 
+use std::collections::VecDeque;
+use std::ops::Range;
 use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
+use millstream_delivery::{FailureClass, TransformErrorKind};
+use millstream_functions::FunctionErrorKind;
 use millstream_functions::events::transform::{
     DeliveryRecordMetadata, StreamRecordMetadata, TransformAnswer, TransformEvent, TransformRecord,
     TransformResult,
 };
-use millstream_host::Clock;
+use millstream_host::{Backoff, Clock};
 use millstream_streamlog::{StreamKey, StreamKind};
 
+use super::counted;
 use super::input::RawRecord;
-use crate::identifier::Identifiers;
+use crate::identifier::repeatable_uuid;
 use crate::live::Live;
 use crate::pipeline::PreprocessorTimeUnit;
 use crate::resource_name::{application_arn, delivery_stream_arn, stream_arn};
@@ -24,6 +29,8 @@ use crate::world::CallableFunction;
 
 const FIRST_WAIT: Duration = Duration::from_millis(100);
 const LONGEST_WAIT: Duration = Duration::from_secs(10);
+/// Calls of a batch that fail before it is divided.
+const MOST_FAILURES: u32 = 3;
 
 /// What a record came to.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -32,8 +39,8 @@ pub(crate) enum Preprocessed {
     Data(Bytes),
     /// Gone, on purpose.
     Dropped,
-    /// The function could not process it.
-    Failed,
+    /// The function could not process it, and why.
+    Failed(String),
 }
 
 /// The function with what its events say.
@@ -43,46 +50,85 @@ pub(crate) struct Preprocessor {
     pub(crate) application: String,
     pub(crate) source: StreamKey,
     pub(crate) time_unit: PreprocessorTimeUnit,
-    pub(crate) identifiers: Identifiers,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) live: Arc<Live>,
 }
 
 impl Preprocessor {
-    /// What each record came to, in order. Comes back only when the function has answered; may be dropped.
+    /// What each record came to, in order. Comes back only when the function has answered for all of them; may be dropped.
     pub(crate) async fn run(self, records: &[RawRecord]) -> Vec<Preprocessed> {
-        let event = self.event(records);
-        let encoded = event.encode();
-        let mut wait = FIRST_WAIT;
-        loop {
-            let answer = match self.function.get() {
-                None => Err("there is no such function now".to_owned()),
-                Some(function) => match function.invoker.invoke(encoded.clone()).await {
-                    Ok(answer) => {
-                        TransformAnswer::decode_for(&event, &answer).map_err(|error| error.to_string())
-                    }
-                    Err(error) => Err(error.to_string()),
-                },
-            };
-            match answer {
-                Ok(answer) => return answer.records.into_iter().map(outcome).collect(),
-                Err(reason) => {
-                    let message = format!(
-                        "preprocessing {} records with \"{}\" is tried again: {reason}",
-                        records.len(),
-                        self.function.name()
-                    );
-                    self.live.problem(self.clock.now(), &self.application, message, 1);
+        let mut outcomes = Vec::with_capacity(records.len());
+        let mut parts: VecDeque<Range<usize>> = VecDeque::from([0..records.len()]);
+        while let Some(part) = parts.pop_front() {
+            match self.call(&records[part.clone()]).await {
+                Ok(answered) => outcomes.extend(answered),
+                Err(reason) if part.len() <= 1 => {
+                    outcomes.extend(part.map(|_| {
+                        Preprocessed::Failed(format!("the preprocessing function failed: {reason}"))
+                    }))
+                }
+                Err(_) => {
+                    let middle = part.start + part.len() / 2;
+                    parts.push_front(middle..part.end);
+                    parts.push_front(part.start..middle);
                 }
             }
-            tokio::time::sleep(wait).await;
-            wait = (wait * 2).min(LONGEST_WAIT);
+        }
+        outcomes
+    }
+
+    /// Calls the function with a part until it answers, or has failed too often.
+    async fn call(&self, records: &[RawRecord]) -> Result<Vec<Preprocessed>, String> {
+        if records.is_empty() {
+            return Ok(Vec::new());
+        }
+        let event = self.event(records);
+        let encoded = event.encode();
+        let mut backoff = Backoff::new(FIRST_WAIT, LONGEST_WAIT);
+        let mut failures = 0;
+        loop {
+            let (class, reason) = match self.function.get() {
+                None => (FailureClass::Busy, "there is no such function now".to_owned()),
+                Some(function) => match function.invoker.invoke(encoded.clone()).await {
+                    Ok(answer) => match TransformAnswer::decode_for(&event, &answer) {
+                        Ok(answer) => return Ok(answer.records.into_iter().map(outcome).collect()),
+                        Err(error) => (FailureClass::Faulty, error.to_string()),
+                    },
+                    Err(error) => (class_of(error.kind), error.message),
+                },
+            };
+            let is_divisible = records.len() > 1;
+            match class {
+                FailureClass::Busy => {}
+                FailureClass::TooLarge => return Err(reason),
+                FailureClass::Faulty => {
+                    failures += 1;
+                    if failures >= MOST_FAILURES {
+                        return Err(reason);
+                    }
+                }
+            }
+            // A function that is busy is no problem before it is so for a while.
+            let wait = backoff.wait();
+            if class == FailureClass::Faulty || wait >= LONGEST_WAIT {
+                let again = if is_divisible { "tried again, then in parts" } else { "tried again" };
+                let message = format!(
+                    "preprocessing {} with \"{}\" is {again}: {reason}",
+                    counted(records.len(), "record", "records"),
+                    self.function.name()
+                );
+                self.live.problem(self.clock.now(), &self.application, message, 1);
+            }
+            self.clock.sleep(wait).await;
         }
     }
 
+    /// The event of these records: the same again for the same records, ids included.
     fn event(&self, records: &[RawRecord]) -> TransformEvent {
         let name = self.source.name.as_str();
         let is_delivery = self.source.kind == StreamKind::Delivery;
+        let first = records.first().map(|record| record.sequence_number.as_str()).unwrap_or_default();
+        let invocation = format!("{} {} {first} {}", self.application, self.source, records.len());
         let records = records.iter().map(|record| {
             let arrival = match self.time_unit {
                 PreprocessorTimeUnit::Seconds => record.arrival.millis().div_euclid(1_000),
@@ -90,7 +136,7 @@ impl Preprocessor {
             };
             let mut asked = TransformRecord { data: record.data.clone(), ..TransformRecord::default() };
             if is_delivery {
-                asked.record_id = self.identifiers.uuid();
+                asked.record_id = record.sequence_number.clone();
                 asked.kinesis_firehose_record_metadata =
                     Some(DeliveryRecordMetadata { approximate_arrival_timestamp: arrival });
             } else {
@@ -105,7 +151,7 @@ impl Preprocessor {
             asked
         });
         TransformEvent {
-            invocation_id: self.identifiers.uuid(),
+            invocation_id: repeatable_uuid(&invocation),
             application_arn: Some(application_arn(&self.application)),
             stream_arn: Some(if is_delivery { delivery_stream_arn(name) } else { stream_arn(name) }),
             records: records.collect(),
@@ -114,10 +160,23 @@ impl Preprocessor {
     }
 }
 
+/// One taxonomy for deliveries and applications.
+fn class_of(kind: FunctionErrorKind) -> FailureClass {
+    match kind {
+        FunctionErrorKind::Failed => TransformErrorKind::FunctionError,
+        FunctionErrorKind::TimedOut => TransformErrorKind::FunctionTimedOut,
+        FunctionErrorKind::Throttled => TransformErrorKind::InvokeLimitExceeded,
+        FunctionErrorKind::TooLarge => TransformErrorKind::FunctionRequestTooLarge,
+    }
+    .class()
+}
+
 fn outcome(record: millstream_functions::events::transform::TransformedRecord) -> Preprocessed {
     match record.result {
         TransformResult::Ok => Preprocessed::Data(record.data.unwrap_or_default()),
         TransformResult::Dropped => Preprocessed::Dropped,
-        TransformResult::ProcessingFailed => Preprocessed::Failed,
+        TransformResult::ProcessingFailed => {
+            Preprocessed::Failed("the preprocessing function answered ProcessingFailed".to_owned())
+        }
     }
 }

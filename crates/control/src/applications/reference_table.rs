@@ -14,6 +14,7 @@ use crate::pipeline::CheckedReference;
 const LARGEST: u64 = 1 << 30;
 
 /// A table with its rows.
+#[derive(Clone)]
 pub(crate) struct ReferenceTableRows {
     /// Its name.
     pub(crate) name: String,

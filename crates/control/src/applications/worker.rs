@@ -5,23 +5,23 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use millstream_engine::{Application, ErrorRow, RestoreReport};
-use millstream_host::Clock;
+use millstream_host::{Clock, Spawn};
 use millstream_sql::Program;
-use millstream_streamlog::{Log, StreamKind};
+use millstream_streamlog::{Log, MergedBatch, Positions, StreamKind};
 use tokio::sync::{mpsc, oneshot};
 
+use super::checkpointing::{Cadence, Checkpoints, Contents, StoreError};
 use super::error_stream::ERROR_STREAM;
-use super::input::{LogInput, RawBatch};
+use super::input::{EVENT_BYTES, EVENT_RECORDS, LogInput, RawRecord};
 use super::intake::Intake;
 use super::outputs::{OutputPlan, OutputServices, Outputs, WaitingRows};
 use super::preprocess::{Preprocessed, Preprocessor};
 use super::reference_table::ReferenceTableRows;
 use super::tail::{Tail, Tails};
 use super::{ApplicationStatus, Counters, counted};
-use crate::catalog::{Catalog, StoredCheckpoint};
+use crate::catalog::StoredCheckpoint;
 use crate::consumers;
 use crate::definition::ResourceId;
-use crate::identifier::Identifiers;
 use crate::live::Live;
 use crate::pipeline::CheckedApplication;
 use crate::registry::Registry;
@@ -29,8 +29,6 @@ use crate::supervise::TaskScope;
 
 /// An idle input says how late it is this often.
 const BOUND_INTERVAL: Duration = Duration::from_millis(100);
-/// A checkpoint is stored this often while there is something new.
-const CHECKPOINT_INTERVAL: Duration = Duration::from_secs(3);
 /// Before the source is read again after a failure.
 const READ_RETRY: Duration = Duration::from_secs(1);
 
@@ -42,26 +40,26 @@ pub(crate) struct ApplicationComponents {
     pub(crate) seed: u64,
     pub(crate) input: LogInput,
     pub(crate) tables: Vec<ReferenceTableRows>,
-    /// The state to go on from; without it the application starts from scratch.
-    pub(crate) engine_state: Option<Vec<u8>>,
+    /// What to go on from; without it the application starts from scratch.
+    pub(crate) checkpoint: Option<StoredCheckpoint>,
     /// Rows of the last run that wait for their destinations.
-    pub(crate) waiting_output: Option<Vec<u8>>,
+    pub(crate) waiting: WaitingRows,
+    /// Counts how often the application started from scratch.
+    pub(crate) epoch: u64,
+    pub(crate) checkpoints: Checkpoints,
     pub(crate) preprocessor: Option<Preprocessor>,
     pub(crate) outputs: Vec<OutputPlan>,
     pub(crate) scope: TaskScope,
     pub(crate) clock: Arc<dyn Clock>,
-    pub(crate) catalog: Catalog,
+    pub(crate) spawn: Spawn,
     pub(crate) log: Arc<Log>,
     pub(crate) registry: Arc<Registry>,
     pub(crate) live: Arc<Live>,
-    pub(crate) identifiers: Identifiers,
 }
 
 /// Why an application could not be built.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum BuildError {
-    #[error("its waiting output in the catalog is damaged: restore the file from a copy")]
-    WaitingOutput,
     #[error(
         "it cannot go on from its checkpoint: {0}; use the version that wrote it, or let it start from scratch with \
          millstream reset application"
@@ -69,10 +67,21 @@ pub(crate) enum BuildError {
     Checkpoint(millstream_engine::CheckpointError),
     #[error("{0}")]
     Compile(millstream_engine::CompileError),
+    #[error("its first checkpoint cannot be stored: {0}")]
+    FirstCheckpoint(String),
+}
+
+impl BuildError {
+    /// A part of the checkpoint is missing or damaged: the checkpoint before may be whole.
+    pub(crate) fn is_damage(&self) -> bool {
+        matches!(self, BuildError::Checkpoint(error) if error.part().is_some())
+    }
 }
 
 enum Command {
     Drain(Drain),
+    /// Answers when a checkpoint is stored that has everything so far.
+    Checkpoint(oneshot::Sender<()>),
     Tail(Tail),
     Stop,
 }
@@ -124,6 +133,11 @@ impl ApplicationHandle {
         self.counters.lag_records()
     }
 
+    /// Rows that wait for their destinations.
+    pub(crate) fn waiting_rows(&self) -> u64 {
+        self.counters.waiting_rows()
+    }
+
     /// Which pumps went on from a checkpoint, and which started from scratch.
     pub(crate) fn restored(&self) -> &RestoreReport {
         &self.restored
@@ -141,6 +155,15 @@ impl ApplicationHandle {
         let drain = Drain { close_windows, ends: None, closes_at: None, reply };
         if self.commands.send(Command::Drain(drain)).is_ok() {
             // An error means that it has stopped: there is nothing to wait for.
+            let _ = answer.await;
+        }
+    }
+
+    /// Waits until a checkpoint is stored that has everything so far, or could not be.
+    pub(crate) async fn checkpoint(&self) {
+        let (reply, answer) = oneshot::channel();
+        if self.commands.send(Command::Checkpoint(reply)).is_ok() {
+            // An error means that it has stopped, with a last checkpoint.
             let _ = answer.await;
         }
     }
@@ -167,7 +190,7 @@ fn pumps_of(program: &Program) -> Arc<[(String, String)]> {
 struct Drain {
     close_windows: bool,
     /// The source's ends when it was asked for; `None` until they could be read.
-    ends: Option<BTreeMap<u32, u64>>,
+    ends: Option<Positions>,
     /// When the last open window closes, once all input is taken.
     closes_at: Option<i64>,
     reply: oneshot::Sender<()>,
@@ -175,8 +198,8 @@ struct Drain {
 
 /// An application that is ready to run.
 pub(crate) struct Worker {
-    id: ResourceId,
     source: ResourceId,
+    epoch: u64,
     name: Arc<str>,
     application: Application,
     intake: Intake,
@@ -186,36 +209,48 @@ pub(crate) struct Worker {
     tails: Tails,
     commands: mpsc::UnboundedReceiver<Command>,
     clock: Arc<dyn Clock>,
-    catalog: Catalog,
+    spawn: Spawn,
+    checkpoints: Checkpoints,
+    /// A checkpoint that is being stored.
+    storing: Option<Storing>,
+    cadence: Cadence,
     log: Arc<Log>,
     registry: Arc<Registry>,
     live: Arc<Live>,
     counters: Arc<Counters>,
     drains: Vec<Drain>,
-    checkpointed_at: i64,
+    /// Who waits for a checkpoint.
+    asked: Vec<oneshot::Sender<()>>,
     /// Rows or waiting output have changed since the last checkpoint.
     is_changed: bool,
+    /// Records that were gone before they were read, so far.
+    lost_records: u64,
+}
+
+/// A checkpoint that is being stored on another thread.
+struct Storing {
+    began_at: millstream_host::Timestamp,
+    result: oneshot::Receiver<Result<(), StoreError>>,
+    asked: Vec<oneshot::Sender<()>>,
 }
 
 impl Worker {
-    /// Builds the application, or restores it, and starts the tasks of its outputs. Waits for the disk.
+    /// Builds the application, or restores it, and starts the tasks of its outputs. One that starts from scratch stores a
+    /// first checkpoint, so that a crash does not make it start from scratch again. Waits for the disk.
     pub(crate) fn new(components: ApplicationComponents) -> Result<(Worker, ApplicationHandle), BuildError> {
-        let ApplicationComponents {
-            checked, seed, input, tables, engine_state, preprocessor, outputs, ..
-        } = components;
+        let ApplicationComponents { checked, seed, mut input, tables, preprocessor, outputs, .. } =
+            components;
         let name: Arc<str> = checked.name.as_str().into();
-        let now = components.clock.now().millis();
-        let settings = checked.settings(seed, now, false);
-        let waiting: WaitingRows = match &components.waiting_output {
-            Some(stored) => postcard::from_bytes(stored).map_err(|_| BuildError::WaitingOutput)?,
-            None => WaitingRows::new(),
-        };
+        let now = components.clock.now();
+        let settings = checked.settings(seed, now.millis(), checked.switches.has_virtual_clock());
         let mut restored = RestoreReport::default();
-        let mut application = match engine_state {
-            Some(stored) => {
-                let (application, report) =
-                    Application::restore_saved(checked.program.clone(), settings, &stored)
-                        .map_err(BuildError::Checkpoint)?;
+        let is_new = components.checkpoint.is_none();
+        let mut application = match &components.checkpoint {
+            Some(checkpoint) => {
+                let (application, report) = components
+                    .checkpoints
+                    .restore(checked.program.clone(), settings, checkpoint)
+                    .map_err(BuildError::Checkpoint)?;
                 for (pump, reason) in &report.started_from_scratch {
                     tracing::warn!(application = &*name, pump, "the pump starts from scratch: {reason}");
                 }
@@ -230,35 +265,35 @@ impl Worker {
             application.load_table(id, &table.rows).expect("the rows have the columns of the table");
             table_errors.extend(table.errors);
         }
+        if preprocessor.is_some() {
+            input.limit(EVENT_RECORDS, EVENT_BYTES);
+        }
         let counters = Arc::new(Counters::default());
         let services = OutputServices {
             application: name.to_string(),
+            id: components.id,
+            epoch: components.epoch,
             counters: Arc::clone(&counters),
             live: Arc::clone(&components.live),
             clock: Arc::clone(&components.clock),
-            identifiers: components.identifiers,
             scope: components.scope,
         };
-        let outputs = Outputs::start(outputs, &mut application, waiting, &services);
+        let input_errors = components.checkpoint.as_ref().map_or(0, |checkpoint| checkpoint.input_errors);
+        let outputs = Outputs::start(outputs, &mut application, components.waiting, input_errors, &services);
         let intake = Intake::new(&checked, &application);
         let (sender, commands) = mpsc::unbounded_channel();
+        let streams = application.program().streams.iter().map(|stream| stream.name.clone());
         let handle = ApplicationHandle {
             name: Arc::clone(&name),
             commands: sender,
             counters: Arc::clone(&counters),
             restored: Arc::new(restored),
-            streams: application
-                .program()
-                .streams
-                .iter()
-                .map(|stream| stream.name.clone())
-                .chain([ERROR_STREAM.to_owned()])
-                .collect(),
+            streams: streams.chain([ERROR_STREAM.to_owned()]).collect(),
             pumps: pumps_of(application.program()),
         };
         let mut worker = Worker {
-            id: components.id,
             source: components.source,
+            epoch: components.epoch,
             name,
             intake,
             application,
@@ -268,15 +303,24 @@ impl Worker {
             tails: Tails::default(),
             commands,
             clock: components.clock,
-            catalog: components.catalog,
+            spawn: components.spawn,
+            checkpoints: components.checkpoints,
+            storing: None,
+            cadence: Cadence::new(now),
             log: components.log,
             registry: components.registry,
             live: components.live,
             counters,
             drains: Vec::new(),
-            checkpointed_at: now,
+            asked: Vec::new(),
             is_changed: false,
+            lost_records: 0,
         };
+        if is_new {
+            let (snapshot, contents) = worker.snapshot().map_err(BuildError::FirstCheckpoint)?;
+            let stored = worker.checkpoints.store(snapshot, contents, now);
+            stored.map_err(|error| BuildError::FirstCheckpoint(error.to_string()))?;
+        }
         worker.collect(table_errors);
         Ok((worker, handle))
     }
@@ -284,49 +328,81 @@ impl Worker {
     /// Works until it is told to stop, then stores a last checkpoint.
     pub(crate) async fn run(mut self) {
         while self.step().await {}
-        self.checkpoint();
+        self.finish_storing().await;
+        self.begin_checkpoint();
+        self.finish_storing().await;
     }
 
     /// One round. False when the application shall stop.
     async fn step(&mut self) -> bool {
-        let batch = if self.outputs.are_full() { Ok(None) } else { self.input.read() };
+        let batch = if self.outputs.are_full() { None } else { Some(self.input.read()) };
         match batch {
-            Ok(Some(batch)) => {
-                let Some(preprocessed) = self.preprocess(&batch).await else { return false };
-                self.take(&batch, preprocessed);
+            Some(Ok(batch)) if !batch.is_empty() => {
+                self.note_lost(&batch);
+                let Some(outcomes) = self.preprocess(&batch).await else { return false };
+                self.take(&batch, outcomes.as_deref());
                 self.input.advance(&batch);
+                self.bound(batch.bound.millis());
                 // Commands are obeyed also when there is always something to read.
                 while let Ok(command) = self.commands.try_recv() {
                     if !self.obey(Some(command)) {
                         return false;
                     }
                 }
+                // Others on this thread's runtime get their turn.
+                tokio::task::yield_now().await;
             }
-            Ok(None) => {
-                tokio::select! {
-                    command = self.commands.recv() => if !self.obey(command) { return false },
-                    () = self.input.changed() => {}
-                    () = self.clock.sleep(BOUND_INTERVAL) => {}
+            Some(Ok(batch)) => {
+                self.note_lost(&batch);
+                self.input.advance(&batch);
+                self.bound(batch.bound.millis());
+                self.answer_drains();
+                if !self.wait(BOUND_INTERVAL, true).await {
+                    return false;
                 }
-                self.bound();
             }
-            Err(error) => {
+            None => {
+                if !self.wait(BOUND_INTERVAL, false).await {
+                    return false;
+                }
+            }
+            Some(Err(error)) => {
                 let message = format!("the source cannot be read and is tried again: {error}");
                 self.live.problem(self.clock.now(), &self.name, message, 1);
-                tokio::select! {
-                    command = self.commands.recv() => if !self.obey(command) { return false },
-                    () = self.clock.sleep(READ_RETRY) => {}
+                if !self.wait(READ_RETRY, false).await {
+                    return false;
                 }
-                self.bound();
             }
         }
         self.counters.set_lag_records(self.input.lag());
-        let since = self.clock.now().millis().saturating_sub(self.checkpointed_at);
-        if self.is_changed && since >= CHECKPOINT_INTERVAL.as_millis() as i64 {
-            self.checkpoint();
-        }
+        self.store_what_is_due();
         self.answer_drains();
         true
+    }
+
+    /// Waits for a command, for input, or for some time. False when the application shall stop.
+    async fn wait(&mut self, time: Duration, for_input: bool) -> bool {
+        let clock = Arc::clone(&self.clock);
+        tokio::select! {
+            command = self.commands.recv() => self.obey(command),
+            () = self.input.changed(), if for_input => true,
+            () = clock.sleep(time) => true,
+        }
+    }
+
+    /// Records that were trimmed before they were read are no silent loss.
+    fn note_lost(&mut self, batch: &MergedBatch) {
+        let lost: u64 = batch.lost.values().sum();
+        if lost > 0 {
+            self.lost_records += lost;
+            self.counters.add(|status| status.lost_records += lost);
+            let message = format!(
+                "{} older than the retention and deleted before this application read them; it reads too slowly, or was \
+                 stopped too long: raise retention_hours",
+                counted(lost as usize, "record was", "records were")
+            );
+            self.live.problem(self.clock.now(), &self.name, message, lost);
+        }
     }
 
     /// False when the application shall stop.
@@ -334,6 +410,10 @@ impl Worker {
         match command {
             Some(Command::Drain(drain)) => {
                 self.drains.push(drain);
+                true
+            }
+            Some(Command::Checkpoint(reply)) => {
+                self.asked.push(reply);
                 true
             }
             Some(Command::Tail(tail)) => {
@@ -344,44 +424,44 @@ impl Worker {
         }
     }
 
-    /// What each record came to; time goes on meanwhile. `None` when the application shall stop.
-    async fn preprocess(&mut self, batch: &RawBatch) -> Option<Vec<Preprocessed>> {
-        let Some(preprocessor) = self.preprocessor.clone() else {
-            return Some(
-                batch.records.iter().map(|record| Preprocessed::Data(record.data.clone())).collect(),
-            );
-        };
-        let mut run = std::pin::pin!(preprocessor.run(&batch.records));
+    /// What the preprocessing function made of each record, if there is one: the outer `None` when the application shall
+    /// stop.
+    async fn preprocess(&mut self, batch: &MergedBatch) -> Option<Option<Vec<Preprocessed>>> {
+        let Some(preprocessor) = self.preprocessor.clone() else { return Some(None) };
+        let records: Vec<RawRecord> = batch.iter().map(RawRecord::of).collect();
+        let mut run = std::pin::pin!(preprocessor.run(&records));
         loop {
             tokio::select! {
-                preprocessed = &mut run => return Some(preprocessed),
+                outcomes = &mut run => return Some(Some(outcomes)),
                 command = self.commands.recv() => if !self.obey(command) { return None },
-                () = self.clock.sleep(BOUND_INTERVAL) => self.bound(),
             }
         }
     }
 
     /// Gives records to the engine and takes what comes out.
-    fn take(&mut self, batch: &RawBatch, preprocessed: Vec<Preprocessed>) {
+    fn take(&mut self, batch: &MergedBatch, outcomes: Option<&[Preprocessed]>) {
         let now = self.clock.now().millis();
-        let taken = self.intake.take(&mut self.application, batch, preprocessed, now);
+        let report = self.intake.take(&mut self.application, batch, outcomes, now);
+        let (records, bytes) = (batch.len() as u64, batch.records().bytes() as u64);
+        self.cadence.add(records, bytes);
         self.counters.add(|status| {
-            status.records_in += batch.records.len() as u64;
-            status.dropped_records += taken.dropped;
-            status.rows_in += taken.rows;
+            status.records_in += records;
+            status.bytes_in += bytes;
+            status.dropped_records += report.dropped;
+            status.rows_in += report.rows;
         });
-        if let Some((rows, error)) = taken.refused {
+        if let Some((rows, error)) = report.refused {
             let message = format!("{} refused: {error}", counted(rows as usize, "row was", "rows were"));
             self.live.problem(self.clock.now(), &self.name, message, rows);
         }
         self.is_changed = true;
-        self.collect(taken.errors);
+        self.collect(report.errors);
     }
 
     /// Time goes on.
-    fn bound(&mut self) {
+    fn bound(&mut self, bound: i64) {
         let now = self.clock.now().millis();
-        match self.intake.bound(&mut self.application, now) {
+        match self.intake.bound(&mut self.application, bound, now) {
             Ok(false) => return,
             Ok(true) => {}
             Err(error) => self.live.problem(self.clock.now(), &self.name, error.to_string(), 1),
@@ -389,60 +469,117 @@ impl Worker {
         self.collect(Vec::new());
     }
 
-    /// Takes what has come out of the engine.
-    fn collect(&mut self, mut errors: Vec<ErrorRow>) {
+    /// Takes what has come out of the engine, and the errors of the input.
+    fn collect(&mut self, input_errors: Vec<ErrorRow>) {
         let before = self.counters.status().rows_out;
         self.outputs.collect(&mut self.application, &mut self.tails);
         self.is_changed |= self.counters.status().rows_out != before;
-        errors.extend(self.application.take_errors());
-        if let Some(newest) = errors.last() {
-            let count = errors.len() as u64;
-            self.counters.add_errors(&errors);
-            self.outputs.errors(&errors);
-            self.tails.errors(&errors);
-            let pump = if newest.pump_name.is_empty() { "the input" } else { &newest.pump_name };
-            let message = format!(
-                "{} to error_stream; the newest from {pump}: {}: {}",
-                counted(errors.len(), "row", "rows"),
-                newest.error_name,
-                newest.message
-            );
-            self.live.problem(self.clock.now(), &self.name, message, count);
-            self.is_changed = true;
+        let pump_errors = self.application.take_errors();
+        let Some(newest) = pump_errors.last().or(input_errors.last()) else { return };
+        let pump = if newest.pump_name.is_empty() { "the input" } else { &newest.pump_name };
+        let count = input_errors.len() + pump_errors.len();
+        let message = format!(
+            "{} to error_stream; the newest from {pump}: {}: {}",
+            counted(count, "row", "rows"),
+            newest.error_name,
+            newest.message
+        );
+        self.live.problem(self.clock.now(), &self.name, message, count as u64);
+        for errors in [&input_errors, &pump_errors] {
+            self.counters.add_errors(errors);
+            self.tails.errors(errors);
         }
+        self.outputs.errors(&input_errors, &pump_errors);
+        self.is_changed = true;
     }
 
-    fn checkpoint(&mut self) {
-        let now = self.clock.now();
-        self.checkpointed_at = now.millis();
-        let stored = self.checkpoint_now();
-        match &stored {
-            Ok(()) => {
-                self.is_changed = !self.outputs.are_empty();
-                self.counters.add(|status| {
-                    status.checkpoints += 1;
-                    status.checkpointed_at = Some(now.millis());
-                });
-                if self.input.key().kind == StreamKind::Delivery {
-                    consumers::trim_buffer(&self.log, &self.catalog, &self.registry, self.source);
-                }
-            }
-            Err(error) => self.live.problem(now, &self.name, format!("no checkpoint: {error}"), 1),
-        }
-        self.counters.set_checkpoint_error(stored.err());
-    }
-
-    fn checkpoint_now(&mut self) -> Result<(), String> {
-        let engine_state = self.application.save().map_err(|error| error.to_string())?;
-        let checkpoint = StoredCheckpoint {
+    /// The state now, to be stored.
+    fn snapshot(&mut self) -> Result<(millstream_engine::Snapshot, Contents), String> {
+        let snapshot = self.application.snapshot().map_err(|error| error.to_string())?;
+        let contents = Contents {
             source: self.source,
             positions: self.input.positions(),
-            engine_state,
-            waiting_output: postcard::to_stdvec(&self.outputs.waiting())
-                .expect("texts and bytes can be encoded"),
+            epoch: self.epoch,
+            input_errors: self.outputs.input_errors(),
+            waiting: self.outputs.waiting(),
         };
+        Ok((snapshot, contents))
+    }
+
+    /// Begins a checkpoint if one is due or asked for, and notes one that has ended.
+    fn store_what_is_due(&mut self) {
+        self.counters.set_waiting_rows(self.outputs.waiting_count() as u64);
+        if let Some(storing) = &mut self.storing {
+            match storing.result.try_recv() {
+                Err(oneshot::error::TryRecvError::Empty) => return,
+                Ok(result) => self.stored(result),
+                Err(oneshot::error::TryRecvError::Closed) => self.stored(Err(storing_failed())),
+            }
+        }
+        let is_due = self.is_changed && self.cadence.is_due(self.clock.now());
+        if is_due || !self.asked.is_empty() {
+            self.begin_checkpoint();
+        }
+    }
+
+    /// Takes a snapshot and stores it on another thread, so that rows go on meanwhile.
+    fn begin_checkpoint(&mut self) {
+        let began_at = self.clock.now();
+        let asked = std::mem::take(&mut self.asked);
+        let (snapshot, contents) = match self.snapshot() {
+            Ok(taken) => taken,
+            Err(error) => {
+                self.counters.set_checkpoint_error(Some(error.clone()));
+                self.live.problem(began_at, &self.name, format!("the state cannot be saved: {error}"), 1);
+                self.cadence.ended(began_at, self.clock.now());
+                return;
+            }
+        };
+        self.cadence.begun();
+        self.is_changed = !self.outputs.are_empty();
+        let (sender, result) = oneshot::channel();
+        let checkpoints = self.checkpoints.clone();
+        let (log, registry) = (Arc::clone(&self.log), Arc::clone(&self.registry));
+        let (source, is_buffer) = (self.source, self.input.key().kind == StreamKind::Delivery);
+        self.spawn.detached(move || {
+            let stored = checkpoints.store(snapshot, contents, began_at);
+            if is_buffer && stored.is_ok() {
+                consumers::trim_buffer(&log, &checkpoints.catalog, &registry, source);
+            }
+            // The application may have gone.
+            let _ = sender.send(stored);
+        });
+        self.storing = Some(Storing { began_at, result, asked });
+    }
+
+    /// Waits for the checkpoint that is being stored.
+    async fn finish_storing(&mut self) {
+        if let Some(storing) = &mut self.storing {
+            let result = (&mut storing.result).await;
+            self.stored(result.unwrap_or_else(|_| Err(storing_failed())));
+        }
+    }
+
+    /// A checkpoint has ended.
+    fn stored(&mut self, result: Result<(), StoreError>) {
+        let Some(storing) = self.storing.take() else { return };
         let now = self.clock.now();
-        self.catalog.put_checkpoint(self.id, &checkpoint, now).map_err(|error| error.to_string())
+        self.cadence.ended(storing.began_at, now);
+        match &result {
+            Ok(()) => self.counters.add(|status| {
+                status.checkpoints += 1;
+                status.checkpointed_at = Some(storing.began_at.millis());
+            }),
+            Err(error) => {
+                self.is_changed = true;
+                self.live.problem(now, &self.name, format!("no checkpoint: {error}"), 1);
+            }
+        }
+        self.counters.set_checkpoint_error(result.err().map(|error| error.to_string()));
+        for asked in storing.asked {
+            // Whoever asked may have gone.
+            let _ = asked.send(());
+        }
     }
 
     /// Answers the drains that are done.
@@ -466,12 +603,14 @@ impl Worker {
         let latest = self.intake.latest();
         let is_done = |drain: &mut Drain| drain.closes_at.is_some_and(|closes_at| latest >= closes_at);
         let done: Vec<Drain> = self.drains.extract_if(.., is_done).collect();
-        if !done.is_empty() {
-            self.checkpoint();
-        }
         for drain in done {
             // Whoever asked may have gone.
             let _ = drain.reply.send(());
         }
     }
+}
+
+/// The thread that stored a checkpoint has gone.
+fn storing_failed() -> StoreError {
+    StoreError::State("storing it failed unexpectedly".to_owned())
 }

@@ -21,11 +21,38 @@ pub struct StoredCheckpoint {
     pub source: ResourceId,
     /// The next record of each shard.
     pub positions: BTreeMap<u32, u64>,
+    /// Counts how often the application started from scratch; its rows are counted from 0 in each epoch.
+    pub epoch: u64,
+    /// Error rows of the input so far.
+    pub input_errors: u64,
     /// The engine's state.
-    pub engine_state: Vec<u8>,
+    pub engine: EngineState,
     /// Rows that came out but were not delivered yet.
-    pub waiting_output: Vec<u8>,
+    pub waiting: WaitingOutput,
 }
+
+/// The state of the engine in a checkpoint.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum EngineState {
+    /// All of it, as the first layout kept it.
+    Blob(Vec<u8>),
+    /// The engine's manifest; its parts are files.
+    Manifest(Vec<u8>),
+}
+
+/// The waiting rows of a checkpoint.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum WaitingOutput {
+    /// None.
+    Nothing,
+    /// As the first layout kept them, without numbers.
+    Layout1(Vec<u8>),
+    /// In the part of this name.
+    Part(String),
+}
+
+/// Version of the encoding of a checkpoint, in its first byte.
+const VERSION: u8 = 1;
 
 impl StoredCheckpoint {
     /// A checkpoint of the layout that kept positions in the order of shards.
@@ -35,12 +62,24 @@ impl StoredCheckpoint {
         engine_state: Vec<u8>,
         waiting_output: Vec<u8>,
     ) -> StoredCheckpoint {
-        let positions = (0..).zip(positions.iter().copied()).collect();
-        StoredCheckpoint { source, positions, engine_state, waiting_output }
+        StoredCheckpoint {
+            source,
+            positions: (0..).zip(positions.iter().copied()).collect(),
+            epoch: 0,
+            input_errors: 0,
+            engine: EngineState::Blob(engine_state),
+            waiting: WaitingOutput::Layout1(waiting_output),
+        }
     }
 
     pub(super) fn encode(&self) -> Vec<u8> {
-        postcard::to_stdvec(self).expect("numbers and bytes can be encoded")
+        postcard::to_extend(self, vec![VERSION]).expect("numbers and bytes can be encoded")
+    }
+
+    /// `None` for bytes that are damaged or of a later version.
+    fn decode(bytes: &[u8]) -> Option<StoredCheckpoint> {
+        let (version, body) = bytes.split_first()?;
+        (*version == VERSION).then(|| postcard::from_bytes(body).ok()).flatten()
     }
 }
 
@@ -57,7 +96,7 @@ fn newest(
     let sql = "SELECT manifest FROM checkpoint WHERE application = ?1 ORDER BY number DESC LIMIT 1";
     let manifest: Option<Vec<u8>> =
         transaction.query_row(sql, [application.0], |row| row.get(0)).optional()?;
-    Ok(manifest.and_then(|manifest| postcard::from_bytes(&manifest).ok()))
+    Ok(manifest.and_then(|manifest| StoredCheckpoint::decode(&manifest)))
 }
 
 impl Catalog {
@@ -77,7 +116,7 @@ impl Catalog {
         })?;
         let decode = |(number, manifest, sum): (i64, Vec<u8>, i64)| {
             let is_whole = i64::from(checksum(&manifest)) == sum;
-            let decoded = postcard::from_bytes(&manifest).ok().filter(|_| is_whole);
+            let decoded = StoredCheckpoint::decode(&manifest).filter(|_| is_whole);
             decoded.ok_or_else(|| self.damaged(format!("checkpoint {number} of application {application}")))
         };
         Ok(rows.into_iter().map(decode).collect())

@@ -10,6 +10,7 @@
 use std::collections::HashMap;
 use std::path::Path;
 
+use millstream_delivery::{Positions, Progress, SourcePosition};
 use rusqlite::{Connection, Transaction, params};
 
 use super::CatalogError;
@@ -31,13 +32,9 @@ CREATE TABLE position (
   consumer INTEGER NOT NULL, source INTEGER NOT NULL, shard INTEGER NOT NULL, position INTEGER NOT NULL,
   PRIMARY KEY (consumer, source, shard)
 ) STRICT, WITHOUT ROWID;
-CREATE TABLE delivery_position (
-  delivery_stream INTEGER PRIMARY KEY, delivered INTEGER NOT NULL, backed_up INTEGER NOT NULL
+CREATE TABLE delivery_progress (
+  delivery_stream INTEGER PRIMARY KEY, progress TEXT NOT NULL
 ) STRICT;
-CREATE TABLE object_intent (
-  delivery_stream INTEGER NOT NULL, lane TEXT NOT NULL, intent BLOB NOT NULL,
-  PRIMARY KEY (delivery_stream, lane)
-) STRICT, WITHOUT ROWID;
 CREATE TABLE feed_position (
   feed INTEGER PRIMARY KEY, pass INTEGER NOT NULL, produced INTEGER NOT NULL, ended INTEGER NOT NULL
 ) STRICT;
@@ -131,8 +128,13 @@ fn copy_positions(
         .collect::<Result<_, _>>()?;
     for (name, delivered, backed_up) in deliveries {
         if let Some(id) = id(Kind::DeliveryStream, &name) {
-            let sql = "INSERT INTO delivery_position VALUES (?1, ?2, ?3)";
-            transaction.execute(sql, params![id, delivered, backed_up])?;
+            let progress = Progress::from(Positions {
+                delivered: SourcePosition(super::unsigned(delivered)),
+                failed: SourcePosition(super::unsigned(delivered)),
+                backed_up: SourcePosition(super::unsigned(backed_up)),
+            });
+            let text = serde_json::to_string(&progress).expect("progress is plain data");
+            transaction.execute("INSERT INTO delivery_progress VALUES (?1, ?2)", params![id, text])?;
             let sql = "INSERT INTO position VALUES (?1, ?1, 0, ?2)";
             transaction.execute(sql, params![id, delivered.min(backed_up)])?;
         }

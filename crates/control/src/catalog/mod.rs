@@ -4,7 +4,7 @@
 //! |---|---|---|
 //! | `resources.rs` | `resource` | what exists: id, kind, name, definition, generation, owner, state |
 //! | `positions.rs` | `position` | how far each consumer of a stream or buffer has come, by ids and shard |
-//! | | `delivery_position`, `object_intent` | how far each delivery has come, and the objects that it is about to write |
+//! | | `delivery_progress` | how far each delivery has come, and the objects that it is about to write |
 //! | | `feed_position` | how many records each feed has put |
 //! | `checkpoints.rs` | `checkpoint` | manifests of application states, the newest two of each application |
 //! | `migrations.rs` | `PRAGMA user_version` | the layouts of earlier versions, brought up to date |
@@ -16,8 +16,8 @@ mod migrations;
 mod positions;
 mod resources;
 
-pub use checkpoints::StoredCheckpoint;
-pub use positions::{FeedProgress, StoredIntent};
+pub use checkpoints::{EngineState, StoredCheckpoint, WaitingOutput};
+pub use positions::FeedProgress;
 pub use resources::{ResourceRow, RowChange};
 
 use std::path::{Path, PathBuf};

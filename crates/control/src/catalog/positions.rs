@@ -2,14 +2,11 @@
 
 use std::collections::BTreeMap;
 
-use millstream_delivery::{Positions, SourcePosition};
+use millstream_delivery::Progress;
 use rusqlite::{OptionalExtension, params};
 
 use super::{Catalog, CatalogError, signed, unsigned};
 use crate::definition::ResourceId;
-
-/// The intent of a delivery to write an object, as bytes of its own layout.
-pub type StoredIntent = Vec<u8>;
 
 /// How far a feed has come.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -95,43 +92,39 @@ impl Catalog {
         Ok(lowest)
     }
 
-    /// How far a delivery stream has come; `None` before the first time.
+    /// How far a delivery stream has come, and what it was about to write; `None` before the first time.
     ///
     /// # Errors
     /// The file cannot be read.
-    pub fn delivery_positions(&self, delivery: ResourceId) -> Result<Option<Positions>, CatalogError> {
-        self.with(|connection| {
-            let sql = "SELECT delivered, backed_up FROM delivery_position WHERE delivery_stream = ?1";
-            let positions = connection.query_row(sql, [delivery.0], |row| {
-                let (delivered, backed_up): (i64, i64) = (row.get(0)?, row.get(1)?);
-                Ok(Positions {
-                    delivered: SourcePosition(unsigned(delivered)),
-                    backed_up: SourcePosition(unsigned(backed_up)),
-                })
-            });
-            positions.optional()
-        })
+    pub fn delivery_progress(&self, delivery: ResourceId) -> Result<Option<Progress>, CatalogError> {
+        let text: Option<String> = self.with(|connection| {
+            let sql = "SELECT progress FROM delivery_progress WHERE delivery_stream = ?1";
+            connection.query_row(sql, [delivery.0], |row| row.get(0)).optional()
+        })?;
+        let damaged = || self.damaged(format!("the progress of delivery stream {delivery}"));
+        text.map(|text| serde_json::from_str(&text).map_err(|_| damaged())).transpose()
     }
 
-    /// Keeps how far a delivery stream has come, and its place among the consumers of its buffer.
+    /// Keeps how far a delivery stream has come and what it is about to write, and its place among the consumers of its
+    /// buffer; all of it or nothing.
     ///
     /// # Errors
     /// The change could not be made durable.
-    pub fn put_delivery_positions(
+    pub fn put_delivery_progress(
         &self,
         delivery: ResourceId,
-        positions: Positions,
+        progress: &Progress,
     ) -> Result<(), CatalogError> {
+        let text = serde_json::to_string(progress).expect("progress is plain data");
         self.with(|connection| {
             let transaction = connection.transaction()?;
-            let (delivered, backed_up) = (signed(positions.delivered.0), signed(positions.backed_up.0));
             transaction.execute(
-                "INSERT OR REPLACE INTO delivery_position VALUES (?1, ?2, ?3)",
-                params![delivery.0, delivered, backed_up],
+                "INSERT OR REPLACE INTO delivery_progress VALUES (?1, ?2)",
+                params![delivery.0, text],
             )?;
             transaction.execute(
                 "INSERT OR REPLACE INTO position VALUES (?1, ?1, 0, ?2)",
-                params![delivery.0, signed(positions.oldest().0)],
+                params![delivery.0, signed(progress.positions.oldest().0)],
             )?;
             transaction.commit()
         })
@@ -185,38 +178,6 @@ impl Catalog {
                  WHERE feed = ?1 AND ended = 0 AND produced > 0",
                 params![feed.0, name],
             )
-        })?;
-        Ok(())
-    }
-
-    /// The objects that a delivery was about to write, by lane.
-    ///
-    /// # Errors
-    /// The file cannot be read.
-    pub fn object_intents(
-        &self,
-        delivery: ResourceId,
-    ) -> Result<BTreeMap<String, StoredIntent>, CatalogError> {
-        self.with(|connection| {
-            let sql = "SELECT lane, intent FROM object_intent WHERE delivery_stream = ?1";
-            let mut query = connection.prepare(sql)?;
-            query.query_map([delivery.0], |row| Ok((row.get(0)?, row.get(1)?)))?.collect()
-        })
-    }
-
-    /// Keeps what a delivery is about to write to a lane.
-    ///
-    /// # Errors
-    /// The change could not be made durable.
-    pub fn put_object_intent(
-        &self,
-        delivery: ResourceId,
-        lane: &str,
-        intent: &[u8],
-    ) -> Result<(), CatalogError> {
-        self.with(|connection| {
-            let sql = "INSERT OR REPLACE INTO object_intent VALUES (?1, ?2, ?3)";
-            connection.execute(sql, params![delivery.0, lane, intent])
         })?;
         Ok(())
     }

@@ -139,8 +139,7 @@ impl Catalog {
             let transaction = connection.transaction()?;
             for sql in [
                 "DELETE FROM position WHERE consumer = ?1 OR source = ?1",
-                "DELETE FROM delivery_position WHERE delivery_stream = ?1",
-                "DELETE FROM object_intent WHERE delivery_stream = ?1",
+                "DELETE FROM delivery_progress WHERE delivery_stream = ?1",
                 "DELETE FROM feed_position WHERE feed = ?1",
                 "DELETE FROM checkpoint WHERE application = ?1",
                 "DELETE FROM resource WHERE id = ?1",

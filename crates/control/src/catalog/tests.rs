@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use millstream_delivery::{Positions, SourcePosition};
+use millstream_delivery::{Positions, Progress, SourcePosition};
 use millstream_host::Timestamp;
 
 use super::*;
@@ -72,10 +72,10 @@ fn r18_a_name_may_be_used_again_at_once_and_an_id_never() {
 fn positions_and_progress_are_kept() {
     both(|catalog| {
         let delivery = ResourceId(3);
-        let positions = Positions { delivered: SourcePosition(7), backed_up: SourcePosition(5) };
-        assert_eq!(catalog.delivery_positions(delivery).unwrap(), None);
-        catalog.put_delivery_positions(delivery, positions).unwrap();
-        assert_eq!(catalog.delivery_positions(delivery).unwrap(), Some(positions));
+        let progress = Progress::from(Positions::at(SourcePosition(5)));
+        assert_eq!(catalog.delivery_progress(delivery).unwrap(), None);
+        catalog.put_delivery_progress(delivery, &progress).unwrap();
+        assert_eq!(catalog.delivery_progress(delivery).unwrap(), Some(progress));
         let reader = ResourceId(4);
         assert_eq!(catalog.lowest_position(delivery, 0, &[delivery, reader]).unwrap(), None);
         catalog.put_positions(reader, delivery, &BTreeMap::from([(0, 2)])).unwrap();

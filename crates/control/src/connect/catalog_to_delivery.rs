@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use millstream_delivery::{PositionStore, Positions, StoreError};
+use millstream_delivery::{PositionStore, Progress, StoreError};
 use millstream_host::Spawn;
 use millstream_streamlog::Log;
 
@@ -41,17 +41,18 @@ fn failed(error: impl std::fmt::Display) -> StoreError {
 
 #[async_trait]
 impl PositionStore for CatalogPositions {
-    async fn load(&self) -> Result<Option<Positions>, StoreError> {
+    async fn load(&self) -> Result<Option<Progress>, StoreError> {
         let (catalog, delivery) = (self.catalog.clone(), self.delivery);
-        let load = move || catalog.delivery_positions(delivery);
+        let load = move || catalog.delivery_progress(delivery);
         self.spawn.blocking(load).await.map_err(failed)?.map_err(failed)
     }
 
-    async fn store(&self, positions: Positions) -> Result<(), StoreError> {
+    async fn store(&self, progress: &Progress) -> Result<(), StoreError> {
+        let progress = progress.clone();
         let (catalog, delivery) = (self.catalog.clone(), self.delivery);
         let (log, registry) = (Arc::clone(&self.log), Arc::clone(&self.registry));
         let store = move || {
-            catalog.put_delivery_positions(delivery, positions)?;
+            catalog.put_delivery_progress(delivery, &progress)?;
             consumers::trim_buffer(&log, &catalog, &registry, delivery);
             Ok::<(), crate::catalog::CatalogError>(())
         };

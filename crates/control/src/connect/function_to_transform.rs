@@ -18,7 +18,7 @@ impl Transform for FunctionTransform {
     async fn invoke(&self, event: Bytes) -> Result<Bytes, TransformError> {
         let Some(function) = self.0.get() else {
             let message = format!("function \"{}\" does not exist now", self.0.name());
-            return Err(TransformError { kind: TransformErrorKind::InvokeLimitExceeded, message });
+            return Err(TransformError { kind: TransformErrorKind::ResourceNotFound, message });
         };
         function.invoker.invoke(event).await.map_err(|error| {
             let kind = match error.kind {

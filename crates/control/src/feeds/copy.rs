@@ -1,25 +1,24 @@
 //! The records of a stream go on into another one, from its newest on.
 //!
 //! ```text
-//!   stream ─▶ LogInput ─▶ (pace) ─▶ append to the target ─▶ positions in the catalog, about once a second
+//!   stream ─▶ LogInput ─▶ (pace) ─▶ append to the target, as the producer of each shard
 //! ```
 //!
-//! Invariants: a position is stored only after its record was acknowledged by the target, so that every record arrives at
-//! least once over all runs on a data directory; records keep their partition keys and, within a shard, their order.
+//! Invariants: how far a shard has come is what the target has of it, so every record arrives once; records keep their
+//! partition keys and, within a shard, their order.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use millstream_host::Timestamp;
-use millstream_streamlog::{Log, NewRecord, StreamKey};
+use millstream_streamlog::{
+    Log, MergedBatch, Position, Positions, Producer, RecordBatch, RecordBatchBuilder, ShardNumber, StreamKey,
+};
 use tokio::sync::watch;
 
 use super::pace::Pace;
-use super::put::{FeedServices, POSITION_INTERVAL};
-use crate::applications::{LogInput, RawBatch};
-use crate::definition::ResourceId;
-use crate::identifier::Identifiers;
+use super::put::FeedServices;
+use crate::applications::LogInput;
 
 /// Before the source is read again after a failure.
 const READ_RETRY: Duration = Duration::from_secs(1);
@@ -30,7 +29,7 @@ pub(crate) struct CopyProgress {
     log: Arc<Log>,
     source: StreamKey,
     /// The next record of each shard: those before it have been acknowledged by the target.
-    positions: watch::Receiver<BTreeMap<u32, u64>>,
+    positions: watch::Receiver<Positions>,
 }
 
 impl CopyProgress {
@@ -42,8 +41,10 @@ impl CopyProgress {
             // It is gone: there is nothing to wait for.
             Err(error) => return tracing::warn!(stream = %self.source, %error, "a copy cannot be waited for"),
         };
-        let has_all = |positions: &BTreeMap<u32, u64>| {
-            ends.iter().all(|(shard, end)| positions.get(shard).is_some_and(|position| position >= end))
+        let has_all = |positions: &Positions| {
+            ends.iter().all(|(shard, end)| {
+                end.0 <= Position::START.0 || positions.get(shard).is_some_and(|position| position >= end)
+            })
         };
         // An error means that the copy has ended.
         let _ = self.positions.clone().wait_for(has_all).await;
@@ -53,25 +54,35 @@ impl CopyProgress {
 /// A copy under way.
 pub(crate) struct Copying {
     services: FeedServices,
-    source: ResourceId,
     input: LogInput,
-    positions: watch::Sender<BTreeMap<u32, u64>>,
-    stored_at: Timestamp,
-    is_stored: bool,
+    positions: watch::Sender<Positions>,
+}
+
+/// The records of one shard that go on together.
+struct ShardRun {
+    shard: ShardNumber,
+    producer: Producer,
+    records: RecordBatch,
 }
 
 impl Copying {
-    /// A copy of what an input reads.
-    pub(crate) fn new(
-        services: FeedServices,
-        source: ResourceId,
-        input: LogInput,
-    ) -> (Copying, CopyProgress) {
-        let (sender, positions) = watch::channel(input.positions());
+    /// A copy of what an input reads, behind what the target has already.
+    pub(crate) fn new(services: FeedServices, mut input: LogInput) -> (Copying, CopyProgress) {
+        for shard in input.ends().unwrap_or_default().into_keys() {
+            let producer = services.producer(&shard.to_string());
+            let have = services.log.producer_position(&services.key, producer).ok().flatten();
+            if let Some(next) = have {
+                input.advance_shard(shard, Position(next));
+            }
+        }
+        let current = |input: &LogInput| -> Positions {
+            let positions = input.positions().into_iter();
+            positions.map(|(shard, position)| (ShardNumber(shard), Position(position))).collect()
+        };
+        let (sender, positions) = watch::channel(current(&input));
         let progress =
             CopyProgress { log: Arc::clone(&services.log), source: input.key().clone(), positions };
-        let stored_at = services.clock.now();
-        (Copying { services, source, input, positions: sender, stored_at, is_stored: true }, progress)
+        (Copying { services, input, positions: sender }, progress)
     }
 
     /// Copies until stopped.
@@ -80,32 +91,32 @@ impl Copying {
         while !self.services.stop.is_stopped() {
             let now = self.services.clock.now();
             let due = pace.as_mut().map_or(u64::MAX, |pace| pace.due(now));
-            let batch = if due == 0 { Ok(None) } else { self.input.read() };
+            let batch = if due == 0 { None } else { Some(self.input.read()) };
             match batch {
-                Ok(Some(batch)) => {
-                    let batch = first(batch, usize::try_from(due).unwrap_or(usize::MAX));
-                    if !self.put(&batch).await {
-                        break;
-                    }
+                Some(Ok(batch)) if !batch.is_empty() => {
+                    let most = usize::try_from(due).unwrap_or(usize::MAX);
+                    let Some(copied) = self.copy(&batch, most).await else { break };
                     if let Some(pace) = &mut pace {
-                        pace.sent(batch.records.len() as u64);
+                        pace.sent(copied);
                     }
-                    self.input.advance(&batch);
-                    self.is_stored = false;
-                    self.positions.send_replace(self.input.positions());
+                    self.publish();
                 }
-                Ok(None) => {
-                    let wait = match (&pace, due) {
-                        (Some(pace), 0) => pace.wait(now),
-                        _ => POSITION_INTERVAL,
-                    };
+                Some(Ok(batch)) => {
+                    self.input.advance(&batch);
+                    self.publish();
                     tokio::select! {
-                        () = self.services.clock.sleep(wait) => {}
-                        () = self.input.changed(), if due > 0 => {}
+                        () = self.input.changed() => {}
                         () = self.services.stop.stopped() => {}
                     }
                 }
-                Err(error) => {
+                None => {
+                    let wait = pace.as_ref().map_or(Duration::ZERO, |pace| pace.wait(now));
+                    tokio::select! {
+                        () = self.services.clock.sleep(wait) => {}
+                        () = self.services.stop.stopped() => {}
+                    }
+                }
+                Some(Err(error)) => {
                     let message = format!("the stream cannot be read and is tried again: {error}");
                     self.services.live.problem(now, &self.services.name, message, 1);
                     tokio::select! {
@@ -114,65 +125,74 @@ impl Copying {
                     }
                 }
             }
-            let now = self.services.clock.now();
-            if !self.is_stored && (now < self.stored_at || now.since(self.stored_at) >= POSITION_INTERVAL) {
-                self.store_positions();
+        }
+    }
+
+    fn publish(&self) {
+        let positions = self.input.positions().into_iter();
+        let positions = positions.map(|(shard, position)| (ShardNumber(shard), Position(position)));
+        self.positions.send_replace(positions.collect());
+    }
+
+    /// Puts the first records of a batch, shard by shard. Gives how many, or `None` when stopped meanwhile.
+    async fn copy(&mut self, batch: &MergedBatch, most: usize) -> Option<u64> {
+        let mut copied = 0;
+        let id_of = |shard: ShardNumber| self.services.producer(&shard.to_string());
+        for run in runs_of(batch, most, id_of) {
+            if !self.services.put(run.producer, &run.records).await {
+                return None;
             }
+            copied += run.records.len() as u64;
+            let next = run.producer.next_number.unwrap_or(run.producer.first_number);
+            self.input.advance_shard(run.shard, Position(next));
         }
-        if !self.is_stored {
-            self.store_positions();
+        if copied == batch.len() as u64 {
+            self.input.advance(batch);
         }
-    }
-
-    async fn put(&mut self, batch: &RawBatch) -> bool {
-        let records = |_: &Identifiers| {
-            let records = batch.records.iter();
-            records.map(|record| NewRecord::new(record.partition_key.clone(), record.data.clone())).collect()
-        };
-        self.services.put(records).await
-    }
-
-    /// The copy has a thread of its own, which may wait for the disk.
-    fn store_positions(&mut self) {
-        self.stored_at = self.services.clock.now();
-        let (catalog, id) = (&self.services.catalog, self.services.id);
-        match catalog.put_positions(id, self.source, &self.input.positions()) {
-            Ok(()) => self.is_stored = true,
-            Err(error) => tracing::warn!(copy = self.services.name, %error, "position not stored"),
-        }
+        Some(copied)
     }
 }
 
-/// No more than the first records of a batch; the others are read again.
-fn first(mut batch: RawBatch, most: usize) -> RawBatch {
-    if batch.records.len() > most {
-        batch.records.truncate(most);
-        // Numbers may have gaps where a commit failed: the next one is what follows the last record that is kept.
-        if let Some(last) = batch.records.last() {
-            batch.next = last.index + 1;
-        }
+/// The first records of a batch by shard, each numbered by its place in the shard. Numbers may have gaps, where a commit
+/// failed: the next one is what follows the last record that is taken.
+fn runs_of(batch: &MergedBatch, most: usize, id_of: impl Fn(ShardNumber) -> u64) -> Vec<ShardRun> {
+    let mut runs: BTreeMap<ShardNumber, (u64, u64, RecordBatchBuilder)> = BTreeMap::new();
+    for record in batch.iter().take(most) {
+        let position = record.position().0;
+        let (_, next, records) =
+            runs.entry(record.shard()).or_insert_with(|| (position, position, RecordBatchBuilder::new()));
+        *next = position + 1;
+        records.push(record.partition_key(), record.data());
     }
-    batch
+    runs.into_iter()
+        .map(|(shard, (first, next, records))| ShardRun {
+            shard,
+            producer: Producer::spanning(id_of(shard), first, next),
+            records: records.build(),
+        })
+        .collect()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::applications::RawRecord;
+    use millstream_host::SystemClock;
+    use millstream_streamlog::{LogSettings, NewRecord, Retention};
 
     #[test]
     fn r10_a_paced_copy_carries_the_index() {
-        let record = |index: u64| RawRecord {
-            index,
-            shard: String::new(),
-            sequence_number: String::new(),
-            partition_key: String::new(),
-            arrival: Timestamp(0),
-            data: bytes::Bytes::new(),
-        };
-        // The commit of records 3 and 4 failed.
-        let batch = RawBatch { shard: 0, next: 7, records: vec![record(1), record(2), record(5), record(6)] };
-        let cut = first(batch, 2);
-        assert_eq!((cut.next, cut.records.len()), (3, 2), "5 and 6 are read again");
+        let folder = tempfile::tempdir().unwrap();
+        let (log, _) = Log::open(folder.path(), LogSettings::default(), Arc::new(SystemClock)).unwrap();
+        let key = StreamKey::data("s".parse().unwrap());
+        log.stream_create(&key, 1, Retention::default()).unwrap();
+        let records = (0..6).map(|number| NewRecord::new("k", number.to_string().into_bytes())).collect();
+        log.append_blocking(&key, records).unwrap();
+        let batch = log.read_merged(&key, &Positions::new(), 100, 1 << 20).unwrap();
+        let runs = runs_of(&batch, 2, |_| 7);
+        let first = batch.get(0).unwrap().position().0;
+        let third = batch.get(2).unwrap().position().0;
+        assert_eq!(runs.len(), 1);
+        assert_eq!(runs[0].producer, Producer::spanning(7, first, third), "the third is read again");
+        assert_eq!(runs[0].records.len(), 2);
     }
 }

@@ -19,7 +19,7 @@ mod synthetic;
 
 pub(crate) use copy::{CopyProgress, Copying};
 pub use lines::{LineSource, LongestLine, OpenInputError};
-pub(crate) use put::{FeedServices, Putting};
+pub(crate) use put::{FeedServices, Putting, true_progress};
 pub use resumed::Resumed;
 pub use synthetic::SyntheticReviews;
 

@@ -4,23 +4,22 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use bytes::Bytes;
 use millstream_host::{Backoff, Clock, Spawn};
-use millstream_streamlog::{AppendError, Log, NewRecord, StreamKey};
+use millstream_streamlog::{AppendError, Log, Producer, RecordBatch, RecordBatchBuilder, StreamKey};
 use tokio::sync::{mpsc, watch};
 
 use super::pace::Pace;
 use super::{NextRecord, RecordSource};
 use crate::catalog::{Catalog, FeedProgress};
 use crate::definition::ResourceId;
-use crate::identifier::Identifiers;
+use crate::identifier::{repeatable_partition_key, stable_hash};
 use crate::live::Live;
 use crate::supervise::StopSignal;
 
 /// Records read ahead of their time.
-const READ_AHEAD: usize = 256;
+const READ_AHEAD: usize = 4_096;
 /// The most of one append.
-const APPEND_RECORDS: usize = 256;
+const APPEND_RECORDS: usize = 4_096;
 const APPEND_BYTES: usize = 4 << 20;
 pub(super) const POSITION_INTERVAL: Duration = Duration::from_secs(1);
 const FIRST_WAIT: Duration = Duration::from_millis(50);
@@ -40,20 +39,23 @@ pub(crate) struct FeedServices {
     pub(crate) catalog: Catalog,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) live: Arc<Live>,
-    pub(crate) identifiers: Identifiers,
     pub(crate) spawn: Spawn,
     pub(crate) stop: StopSignal,
 }
 
 impl FeedServices {
-    /// Puts records, waiting as long as the log is busy or full. False when stopped meanwhile.
-    pub(super) async fn put(&mut self, records: impl Fn(&Identifiers) -> Vec<NewRecord>) -> bool {
+    /// Who appends: the same in every run, of one pass or shard of the source.
+    pub(super) fn producer(&self, part: &str) -> u64 {
+        stable_hash(&format!("feed {} {part}", self.id.0))
+    }
+
+    /// Puts records that the log does not have yet, waiting as long as it is busy or full. False when stopped meanwhile.
+    pub(super) async fn put(&mut self, producer: Producer, records: &RecordBatch) -> bool {
         let mut backoff = Backoff::new(FIRST_WAIT, LONGEST_WAIT);
         loop {
-            let records = records(&self.identifiers);
-            let count = records.len() as u64;
-            match self.log.append(&self.key, records).await {
-                Ok(_) => {
+            match self.log.append_as(&self.key, producer, records.clone()).await {
+                Ok(appended) => {
+                    let count = (appended.len() - appended.duplicates()) as u64;
                     self.records.fetch_add(count, Ordering::Relaxed);
                     self.live.note(|seen| seen.summary.records_in += count);
                     return true;
@@ -79,6 +81,23 @@ enum GoesOn {
     Stopped,
 }
 
+/// The records of a pass are numbered from 0.
+fn pass_name(progress: &FeedProgress) -> String {
+    format!("pass {}", progress.pass)
+}
+
+/// How far a feed has come in truth: what the log has of it counts, whatever was noted last.
+pub(crate) fn true_progress(
+    log: &Log,
+    key: &StreamKey,
+    feed: ResourceId,
+    noted: FeedProgress,
+) -> FeedProgress {
+    let producer = stable_hash(&format!("feed {} {}", feed.0, pass_name(&noted)));
+    let position = log.producer_position(key, producer).ok().flatten().unwrap_or(0);
+    FeedProgress { produced: noted.produced.max(position), ..noted }
+}
+
 /// A feed from a source.
 pub(crate) struct Putting {
     services: FeedServices,
@@ -86,6 +105,7 @@ pub(crate) struct Putting {
     progress: FeedProgress,
     /// The progress is kept over restarts.
     keeps_progress: bool,
+    producer: u64,
     ended: watch::Sender<bool>,
 }
 
@@ -112,7 +132,8 @@ impl Putting {
             }
         })?;
         let (ended, receiver) = watch::channel(false);
-        Ok((Putting { services, records, progress, keeps_progress, ended }, receiver))
+        let producer = services.producer(&pass_name(&progress));
+        Ok((Putting { services, records, progress, keeps_progress, producer, ended }, receiver))
     }
 
     /// Puts records until the end of the source, then waits for its stop.
@@ -145,16 +166,14 @@ impl Putting {
                 continue;
             }
             let most = usize::try_from(due).unwrap_or(usize::MAX).min(APPEND_RECORDS);
-            let (batch, next) = self.gather(most).await;
+            let producer = Producer::new(self.producer, self.progress.produced);
+            let (batch, next) = self.gather(most, producer).await;
             goes_on = next;
             let count = batch.len() as u64;
             if count == 0 {
                 continue;
             }
-            let records = |identifiers: &Identifiers| {
-                batch.iter().map(|data| NewRecord::new(identifiers.partition_key(), data.clone())).collect()
-            };
-            if !self.services.put(records).await {
+            if !self.services.put(producer, &batch).await {
                 return GoesOn::Stopped;
             }
             self.progress.produced += count;
@@ -170,14 +189,13 @@ impl Putting {
     }
 
     /// Up to `most` records; waits for the first only.
-    async fn gather(&mut self, most: usize) -> (Vec<Bytes>, GoesOn) {
-        let mut batch = Vec::new();
-        let mut bytes = 0;
-        while batch.len() < most && bytes < APPEND_BYTES {
+    async fn gather(&mut self, most: usize, producer: Producer) -> (RecordBatch, GoesOn) {
+        let mut batch = RecordBatchBuilder::new();
+        while batch.len() < most && batch.bytes() < APPEND_BYTES {
             let next = if batch.is_empty() {
                 tokio::select! {
                     next = self.records.recv() => next,
-                    () = self.services.stop.stopped() => return (batch, GoesOn::Stopped),
+                    () = self.services.stop.stopped() => return (batch.build(), GoesOn::Stopped),
                 }
             } else {
                 match self.records.try_recv() {
@@ -188,17 +206,17 @@ impl Putting {
             };
             match next {
                 Some(NextRecord::Record(data)) => {
-                    bytes += data.len();
-                    batch.push(data);
+                    let number = producer.first_number + batch.len() as u64;
+                    batch.push(&repeatable_partition_key(producer.id, number), &data);
                 }
                 Some(NextRecord::Unusable(reason)) => {
                     let now = self.services.clock.now();
                     self.services.live.problem(now, &self.services.name, reason, 1);
                 }
-                Some(NextRecord::End) | None => return (batch, GoesOn::SourceEnded),
+                Some(NextRecord::End) | None => return (batch.build(), GoesOn::SourceEnded),
             }
         }
-        (batch, GoesOn::Yes)
+        (batch.build(), GoesOn::Yes)
     }
 
     async fn store_progress(&self) {

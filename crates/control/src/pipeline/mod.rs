@@ -40,7 +40,7 @@ pub use reference::CheckedReference;
 pub use schema_text::{SchemaTextError, parse_columns, parse_input_stream};
 pub use similar_name::nearest;
 pub use sql_file::{CheckedSql, SqlInput, check_sql};
-pub use switches::{ApplicationSwitches, PreprocessorTimeUnit};
+pub use switches::{ApplicationSwitches, PreprocessorTimeUnit, RowtimeSource};
 
 use std::path::Path;
 

@@ -9,8 +9,20 @@ pub struct ApplicationSwitches {
     pub engine: Switches,
     /// A newline after each JSON object of an output; without it objects follow each other at once.
     pub json_newline: bool,
+    /// Which time a row bears.
+    pub rowtime: RowtimeSource,
     /// How `approximateArrivalTimestamp` counts in events of the preprocessing function.
     pub preprocessor_time_unit: PreprocessorTimeUnit,
+}
+
+/// Which time the rows of an input bear.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum RowtimeSource {
+    /// When the record arrived in the log: a second reading gives the same rows.
+    #[default]
+    Arrival,
+    /// When the application read it, as the service did.
+    Processing,
 }
 
 /// Seconds or milliseconds since the epoch.
@@ -25,8 +37,14 @@ pub enum PreprocessorTimeUnit {
 
 impl ApplicationSwitches {
     /// The switches of inputs and outputs: name, default, other value, meaning.
-    pub const OWN: [(&'static str, &'static str, &'static str, &'static str); 2] = [
+    pub const OWN: [(&'static str, &'static str, &'static str, &'static str); 3] = [
         ("json_newline", "false", "true", "whether a newline follows each JSON object of an output"),
+        (
+            "rowtime",
+            "arrival",
+            "processing",
+            "which time a row bears: its record's arrival, or when it was read",
+        ),
         (
             "preprocessor_time_unit",
             "seconds",
@@ -34,6 +52,12 @@ impl ApplicationSwitches {
             "how times count in events of the preprocessing function",
         ),
     ];
+
+    /// Whether the engine's clock is the ROWTIME of its rows: then a second reading gives the same, also where the SQL asks
+    /// for the time.
+    pub(crate) fn has_virtual_clock(&self) -> bool {
+        self.rowtime == RowtimeSource::Arrival
+    }
 
     /// Sets a switch by name.
     ///
@@ -44,6 +68,13 @@ impl ApplicationSwitches {
         match name {
             "json_newline" => {
                 self.json_newline = value.parse().map_err(|_| wrong("true or false"))?;
+            }
+            "rowtime" => {
+                self.rowtime = match value {
+                    "arrival" => RowtimeSource::Arrival,
+                    "processing" => RowtimeSource::Processing,
+                    _ => return Err(wrong("arrival or processing")),
+                };
             }
             "preprocessor_time_unit" => {
                 self.preprocessor_time_unit = match value {

@@ -15,18 +15,19 @@ use arrow_array::{ArrayRef, TimestampMillisecondArray};
 use arrow_buffer::ScalarBuffer;
 use bytes::Bytes;
 use millstream_engine::formats::{OutputColumn, OutputFormat, OutputWriter, RecordParser};
-use millstream_engine::{Application, Batch, CompileError, CutTexts, ErrorName, ErrorRow, PushError};
+use millstream_engine::{
+    Application, Batch, CompileError, CutTexts, ErrorName, ErrorRow, PushError, array_from_values,
+};
 use millstream_host::{Clock, ManualClock, Random, Spawn, Timestamp};
 use millstream_monitor::{Location, Monitor, MonitorSettings};
-use millstream_sql::{SqlType, StreamId};
+use millstream_sql::{SqlType, StreamId, Value};
 use millstream_streamlog::StreamKey;
 
 pub use rowtime::{RowtimeError, Rowtimes, parse_instant};
 
-use crate::applications::{Preprocessed, Preprocessor, RawRecord, metadata_column, read_file, rows_of};
+use crate::applications::{Preprocessed, Preprocessor, RawRecord, read_file, rows_of};
 use crate::connect::monitor_to_functions::MonitorServices;
 use crate::definition::{Definition, ReferencePlace};
-use crate::identifier::Identifiers;
 use crate::live::Live;
 use crate::pipeline::{CheckedApplication, MetadataColumn, Pipeline, PreprocessorTimeUnit};
 use crate::resources::function::FunctionServices;
@@ -210,7 +211,6 @@ impl Replay {
             application: application.to_owned(),
             time_unit: PreprocessorTimeUnit::default(),
             source: StreamKey::data("replay".parse().expect("letters name a stream")),
-            identifiers: Identifiers::new(Random::from_seed(0)),
             clock,
             live: Arc::new(Live::new()),
         });
@@ -237,10 +237,9 @@ impl Replay {
                     parsed_records.push(record);
                 }
                 Preprocessed::Dropped => {}
-                Preprocessed::Failed => {
-                    let message = "the preprocessing function answered ProcessingFailed";
+                Preprocessed::Failed(message) => {
                     let name = ErrorName::FunctionError;
-                    self.errors.push(ErrorRow::of_record(name, message, &record.data, now, now));
+                    self.errors.push(ErrorRow::of_record(name, &message, &record.data, now, now));
                 }
             }
         }
@@ -287,7 +286,6 @@ impl Replay {
     fn raw_record(&mut self, data: Bytes, arrival: i64) -> RawRecord {
         self.records_in += 1;
         RawRecord {
-            index: self.records_in,
             shard: "shardId-000000000000".to_owned(),
             sequence_number: self.records_in.to_string(),
             partition_key: "replay".to_owned(),
@@ -364,4 +362,16 @@ impl Replay {
         }
         self.errors.extend(self.application.take_errors());
     }
+}
+
+/// The values of a metadata column, one for each row's record.
+fn metadata_column(column: MetadataColumn, records: &[&RawRecord]) -> ArrayRef {
+    let value = |record: &&RawRecord| match column {
+        MetadataColumn::ApproximateArrivalTime => Value::Timestamp(record.arrival.millis()),
+        MetadataColumn::PartitionKey => Value::Text(record.partition_key.clone()),
+        MetadataColumn::SequenceNumber => Value::Text(record.sequence_number.clone()),
+        MetadataColumn::ShardId => Value::Text(record.shard.clone()),
+    };
+    let values: Vec<Value> = records.iter().map(value).collect();
+    array_from_values(column.sql_type(), &values).expect("the values are of the column's type")
 }

@@ -1,16 +1,15 @@
 //! Applications: a thread with the engine, and tasks for its outputs.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+use millstream_engine::RestoreReport;
 use millstream_engine::formats::OutputFormat as EngineFormat;
-use millstream_engine::{Application, RestoreReport};
 
 use super::{NotReady, Occasion, StateOutlook, Stopped};
 use crate::applications::{
-    ApplicationComponents, ApplicationHandle, Destination, LogInput, OutputPlan, Preprocessor,
-    ReferenceTableRows, Worker, read_file, read_object, rows_of,
+    ApplicationComponents, ApplicationHandle, Checkpoints, Destination, LogInput, OutputPlan, PartStore,
+    Preprocessor, ReferenceTableRows, Worker, read_file, read_object, rows_of,
 };
 use crate::catalog::{ResourceRow, StoredCheckpoint};
 use crate::definition::{
@@ -76,7 +75,11 @@ pub(super) async fn look(
     let Some(id) = before else { return Ok(StateOutlook::default()) };
     match try_restore(world, id, &checked, definition.seed).await? {
         Some(report) => {
-            Ok(StateOutlook { keeps_state: report.resumed, starts_from_scratch: report.started_afresh })
+            let scratch = report.started_from_scratch.into_iter();
+            Ok(StateOutlook {
+                keeps_state: report.resumed,
+                starts_from_scratch: scratch.map(|(pump, why)| format!("{pump} ({why})")).collect(),
+            })
         }
         None => Ok(StateOutlook { keeps_state: Vec::new(), starts_from_scratch: all() }),
     }
@@ -101,16 +104,17 @@ async fn table(world: &World, reference: &CheckedReference) -> Result<ReferenceT
     Ok(rows_of(reference, &bytes, world.clock.now().millis()))
 }
 
+/// What a restart with this plan would keep; `None` without a checkpoint.
 async fn try_restore(
     world: &World,
     id: ResourceId,
     checked: &CheckedApplication,
     seed: u64,
 ) -> Result<Option<RestoreReport>, NotReady> {
-    let Some(stored) = newest_checkpoint(world, id).await? else { return Ok(None) };
+    let Some(stored) = checkpoints_of(world, id).await?.into_iter().next() else { return Ok(None) };
+    let checkpoints = store_of(world, id);
     let (program, settings) = (checked.program.clone(), checked.settings(seed, 0, false));
-    let tried =
-        move || Application::restore(program, settings, &stored.engine_state).map(|(_, report)| report);
+    let tried = move || checkpoints.plan(&program, &settings, &stored);
     let tried = world.spawn().blocking(tried).await.map_err(NotReady::ever)?;
     tried.map(Some).map_err(|error| NotReady::ever(cannot_go_on(&error)))
 }
@@ -122,96 +126,166 @@ fn cannot_go_on(error: &dyn std::fmt::Display) -> String {
     )
 }
 
-/// The newest checkpoint that is whole; a damaged one is named in a problem.
-async fn newest_checkpoint(world: &World, id: ResourceId) -> Result<Option<StoredCheckpoint>, NotReady> {
+/// Where the checkpoints of an application are.
+fn store_of(world: &World, id: ResourceId) -> Checkpoints {
+    let parts = PartStore::new(world.directory.checkpoints(id.0));
+    Checkpoints { id, catalog: world.catalog.clone(), parts }
+}
+
+/// The checkpoints whose manifests are whole, newest first; a damaged one is named in a problem.
+async fn checkpoints_of(world: &World, id: ResourceId) -> Result<Vec<StoredCheckpoint>, NotReady> {
     let catalog = world.catalog.clone();
     let found = world.spawn().blocking(move || catalog.checkpoints(id)).await.map_err(NotReady::yet)?;
-    let found = found.map_err(NotReady::yet)?;
-    let is_empty = found.is_empty();
-    let mut reasons = Vec::new();
-    for checkpoint in found {
+    let (mut whole, mut damaged) = (Vec::new(), Vec::new());
+    for checkpoint in found.map_err(NotReady::yet)? {
         match checkpoint {
-            Ok(checkpoint) => {
-                if let Some(reason) = reasons.pop() {
-                    let reason: crate::catalog::CatalogError = reason;
-                    let text = format!("{reason}; the checkpoint before it is taken");
-                    world.live.problem(world.clock.now(), &format!("application {id}"), text, 1);
-                }
-                return Ok(Some(checkpoint));
-            }
-            Err(error) => reasons.push(error),
+            Ok(checkpoint) => whole.push(checkpoint),
+            Err(error) => damaged.push(error),
         }
     }
-    match reasons.pop() {
-        Some(error) if !is_empty => Err(NotReady::lost(cannot_go_on(&error))),
-        _ => Ok(None),
+    if let Some(error) = damaged.pop() {
+        if whole.is_empty() {
+            return Err(NotReady::lost(cannot_go_on(&error)));
+        }
+        let text = format!("{error}; the checkpoint before it is taken");
+        world.live.problem(world.clock.now(), &format!("application {id}"), text, 1);
     }
+    Ok(whole)
 }
 
 impl PreparedApplication {
-    /// Starts it where its predecessor stopped, or where its definition says.
+    /// Starts it where its predecessor stopped, or where its definition says. A checkpoint whose parts are missing or
+    /// damaged is passed over for the one before it, never for none.
     pub(super) async fn start(self, world: &World, scope: TaskScope) -> Result<RunningApplication, NotReady> {
-        let PreparedApplication { id, source, checked, definition, tables, occasion } = self;
-        let stored = newest_checkpoint(world, id).await?;
+        let mut stored = checkpoints_of(world, self.id).await?;
+        let newest_epoch = stored.first().map(|checkpoint| checkpoint.epoch);
+        let wanted = self.definition.input.starting_position.filter(|_| self.occasion == Occasion::First);
+        if matches!(wanted, Some(StartingPosition::Now | StartingPosition::TrimHorizon)) {
+            stored.clear();
+        }
+        if stored.is_empty() {
+            // Rows are counted anew: what an earlier start from scratch has put out is no repetition.
+            let epoch = newest_epoch.map_or(0, |epoch| epoch + 1);
+            let built = self.build(world, &scope, None, epoch, wanted).await;
+            return self.run(scope, built.map_err(Failure::into_not_ready)?);
+        }
+        let last = stored.len() - 1;
+        for (place, checkpoint) in stored.into_iter().enumerate() {
+            let epoch = checkpoint.epoch;
+            match self.build(world, &scope, Some(checkpoint), epoch, wanted).await {
+                Ok(built) => return self.run(scope, built),
+                Err(Failure::Damaged(reason)) if place < last => {
+                    let text = format!("{reason}; the checkpoint before it is taken");
+                    world.live.problem(world.clock.now(), &self.checked.name, text, 1);
+                }
+                Err(failure) => return Err(failure.into_not_ready()),
+            }
+        }
+        unreachable!("the last checkpoint was built or refused")
+    }
+
+    fn run(
+        &self,
+        scope: TaskScope,
+        (worker, handle): (Worker, ApplicationHandle),
+    ) -> Result<RunningApplication, NotReady> {
+        let name = format!("application-{}", handle.name());
+        scope.dedicated(&name, worker.run()).map_err(NotReady::yet)?;
+        Ok(RunningApplication { handle, scope })
+    }
+
+    async fn build(
+        &self,
+        world: &World,
+        scope: &TaskScope,
+        checkpoint: Option<StoredCheckpoint>,
+        epoch: u64,
+        wanted: Option<StartingPosition>,
+    ) -> Result<(Worker, ApplicationHandle), Failure> {
+        let PreparedApplication { id, source, checked, definition, tables, .. } = self;
         let key = log_key(&definition.input.source.reference());
-        let wanted = definition.input.starting_position.filter(|_| occasion == Occasion::First);
-        let waiting_output = stored.as_ref().map(|stored| stored.waiting_output.clone());
-        let start = Start::of(wanted, source, stored);
         let mut input = LogInput::new(Arc::clone(&world.log), key.clone()).map_err(NotReady::yet)?;
-        let engine_state = match start {
-            Start::Resumed { positions, engine_state } => {
-                input.go_to(&positions).map_err(|beyond| NotReady::lost(beyond.explain(&checked.name)))?;
-                Some(engine_state)
+        match &checkpoint {
+            Some(checkpoint) if checkpoint.source == *source => {
+                input
+                    .go_to(&checkpoint.positions)
+                    .map_err(|beyond| NotReady::lost(beyond.explain(&checked.name)))?;
             }
             // The state goes on, but in another stream.
-            Start::OtherSource { engine_state } => {
+            Some(_) => {
                 tracing::warn!(application = checked.name, now = %key, "the application reads another source now");
-                Some(engine_state)
             }
-            Start::Oldest => None,
-            Start::Newest => {
-                input.go_to_end().map_err(NotReady::yet)?;
-                None
+            None => match wanted {
+                Some(StartingPosition::Now | StartingPosition::LastStoppedPoint) => {
+                    input.go_to_end().map_err(NotReady::yet)?;
+                }
+                Some(StartingPosition::TrimHorizon) | None => {}
+            },
+        }
+        let checkpoints = store_of(world, *id);
+        let waiting = match &checkpoint {
+            Some(checkpoint) => {
+                let (checkpoints, checkpoint) = (checkpoints.clone(), checkpoint.clone());
+                let read = world.spawn().blocking(move || checkpoints.waiting(&checkpoint)).await;
+                read.map_err(NotReady::yet)?.map_err(Failure::Damaged)?
             }
+            None => Default::default(),
         };
         let preprocessor = definition.input.preprocessor.as_ref().map(|function| Preprocessor {
             function: world.functions.slot(function),
             application: checked.name.clone(),
             source: key.clone(),
             time_unit: checked.switches.preprocessor_time_unit,
-            identifiers: world.identifiers.clone(),
             clock: Arc::clone(&world.clock),
             live: Arc::clone(&world.live),
         });
-        let outputs = definition.outputs.iter().map(|output| plan_of(world, &checked, output)).collect();
-        // From here on nothing before this is trimmed from a buffer.
-        let (catalog, positions) = (world.catalog.clone(), input.positions());
-        let noted = world.spawn().blocking(move || catalog.put_positions(id, source, &positions)).await;
-        noted.map_err(NotReady::yet)?.map_err(NotReady::yet)?;
         let components = ApplicationComponents {
-            id,
-            source,
+            id: *id,
+            source: *source,
             seed: definition.seed,
-            checked,
+            checked: checked.clone(),
             input,
-            tables,
-            engine_state,
-            waiting_output,
+            tables: tables.clone(),
+            checkpoint,
+            waiting,
+            epoch,
+            checkpoints,
             preprocessor,
-            outputs,
+            outputs: definition.outputs.iter().map(|output| plan_of(world, checked, output)).collect(),
             scope: scope.clone(),
             clock: Arc::clone(&world.clock),
-            catalog: world.catalog.clone(),
+            spawn: world.spawn().clone(),
             log: Arc::clone(&world.log),
             registry: Arc::clone(&world.registry),
             live: Arc::clone(&world.live),
-            identifiers: world.identifiers.clone(),
         };
         let built = world.spawn().blocking(move || Worker::new(components)).await;
-        let (worker, handle) = built.map_err(NotReady::ever)?.map_err(NotReady::ever)?;
-        let name = format!("application-{}", handle.name());
-        scope.dedicated(&name, worker.run()).map_err(NotReady::yet)?;
-        Ok(RunningApplication { handle, scope })
+        built.map_err(NotReady::ever)?.map_err(|error| match error.is_damage() {
+            true => Failure::Damaged(error.to_string()),
+            false => Failure::Other(NotReady::ever(error)),
+        })
+    }
+}
+
+/// Why an application could not be built.
+enum Failure {
+    /// Its checkpoint is damaged.
+    Damaged(String),
+    Other(NotReady),
+}
+
+impl From<NotReady> for Failure {
+    fn from(error: NotReady) -> Failure {
+        Failure::Other(error)
+    }
+}
+
+impl Failure {
+    fn into_not_ready(self) -> NotReady {
+        match self {
+            Failure::Damaged(reason) => NotReady::lost(cannot_go_on(&reason)),
+            Failure::Other(error) => error,
+        }
     }
 }
 
@@ -239,36 +313,6 @@ fn plan_of(world: &World, checked: &CheckedApplication, output: &ApplicationOutp
     }
 }
 
-/// Where an application begins.
-enum Start {
-    /// Where it stopped, with its state.
-    Resumed { positions: BTreeMap<u32, u64>, engine_state: Vec<u8> },
-    /// At the oldest record of another source than before, with its state.
-    OtherSource { engine_state: Vec<u8> },
-    /// At the oldest record, from scratch.
-    Oldest,
-    /// Behind the newest record, from scratch.
-    Newest,
-}
-
-impl Start {
-    fn of(wanted: Option<StartingPosition>, source: ResourceId, stored: Option<StoredCheckpoint>) -> Start {
-        let first = match wanted {
-            Some(StartingPosition::Now) => return Start::Newest,
-            Some(StartingPosition::TrimHorizon) => return Start::Oldest,
-            Some(StartingPosition::LastStoppedPoint) => Start::Newest,
-            None => Start::Oldest,
-        };
-        match stored {
-            None => first,
-            Some(StoredCheckpoint { source: known, positions, engine_state, .. }) if known == source => {
-                Start::Resumed { positions, engine_state }
-            }
-            Some(StoredCheckpoint { engine_state, .. }) => Start::OtherSource { engine_state },
-        }
-    }
-}
-
 impl RunningApplication {
     /// Asks it things.
     pub(crate) fn handle(&self) -> &ApplicationHandle {
@@ -287,7 +331,8 @@ impl RunningApplication {
     }
 }
 
-/// Deletes what is kept of it beside the catalog.
-pub(super) async fn erase(_world: &World, _row: &ResourceRow) -> Result<(), NotReady> {
-    Ok(())
+/// Deletes its state.
+pub(super) async fn erase(world: &World, row: &ResourceRow) -> Result<(), NotReady> {
+    let parts = PartStore::new(world.directory.checkpoints(row.id.0));
+    world.spawn().blocking(move || parts.erase()).await.map_err(NotReady::yet)?.map_err(NotReady::yet)
 }

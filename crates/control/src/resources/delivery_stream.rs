@@ -1,17 +1,19 @@
 //! Delivery streams: a buffer in the log, and a worker that delivers it.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
 use millstream_delivery::{
     BackupSettings, BufferingHints, Components, Compression, DeliveryHandle, DeliverySettings,
-    DeliveryWorker, InvalidDelivery, ObjectNaming, Transform, TransformSettings,
+    DeliveryWorker, InvalidDelivery, ObjectNaming, Positions, Transform, TransformSettings,
 };
 use millstream_streamlog::{Retention, StreamError};
 use object_store::ObjectStore;
 use object_store::local::LocalFileSystem;
 
 use super::{NotReady, Stopped};
+use crate::applications::BeyondEnd;
 use crate::catalog::ResourceRow;
 use crate::connect::catalog_to_delivery::CatalogPositions;
 use crate::connect::delivery_to_live::LiveDelivery;
@@ -126,6 +128,15 @@ pub(super) async fn prepare(
     };
     let opened: Result<_, String> = world.spawn().blocking(buckets).await.map_err(NotReady::yet)?;
     let (destination, backup) = opened.map_err(NotReady::yet)?;
+    let (catalog, id) = (world.catalog.clone(), row.id);
+    let progress = world.spawn().blocking(move || catalog.delivery_progress(id)).await;
+    if let Some(progress) = progress.map_err(NotReady::yet)?.map_err(NotReady::yet)? {
+        let Positions { delivered, failed, backed_up } = progress.positions;
+        let furthest = delivered.max(failed).max(backed_up).0;
+        let positions = BTreeMap::from([(BUFFER_SHARD.0, furthest)]);
+        BeyondEnd::check(&world.log, &key, &positions)
+            .map_err(|beyond| NotReady::lost(beyond.explain(&row.name)))?;
+    }
     let source = LogSource {
         log: Arc::clone(&world.log),
         changes: world.log.changes(&key).map_err(NotReady::yet)?,

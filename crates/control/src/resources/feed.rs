@@ -12,6 +12,7 @@ use crate::catalog::{FeedProgress, ResourceRow};
 use crate::definition::{FeedDefinition, FeedSource, Kind, Reference, ResourceId};
 use crate::feeds::{
     CopyProgress, Copying, FeedServices, LineSource, Putting, RecordSource, Resumed, SyntheticReviews,
+    true_progress,
 };
 use crate::supervise::TaskScope;
 use crate::world::{World, log_key};
@@ -26,7 +27,7 @@ pub(crate) struct PreparedFeed {
 
 enum From {
     Source { source: Option<Box<dyn RecordSource>>, progress: FeedProgress },
-    Stream { input: LogInput, source: ResourceId },
+    Stream { input: LogInput },
 }
 
 /// A feed that runs.
@@ -74,8 +75,14 @@ async fn from_source(
     }
     let (catalog, id, name) = (world.catalog.clone(), row.id, row.name.clone());
     let repeats_ended = world.repeats_ended_feeds;
-    let source = definition.source.clone();
-    let opened = world.spawn().blocking(move || open(&catalog, id, &name, &source, repeats_ended)).await;
+    let (source, log) = (definition.source.clone(), Arc::clone(&world.log));
+    let key = log_key(&definition.target.reference());
+    let progress = move || {
+        let noted = catalog.feed_progress(id, &name).map_err(|error| error.to_string())?;
+        let progress = true_progress(&log, &key, id, noted);
+        open(&catalog, id, progress, &source, repeats_ended)
+    };
+    let opened = world.spawn().blocking(progress).await;
     let (source, progress) = opened.map_err(NotReady::yet)?.map_err(NotReady::yet)?;
     Ok(From::Source { source, progress })
 }
@@ -84,11 +91,10 @@ async fn from_source(
 fn open(
     catalog: &crate::catalog::Catalog,
     id: ResourceId,
-    name: &str,
+    mut progress: FeedProgress,
     source: &FeedSource,
     repeats_ended: bool,
 ) -> Result<(Option<Box<dyn RecordSource>>, FeedProgress), String> {
-    let mut progress = catalog.feed_progress(id, name).map_err(|error| error.to_string())?;
     if progress.ended {
         if !repeats_ended {
             return Ok((None, progress));
@@ -129,7 +135,7 @@ async fn from_stream(world: &World, row: &ResourceRow, stream: &str) -> Result<F
     } else {
         input.go_to(&stored).map_err(|beyond| NotReady::lost(beyond.explain(&row.name)))?;
     }
-    Ok(From::Stream { input, source })
+    Ok(From::Stream { input })
 }
 
 impl PreparedFeed {
@@ -146,7 +152,6 @@ impl PreparedFeed {
             catalog: world.catalog.clone(),
             clock: Arc::clone(&world.clock),
             live: Arc::clone(&world.live),
-            identifiers: world.identifiers.clone(),
             spawn: world.spawn().clone(),
             stop: scope.stop_signal(),
         };
@@ -159,8 +164,8 @@ impl PreparedFeed {
                 scope.task("feed", putting.run());
                 State::Source(ended)
             }
-            From::Stream { input, source } => {
-                let (copying, progress) = Copying::new(services, source, input);
+            From::Stream { input } => {
+                let (copying, progress) = Copying::new(services, input);
                 scope.dedicated("copy", copying.run()).map_err(NotReady::yet)?;
                 State::Copy(progress)
             }

@@ -21,7 +21,7 @@ use std::time::Duration;
 
 use millstream_host::{Clock, Random, Timestamp};
 use millstream_monitor::Monitor;
-use millstream_streamlog::Log;
+use millstream_streamlog::{Log, LogHealth};
 use tokio::sync::Mutex;
 
 pub use data::{PutError, TailError, TailFrom, TailedRecord, Tailing};
@@ -37,7 +37,7 @@ use crate::error::StartError;
 use crate::feeds::CopyProgress;
 use crate::live::Live;
 use crate::reconcile::{Reconciler, RunningSet, stop_all};
-use crate::registry::{Registry, Status};
+use crate::registry::{Registry, Status, find};
 use crate::resources::{Running, Stopped};
 use crate::supervise::{StopSignal, TaskScope};
 use crate::view::Summary;
@@ -47,6 +47,12 @@ use crate::world::World;
 const TRIM_INTERVAL: Duration = Duration::from_secs(30);
 /// People see changes at most this often.
 const SHOW_INTERVAL: Duration = Duration::from_millis(100);
+
+/// How long an application may take to store its state before it is looked at.
+const CHECKPOINT_LIMIT: Duration = Duration::from_secs(5);
+/// The clock is looked at this often, and a jump of this much is told.
+const CLOCK_INTERVAL: Duration = Duration::from_secs(1);
+const CLOCK_JUMP: Duration = Duration::from_secs(2);
 
 /// What a stop left behind, for people to read.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -129,6 +135,8 @@ impl Server {
         self.system.forever("trim", move |stop| trim(Arc::clone(&world), stop));
         let world = Arc::clone(&self.world);
         self.system.forever("show", move |stop| show(Arc::clone(&world), stop));
+        let world = Arc::clone(&self.world);
+        self.system.forever("clock", move |stop| watch_clock(Arc::clone(&world), stop));
         let watch = self.monitor_watch.clone();
         self.system.forever("mail view", move |stop| watch.clone().run(stop.flag()));
         let monitor = self.world.monitor.clone();
@@ -151,7 +159,22 @@ impl Server {
     ) -> Result<ApplyReport, ApplyError> {
         let _applying = self.applying.lock().await;
         let is_running = self.is_running.load(Ordering::SeqCst);
+        self.checkpoint_what_changes(&desired).await;
         apply::apply(&self.world, desired, owner, is_dry_run, is_running).await
+    }
+
+    /// Lets applications that would change store their state, so that what is said of it is true now.
+    async fn checkpoint_what_changes(&self, desired: &[Desired]) {
+        let rows = self.world.registry.rows();
+        let changes = |wanted: &&Desired| {
+            find(&rows, &wanted.reference()).is_some_and(|row| row.definition != wanted.definition)
+        };
+        for wanted in desired.iter().filter(changes) {
+            if let Some(application) = self.application(&wanted.name) {
+                // One that hangs is no reason not to look at the file.
+                let _ = tokio::time::timeout(CHECKPOINT_LIMIT, application.checkpoint()).await;
+            }
+        }
     }
 
     /// What exists.
@@ -203,7 +226,8 @@ impl Server {
     pub fn application_restored(&self, name: &str) -> Option<(Vec<String>, Vec<String>)> {
         let application = self.application(name)?;
         let report = application.restored();
-        Some((report.resumed.clone(), report.started_afresh.clone()))
+        let scratch = report.started_from_scratch.iter().map(|(pump, _)| pump.clone());
+        Some((report.resumed.clone(), scratch.collect()))
     }
 
     /// The monitor: metrics, alarms, topics and mails.
@@ -304,6 +328,20 @@ impl Server {
         }
     }
 
+    /// Comes back when nothing can be kept any more: the data directory was deleted, moved, or taken by another process.
+    /// Gives the reason.
+    pub async fn failed(&self) -> String {
+        let mut health = self.world.log.health();
+        loop {
+            if let LogHealth::Lost { reason } = &*health.borrow_and_update() {
+                return reason.clone();
+            }
+            if health.changed().await.is_err() {
+                return "the log was closed".to_owned();
+            }
+        }
+    }
+
     /// Ends everything within about `limit`. What is under way is kept and goes on at the next start.
     pub async fn stop(&self, limit: Duration) -> StopReport {
         self.is_running.store(false, Ordering::SeqCst);
@@ -331,6 +369,28 @@ async fn trim(world: Arc<World>, mut stop: StopSignal) {
             }
             Err(error) => tracing::error!(error, "trimming failed"),
         }
+    }
+}
+
+/// Says when the machine's clock was set back: time goes on at the normal pace until the clock has caught up.
+async fn watch_clock(world: Arc<World>, mut stop: StopSignal) {
+    let steady = world.log.clock();
+    let mut is_ahead = false;
+    loop {
+        tokio::select! {
+            () = world.clock.sleep(CLOCK_INTERVAL) => {}
+            () = stop.stopped() => return,
+        }
+        let ahead = steady.ahead_of_wall();
+        if ahead >= CLOCK_JUMP && !is_ahead {
+            let message = format!(
+                "the clock of this machine was set back: times go on from the latest one, and are {} s ahead of the clock \
+                 until it has caught up",
+                ahead.as_secs()
+            );
+            world.live.problem(world.clock.now(), "clock", message, 1);
+        }
+        is_ahead = ahead >= CLOCK_JUMP;
     }
 }
 

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use millstream_delivery::remove_unfinished_objects;
 use millstream_host::{Clock, Random, Spawn};
 use millstream_monitor::{Location, Monitor, MonitorSettings};
 use millstream_streamlog::{Log, LogSettings, OpenError};
@@ -44,6 +45,8 @@ pub(super) async fn open(
     };
     let opened = spawn.blocking(opening).await.expect("opening does not panic")?;
     let Opened { directory, log, catalog, monitor, registry } = opened;
+    // The clock of the log never goes back, not even from one run to the next.
+    let clock: Arc<dyn Clock> = log.clock();
     let live = Arc::new(Live::new());
     let (supervisor, events) = Supervisor::new(spawn, Arc::clone(&clock), Arc::clone(&live));
     let monitor_watch = MonitorWatch::new(monitor.clone(), Arc::clone(&live));
@@ -98,15 +101,22 @@ fn open_files(
             "the log ended in the middle of a write that nobody was promised; it was cut off"
         );
     }
+    // Only this process has the directory, and nothing of it runs yet.
+    match remove_unfinished_objects(&directory.buckets()) {
+        Ok(0) => {}
+        Ok(removed) => tracing::info!(removed, "unfinished objects of an earlier process were deleted"),
+        Err(error) => tracing::warn!(%error, "unfinished objects of an earlier process cannot be deleted"),
+    }
     // Without the catalog nobody knows who has read what: starting over would deliver everything again.
     if !directory.catalog().exists() && !log.stream_list().is_empty() {
         return Err(StartError::NoCatalog { directory: directory.root().to_owned() });
     }
     let catalog = Catalog::open(&directory.catalog())?;
+    let clock: Arc<dyn Clock> = log.clock();
     let location = Location::File(directory.monitor());
     let monitor =
-        Monitor::open(&location, MonitorSettings::default(), Arc::clone(clock), identifiers.random())
+        Monitor::open(&location, MonitorSettings::default(), Arc::clone(&clock), identifiers.random())
             .map_err(|error| StartError::Monitor(error.to_string()))?;
-    let registry = Arc::new(Registry::open(catalog.clone(), Arc::clone(clock), spawn)?);
+    let registry = Arc::new(Registry::open(catalog.clone(), clock, spawn)?);
     Ok(Opened { directory, log, catalog, monitor, registry })
 }

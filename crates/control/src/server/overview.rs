@@ -164,6 +164,8 @@ impl Server {
         let age = status.checkpointed_at.map(|at| now.saturating_sub(at));
         Some(json!({
             "records_in": status.records_in,
+            "bytes_in": status.bytes_in,
+            "lost_records": status.lost_records,
             "rows_in": status.rows_in,
             "rows_out": status.rows_out,
             "rows_delivered": status.rows_delivered,
@@ -171,6 +173,7 @@ impl Server {
             "error_rows": status.error_rows,
             "errors": handle.errors_by_name(),
             "lag_records": handle.lag_records(),
+            "waiting_rows": handle.waiting_rows(),
             "checkpoints": status.checkpoints,
             "checkpoint_age_ms": age,
         }))

@@ -1,0 +1,228 @@
+//! Storing and reading the checkpoints of an application.
+//!
+//! ```text
+//!   snapshot (a short pause of the application) ─▶ parts in files, synced ─▶ manifest in the catalog ─▶ old parts go
+//! ```
+//!
+//! What is stored belongs together: input positions, the state of the engine, the numbers of the rows that have come out,
+//! and the rows that wait for their destination.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::io;
+use std::time::Duration;
+
+use millstream_engine::{
+    Application, ApplicationSettings, CheckpointError, Manifest, PartId, RestoreReport, Snapshot,
+    plan_restore, read_saved_checkpoint,
+};
+use millstream_host::Timestamp;
+use millstream_sql::Program;
+
+use super::output_queue::StoredRow;
+use super::outputs::WaitingRows;
+use super::parts::PartStore;
+use crate::catalog::{Catalog, CatalogError, EngineState, StoredCheckpoint, WaitingOutput};
+use crate::definition::ResourceId;
+
+/// A checkpoint is due this often while there is something new, or after so much input.
+const INTERVAL: Duration = Duration::from_secs(3);
+const RECORDS: u64 = 200_000;
+const BYTES: u64 = 256 << 20;
+/// How many times as long as the last one took the next one waits.
+const PAUSES: u32 = 4;
+
+/// Why a checkpoint was not stored.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum StoreError {
+    #[error("a part could not be written: {0}")]
+    Part(#[from] io::Error),
+    #[error("{0}")]
+    State(String),
+    #[error(transparent)]
+    Catalog(#[from] CatalogError),
+}
+
+/// What one checkpoint consists of, besides the state of the engine.
+pub(crate) struct Contents {
+    pub(crate) source: ResourceId,
+    pub(crate) positions: BTreeMap<u32, u64>,
+    pub(crate) epoch: u64,
+    pub(crate) input_errors: u64,
+    pub(crate) waiting: WaitingRows,
+}
+
+/// Where the checkpoints of one application are.
+#[derive(Clone)]
+pub(crate) struct Checkpoints {
+    pub(crate) id: ResourceId,
+    pub(crate) catalog: Catalog,
+    pub(crate) parts: PartStore,
+}
+
+impl Checkpoints {
+    /// Stores a checkpoint: when this returns, it is what a restart goes on from. Waits for the disk.
+    pub(crate) fn store(
+        &self,
+        snapshot: Snapshot,
+        contents: Contents,
+        now: Timestamp,
+    ) -> Result<(), StoreError> {
+        let manifest = snapshot
+            .store(|id, bytes| self.parts.put(id, bytes))
+            .map_err(|error| StoreError::State(error.to_string()))?;
+        let waiting = match contents.waiting.is_empty() {
+            true => WaitingOutput::Nothing,
+            false => {
+                let bytes = postcard::to_stdvec(&contents.waiting).expect("texts and bytes can be encoded");
+                let id = PartId::of(&bytes);
+                self.parts.put(&id, &bytes)?;
+                WaitingOutput::Part(id.to_string())
+            }
+        };
+        self.parts.sync()?;
+        let stored = StoredCheckpoint {
+            source: contents.source,
+            positions: contents.positions,
+            epoch: contents.epoch,
+            input_errors: contents.input_errors,
+            engine: EngineState::Manifest(manifest.to_bytes()),
+            waiting,
+        };
+        self.catalog.put_checkpoint(self.id, &stored, now)?;
+        // Parts that stay a little longer do no harm.
+        if let Err(error) = self.delete_unnamed() {
+            tracing::warn!(application = %self.id, %error, "old parts of checkpoints cannot be deleted");
+        }
+        Ok(())
+    }
+
+    fn delete_unnamed(&self) -> Result<(), StoreError> {
+        let mut kept = BTreeSet::new();
+        for checkpoint in self.catalog.checkpoints(self.id)?.into_iter().flatten() {
+            if let WaitingOutput::Part(name) = &checkpoint.waiting {
+                kept.insert(name.clone());
+            }
+            if let EngineState::Manifest(bytes) = &checkpoint.engine
+                && let Ok(manifest) = Manifest::from_bytes(bytes)
+            {
+                kept.extend(manifest.parts().map(|part| part.id.to_string()));
+            }
+        }
+        Ok(self.parts.retain(&kept)?)
+    }
+
+    /// The waiting rows of a checkpoint.
+    pub(crate) fn waiting(&self, checkpoint: &StoredCheckpoint) -> Result<WaitingRows, String> {
+        match &checkpoint.waiting {
+            WaitingOutput::Nothing => Ok(WaitingRows::new()),
+            WaitingOutput::Layout1(bytes) => {
+                let old: BTreeMap<String, Vec<Vec<u8>>> =
+                    postcard::from_bytes(bytes).map_err(|_| "its waiting output is damaged".to_owned())?;
+                let rows = |rows: Vec<Vec<u8>>| {
+                    rows.into_iter().map(|data| StoredRow { number: None, data }).collect()
+                };
+                Ok(old.into_iter().map(|(key, waiting)| (key, rows(waiting))).collect())
+            }
+            WaitingOutput::Part(name) => {
+                let damaged = |reason: String| format!("part {name} with its waiting output: {reason}");
+                let id: PartId = name.parse().map_err(|_| damaged("it has no such name".to_owned()))?;
+                let bytes = self.parts.get(&id).map_err(|error| damaged(error.to_string()))?;
+                if PartId::of(&bytes) != id {
+                    return Err(damaged("it is damaged".to_owned()));
+                }
+                postcard::from_bytes(&bytes).map_err(|_| damaged("it is damaged".to_owned()))
+            }
+        }
+    }
+
+    /// Builds the application with the state of a checkpoint.
+    pub(crate) fn restore(
+        &self,
+        program: Program,
+        settings: ApplicationSettings,
+        checkpoint: &StoredCheckpoint,
+    ) -> Result<(Application, RestoreReport), CheckpointError> {
+        match &checkpoint.engine {
+            EngineState::Blob(bytes) => Application::restore_saved(program, settings, bytes),
+            EngineState::Manifest(bytes) => {
+                let manifest = Manifest::from_bytes(bytes)?;
+                Application::restore(program, settings, &manifest, &mut |id| Ok(self.parts.get(id)?))
+            }
+        }
+    }
+
+    /// What [`Checkpoints::restore`] would report.
+    pub(crate) fn plan(
+        &self,
+        program: &Program,
+        settings: &ApplicationSettings,
+        checkpoint: &StoredCheckpoint,
+    ) -> Result<RestoreReport, CheckpointError> {
+        let manifest = match &checkpoint.engine {
+            EngineState::Blob(bytes) => read_saved_checkpoint(bytes, program)?.0,
+            EngineState::Manifest(bytes) => Manifest::from_bytes(bytes)?,
+        };
+        Ok(plan_restore(program, settings, &manifest))
+    }
+}
+
+/// When the next checkpoint is due.
+pub(crate) struct Cadence {
+    ended_at: Timestamp,
+    took: Duration,
+    records: u64,
+    bytes: u64,
+}
+
+impl Cadence {
+    pub(crate) fn new(now: Timestamp) -> Cadence {
+        Cadence { ended_at: now, took: Duration::ZERO, records: 0, bytes: 0 }
+    }
+
+    /// Input has been taken.
+    pub(crate) fn add(&mut self, records: u64, bytes: u64) {
+        self.records += records;
+        self.bytes += bytes;
+    }
+
+    /// Whether one is due.
+    pub(crate) fn is_due(&self, now: Timestamp) -> bool {
+        // A clock that was set back must not hold checkpoints up.
+        if now < self.ended_at {
+            return true;
+        }
+        let since = now.since(self.ended_at);
+        let has_rested = since >= self.took * PAUSES;
+        has_rested && (since >= INTERVAL || self.records >= RECORDS || self.bytes >= BYTES)
+    }
+
+    /// One begins.
+    pub(crate) fn begun(&mut self) {
+        (self.records, self.bytes) = (0, 0);
+    }
+
+    /// One has ended.
+    pub(crate) fn ended(&mut self, began_at: Timestamp, now: Timestamp) {
+        (self.ended_at, self.took) = (now, now.since(began_at));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_checkpoint_is_due_by_time_or_amount_and_never_takes_more_than_a_fifth_of_the_time() {
+        let mut cadence = Cadence::new(Timestamp(0));
+        assert!(!cadence.is_due(Timestamp(2_999)));
+        assert!(cadence.is_due(Timestamp(3_000)));
+        cadence.add(RECORDS, 0);
+        assert!(cadence.is_due(Timestamp(1)));
+        cadence.begun();
+        cadence.ended(Timestamp(3_000), Timestamp(5_000));
+        cadence.add(RECORDS, 0);
+        assert!(!cadence.is_due(Timestamp(12_999)), "it took 2 s: 8 s of rest");
+        assert!(cadence.is_due(Timestamp(13_000)));
+        assert!(cadence.is_due(Timestamp(10)), "the clock was set back");
+    }
+}

@@ -1,0 +1,119 @@
+//! The parts of checkpoints, as files: `DATA_DIR/checkpoints/APPLICATION_ID/PART`.
+//!
+//! A part is named by its content and written once: it is on disk before a manifest names it, and deleted when none does
+//! any more. So a crash leaves at most parts that nobody names, which the next checkpoint deletes.
+
+use std::collections::BTreeSet;
+use std::fs::{self, File};
+use std::io::{self, Write};
+use std::path::PathBuf;
+
+use millstream_engine::PartId;
+use millstream_host::{create_folder, sync_folder};
+
+/// Ends the name of a file that is being written.
+const UNFINISHED: &str = ".new";
+
+/// The parts of one application. All calls wait for the disk.
+#[derive(Clone, Debug)]
+pub(crate) struct PartStore {
+    folder: PathBuf,
+}
+
+impl PartStore {
+    /// In a folder, which is made when the first part is written.
+    pub(crate) fn new(folder: PathBuf) -> PartStore {
+        PartStore { folder }
+    }
+
+    fn path(&self, id: &PartId) -> PathBuf {
+        self.folder.join(id.to_string())
+    }
+
+    /// Writes a part, unless it is there; durable after [`PartStore::sync`].
+    pub(crate) fn put(&self, id: &PartId, bytes: &[u8]) -> io::Result<()> {
+        let path = self.path(id);
+        if fs::metadata(&path).is_ok_and(|found| found.len() == bytes.len() as u64) {
+            return Ok(());
+        }
+        create_folder(&self.folder)?;
+        let unfinished = path.with_extension("new");
+        let written = File::create(&unfinished).and_then(|mut file| {
+            file.write_all(bytes)?;
+            file.sync_data()
+        });
+        if let Err(error) = written.and_then(|()| fs::rename(&unfinished, &path)) {
+            // A full disk gets its space back.
+            let _ = fs::remove_file(&unfinished);
+            return Err(error);
+        }
+        Ok(())
+    }
+
+    /// Makes the names of the parts durable.
+    pub(crate) fn sync(&self) -> io::Result<()> {
+        if self.folder.is_dir() { sync_folder(&self.folder) } else { Ok(()) }
+    }
+
+    /// Reads a part; whoever asks compares the bytes with their name.
+    pub(crate) fn get(&self, id: &PartId) -> io::Result<Vec<u8>> {
+        fs::read(self.path(id))
+    }
+
+    /// Deletes all parts but these.
+    pub(crate) fn retain(&self, kept: &BTreeSet<String>) -> io::Result<()> {
+        let entries = match fs::read_dir(&self.folder) {
+            Ok(entries) => entries,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+            Err(error) => return Err(error),
+        };
+        for entry in entries {
+            let entry = entry?;
+            let name = entry.file_name();
+            let name = name.to_string_lossy();
+            if !kept.contains(&*name) && is_part(&name) {
+                fs::remove_file(entry.path())?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Deletes the folder with everything in it.
+    pub(crate) fn erase(&self) -> io::Result<()> {
+        match fs::remove_dir_all(&self.folder) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+            other => other,
+        }
+    }
+}
+
+/// What is ours to delete.
+fn is_part(name: &str) -> bool {
+    name.strip_suffix(UNFINISHED).unwrap_or(name).parse::<PartId>().is_ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn parts_are_written_once_and_kept_as_long_as_somebody_names_them() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = PartStore::new(folder.path().join("checkpoints/7"));
+        let (one, two) = (PartId::of(b"one"), PartId::of(b"two"));
+        store.put(&one, b"one").unwrap();
+        store.put(&two, b"two").unwrap();
+        store.put(&two, b"two").unwrap();
+        store.sync().unwrap();
+        assert_eq!(store.get(&one).unwrap(), b"one");
+        let stranger = store.folder.join("README");
+        fs::write(&stranger, "somebody else's").unwrap();
+        store.retain(&BTreeSet::from([two.to_string()])).unwrap();
+        assert!(store.get(&one).is_err());
+        assert_eq!(store.get(&two).unwrap(), b"two");
+        assert!(stranger.exists());
+        store.erase().unwrap();
+        store.erase().unwrap();
+        assert!(store.retain(&BTreeSet::new()).is_ok());
+    }
+}

@@ -316,3 +316,34 @@ fn r12_columns_of_records_are_listed_whatever_their_names() {
     delivery.metadata_columns = 0;
     assert!(compile(text, &[delivery], &catalog()).program.is_none());
 }
+
+#[test]
+fn pumps_that_double_one_behind_the_other_are_refused() {
+    type Body<'b> = &'b dyn Fn(&str, &str, usize) -> String;
+    let chain = |levels: usize, body: Body<'_>| {
+        let mut text = String::new();
+        let mut before = "TRADES".to_owned();
+        for level in 0..levels {
+            let name = format!("T{level}");
+            text.push_str(&format!("CREATE STREAM {name} (PRICE DOUBLE); {}", body(&before, &name, level)));
+            before = name;
+        }
+        text
+    };
+    let union = |from: &str, to: &str, level: usize| {
+        format!(
+            "CREATE PUMP P{level} AS INSERT INTO {to} SELECT STREAM PRICE FROM {from} UNION ALL SELECT STREAM PRICE FROM {from};\n"
+        )
+    };
+    let pumps = |from: &str, to: &str, level: usize| {
+        format!(
+            "CREATE PUMP P{level} AS INSERT INTO {to} SELECT STREAM PRICE FROM {from}; CREATE PUMP Q{level} AS INSERT INTO {to} \
+             SELECT STREAM PRICE FROM {from};\n"
+        )
+    };
+    for body in [&union as Body<'_>, &pumps] {
+        assert!(compile(&chain(9, body), &[input()], &catalog()).program.is_some());
+        let found = first(&chain(22, body));
+        assert!(found.starts_with("10:") && found.contains("\"T9\" by 1024 paths"), "{found}");
+    }
+}

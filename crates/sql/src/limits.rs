@@ -24,3 +24,6 @@ pub const MAX_COLUMNS: usize = 1_000;
 
 /// Longest CHAR, VARCHAR, BINARY or VARBINARY.
 pub const MAX_LENGTH: u32 = 65_535;
+
+/// By how many paths of pumps and UNION ALL a row of an input may reach a stream: each path makes a row of it.
+pub const MAX_PATHS: u64 = 1_000;

@@ -21,6 +21,8 @@ mod unix_time;
 
 use crate::expression::CompileError;
 use crate::expression::datum::{Arguments, Kernel};
+use crate::expression::like::TextPattern;
+use crate::expression::similar::SimilarPattern;
 use crate::log_parsers;
 use crate::row_error::{RowError, RowErrors};
 use crate::text_builder::TextBuilder;
@@ -128,6 +130,10 @@ impl FunctionCatalog for BuiltInFunctions {
 
     fn record(&self, name: &str, arguments: &[Argument]) -> Option<Result<Vec<RecordField>, SignatureError>> {
         log_parsers::find(name).map(|parser| (parser.prepare)(arguments).map(|prepared| prepared.fields))
+    }
+
+    fn check_similar(&self, pattern: &str, escape: Option<&str>) -> Result<(), String> {
+        SimilarPattern::prepare(pattern, escape).map(|_| ()).map_err(|error| error.message.to_string())
     }
 
     fn names(&self) -> Vec<&str> {

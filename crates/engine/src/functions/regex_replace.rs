@@ -17,6 +17,7 @@ fn signature(arguments: &[Argument]) -> Result<Signature, SignatureError> {
     signature::count(arguments, 5..=5, "5")?;
     let mut parameters =
         (0..3).map(|index| signature::text(arguments, index)).collect::<Result<Vec<_>, _>>()?;
+    signature::compiles(arguments, 1, JavaRegex::new)?;
     for index in 3..5 {
         signature::number(arguments, index)?;
         parameters.push(SqlType::BigInt);

@@ -314,12 +314,39 @@ impl Resolver<'_> {
             None => None,
         };
         let (text, pattern) = (Box::new(text?), Box::new(pattern?));
+        if similar {
+            self.check_similar(&pattern, escape.as_deref())?;
+        }
         let kind = if similar {
             ExpressionKind::SimilarTo { text, pattern, escape }
         } else {
             ExpressionKind::Like { text, pattern, escape }
         };
         Some(boolean_node(kind, span))
+    }
+
+    /// A constant pattern of SIMILAR TO is read before any row comes.
+    fn check_similar(&mut self, pattern: &Expression, escape: Option<&Expression>) -> Option<()> {
+        let text = |expression: &Expression| match expression.literal() {
+            Some(Value::Text(text)) => Some(text.clone()),
+            _ => None,
+        };
+        let Some(constant) = text(pattern) else { return Some(()) };
+        let escape = match escape {
+            None => None,
+            Some(escape) => match text(escape) {
+                Some(escape) => Some(escape),
+                None => return Some(()),
+            },
+        };
+        match self.catalog.check_similar(&constant, escape.as_deref()) {
+            Ok(()) => Some(()),
+            Err(message) => self.error_with_hint(
+                pattern.span,
+                message,
+                "a special character stands for itself behind the ESCAPE character: SIMILAR TO 'a!+' ESCAPE '!'",
+            ),
+        }
     }
 
     fn case(

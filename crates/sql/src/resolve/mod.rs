@@ -19,6 +19,7 @@ mod literal;
 mod monotonic;
 mod operator;
 mod order;
+mod paths;
 mod period;
 mod query;
 mod record;
@@ -100,6 +101,7 @@ pub fn compile_with_tables(
     for statement in &statements {
         resolver.statement(statement);
     }
+    resolver.bound_paths();
     let diagnostics = in_order(resolver.diagnostics);
     let lints = in_order(resolver.lints);
     let mut windows = resolver.windows;
@@ -163,6 +165,8 @@ struct Resolver<'a> {
     diagnostics: Vec<Diagnostic>,
     lints: Vec<Diagnostic>,
     windows: Vec<WindowLength>,
+    /// Where each pump is named.
+    pump_spans: HashMap<String, Span>,
     streams: Vec<Stream>,
     tables: &'a [ReferenceTable],
     pumps: Vec<Pump>,
@@ -197,6 +201,7 @@ impl<'a> Resolver<'a> {
             diagnostics,
             lints: Vec::new(),
             windows: Vec::new(),
+            pump_spans: HashMap::new(),
             streams,
             tables,
             pumps: Vec::new(),

@@ -167,6 +167,7 @@ impl Resolver<'_> {
             return;
         }
         if let Some((target, query)) = query {
+            self.pump_spans.insert(name.value.clone(), name.span);
             let pump = Pump { name: name.value.clone(), target, started: !stopped, query };
             match existing {
                 Some(index) => self.pumps[index] = pump,

@@ -92,6 +92,21 @@ pub(crate) fn fetch(
     limits: Limits,
 ) -> Result<Fetched, ReadError> {
     let limits = Limits { bytes: limits.bytes.min(MOST_BYTES), ..limits };
+    let starts: Vec<u64> = cursors.iter().map(|cursor| cursor.next).collect();
+    shared.cache.consistently(|| {
+        for (cursor, next) in cursors.iter_mut().zip(&starts) {
+            (cursor.next, cursor.passed, cursor.found, cursor.is_done) = (*next, 0, None, false);
+        }
+        fetch_once(shared, stream, cursors, limits)
+    })
+}
+
+fn fetch_once(
+    shared: &Shared,
+    stream: u32,
+    cursors: &mut [Cursor],
+    limits: Limits,
+) -> Result<Fetched, ReadError> {
     let mut fetch = Fetch { shared, stream, cursors, limits, taken: Taken::default() };
     let mut is_caught_up = false;
     while !fetch.is_full() {

@@ -11,10 +11,14 @@ use crate::log::Log;
 use crate::producer::{Producer, ProducerChange};
 use crate::queue::{Append, AppendAck, Work};
 use crate::record::{Appended, MAX_PARTITION_KEY_CHARS, NewRecord};
-use crate::record_batch::{RECORD_OVERHEAD, RecordBatch, Refused};
+use crate::record_batch::{RECORD_OVERHEAD, RecordBatch, Records, Refused};
 use crate::segment::write::{self, Placements};
 use crate::stream::Topology;
 use crate::stream_name::StreamKey;
+
+/// What an append that waits takes in memory beside its payloads, and what each frame of it does.
+const APPEND_OVERHEAD: usize = 256;
+const FRAME_OVERHEAD: usize = 96;
 
 /// Where the records of an append went. Says it of each record when asked, so that an append of many costs nothing.
 #[derive(Debug)]
@@ -90,7 +94,7 @@ impl Log {
         stream: &StreamKey,
         records: Vec<NewRecord>,
     ) -> impl Future<Output = Result<Vec<Appended>, AppendError>> + Send + use<> {
-        let appended = self.append_batch(stream, RecordBatch::from(records));
+        let appended = finish(self.enqueue(stream, records.as_slice(), None));
         async move { Ok(appended.await?.iter().collect()) }
     }
 
@@ -174,73 +178,72 @@ impl Log {
         async move { queued?.await.map_err(|_| AppendError::Closed)? }
     }
 
-    fn enqueue(
+    fn enqueue<R: Records + ?Sized>(
         &self,
         key: &StreamKey,
-        batch: &RecordBatch,
+        records: &R,
         producer: Option<Producer>,
     ) -> Result<Option<Pending>, AppendError> {
         let stream = self.shared.stream(key).ok_or_else(|| AppendError::StreamNotFound(key.clone()))?;
-        self.check_limits(batch)?;
-        if batch.is_empty() && producer.is_none() {
+        self.check_limits(records)?;
+        if records.len() == 0 && producer.is_none() {
             return Ok(None);
         }
         // Held until the append is in the queue: see the field.
         let held = stream.topology.read();
         let topology = Arc::clone(&held);
-        let (frames, placements) = match topology.only_open() {
-            Some(shard) => write::encode_in_order(batch, shard),
-            None => write::encode(batch, &route(batch, &topology)),
+        let (frames, placements) = match (topology.only_open(), records.as_batch()) {
+            (Some(shard), Some(batch)) => write::encode_in_order(batch, shard),
+            (Some(shard), None) => write::encode(records, &vec![shard; records.len()]),
+            (None, _) => write::encode(records, &route(records, &topology)),
         };
         let placements = Arc::new(placements);
         let shards = frames.iter().map(|frame| frame.shard).collect();
+        let frame_bytes = frames.iter().map(|frame| frame.payload.len() + FRAME_OVERHEAD);
         let (reply, answer) = oneshot::channel();
         self.shared.queue.push(Work::Append(Append {
             stream: Arc::clone(&stream),
             topology: Arc::clone(&topology),
-            bytes: frames.iter().map(|frame| frame.payload.len()).sum(),
+            bytes: APPEND_OVERHEAD + frame_bytes.sum::<usize>(),
             frames,
             placements: Arc::clone(&placements),
-            records: batch.len() as u32,
+            records: records.len() as u32,
             producer,
             reply,
         }))?;
         drop(held);
-        Ok(Some(Pending { records: batch.len(), topology, shards, placements, answer }))
+        Ok(Some(Pending { records: records.len(), topology, shards, placements, answer }))
     }
 
-    fn check_limits(&self, batch: &RecordBatch) -> Result<(), AppendError> {
+    fn check_limits<R: Records + ?Sized>(&self, records: &R) -> Result<(), AppendError> {
         let settings = &self.shared.settings;
-        match batch.refused() {
+        match records.as_batch().and_then(RecordBatch::refused) {
             Some(Refused::Key { record, chars }) => return Err(AppendError::PartitionKey { record, chars }),
             Some(Refused::Bytes(bytes)) => {
                 return Err(AppendError::TooLarge { bytes, most: settings.append_bytes });
             }
             None => {}
         }
-        for (number, slot) in batch.slots().iter().enumerate() {
-            let key_bytes = (slot.data_at - slot.key_at) as usize;
+        let mut total = 0_usize;
+        for record in 0..records.len() {
+            let key_bytes = records.key_bytes(record);
             // A text has at least as many bytes as characters: most keys need no counting.
             let chars = if key_bytes <= MAX_PARTITION_KEY_CHARS {
                 key_bytes
             } else {
-                batch.partition_key(number).chars().count()
+                records.partition_key(record).chars().count()
             };
             if chars == 0 || chars > MAX_PARTITION_KEY_CHARS {
-                return Err(AppendError::PartitionKey { record: number, chars });
+                return Err(AppendError::PartitionKey { record, chars });
             }
-            let bytes = (slot.end - slot.key_at) as usize;
+            let bytes = key_bytes + records.data_bytes(record);
             if bytes > settings.record_bytes {
-                return Err(AppendError::RecordTooLarge {
-                    record: number,
-                    bytes,
-                    most: settings.record_bytes,
-                });
+                return Err(AppendError::RecordTooLarge { record, bytes, most: settings.record_bytes });
             }
+            total = total.saturating_add(bytes);
         }
-        let total = batch.slots().iter().map(|slot| (slot.end - slot.key_at) as usize).sum::<usize>();
         // Records without data still take room: their overhead is bounded too.
-        let with_overhead = batch.len().saturating_mul(RECORD_OVERHEAD).saturating_add(total);
+        let with_overhead = records.len().saturating_mul(RECORD_OVERHEAD).saturating_add(total);
         if total > settings.append_bytes || with_overhead > settings.append_bytes.saturating_mul(4) {
             return Err(AppendError::TooLarge { bytes: total, most: settings.append_bytes });
         }
@@ -249,26 +252,24 @@ impl Log {
 }
 
 /// The place of each record's shard.
-fn route(batch: &RecordBatch, topology: &Topology) -> Vec<usize> {
-    let mut explicit = batch.explicit_hash_keys().iter().peekable();
+fn route<R: Records + ?Sized>(records: &R, topology: &Topology) -> Vec<usize> {
     // Neighbours often share their key: its hash costs more than all the rest.
     let mut last: Option<(&str, usize)> = None;
-    (0..batch.len())
-        .map(|place| {
-            if let Some((_, hash)) = explicit.next_if(|(at, _)| *at as usize == place) {
-                return topology.route(*hash);
+    let shard = |place: usize| {
+        if let Some(hash) = records.explicit_hash_key(place) {
+            return topology.route(hash);
+        }
+        let key = records.partition_key(place);
+        match last {
+            Some((before, shard)) if before == key => shard,
+            _ => {
+                let shard = topology.route(partition_key_hash(key));
+                last = Some((key, shard));
+                shard
             }
-            let key = batch.partition_key(place);
-            match last {
-                Some((before, shard)) if before == key => shard,
-                _ => {
-                    let shard = topology.route(partition_key_hash(key));
-                    last = Some((key, shard));
-                    shard
-                }
-            }
-        })
-        .collect()
+        }
+    };
+    (0..records.len()).map(shard).collect()
 }
 
 /// An append in the queue or on its way to the disk.

@@ -92,6 +92,21 @@ pub(crate) fn fetch(
     limits: Limits,
 ) -> Result<Fetched, ReadError> {
     let limits = Limits { bytes: limits.bytes.min(MOST_BYTES), ..limits };
+    let starts: Vec<u64> = cursors.iter().map(|cursor| cursor.next).collect();
+    shared.cache.consistently(|| {
+        for (cursor, next) in cursors.iter_mut().zip(&starts) {
+            (cursor.next, cursor.passed, cursor.found, cursor.is_done) = (*next, 0, None, false);
+        }
+        fetch_once(shared, stream, cursors, limits)
+    })
+}
+
+fn fetch_once(
+    shared: &Shared,
+    stream: u32,
+    cursors: &mut [Cursor],
+    limits: Limits,
+) -> Result<Fetched, ReadError> {
     let mut fetch = Fetch { shared, stream, cursors, limits, taken: Taken::default() };
     let mut is_caught_up = false;
     while !fetch.is_full() {
@@ -102,7 +117,11 @@ pub(crate) fn fetch(
         let end = fetch.stretch_end(start);
         fetch.read_stretch(start, end)?;
     }
-    let Taken { buffer, slots, runs, .. } = fetch.taken;
+    let Taken { mut buffer, slots, runs, .. } = fetch.taken;
+    // Readers may keep the buffer for as long as one of its records.
+    if buffer.capacity() > buffer.len() + buffer.len() / 2 {
+        buffer.shrink_to_fit();
+    }
     let records = RecordBatch::from_parts(Bytes::from(buffer), slots);
     Ok(Fetched { records, runs, is_caught_up })
 }
@@ -201,10 +220,6 @@ impl Fetch<'_> {
         let path = self.shared.cache.path(start.segment);
         let at = self.taken.buffer.len();
         let length = (end - start.offset) as usize;
-        if self.taken.buffer.capacity() - at < length {
-            let wanted = self.limits.bytes.saturating_sub(at).min(4 << 20);
-            self.taken.buffer.reserve(length.max(wanted));
-        }
         self.taken.buffer.resize(at + length, 0);
         file.read_exact_at(&mut self.taken.buffer[at..], u64::from(start.offset))
             .map_err(io_error("read", &path))?;

@@ -21,7 +21,7 @@
 //! | file | holds |
 //! |---|---|
 //! | [`Log`] in `log.rs` | opening, closing, the calls |
-//! | `streams.rs`, `append.rs`, `reading.rs`, `merged.rs`, `reshard.rs`, `trim.rs` | what each group of calls does |
+//! | `streams.rs`, `append.rs`, `reading.rs`, `merged.rs`, `reshard.rs`, `trim.rs`, `rewrite.rs` | what each group of calls does |
 //! | `open.rs`, `segment/recover.rs` | recovery |
 //! | `segment/` | the bytes: header, frame, index at the end |
 //! | `writer.rs`, `plan.rs`, `queue.rs` | group commit |
@@ -73,6 +73,7 @@ mod reading;
 mod record;
 mod record_batch;
 mod reshard;
+mod rewrite;
 mod segment;
 mod segment_index;
 mod sequence_number;

@@ -31,6 +31,8 @@ pub(crate) struct SegmentInfo {
     pub(crate) sealed: bool,
     pub(crate) bytes: u64,
     pub(crate) spans: Spans,
+    /// How many of the spans were unwanted when it was last looked at for writing it again.
+    pub(crate) unwanted_seen: usize,
 }
 
 /// A place in the log, after which comes everything later: segment and byte in it.
@@ -77,6 +79,8 @@ pub(crate) struct Shared {
     /// Commits since the log was opened, and their bytes.
     pub(crate) commits: AtomicU64,
     pub(crate) committed_bytes: AtomicU64,
+    /// One trim at a time: held through all of it, by nothing else.
+    pub(crate) trimming: Mutex<()>,
     /// Guards the catalog file: held while a change becomes durable. Only changes of streams and trims take it; appends,
     /// reads and descriptions do not.
     pub(crate) catalog: Mutex<CatalogFile>,
@@ -177,6 +181,7 @@ impl Log {
             log_id: catalog.get().log_id,
             commits: AtomicU64::new(0),
             committed_bytes: AtomicU64::new(0),
+            trimming: Mutex::new(()),
             catalog: Mutex::new(catalog),
             segments: Mutex::new(segments),
             frontier: Mutex::new(Frontier { place, pending: None }),
@@ -216,6 +221,11 @@ impl Log {
             segments: segments.len(),
             segment_bytes: segments.values().map(|info| info.bytes).sum(),
         }
+    }
+
+    /// Tells this log from every other, also from a later one in the same directory. Positions belong to it.
+    pub fn id(&self) -> u64 {
+        self.shared.log_id
     }
 
     /// The directory that holds the log.

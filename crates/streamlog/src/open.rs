@@ -21,7 +21,7 @@ use crate::segment::footer::Footer;
 use crate::segment::frame::PRODUCER_STREAM;
 use crate::segment::producers::{ProducerFrame, decode_entries};
 use crate::segment::recover::{ScanLimits, ScannedFrame, scan};
-use crate::segment::{self, FORMAT, HEADER_BYTES, Identity, ShardKey, Span, extend_span};
+use crate::segment::{self, FORMAT, HEADER_BYTES, Identity, REWRITTEN_FORMAT, ShardKey, Span, extend_span};
 use crate::shard::ShardNumber;
 use crate::stream::{Stream, StreamTable};
 use crate::writer::{ActiveSegment, first_commit, span_of};
@@ -247,7 +247,7 @@ impl Recovery<'_> {
             extend_span(&mut info.spans, key, span);
             self.note(key, span, &path, 0, Shape::Sealed(number))?;
         }
-        if format > 1 {
+        if format == FORMAT {
             self.set_producers(&found.footer.producers);
         }
         self.segments.insert(number, info);
@@ -268,7 +268,8 @@ impl Recovery<'_> {
         is_last: bool,
     ) -> Result<u64, OpenError> {
         let mut info = SegmentInfo { sealed: !is_last, ..SegmentInfo::default() };
-        let limits = ScanLimits { length, is_last, previous_commit: self.last_commit };
+        let is_rewritten = format == REWRITTEN_FORMAT;
+        let limits = ScanLimits { length, is_last, previous_commit: self.last_commit, is_rewritten };
         let number = identity.number;
         let mut last_arrival = self.last_arrival;
         let found = scan(file, path, identity, limits, |frame| {
@@ -283,7 +284,7 @@ impl Recovery<'_> {
             let shape = if is_last { Shape::Frame(entry) } else { Shape::Part };
             self.note(key, span, path, frame.offset, shape)
         })?;
-        if format > 1 && found.end == u64::from(HEADER_BYTES) {
+        if format == FORMAT && found.end == u64::from(HEADER_BYTES) {
             // It had its first commit before it had its name.
             let (path, reason) = (path.to_owned(), found.torn.unwrap_or("its first commit is missing"));
             return Err(Damage { path, offset: found.end, reason }.into());
@@ -294,7 +295,8 @@ impl Recovery<'_> {
             }
         }
         self.last_arrival = last_arrival;
-        self.last_commit = found.last_commit;
+        // After one whose end is lost, the next commit is not known.
+        self.last_commit = found.last_commit.filter(|_| !is_rewritten);
         self.report.segments_scanned += 1;
         self.report.bytes_scanned += length;
         if let Some(reason) = found.torn.filter(|_| is_last) {

@@ -42,7 +42,7 @@ pub(crate) struct Append {
     pub(crate) frames: Vec<PendingFrame>,
     pub(crate) placements: Arc<Placements>,
     pub(crate) records: u32,
-    /// The length of all payloads.
+    /// The length of all payloads, and what else it takes in memory.
     pub(crate) bytes: usize,
     pub(crate) producer: Option<Producer>,
     pub(crate) reply: oneshot::Sender<Result<AppendAck, AppendError>>,

@@ -101,10 +101,88 @@ impl RecordBatch {
     pub(crate) fn refused(&self) -> Option<Refused> {
         self.refused
     }
+}
 
-    /// Hash keys that take the place of a partition key's own, by record, ascending.
-    pub(crate) fn explicit_hash_keys(&self) -> &[(u32, u128)] {
-        &self.explicit_hash_keys
+/// Records to append, whatever they lie in.
+pub(crate) trait Records {
+    fn len(&self) -> usize;
+    fn partition_key(&self, place: usize) -> &str;
+    /// The length of the data.
+    fn data_bytes(&self, place: usize) -> usize;
+    fn explicit_hash_key(&self, place: usize) -> Option<u128>;
+    /// Appends the record in stored form.
+    fn store(&self, place: usize, bytes: &mut Vec<u8>);
+    /// When all of them lie in one buffer in stored form.
+    fn as_batch(&self) -> Option<&RecordBatch>;
+
+    fn key_bytes(&self, place: usize) -> usize {
+        self.partition_key(place).len()
+    }
+
+    fn stored_bytes(&self, place: usize) -> usize {
+        RECORD_OVERHEAD + self.key_bytes(place) + self.data_bytes(place)
+    }
+}
+
+impl Records for RecordBatch {
+    fn len(&self) -> usize {
+        self.slots.len()
+    }
+
+    fn partition_key(&self, place: usize) -> &str {
+        self.partition_key(place)
+    }
+
+    fn key_bytes(&self, place: usize) -> usize {
+        (self.slots[place].data_at - self.slots[place].key_at) as usize
+    }
+
+    fn data_bytes(&self, place: usize) -> usize {
+        (self.slots[place].end - self.slots[place].data_at) as usize
+    }
+
+    fn explicit_hash_key(&self, place: usize) -> Option<u128> {
+        let found = self.explicit_hash_keys.binary_search_by_key(&place, |(at, _)| *at as usize);
+        found.ok().map(|found| self.explicit_hash_keys[found].1)
+    }
+
+    fn store(&self, place: usize, bytes: &mut Vec<u8>) {
+        let slot = self.slots[place];
+        bytes.extend_from_slice(&self.bytes[slot.start()..slot.end as usize]);
+    }
+
+    fn as_batch(&self) -> Option<&RecordBatch> {
+        Some(self)
+    }
+}
+
+impl Records for [NewRecord] {
+    fn len(&self) -> usize {
+        self.len()
+    }
+
+    fn partition_key(&self, place: usize) -> &str {
+        &self[place].partition_key
+    }
+
+    fn data_bytes(&self, place: usize) -> usize {
+        self[place].data.len()
+    }
+
+    fn explicit_hash_key(&self, place: usize) -> Option<u128> {
+        self[place].explicit_hash_key
+    }
+
+    fn store(&self, place: usize, bytes: &mut Vec<u8>) {
+        let record = &self[place];
+        bytes.extend_from_slice(&(record.partition_key.len() as u16).to_le_bytes());
+        bytes.extend_from_slice(&(record.data.len() as u32).to_le_bytes());
+        bytes.extend_from_slice(record.partition_key.as_bytes());
+        bytes.extend_from_slice(&record.data);
+    }
+
+    fn as_batch(&self) -> Option<&RecordBatch> {
+        None
     }
 }
 
@@ -231,7 +309,7 @@ mod tests {
         let batch = builder.build();
         assert_eq!(batch.iter().collect::<Vec<_>>(), [("a", &b"one"[..]), ("é", b"")]);
         assert_eq!(batch.data_shared(0), "one");
-        assert_eq!(batch.explicit_hash_keys(), [(1, 7)]);
+        assert_eq!((batch.explicit_hash_key(0), batch.explicit_hash_key(1)), (None, Some(7)));
     }
 
     #[test]

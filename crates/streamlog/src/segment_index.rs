@@ -16,7 +16,7 @@ use crate::index::{self, IndexEntry};
 use crate::segment::footer::Footer;
 use crate::segment::frame::PRODUCER_STREAM;
 use crate::segment::recover::{ScanLimits, scan};
-use crate::segment::{self, HEADER_BYTES, Identity, ShardKey};
+use crate::segment::{self, HEADER_BYTES, Identity, REWRITTEN_FORMAT, ShardKey};
 
 /// Files held open.
 const MOST_FILES: usize = 128;
@@ -38,6 +38,11 @@ impl SegmentIndex {
     /// The first stretch of the shard that may hold a record with `index` or later that arrived at `arrival` or later.
     pub(crate) fn find(&self, key: ShardKey, index: u64, arrival: Timestamp) -> Option<IndexEntry> {
         index::find(self.shards.get(&key)?, index, arrival)
+    }
+
+    /// From where to where the entries of a shard reach.
+    pub(crate) fn stretches(&self, key: ShardKey) -> impl Iterator<Item = (u32, u32)> {
+        self.shards.get(&key).into_iter().flatten().map(|entry| (entry.offset, entry.end))
     }
 
     fn bytes(&self) -> usize {
@@ -94,6 +99,9 @@ pub(crate) struct SegmentCache {
     log_id: u64,
     /// For the statistics.
     pub(crate) read_bytes: AtomicU64,
+    /// Counts up before and after a segment is replaced: odd while it is. What was found in between, or spans a
+    /// replacement, may be of two files and counts for nothing.
+    replaced: AtomicU64,
     /// Each guards what is kept; held for a look-up, never during I/O.
     files: Mutex<Kept<Arc<File>>>,
     indexes: Mutex<Kept<Arc<SegmentIndex>>>,
@@ -105,6 +113,7 @@ impl SegmentCache {
             directory: directory.to_owned(),
             log_id,
             read_bytes: AtomicU64::new(0),
+            replaced: AtomicU64::new(0),
             files: Mutex::new(Kept::new(MOST_FILES)),
             indexes: Mutex::new(Kept::new(MOST_INDEX_BYTES)),
         }
@@ -124,12 +133,16 @@ impl SegmentCache {
             return Ok(Some(file));
         }
         let path = self.path(segment);
+        let before = self.replaced.load(Ordering::SeqCst);
         let file = match File::open(&path) {
             Ok(file) => Arc::new(file),
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
             Err(error) => return Err(io_error("open", &path)(error).into()),
         };
-        self.files.lock().put(segment, Arc::clone(&file), 1);
+        let mut files = self.files.lock();
+        if self.is_as_before(before) {
+            files.put(segment, Arc::clone(&file), 1);
+        }
         Ok(Some(file))
     }
 
@@ -138,10 +151,51 @@ impl SegmentCache {
         if let Some(index) = self.indexes.lock().get(segment) {
             return Ok(Some(index));
         }
+        let before = self.replaced.load(Ordering::SeqCst);
         let Some(file) = self.file(segment)? else { return Ok(None) };
         let index = self.load_index(&file, segment)?;
         self.read_bytes.fetch_add((index.bytes() / 4) as u64, Ordering::Relaxed);
-        Ok(Some(self.keep_index(segment, index)))
+        let (bytes, index) = (index.bytes(), Arc::new(index));
+        let mut indexes = self.indexes.lock();
+        if self.is_as_before(before) {
+            indexes.put(segment, Arc::clone(&index), bytes);
+        }
+        Ok(Some(index))
+    }
+
+    /// Whether nothing was replaced since `replaced` had this value.
+    fn is_as_before(&self, replaced: u64) -> bool {
+        replaced.is_multiple_of(2) && self.replaced.load(Ordering::SeqCst) == replaced
+    }
+
+    /// Does `read` until no segment was replaced meanwhile.
+    pub(crate) fn consistently<T>(&self, mut read: impl FnMut() -> T) -> T {
+        loop {
+            let before = self.replaced.load(Ordering::SeqCst);
+            let found = read();
+            if self.is_as_before(before) {
+                return found;
+            }
+            // The other thread is between two steps that wait for nothing.
+            std::thread::yield_now();
+        }
+    }
+
+    /// Puts another file with other places in the place of a sealed segment's: `rename` does it. One at a time.
+    pub(crate) fn replace<E>(
+        &self,
+        segment: u64,
+        index: SegmentIndex,
+        rename: impl FnOnce() -> Result<(), E>,
+    ) -> Result<(), E> {
+        self.replaced.fetch_add(1, Ordering::SeqCst);
+        let renamed = rename();
+        self.files.lock().remove(segment);
+        if renamed.is_ok() {
+            self.keep_index(segment, index);
+        }
+        self.replaced.fetch_add(1, Ordering::SeqCst);
+        renamed
     }
 
     /// Keeps the index of a segment that was just sealed: readers are close behind.
@@ -176,7 +230,8 @@ impl SegmentCache {
             return Ok(SegmentIndex::new(shards));
         }
         // Its index is lost: it was found so when the log was opened, and is put together anew from the frames.
-        let limits = ScanLimits { length, is_last: false, previous_commit: None };
+        let is_rewritten = format == REWRITTEN_FORMAT;
+        let limits = ScanLimits { length, is_last: false, previous_commit: None, is_rewritten };
         scan(file, &path, identity, limits, |frame| {
             if frame.header.stream != PRODUCER_STREAM {
                 let key = (frame.header.stream, frame.header.shard);

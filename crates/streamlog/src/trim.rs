@@ -9,7 +9,7 @@ use millstream_host::Timestamp;
 use crate::catalog_file::Change;
 use crate::error::{TrimError, io_error};
 use crate::log::{Log, SegmentInfo, Shared};
-use crate::segment;
+use crate::segment::{self, ShardKey, Span};
 use crate::shard::{Shard, ShardNumber};
 use crate::stream::{Stream, Topology};
 use crate::stream_name::StreamKind;
@@ -19,19 +19,24 @@ use crate::stream_name::StreamKind;
 pub struct TrimReport {
     /// Segments deleted.
     pub segments_deleted: usize,
-    /// The space they took.
+    /// Segments written again without what is no longer wanted, because little else was in them. At most four in a call:
+    /// the next one goes on.
+    pub segments_rewritten: usize,
+    /// The space that was given back.
     pub bytes_freed: u64,
 }
 
 impl Log {
     /// Deletes the sealed segments in which every record is of a deleted stream, or past its stream's retention at
     /// `now`, or, in a delivery buffer, before the position given to [`Log::trim_consumed`]. A delivery buffer keeps
-    /// what was not consumed however old it is: a full disk then refuses appends rather than losing records.
+    /// what was not consumed however old it is: a full disk then refuses appends rather than losing records. A segment of
+    /// which little is wanted is written again without the rest. Reads and appends go on meanwhile.
     ///
     /// # Errors
     /// [`TrimError::File`]; segments deleted before it stay deleted, and the next call goes on.
     pub fn trim(&self, now: Timestamp) -> Result<TrimReport, TrimError> {
         let mut report = TrimReport::default();
+        let _trimming = self.shared.trimming.lock();
         let expendable = self.forget_expendable(now)?;
         // Neither the catalog nor anything else is locked while files are deleted: that may take long.
         for (number, info) in expendable {
@@ -48,6 +53,9 @@ impl Log {
                 }
             }
         }
+        let (rewritten, freed) = self.rewrite_sparse(now)?;
+        report.segments_rewritten = rewritten;
+        report.bytes_freed += freed;
         Ok(report)
     }
 
@@ -118,14 +126,16 @@ impl Log {
 }
 
 fn is_expendable(shared: &Shared, info: &SegmentInfo, now: Timestamp) -> bool {
-    let streams = shared.streams.read();
-    info.spans.iter().all(|(key, span)| {
-        let Some(stream) = streams.with_id(key.0) else { return true };
-        match stream.key.kind {
-            StreamKind::Data => span.last_arrival < stream.horizon(now),
-            StreamKind::Delivery => stream
-                .shard(ShardNumber(key.1))
-                .is_none_or(|shard| span.next_index <= shard.state.lock().consumed.0),
-        }
-    })
+    info.spans.iter().all(|(key, span)| is_span_expendable(shared, *key, span, now))
+}
+
+/// Whether nobody wants what a segment holds of a shard.
+pub(crate) fn is_span_expendable(shared: &Shared, key: ShardKey, span: &Span, now: Timestamp) -> bool {
+    let Some(stream) = shared.streams.read().with_id(key.0).cloned() else { return true };
+    match stream.key.kind {
+        StreamKind::Data => span.last_arrival < stream.horizon(now),
+        StreamKind::Delivery => stream
+            .shard(ShardNumber(key.1))
+            .is_none_or(|shard| span.next_index <= shard.state.lock().consumed.0),
+    }
 }

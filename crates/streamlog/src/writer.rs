@@ -284,7 +284,7 @@ impl Writer {
 
     /// Gets rid of what a failed commit left, and begins a new segment when the active one is full.
     fn prepare(&mut self, group_bytes: u64) -> Result<(), FileError> {
-        let mut must_rotate = self.active.sealed || self.active.format < FORMAT;
+        let mut must_rotate = self.active.sealed || self.active.format != FORMAT;
         if self.active.dirty {
             let path = segment::path(&self.shared.directory, self.active.number);
             let disk = &self.shared.disk;

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use millstream_delivery::{Source, SourceBatch, SourceError, SourcePosition, SourceRecord};
 use millstream_host::Spawn;
-use millstream_streamlog::{Log, Position, ReadFrom, ShardNumber, StreamKey};
+use millstream_streamlog::{Log, Position, Positions, ShardNumber, StreamKey};
 use tokio::sync::watch;
 
 /// The one shard of a buffer.
@@ -32,17 +32,18 @@ impl Source for LogSource {
         max_bytes: usize,
     ) -> Result<SourceBatch, SourceError> {
         let (log, key) = (Arc::clone(&self.log), self.key.clone());
-        let from = ReadFrom::Position(Position(from.0));
+        let positions = Positions::from([(BUFFER_SHARD, Position(from.0))]);
         // Reading may wait for the disk.
-        let read = move || log.read(&key, BUFFER_SHARD, from, max_records, max_bytes);
+        let read = move || log.read_merged(&key, &positions, max_records, max_bytes);
         let batch = self.spawn.blocking(read).await.map_err(failed)?.map_err(failed)?;
-        let records = batch.records.into_iter().map(|record| SourceRecord {
-            position: SourcePosition(record.sequence_number.index()),
-            arrival: record.arrival,
-            data: record.data,
+        let records = batch.iter().map(|record| SourceRecord {
+            position: SourcePosition(record.position().0),
+            arrival: record.arrival(),
+            data: record.data_shared(),
             metadata: None,
         });
-        Ok(SourceBatch { records: records.collect(), next: SourcePosition(batch.next.0) })
+        let next = batch.next.get(&BUFFER_SHARD).map_or(from, |next| SourcePosition(next.0));
+        Ok(SourceBatch { records: records.collect(), next })
     }
 
     async fn wait(&self, from: SourcePosition) {

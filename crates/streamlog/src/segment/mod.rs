@@ -14,6 +14,7 @@
 //! |---|---|
 //! | 1 | without producers; the index has fixed lengths |
 //! | 2 | begins with a commit of all producers; the index is exact to the frame, and has the producers too |
+//! | 3 | as 2, but frames that nobody wants any more were taken out, and with them the first commit and ends of commits |
 //!
 //! A segment of format 1 is read for ever and never written to: the next append seals it and begins the next one.
 
@@ -34,8 +35,10 @@ use crate::error::{Damage, FileError, OpenError, io_error};
 
 /// The length of the header at the start of a segment.
 pub(crate) const HEADER_BYTES: u32 = 40;
-/// The format written, and the newest one read.
+/// The format written.
 pub(crate) const FORMAT: u32 = 2;
+/// Of a segment from which unwanted frames were taken; the newest format read.
+pub(crate) const REWRITTEN_FORMAT: u32 = 3;
 const MAGIC: &[u8; 8] = b"MSTRMLOG";
 
 /// Which segment of which log. Every frame's CRC depends on it, so a frame copied from elsewhere is never taken for
@@ -83,7 +86,7 @@ impl Identity {
         hasher.finalize()
     }
 
-    fn header(self, format: u32) -> [u8; HEADER_BYTES as usize] {
+    pub(crate) fn header(self, format: u32) -> [u8; HEADER_BYTES as usize] {
         let mut header = [0; HEADER_BYTES as usize];
         header[..8].copy_from_slice(MAGIC);
         header[8..12].copy_from_slice(&format.to_le_bytes());
@@ -105,8 +108,8 @@ impl Identity {
             return Err(damage("this is not the header of a segment").into());
         }
         let found = u32_at(header, 8);
-        if found > FORMAT {
-            return Err(OpenError::Format { path: path.to_owned(), found, known: FORMAT });
+        if found > REWRITTEN_FORMAT {
+            return Err(OpenError::Format { path: path.to_owned(), found, known: REWRITTEN_FORMAT });
         }
         if header[..] != self.header(found)[..] {
             return Err(damage("it is a segment of another log, or has been renamed").into());

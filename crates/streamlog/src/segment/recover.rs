@@ -52,6 +52,8 @@ pub(crate) struct ScanLimits {
     pub(crate) is_last: bool,
     /// The last commit of the segment before, when that is known.
     pub(crate) previous_commit: Option<u64>,
+    /// Frames were taken out of it: commits have gaps and no ends.
+    pub(crate) is_rewritten: bool,
 }
 
 /// What the scan found.
@@ -73,7 +75,7 @@ pub(crate) fn scan(
     limits: ScanLimits,
     mut visit: impl FnMut(ScannedFrame) -> Result<(), Damage>,
 ) -> Result<Scan, OpenError> {
-    let ScanLimits { length, is_last, previous_commit } = limits;
+    let ScanLimits { length, is_last, previous_commit, is_rewritten } = limits;
     let seed = identity.seed();
     let mut window = Window { file, length, start: 0, bytes: Vec::new() };
     let mut commit: Vec<ScannedFrame> = Vec::new();
@@ -103,12 +105,12 @@ pub(crate) fn scan(
             (None, Some(last)) => Some(last + 1),
             (None, None) => None,
         };
-        if expected.is_some_and(|expected| expected != frame.header.commit) {
+        if !is_rewritten && expected.is_some_and(|expected| expected != frame.header.commit) {
             let reason = "a frame is out of order";
             return Err(Damage { path: path.to_owned(), offset: at, reason }.into());
         }
         at += frame.header.frame_bytes();
-        let (is_whole, number) = (frame.header.last_of_commit, frame.header.commit);
+        let (is_whole, number) = (is_rewritten || frame.header.last_of_commit, frame.header.commit);
         commit.push(frame);
         if is_whole {
             scan.last_commit = Some(number);

@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 
-use crate::record_batch::{RECORD_OVERHEAD, RecordBatch};
+use crate::record_batch::{RECORD_OVERHEAD, RecordBatch, Records};
 
 /// A frame that has reached this size takes no further record: what a read must fetch and check as one.
 const FRAME_TARGET_BYTES: usize = 256 << 10;
@@ -84,37 +84,46 @@ pub(crate) fn encode_in_order(batch: &RecordBatch, shard: usize) -> (Vec<Pending
 
 /// Encodes an append that goes to several shards, each record with the place of its own. Gives the frames in order of
 /// their shards' first records.
-pub(crate) fn encode(batch: &RecordBatch, shards: &[usize]) -> (Vec<PendingFrame>, Placements) {
+pub(crate) fn encode<R: Records + ?Sized>(records: &R, shards: &[usize]) -> (Vec<PendingFrame>, Placements) {
     let mut frames: Vec<(usize, u32, Vec<u8>)> = Vec::new();
-    let mut placements = Vec::with_capacity(batch.len());
-    // The open frame of each shard met so far; appends meet few shards, so a list is searched faster than a map.
-    let mut open: Vec<(usize, usize)> = Vec::new();
-    for (slot, &shard) in batch.slots().iter().zip(shards) {
-        let record = &batch.buffer()[slot.start()..slot.end as usize];
-        let place = open.iter().position(|&(of, _)| of == shard);
-        let fits = place.is_some_and(|place| frames[open[place].1].2.len() < FRAME_TARGET_BYTES);
-        let frame = match place {
-            Some(place) if fits => open[place].1,
-            other => {
-                let whole = batch.len() * record.len();
-                let bytes = Vec::with_capacity(whole.min(FRAME_TARGET_BYTES + record.len()));
-                frames.push((shard, 0, bytes));
-                let frame = frames.len() - 1;
-                match other {
-                    Some(place) => open[place].1 = frame,
-                    None => open.push((shard, frame)),
-                }
-                frame
+    let mut placements = Vec::with_capacity(records.len());
+    // The open frame of each shard met so far, and what is still to come of it; appends meet few shards, so a list is
+    // searched faster than a map.
+    let mut open: Vec<OpenFrame> = Vec::new();
+    for (place, &shard) in shards.iter().enumerate() {
+        let bytes = records.stored_bytes(place);
+        match open.iter_mut().find(|open| open.shard == shard) {
+            Some(open) => open.bytes_left += bytes,
+            None => open.push(OpenFrame { shard, frame: None, bytes_left: bytes }),
+        }
+    }
+    for (place, &shard) in shards.iter().enumerate() {
+        let Some(open) = open.iter_mut().find(|open| open.shard == shard) else { continue };
+        let bytes = records.stored_bytes(place);
+        let frame = match open.frame {
+            Some(frame) if frames[frame].2.len() < FRAME_TARGET_BYTES => frame,
+            _ => {
+                let capacity = open.bytes_left.min(FRAME_TARGET_BYTES + bytes);
+                frames.push((shard, 0, Vec::with_capacity(capacity)));
+                frames.len() - 1
             }
         };
-        let (_, count, bytes) = &mut frames[frame];
+        open.frame = Some(frame);
+        open.bytes_left -= bytes;
+        let (_, count, payload) = &mut frames[frame];
         placements.push((frame as u32, *count));
         *count += 1;
-        bytes.extend_from_slice(record);
+        records.store(place, payload);
     }
     let pending =
         |(shard, count, bytes): (usize, u32, Vec<u8>)| PendingFrame::new(shard, count, bytes.into());
     (frames.into_iter().map(pending).collect(), Placements::Scattered(placements))
+}
+
+struct OpenFrame {
+    shard: usize,
+    frame: Option<usize>,
+    bytes_left: usize,
 }
 
 #[cfg(test)]

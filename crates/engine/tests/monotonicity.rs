@@ -397,3 +397,21 @@ fn row_02_a_refusal_names_the_rowtime_that_would_do() {
     );
     assert!(hint.contains("STEP(\"in\".ROWTIME BY"), "{hint}");
 }
+
+#[test]
+fn row_02_views_as_deep_as_they_may_be_fit_into_the_stack() {
+    let mut sql = "CREATE VIEW V0 AS SELECT STREAM S.ROWTIME AS W, V FROM S;\n".to_owned();
+    for level in 1..99 {
+        sql.push_str(&format!(
+            "CREATE VIEW V{level} AS SELECT STREAM W, V FROM V{} WHERE V > 0;\n",
+            level - 1
+        ));
+    }
+    sql.push_str(
+        "CREATE STREAM T (N BIGINT); CREATE PUMP P AS INSERT INTO T SELECT STREAM COUNT(*) FROM V98 GROUP BY STEP(V98.W \
+         BY INTERVAL '5' SECOND);",
+    );
+    let compiling = std::thread::Builder::new().stack_size(2 << 20);
+    let thread = compiling.spawn(move || compiled(&sql).program.is_some()).expect("a thread starts");
+    assert!(thread.join().expect("no overflow"));
+}

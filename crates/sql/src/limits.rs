@@ -19,6 +19,9 @@ pub const MAX_FUNCTION_OPERATORS: usize = 5_000;
 /// How many operators the query of a view may have, views within views counted out.
 pub const MAX_VIEW_OPERATORS: usize = 1_000;
 
+/// How many operators may stand above each other in the query of a view. All of it fits into 2 MB of stack.
+pub const MAX_VIEW_HEIGHT: usize = 200;
+
 /// Most columns of a stream or a select list.
 pub const MAX_COLUMNS: usize = 1_000;
 

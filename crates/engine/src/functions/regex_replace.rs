@@ -3,7 +3,7 @@
 
 use crate::expression::CompileError;
 use crate::expression::datum::Kernel;
-use crate::expression::java_regex::{Groups, JavaRegex};
+use crate::expression::java_regex::{Groups, JavaRegex, StepBudget};
 use crate::functions::{CallSite, Function, signature, text_rows};
 use crate::row_error::RowError;
 use crate::text_builder::{TextBuilder, character_boundary};
@@ -81,8 +81,9 @@ fn replace(
     let mut copied = 0;
     let mut search = from;
     let mut found = 0;
+    let mut budget = StepBudget::of_row();
     while search <= text.len() {
-        let Some(groups) = regex.groups_at(text, search)? else { break };
+        let Some(groups) = regex.groups_at(text, search, &mut budget)? else { break };
         let (start, end) = groups[0].expect("group 0 is the match");
         found += 1;
         if occurrence == 0 || found == occurrence {

@@ -13,8 +13,8 @@ use super::group::same;
 use super::monotonic::{Monotonicity, is_function_of_rowtime, period};
 use crate::{
     AggregateCall, AggregateFunction, Expression, ExpressionKind, Frame, GroupDriver, IntervalQualifier,
-    JoinSide, Node, NodeKind, SortBucket, Span, SqlType, TableFunction, TimeUnit, Value, WindowCall,
-    WindowFunction,
+    JoinSide, Node, NodeKind, Projection, SlidingWindow, SortBucket, Span, SqlType, TableFunction, TimeUnit,
+    Value, WindowCall, WindowFunction,
 };
 
 /// How the values of a column follow each other.
@@ -69,8 +69,32 @@ impl Resolver<'_> {
         }
     }
 
-    /// How each column of `node` moves. Looks at all operators below it.
+    /// How each column of `node` moves. Looks at all operators below it; those in a line one after the other, as there may be
+    /// many.
     pub(super) fn column_orders(&self, node: &Node) -> Vec<ColumnOrder> {
+        let mut line = Vec::new();
+        let mut lowest = node;
+        while let Some(input) = only_input(lowest) {
+            line.push((lowest, input));
+            lowest = input;
+        }
+        let mut orders = match &lowest.kind {
+            NodeKind::Union { inputs } => self.union_orders(inputs, lowest.output.len()),
+            NodeKind::Join { left, right, .. } => {
+                let mut orders = self.join_side_orders(left, right);
+                orders.extend(self.join_side_orders(right, left));
+                orders
+            }
+            _ => vec![ColumnOrder::UNKNOWN; lowest.output.len()],
+        };
+        for (node, input) in line.into_iter().rev() {
+            orders = self.orders_above(node, input, orders);
+        }
+        orders
+    }
+
+    /// How the columns of `node` move over rows whose columns move by `orders`.
+    fn orders_above(&self, node: &Node, input: &Node, orders: Vec<ColumnOrder>) -> Vec<ColumnOrder> {
         let unknown = || vec![ColumnOrder::UNKNOWN; node.output.len()];
         let with_more = |mut orders: Vec<ColumnOrder>| {
             orders.resize(node.output.len(), ColumnOrder::UNKNOWN);
@@ -80,77 +104,61 @@ impl Resolver<'_> {
             NodeKind::Source(_)
             | NodeKind::Table(_)
             | NodeKind::Values(_)
-            | NodeKind::SetOperation { .. } => unknown(),
+            | NodeKind::SetOperation { .. }
+            | NodeKind::Union { .. }
+            | NodeKind::Join { .. } => unknown(),
             // Some of the rows, or all with more columns behind their own.
-            NodeKind::Filter { input, .. } | NodeKind::Distinct { input, .. } => self.column_orders(input),
-            NodeKind::ParseLog { input, .. }
-            | NodeKind::Subquery { input, .. }
-            | NodeKind::Lookup { input, .. } => with_more(self.column_orders(input)),
-            NodeKind::Slide { input, windows, calls } => {
-                let mut orders = self.column_orders(input);
-                let of_calls: Vec<ColumnOrder> = calls
-                    .iter()
-                    .map(|call| match windows[call.window].partition.is_empty() {
-                        true => self.order_of_window_call(call, &orders),
-                        false => ColumnOrder::UNKNOWN,
-                    })
-                    .collect();
-                orders.extend(of_calls);
-                orders
+            NodeKind::Filter { .. } | NodeKind::Distinct { .. } => orders,
+            NodeKind::ParseLog { .. } | NodeKind::Subquery { .. } | NodeKind::Lookup { .. } => {
+                with_more(orders)
             }
-            NodeKind::Project { input, projection } => {
-                let orders = self.column_orders(input);
-                let columns = projection.expressions.iter().map(|e| self.order_of(e, &orders));
-                match &projection.rowtime {
-                    None => columns.collect(),
-                    // Rows that go back are refused, so the new ROWTIME is in order whatever it is made of.
-                    Some(rowtime) => columns
-                        .zip(&projection.expressions)
-                        .map(|(order, expression)| match same(expression, rowtime) {
-                            true => ColumnOrder::rowtime(),
-                            false => ColumnOrder { of_rowtime: None, ..order },
-                        })
-                        .collect(),
-                }
+            NodeKind::Slide { windows, calls, .. } => self.slide_orders(windows, calls, orders),
+            NodeKind::Project { projection, .. } => self.project_orders(projection, &orders),
+            NodeKind::Tumble { keys, driver, aggregates, .. } => {
+                self.tumble_orders(&orders, keys, driver, aggregates)
             }
-            NodeKind::Union { inputs } => self.union_orders(inputs, node.output.len()),
-            NodeKind::Join { left, right, .. } => {
-                let mut orders = self.join_side_orders(left, right);
-                orders.extend(self.join_side_orders(right, left));
-                orders
+            NodeKind::Stagger { keys, range, aggregates, .. } => {
+                self.stagger_orders(&orders, keys, *range, aggregates)
             }
-            NodeKind::Tumble { input, keys, driver, aggregates } => {
-                self.tumble_orders(&self.column_orders(input), keys, driver, aggregates)
-            }
-            NodeKind::Stagger { input, keys, range, aggregates } => {
-                self.stagger_orders(&self.column_orders(input), keys, *range, aggregates)
-            }
-            NodeKind::Sort { input, bucket, .. } => self.sort_orders(input, bucket),
-            NodeKind::TimeSort { input, column, .. } => {
-                let is_time = |index: usize| match &input.kind {
-                    NodeKind::Project { projection, .. } => {
-                        same(&projection.expressions[index], &projection.expressions[*column])
-                    }
-                    _ => index == *column,
-                };
-                let orders = self.column_orders(input).into_iter().enumerate();
-                orders
-                    .map(|(index, order)| match is_time(index) {
-                        true => ColumnOrder::rowtime(),
-                        false => order.constant_alone(),
-                    })
-                    .collect()
-            }
-            NodeKind::TableFunction { input, function } => match function {
+            NodeKind::Sort { bucket, .. } => sort_orders(orders, bucket),
+            NodeKind::TimeSort { column, .. } => time_sort_orders(input, orders, *column),
+            NodeKind::TableFunction { function, .. } => match function {
                 TableFunction::CountDistinctItems { .. } | TableFunction::TopItems { .. } => unknown(),
-                TableFunction::Hotspots(_) | TableFunction::RandomCutForest(_) => {
-                    with_more(self.column_orders(input))
-                }
+                TableFunction::Hotspots(_) | TableFunction::RandomCutForest(_) => with_more(orders),
                 TableFunction::GroupRank(_) => {
-                    let orders = self.column_orders(input).into_iter();
-                    with_more(orders.map(ColumnOrder::by_rowtime_alone).collect())
+                    with_more(orders.into_iter().map(ColumnOrder::by_rowtime_alone).collect())
                 }
             },
+        }
+    }
+
+    fn slide_orders(
+        &self,
+        windows: &[SlidingWindow],
+        calls: &[WindowCall],
+        mut orders: Vec<ColumnOrder>,
+    ) -> Vec<ColumnOrder> {
+        let of_call = |call: &WindowCall| match windows[call.window].partition.is_empty() {
+            true => self.order_of_window_call(call, &orders),
+            false => ColumnOrder::UNKNOWN,
+        };
+        let of_calls: Vec<ColumnOrder> = calls.iter().map(of_call).collect();
+        orders.extend(of_calls);
+        orders
+    }
+
+    fn project_orders(&self, projection: &Projection, orders: &[ColumnOrder]) -> Vec<ColumnOrder> {
+        let columns = projection.expressions.iter().map(|e| self.order_of(e, orders));
+        match &projection.rowtime {
+            None => columns.collect(),
+            // Rows that go back are refused, so the new ROWTIME is in order whatever it is made of.
+            Some(rowtime) => columns
+                .zip(&projection.expressions)
+                .map(|(order, expression)| match same(expression, rowtime) {
+                    true => ColumnOrder::rowtime(),
+                    false => ColumnOrder { of_rowtime: None, ..order },
+                })
+                .collect(),
         }
     }
 
@@ -271,25 +279,62 @@ impl Resolver<'_> {
             _ => ColumnOrder::UNKNOWN,
         }
     }
+}
 
-    fn sort_orders(&self, input: &Node, bucket: &SortBucket) -> Vec<ColumnOrder> {
-        let orders = self.column_orders(input).into_iter().enumerate();
-        // Rows of one bucket leave in another order, with its end as ROWTIME.
-        let constant_in_bucket = |definition: &Expression| match bucket {
-            SortBucket::Periodic { period: bucket, offset } => period(definition)
-                .is_some_and(|(length, start)| length % bucket == 0 && (start - offset) % bucket == 0),
-            SortBucket::Key(key) => same(key, definition),
-            SortBucket::Rowtime | SortBucket::Window | SortBucket::Value { .. } => false,
-        };
-        orders
-            .map(|(index, order)| match bucket {
-                SortBucket::Rowtime | SortBucket::Window => order.by_rowtime_alone(),
-                SortBucket::Value { column } if *column == index => ColumnOrder { of_rowtime: None, ..order },
-                _ if order.of_rowtime.as_ref().is_some_and(constant_in_bucket) => order.later(1),
-                _ => order.constant_alone(),
-            })
-            .collect()
+/// The input of an operator that has one stream as its input.
+fn only_input(node: &Node) -> Option<&Node> {
+    match &node.kind {
+        NodeKind::Source(_)
+        | NodeKind::Table(_)
+        | NodeKind::Values(_)
+        | NodeKind::SetOperation { .. }
+        | NodeKind::Union { .. }
+        | NodeKind::Join { .. } => None,
+        NodeKind::Filter { input, .. }
+        | NodeKind::Project { input, .. }
+        | NodeKind::Tumble { input, .. }
+        | NodeKind::Stagger { input, .. }
+        | NodeKind::Slide { input, .. }
+        | NodeKind::ParseLog { input, .. }
+        | NodeKind::Distinct { input, .. }
+        | NodeKind::Sort { input, .. }
+        | NodeKind::TimeSort { input, .. }
+        | NodeKind::Subquery { input, .. }
+        | NodeKind::Lookup { input, .. }
+        | NodeKind::TableFunction { input, .. } => Some(input),
     }
+}
+
+fn sort_orders(orders: Vec<ColumnOrder>, bucket: &SortBucket) -> Vec<ColumnOrder> {
+    // Rows of one bucket leave in another order, with its end as ROWTIME.
+    let constant_in_bucket = |definition: &Expression| match bucket {
+        SortBucket::Periodic { period: bucket, offset } => period(definition)
+            .is_some_and(|(length, start)| length % bucket == 0 && (start - offset) % bucket == 0),
+        SortBucket::Key(key) => same(key, definition),
+        SortBucket::Rowtime | SortBucket::Window | SortBucket::Value { .. } => false,
+    };
+    let kept = |(index, order): (usize, ColumnOrder)| match bucket {
+        SortBucket::Rowtime | SortBucket::Window => order.by_rowtime_alone(),
+        SortBucket::Value { column } if *column == index => ColumnOrder { of_rowtime: None, ..order },
+        _ if order.of_rowtime.as_ref().is_some_and(constant_in_bucket) => order.later(1),
+        _ => order.constant_alone(),
+    };
+    orders.into_iter().enumerate().map(kept).collect()
+}
+
+/// The time by which rows are sorted becomes their ROWTIME.
+fn time_sort_orders(input: &Node, orders: Vec<ColumnOrder>, column: usize) -> Vec<ColumnOrder> {
+    let is_time = |index: usize| match &input.kind {
+        NodeKind::Project { projection, .. } => {
+            same(&projection.expressions[index], &projection.expressions[column])
+        }
+        _ => index == column,
+    };
+    let kept = |(index, order): (usize, ColumnOrder)| match is_time(index) {
+        true => ColumnOrder::rowtime(),
+        false => order.constant_alone(),
+    };
+    orders.into_iter().enumerate().map(kept).collect()
 }
 
 /// The expression over ROWTIME and constants alone, its columns replaced by what they are; `None` when it is over more, or

@@ -378,7 +378,8 @@ pub(crate) struct ResetArguments {
 #[derive(Args, Debug)]
 #[command(after_help = "Examples:
   millstream check examples/reviews.toml
-  millstream check app.sql --stream 'SOURCE_SQL_STREAM_001 (ticker VARCHAR(4), price DOUBLE)'")]
+  millstream check app.sql --stream 'SOURCE_SQL_STREAM_001 (ticker VARCHAR(4), price DOUBLE)'
+  millstream check examples/reviews.toml --lint --sample reviews.tsv.gz --header")]
 pub(crate) struct CheckArguments {
     /// A pipeline (.toml), SQL (.sql) or a golden file (.test).
     #[arg(value_name = "FILE", required = true)]
@@ -386,6 +387,19 @@ pub(crate) struct CheckArguments {
     /// For SQL: a stream that it reads, as NAME (COLUMN TYPE, …). May be given several times.
     #[arg(long = "stream", value_name = "STREAM")]
     pub(crate) streams: Vec<String>,
+    /// Also show what is legal and probably not meant: TSDIFF with the later time first, windows longer than records are
+    /// kept, columns that are filled in another order than their names say, joins without windows.
+    #[arg(long)]
+    pub(crate) lint: bool,
+    /// Records of the input, one a line, to see which texts would be cut and which rows would fail.
+    #[arg(long, value_name = "FILE", requires = "lint")]
+    pub(crate) sample: Option<PathBuf>,
+    /// For SQL: how the records of the sample are written.
+    #[arg(long, value_enum, default_value = "csv", requires = "sample")]
+    pub(crate) format: Format,
+    /// The first line of the sample is a header and no record.
+    #[arg(long, requires = "sample")]
+    pub(crate) header: bool,
     /// The mistakes as JSON, one a line.
     #[arg(long)]
     pub(crate) json: bool,
@@ -485,6 +499,12 @@ pub(crate) struct DiscoverArguments {
     /// How many records to look at.
     #[arg(long, value_name = "NUMBER", default_value_t = 500, value_parser = clap::value_parser!(u32).range(1..=100_000))]
     pub(crate) records: u32,
+    /// Types as narrow as the sample allows, TIMESTAMP and DECIMAL among them. Without it: those that the service infers.
+    #[arg(long)]
+    pub(crate) typed: bool,
+    /// VARCHAR with room: the next of 16, 64, 256, 1024, … characters.
+    #[arg(long, conflicts_with = "typed")]
+    pub(crate) roomy: bool,
     /// The schema and the sample's rows as one JSON object.
     #[arg(long)]
     pub(crate) json: bool,

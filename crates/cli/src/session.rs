@@ -45,7 +45,7 @@ pub(crate) enum What {
     /// Everything that the data directory holds, after these files were applied.
     Serve { files: Vec<PathBuf> },
     /// A file, and a feed that the command line asks for.
-    File { file: PathBuf, feed: Option<Desired> },
+    File { file: PathBuf, feed: Option<Box<Desired>> },
     /// Resources of the program's own.
     Own { desired: Vec<Desired>, owner: Owner },
 }
@@ -187,7 +187,7 @@ impl Session {
                 }
             }
             What::File { file, feed } => {
-                let report = apply_with_feed(&server, file, feed.as_ref()).await?;
+                let report = apply_with_feed(&server, file, feed.as_deref()).await?;
                 check(&report, file)?;
             }
             What::Own { desired, owner } => {

@@ -29,7 +29,7 @@ const CHOICES: &[(&str, &str, &str)] = &[
     ),
     (
         "windows and forests after a restart or an update of the SQL",
-        "go on from a checkpoint; only pumps whose plan changed start afresh",
+        "go on from a checkpoint; only pumps whose plan changed start from scratch",
         "the service loses them",
     ),
     (

@@ -95,3 +95,19 @@ async fn what_came_while_it_was_stopped_is_passed_over_only_by_now() {
     assert_eq!(numbers(&out(&server)), [10, 11]);
     stop(server).await;
 }
+
+/// Time alone does not end the wait for stragglers: a drain that closes windows does.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_drain_that_closes_windows_lets_sorted_rows_go() {
+    let folder = tempfile::tempdir().unwrap();
+    let sql = "CREATE OR REPLACE STREAM \"OUT\" (N INTEGER);
+        CREATE OR REPLACE PUMP P AS INSERT INTO \"OUT\" SELECT STREAM N, ETS AS ROWTIME FROM
+            (SELECT STREAM \"n\" AS N, APPROXIMATE_ARRIVAL_TIME AS ETS FROM SOURCE_SQL_STREAM_001)
+            ORDER BY ETS WITHIN INTERVAL '1' SECOND;";
+    let server = start(&pipeline("", sql), folder.path()).await;
+    support::feed(&server, "in", 0..5).await;
+    assert_eq!(numbers(&out(&server)), [] as [u32; 0]);
+    server.drain(true).await;
+    assert_eq!(numbers(&out(&server)), [0, 1, 2, 3, 4]);
+    stop(server).await;
+}

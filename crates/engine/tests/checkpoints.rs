@@ -40,7 +40,8 @@ fn program(text: &str) -> Program {
         sql_type: *sql_type,
         not_null: false,
     };
-    let input = InputStream { name: "S".to_owned(), columns: COLUMNS.iter().map(column).collect() };
+    let columns = COLUMNS.iter().map(column).collect();
+    let input = InputStream { name: "S".to_owned(), columns, metadata_columns: 0 };
     let compilation = compile(text, &[input], &catalog());
     compilation.program.unwrap_or_else(|| panic!("{text}\n{:?}", compilation.diagnostics))
 }

@@ -16,6 +16,7 @@ fn an_error_row_shows_the_row_as_text() {
             column("E", SqlType::Decimal { precision: 5, scale: 2 }),
             column("T", SqlType::Timestamp),
         ],
+        metadata_columns: 0,
     };
     let text =
         "CREATE STREAM A (Q INTEGER NOT NULL); CREATE PUMP P AS INSERT INTO A SELECT STREAM 10 / N FROM S;";

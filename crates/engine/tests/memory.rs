@@ -11,6 +11,7 @@ fn application(target: &str, query: &str, memory_limit: u64) -> Application {
     let input = |name: &str| InputStream {
         name: name.to_owned(),
         columns: vec![column("K", SqlType::Varchar { length: 65_535 }), column("N", SqlType::Integer)],
+        metadata_columns: 0,
     };
     let text = format!("CREATE STREAM T ({target}); CREATE PUMP P AS INSERT INTO T SELECT STREAM {query};");
     let compilation = compile(&text, &[input("S"), input("R")], &catalog());

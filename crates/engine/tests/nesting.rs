@@ -25,7 +25,7 @@ const NESTS: [(&str, &str); 16] = [
 
 fn look(opening: &str, closing: &str, depth: usize) {
     let column = Column { name: "N".to_owned(), sql_type: SqlType::Integer, not_null: false };
-    let input = InputStream { name: "S".to_owned(), columns: vec![column] };
+    let input = InputStream { name: "S".to_owned(), columns: vec![column], metadata_columns: 0 };
     let text = format!(
         "CREATE STREAM T (A INTEGER); CREATE PUMP P AS INSERT INTO T SELECT STREAM {}N{} FROM S;",
         opening.repeat(depth),

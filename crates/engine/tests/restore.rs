@@ -24,6 +24,7 @@ fn program_with(text: &str, number: SqlType) -> Program {
     let input = |name: &str| InputStream {
         name: name.to_owned(),
         columns: vec![column("K", SqlType::Varchar { length: 65_535 }), column("N", number)],
+        metadata_columns: 0,
     };
     let compilation = compile(text, &[input("S"), input("R")], &catalog());
     compilation.program.unwrap_or_else(|| panic!("{text}\n{:?}", compilation.diagnostics))
@@ -263,4 +264,74 @@ fn damage_of_a_blob_or_a_manifest_is_an_error_and_no_panic() {
     for end in 0..bytes.len() {
         assert!(Manifest::from_bytes(&bytes[..end]).is_err());
     }
+}
+
+/// ROWTIMEs and the first column of T.
+fn rows_of_t(application: &mut Application) -> Vec<(i64, i64)> {
+    let output = application.program().stream("T").expect("the program creates T");
+    let batches = application.take_output(output);
+    let rows = |batch: &Batch| {
+        let values = batch.columns[0].as_primitive::<Int64Type>().values().to_vec();
+        batch.rowtimes.iter().copied().zip(values).collect::<Vec<_>>()
+    };
+    batches.iter().flat_map(rows).collect()
+}
+
+/// What `end` makes of a state is the same whether it was restored or not.
+fn assert_ends_alike(text: &str, end: impl Fn(&mut Application)) -> Vec<(i64, i64)> {
+    let mut application = start(text);
+    subscribe(&mut application);
+    push(&mut application, "S", 0..250);
+    application.bound(StreamId(0), 400, 0).expect("the input exists");
+    rows_of_t(&mut application);
+    let mut parts = Parts::new();
+    let (manifest, _) = store(&mut application, &mut parts);
+    let restored = restore(program(text), settings(2_000), &manifest, &parts);
+    let (mut restored, report) = restored.expect("all parts are there");
+    assert!(report.started_from_scratch.is_empty(), "{report:?}");
+    subscribe(&mut restored);
+    end(&mut application);
+    end(&mut restored);
+    let expected = rows_of_t(&mut application);
+    assert_eq!(rows_of_t(&mut restored), expected, "{text}");
+    expected
+}
+
+#[test]
+fn a_window_that_only_a_row_ends_is_drained_with_the_time_of_its_latest_row() {
+    let text = "CREATE STREAM T (C BIGINT);
+        CREATE PUMP P AS INSERT INTO T SELECT STREAM COUNT(*) FROM S GROUP BY MONOTONIC(N / 1000);";
+    assert_eq!(assert_ends_alike(text, |application| application.drain(9_000)), [(249, 250)]);
+}
+
+#[test]
+fn sorted_rows_are_released_as_far_as_the_input_had_come() {
+    let text = "CREATE STREAM U (N BIGINT); CREATE STREAM T (C BIGINT);
+        CREATE PUMP P AS INSERT INTO U SELECT STREAM N, ETS AS ROWTIME FROM (SELECT STREAM N, S.ROWTIME AS ETS FROM S)
+            ORDER BY ETS WITHIN INTERVAL '1' HOUR;
+        CREATE PUMP Q AS INSERT INTO T SELECT STREAM COUNT(*) FROM U GROUP BY STEP(U.ROWTIME BY INTERVAL '0.4' SECOND(2, 1));";
+    assert_eq!(assert_ends_alike(text, |application| application.release_sorted(9_000)), [(400, 250)]);
+}
+
+#[test]
+fn a_switch_of_a_function_leaves_the_state_alone() {
+    let text = "CREATE STREAM T (C BIGINT);
+        CREATE PUMP P AS INSERT INTO T SELECT STREAM SUM(TSDIFF(S.ROWTIME, TIMESTAMP '1970-01-01 00:00:00')) FROM S
+            GROUP BY STEP(S.ROWTIME BY INTERVAL '60' SECOND);";
+    let mut application = start(text);
+    push(&mut application, "S", 0..3);
+    let mut parts = Parts::new();
+    let (manifest, _) = store(&mut application, &mut parts);
+    let mut signed = settings(1_000);
+    signed.switches.tsdiff_end_minus_start = true;
+    let (mut restored, report) = restore(program(text), signed, &manifest, &parts).unwrap();
+    assert_eq!(report.resumed, ["P"], "{report:?}");
+    subscribe(&mut restored);
+    push(&mut restored, "S", 3..4);
+    restored.bound(StreamId(0), 60_000, 0).unwrap();
+    assert_eq!(counts(&mut restored), [1 + 2 - 3]);
+    let (manifest, put) = store(&mut restored, &mut parts);
+    assert!(put > 0);
+    let (_, report) = restore(program(text), settings(1_000), &manifest, &parts).unwrap();
+    assert_eq!(report.resumed, ["P"], "{report:?}");
 }

@@ -72,6 +72,15 @@ pub trait FunctionCatalog {
         None
     }
 
+    /// Whether a constant pattern of SIMILAR TO, with its ESCAPE, can be read.
+    ///
+    /// # Errors
+    /// What is wrong with it, in words.
+    fn check_similar(&self, pattern: &str, escape: Option<&str>) -> Result<(), String> {
+        let _ = (pattern, escape);
+        Ok(())
+    }
+
     /// The names of all functions, for hints.
     fn names(&self) -> Vec<&str>;
 }

@@ -27,9 +27,14 @@ SYSTEM SYSTEM_USER TABLE TABLESAMPLE THEN TIME TIMESTAMP TIMEZONE_HOUR TIMEZONE_
 TRANSLATION TREAT TRIGGER TRIM TRUE TRUNCATE UESCAPE UNION UNIQUE UNKNOWN UNNEST UPDATE UPPER USER USING VALUE VALUES \
 VARBINARY VARCHAR VARYING VAR_POP VAR_SAMP WHEN WHENEVER WHERE WIDTH_BUCKET WINDOW WITH WITHIN WITHOUT YEAR";
 
-/// Columns that every stream, or every input stream, has: reserved words that may stand as column references.
-const SYSTEM_COLUMNS: [&str; 5] =
-    ["ROWTIME", "APPROXIMATE_ARRIVAL_TIME", "PARTITION_KEY", "SEQUENCE_NUMBER", "SHARD_ID"];
+/// Reserved words that say how a query is put together, that are values or units by themselves: as the name of a column they
+/// must be quoted. All others are names wherever a column can stand.
+const STRUCTURAL: &str = "\
+ALL ALTER AND AS BETWEEN BY CASE CAST CREATE CROSS CURRENT_DATE CURRENT_TIME CURRENT_TIMESTAMP CURSOR DAY DELETE \
+DISTINCT DROP ELSE END END-EXEC ESCAPE EXCEPT EXISTS FALSE FROM FULL GROUP HAVING HOUR IN INNER INSERT INTERSECT INTERVAL \
+INTO IS JOIN LEFT LIKE LIMIT LOCALTIME LOCALTIMESTAMP MERGE MINUTE MONTH NATURAL NOT NULL ON OR ORDER OUTER OVER PARTITION \
+RANGE RIGHT ROWS ROWTIME SECOND SELECT SET SIMILAR STREAM TABLE THEN TO TRUE UESCAPE UNION UNKNOWN UPDATE USING VALUE \
+VALUES WHEN WHERE WINDOW WITH WITHIN YEAR";
 
 /// Whether `word` (upper case) may be a name only when quoted.
 pub fn is_reserved_word(word: &str) -> bool {
@@ -37,7 +42,45 @@ pub fn is_reserved_word(word: &str) -> bool {
     WORDS.get_or_init(|| RESERVED.split_whitespace().collect()).contains(word)
 }
 
-/// Whether `word` (upper case) is reserved and yet a column that may be named without quotes.
-pub(crate) fn is_system_column(word: &str) -> bool {
-    SYSTEM_COLUMNS.contains(&word)
+/// Whether `word` (upper case) may name a column only when quoted.
+pub(crate) fn is_structural_word(word: &str) -> bool {
+    static WORDS: OnceLock<HashSet<&'static str>> = OnceLock::new();
+    WORDS.get_or_init(|| STRUCTURAL.split_whitespace().collect()).contains(word)
+}
+
+/// The keywords that may follow a relation or an item of a select list, for whoever misspells one: it reads as an alias.
+const FOLLOWING: [&str; 20] = [
+    "FROM",
+    "WHERE",
+    "GROUP",
+    "HAVING",
+    "WINDOW",
+    "WINDOWED",
+    "ORDER",
+    "UNION",
+    "EXCEPT",
+    "INTERSECT",
+    "JOIN",
+    "INNER",
+    "LEFT",
+    "RIGHT",
+    "FULL",
+    "CROSS",
+    "NATURAL",
+    "ON",
+    "USING",
+    "OVER",
+];
+
+/// The keyword that was probably meant by a word that stands where an alias can.
+pub(crate) fn misspelled_keyword(word: &str) -> Option<&'static str> {
+    FOLLOWING.into_iter().find(|keyword| is_misspelling(word, keyword))
+}
+
+/// Whether two or fewer changes make the keyword of the word, one for a short one; neighbours that have changed places are
+/// two.
+pub(crate) fn is_misspelling(word: &str, keyword: &str) -> bool {
+    let most = if keyword.len() >= 4 { 2 } else { 1 };
+    let distance = crate::edit_distance(word, keyword);
+    distance <= most && distance < keyword.len().saturating_sub(1) && word.len() + 1 >= keyword.len()
 }

@@ -52,6 +52,7 @@ impl Lexer<'_> {
         match first {
             '\'' => self.text_literal(start, false),
             '"' => self.quoted_name(start),
+            '\u{2018}' | '\u{2019}' | '\u{201c}' | '\u{201d}' => self.typographic(start, first),
             '0'..='9' => self.number(start),
             '.' if self.rest()[1..].starts_with(|c: char| c.is_ascii_digit()) => self.number(start),
             'u' | 'U' if self.rest()[1..].starts_with("&'") => {
@@ -112,6 +113,26 @@ impl Lexer<'_> {
                 self.position = self.text.len();
             }
         }
+    }
+
+    /// Quotes of a web page or a word processor: said once, and read as what they stand for.
+    fn typographic(&mut self, start: usize, quote: char) {
+        let is_single = matches!(quote, '\u{2018}' | '\u{2019}');
+        let closing: &[char] =
+            if is_single { &['\u{2018}', '\u{2019}', '\''] } else { &['\u{201c}', '\u{201d}', '"'] };
+        let plain = if is_single { "'" } else { "\"" };
+        self.position += quote.len_utf8();
+        let message = format!("{quote} is a typographic quote, not SQL");
+        let hint = format!("write the plain quote {plain} here and at the other end");
+        self.error(start, self.position, &message, &hint);
+        let rest = self.rest();
+        // What never closes on its line is not read on.
+        let line = &rest[..rest.find('\n').unwrap_or(rest.len())];
+        let Some(end) = line.find(closing) else { return };
+        let content = line[..end].to_owned();
+        let closes = line[end..].chars().next().map_or(0, char::len_utf8);
+        self.position += end + closes;
+        self.push(start, if is_single { TokenKind::Text(content) } else { TokenKind::QuotedName(content) });
     }
 
     fn quoted_name(&mut self, start: usize) {
@@ -237,12 +258,7 @@ impl Lexer<'_> {
         let character = self.peek().unwrap_or(' ');
         self.position += character.len_utf8();
         let message = format!("unexpected character {character:?}");
-        let hint = if matches!(character, '\u{2018}' | '\u{2019}' | '\u{201c}' | '\u{201d}') {
-            "typographic quotes are not SQL: write ' or \""
-        } else {
-            "remove it"
-        };
-        self.error(start, self.position, &message, hint);
+        self.error(start, self.position, &message, "remove it");
     }
 }
 

@@ -21,6 +21,7 @@ mod catalog;
 pub mod civil;
 mod diagnostic;
 mod expression;
+mod foreign;
 mod interval;
 mod keywords;
 mod lex;
@@ -54,8 +55,8 @@ pub use plan::{
     Stream, StreamId, SubqueryValue, TableFunction, TableId, WindowCall, WindowFunction,
 };
 pub use resolve::{
-    Compilation, Feature, FeatureKind, Support, compile, compile_expression, compile_with_tables, features,
-    parse_sql_type, shown_function_name,
+    Compilation, Feature, FeatureKind, Support, WindowLength, compile, compile_expression,
+    compile_with_tables, features, parse_sql_type, shown_function_name,
 };
 pub use similar_name::edit_distance;
 pub use span::{Position, Span};

@@ -19,8 +19,14 @@ pub const MAX_FUNCTION_OPERATORS: usize = 5_000;
 /// How many operators the query of a view may have, views within views counted out.
 pub const MAX_VIEW_OPERATORS: usize = 1_000;
 
+/// How many operators may stand above each other in the query of a view. All of it fits into 2 MB of stack.
+pub const MAX_VIEW_HEIGHT: usize = 200;
+
 /// Most columns of a stream or a select list.
 pub const MAX_COLUMNS: usize = 1_000;
 
 /// Longest CHAR, VARCHAR, BINARY or VARBINARY.
 pub const MAX_LENGTH: u32 = 65_535;
+
+/// By how many paths of pumps and UNION ALL a row of an input may reach a stream: each path makes a row of it.
+pub const MAX_PATHS: u64 = 1_000;

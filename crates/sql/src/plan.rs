@@ -3,7 +3,7 @@
 //! A [`Program`] is a set of in-application streams and the pumps between them. Each pump is a tree of [`Node`]s;
 //! every node gives rows with a ROWTIME that never decreases, and says by bounds how far time has come.
 
-use crate::{Argument, Expression, RecordField, SqlType, Value};
+use crate::{Argument, Expression, RecordField, SqlType};
 use serde::{Deserialize, Serialize};
 
 /// A stream of the program, by its place in [`Program::streams`].
@@ -45,6 +45,9 @@ pub struct InputStream {
     /// Columns in order: those of the records, then what the service adds (`APPROXIMATE_ARRIVAL_TIME`, `PARTITION_KEY`,
     /// `SEQUENCE_NUMBER`, `SHARD_ID`), as far as the source has it.
     pub columns: Vec<Column>,
+    /// How many of the last columns the service adds: they can be named, but `*` does not list them. Columns of the
+    /// records may have the same names.
+    pub metadata_columns: usize,
 }
 
 /// A reference table: finite rows that the service loads, in no order of time.
@@ -76,21 +79,8 @@ pub struct Stream {
     pub columns: Vec<Column>,
     /// Fed from outside; all others are fed by pumps.
     pub is_input: bool,
-}
-
-/// Columns that the service adds to an input behind those of the records.
-const METADATA_COLUMNS: [&str; 4] =
-    ["APPROXIMATE_ARRIVAL_TIME", "PARTITION_KEY", "SEQUENCE_NUMBER", "SHARD_ID"];
-
-impl Stream {
-    /// How many columns at the end of an input are the service's own: they can be named, but `*` leaves them out.
-    pub fn hidden_columns(&self) -> usize {
-        if !self.is_input {
-            return 0;
-        }
-        let from_the_end = self.columns.iter().rev();
-        from_the_end.take_while(|column| METADATA_COLUMNS.contains(&column.name.as_str())).count()
-    }
+    /// As in [`InputStream`]; 0 for streams that the SQL creates.
+    pub metadata_columns: usize,
 }
 
 /// A continuous INSERT INTO … SELECT; or one that runs once, at the start: then its query is finite, and its name is
@@ -200,7 +190,7 @@ impl Node {
             }
             NodeKind::Slide { windows, calls, .. } => {
                 let partitions = windows.iter().flat_map(|window| &window.partition);
-                partitions.chain(calls.iter().filter_map(|call| call.argument.as_ref())).collect()
+                partitions.chain(calls.iter().flat_map(WindowCall::expressions)).collect()
             }
         }
     }
@@ -242,7 +232,7 @@ impl Node {
                 .collect(),
             NodeKind::Slide { windows, calls, .. } => {
                 let partitions = windows.iter_mut().flat_map(|window| &mut window.partition);
-                partitions.chain(calls.iter_mut().filter_map(|call| call.argument.as_mut())).collect()
+                partitions.chain(calls.iter_mut().flat_map(WindowCall::expressions_mut)).collect()
             }
         }
     }
@@ -587,6 +577,17 @@ pub enum GroupDriver {
     },
 }
 
+impl GroupDriver {
+    /// The number of the key that moves the window.
+    pub fn key(&self) -> usize {
+        match self {
+            GroupDriver::Periodic { key, .. } | GroupDriver::Rowtime { key } | GroupDriver::Value { key } => {
+                *key
+            }
+        }
+    }
+}
+
 /// An aggregate of a group.
 #[derive(Clone, Debug, PartialEq)]
 pub struct AggregateCall {
@@ -600,7 +601,8 @@ pub struct AggregateCall {
     pub sql_type: SqlType,
 }
 
-/// The aggregate functions. Rows with a NULL argument are skipped; nothing left gives NULL, and 0 for COUNT.
+/// The aggregate functions. Unless said otherwise, rows with a NULL argument are skipped; nothing left gives NULL, and 0
+/// for COUNT. Variants are stored in checkpoints by their place: new ones come last.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum AggregateFunction {
     /// COUNT: BIGINT.
@@ -625,6 +627,16 @@ pub enum AggregateFunction {
     Any,
     /// EVERY of booleans: FALSE if any is, else TRUE; NULL over no non-null value.
     Every,
+    /// FIRST_VALUE of a group: the value of its first row by ROWTIME, then arrival. NULLs are values unless ignored.
+    FirstValue {
+        /// IGNORE NULLS: the first that is not NULL.
+        ignore_nulls: bool,
+    },
+    /// LAST_VALUE of a group: the value of its last row.
+    LastValue {
+        /// IGNORE NULLS: the last that is not NULL.
+        ignore_nulls: bool,
+    },
 }
 
 /// A sliding window: the rows of the same partition that have arrived, up to the current one.
@@ -668,6 +680,27 @@ pub struct WindowCall {
     pub sql_type: SqlType,
 }
 
+impl WindowCall {
+    /// The expressions over the input.
+    pub fn expressions(&self) -> Vec<&Expression> {
+        let mut all: Vec<&Expression> = self.argument.iter().collect();
+        if let WindowFunction::Lag { offset, default, .. } = &self.function {
+            all.push(offset);
+            all.extend(default.as_deref());
+        }
+        all
+    }
+
+    fn expressions_mut(&mut self) -> Vec<&mut Expression> {
+        let mut all: Vec<&mut Expression> = self.argument.iter_mut().collect();
+        if let WindowFunction::Lag { offset, default, .. } = &mut self.function {
+            all.push(offset);
+            all.extend(default.as_deref_mut());
+        }
+        all
+    }
+}
+
 /// What may stand before OVER.
 #[derive(Clone, Debug, PartialEq)]
 pub enum WindowFunction {
@@ -692,12 +725,12 @@ pub enum WindowFunction {
         /// Skip NULLs while counting.
         ignore_nulls: bool,
     },
-    /// The value `offset` rows before the current one inside the window, else the default.
+    /// The value `offset` rows before the current one inside the window, else the default. Both are of the current row.
     Lag {
-        /// 0 is the current row.
-        offset: u64,
+        /// BIGINT; 0 is the current row, a negative one is a row error, NULL gives NULL.
+        offset: Box<Expression>,
         /// Given outside the window; of the call's type.
-        default: Option<Value>,
+        default: Option<Box<Expression>>,
         /// Skip NULLs while counting.
         ignore_nulls: bool,
     },

@@ -54,8 +54,8 @@ pub(crate) enum Statement {
     },
     /// A statement that is legal and has no effect.
     Ignored,
-    /// A CREATE STREAM that could not be read, which has been said.
-    UnreadableStream {
+    /// A CREATE that could not be read, which has been said.
+    Unreadable {
         name: ObjectName,
     },
     /// CREATE STREAM with OPTIONS, which have no effect.

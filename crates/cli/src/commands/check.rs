@@ -5,18 +5,23 @@ use std::path::Path;
 use std::process::ExitCode;
 
 use anyhow::Context;
-use millstream_control::pipeline::{Mistakes, check_sql, parse_input_stream};
+use millstream_control::pipeline::{Mistakes, SqlInput, check_sql, lint_sql};
 use millstream_engine::golden::GoldenFile;
 use serde_json::json;
 
 use super::files::{has_extension, read_text};
+use super::lint;
+use super::replay::sql_application;
 use crate::arguments::CheckArguments;
+use crate::loading::read_pipeline;
 
 /// What a file came to.
 struct Checked {
     /// What is in it, when it is right.
     summary: String,
     warnings: Vec<String>,
+    /// What is legal and probably not meant, with --lint.
+    lints: Vec<String>,
 }
 
 pub(super) fn run(arguments: &CheckArguments) -> anyhow::Result<ExitCode> {
@@ -26,11 +31,14 @@ pub(super) fn run(arguments: &CheckArguments) -> anyhow::Result<ExitCode> {
         let name = path.display().to_string();
         match check(path, arguments)? {
             Ok(checked) if arguments.json => {
-                let line = json!({"file": name, "ok": true, "warnings": checked.warnings});
+                let mut line = json!({"file": name, "ok": true, "warnings": checked.warnings});
+                if arguments.lint {
+                    line["lints"] = json!(checked.lints);
+                }
                 writeln!(out, "{line}")?;
             }
             Ok(checked) => {
-                for warning in &checked.warnings {
+                for warning in checked.warnings.iter().chain(&checked.lints) {
                     writeln!(out, "{warning}")?;
                 }
                 writeln!(out, "{name}: ok ({})", checked.summary)?;
@@ -68,7 +76,12 @@ fn check(path: &Path, arguments: &CheckArguments) -> anyhow::Result<Result<Check
     if has_extension(path, "test") {
         return check_golden_file(path);
     }
-    Ok(crate::loading::read_pipeline(path, &[])?.map(|pipeline| {
+    let pipeline = match read_pipeline(path, &[])? {
+        Ok(pipeline) => pipeline,
+        Err(mistakes) => return Ok(Err(mistakes)),
+    };
+    let lints = if arguments.lint { lint::pipeline(&pipeline, sample(arguments))? } else { Vec::new() };
+    Ok(Ok({
         let declared = &pipeline.declarations;
         let counts = [
             (declared.streams.len(), "stream"),
@@ -81,20 +94,45 @@ fn check(path: &Path, arguments: &CheckArguments) -> anyhow::Result<Result<Check
             (declared.alarms.len(), "alarm"),
             (declared.inputs.len(), "input"),
         ];
-        Checked { summary: summary(&counts), warnings: pipeline.warnings }
+        Checked { summary: summary(&counts), warnings: pipeline.warnings, lints }
     }))
+}
+
+/// The sample of --sample, and whether its first line is a header.
+fn sample(arguments: &CheckArguments) -> Option<(&Path, bool)> {
+    arguments.sample.as_deref().map(|file| (file, arguments.header))
 }
 
 fn check_sql_file(path: &Path, arguments: &CheckArguments) -> anyhow::Result<Result<Checked, Mistakes>> {
     let sql = read_text(path)?;
-    let streams = arguments.streams.iter().map(|text| parse_input_stream(text));
+    let streams = arguments.streams.iter().map(|text| SqlInput::parse(text).map(|input| input.stream));
     let streams = streams.collect::<Result<Vec<_>, _>>().context("--stream")?;
-    Ok(check_sql(&path.display().to_string(), &sql, &streams).map(|checked| {
+    let checked = match check_sql(&path.display().to_string(), &sql, &streams) {
+        Ok(checked) => checked,
+        Err(mistakes) => return Ok(Err(mistakes)),
+    };
+    let lints = match (arguments.lint, &arguments.sample) {
+        (false, _) => Vec::new(),
+        (true, None) => {
+            let found = lint_sql(&path.display().to_string(), &sql, &checked.program, None);
+            found.into_iter().map(|remark| remark.rendered).collect()
+        }
+        (true, Some(_)) => {
+            anyhow::ensure!(
+                arguments.streams.len() == 1,
+                "--sample needs one --stream: the one that it is of"
+            );
+            let stream = arguments.streams.first().map(String::as_str);
+            let application = sql_application(path, stream, arguments.format)?;
+            lint::application(&path.display().to_string(), &application, None, sample(arguments))?
+        }
+    };
+    Ok(Ok({
         let counts = [
             (checked.program.streams.len() - streams.len().min(checked.program.streams.len()), "stream"),
             (checked.program.pumps.len(), "pump"),
         ];
-        Checked { summary: summary(&counts), warnings: checked.warnings }
+        Checked { summary: summary(&counts), warnings: checked.warnings, lints }
     }))
 }
 
@@ -102,7 +140,7 @@ fn check_golden_file(path: &Path) -> anyhow::Result<Result<Checked, Mistakes>> {
     let text = read_text(path)?;
     let name = path.display().to_string();
     Ok(match GoldenFile::parse(&text) {
-        Ok(_) => Ok(Checked { summary: "a golden file".to_owned(), warnings: Vec::new() }),
+        Ok(_) => Ok(Checked { summary: "a golden file".to_owned(), warnings: Vec::new(), lints: Vec::new() }),
         Err(error) => {
             let start = text.split_inclusive('\n').take(error.line.saturating_sub(1)).map(str::len).sum();
             let mistake =

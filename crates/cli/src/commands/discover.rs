@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use anyhow::Context;
 use bytes::Bytes;
 use millstream_control::feeds::{LineSource, NextRecord, RecordSource};
-use millstream_engine::discover::{Discovered, discover};
+use millstream_engine::discover::{Discovered, Types, discover_types};
 use millstream_engine::formats::RecordFormat;
 use serde_json::json;
 
@@ -29,13 +29,32 @@ pub(super) fn run(arguments: &DiscoverArguments) -> anyhow::Result<ExitCode> {
         }
     }
     let sample: Vec<&[u8]> = records.iter().map(|record| record.as_ref()).collect();
-    let discovered = discover(&sample).with_context(|| arguments.file.display().to_string())?;
+    let types = match (arguments.typed, arguments.roomy) {
+        (true, _) => Types::Narrow,
+        (false, true) => Types::Roomy,
+        (false, false) => Types::Service,
+    };
+    let discovered = discover_types(&sample, types).with_context(|| arguments.file.display().to_string())?;
     let mut out = std::io::stdout().lock();
     if arguments.json {
         writeln!(out, "{}", json_of(&discovered))?;
         return Ok(ExitCode::SUCCESS);
     }
-    writeln!(out, "# found in {} records; types are as narrow as the sample allows", records.len())?;
+    let count = match records.len() {
+        1 => "1 record".to_owned(),
+        count => format!("{count} records"),
+    };
+    let remark = match types {
+        Types::Service => {
+            "types are those that Kinesis Data Analytics infers: widen VARCHAR for longer texts to come"
+        }
+        Types::Narrow => "types are as narrow as the sample allows: widen them for what may come",
+        Types::Roomy => "texts have room for longer ones to come",
+    };
+    writeln!(out, "# found in {count}; {remark}")?;
+    for note in &discovered.notes {
+        writeln!(out, "# {note}")?;
+    }
     write!(out, "{}", toml_of(&discovered)?)?;
     if discovered.has_header {
         writeln!(out, "# the first line names the columns: give --header where the file is read")?;
@@ -91,5 +110,8 @@ fn json_of(discovered: &Discovered) -> serde_json::Value {
             "format": "csv", "row_delimiter": row_delimiter, "column_delimiter": column_delimiter, "quoting": quoting,
         }),
     };
-    json!({"format": format, "columns": columns, "has_header": discovered.has_header, "rows": discovered.rows})
+    json!({
+        "format": format, "columns": columns, "has_header": discovered.has_header, "header": discovered.header,
+        "rows": discovered.rows, "unreadable_records": discovered.unreadable, "notes": discovered.notes,
+    })
 }

@@ -1,5 +1,6 @@
 //! Reading the files that commands are given.
 
+use std::fs::File;
 use std::io::Read;
 use std::path::Path;
 
@@ -11,13 +12,13 @@ const LARGEST: u64 = 16 << 20;
 /// The text of a file.
 pub(crate) fn read_text(path: &Path) -> anyhow::Result<String> {
     let shown = path.display();
-    let file = std::fs::File::open(path).with_context(|| format!("cannot read {shown}"))?;
+    let file = File::open(path).with_context(|| format!("cannot read {shown}"))?;
+    // A device or a pipe has no length of its own: what is read counts.
     let mut bytes = Vec::new();
-    // What the system says of a length may be wrong, as for a device: only so much is read in any case.
     file.take(LARGEST + 1).read_to_end(&mut bytes).with_context(|| format!("cannot read {shown}"))?;
     anyhow::ensure!(
         bytes.len() as u64 <= LARGEST,
-        "{shown} has more than {LARGEST} bytes, the most of such a file"
+        "{shown} has more than {LARGEST} bytes: a pipeline, SQL or golden file has at most that many"
     );
     String::from_utf8(bytes).with_context(|| format!("{shown} is not UTF-8 text"))
 }

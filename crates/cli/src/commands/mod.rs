@@ -10,6 +10,7 @@ mod describe;
 mod discover;
 mod doctor;
 pub(crate) mod files;
+mod lint;
 mod list;
 mod put;
 mod replay;

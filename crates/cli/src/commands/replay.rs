@@ -1,6 +1,7 @@
 //! `millstream replay`: an application over recorded data on a virtual clock.
 
 use std::io::{IsTerminal, Write};
+use std::path::Path;
 use std::process::ExitCode;
 use std::time::Duration;
 
@@ -8,9 +9,7 @@ use anyhow::Context;
 use bytes::Bytes;
 use indicatif::{ProgressBar, ProgressStyle};
 use millstream_control::feeds::{LineSource, NextRecord, RecordSource};
-use millstream_control::pipeline::{
-    ApplicationSwitches, CheckedApplication, Pipeline, check_sql, parse_input_stream,
-};
+use millstream_control::pipeline::{ApplicationSwitches, CheckedApplication, Pipeline, SqlInput, check_sql};
 use millstream_control::replay::{Replay, ReplayedRow, Rowtimes, parse_instant};
 use millstream_engine::formats::{InputColumn, InputSchema, RecordFormat};
 
@@ -40,7 +39,9 @@ async fn replay(arguments: &ReplayArguments) -> anyhow::Result<ExitCode> {
         }
     };
     let mut replay = if has_extension(&arguments.app, "sql") {
-        Replay::new(&sql_application(arguments)?, arguments.seed, rowtimes)?
+        let stream = arguments.stream.as_deref();
+        let application = sql_application(&arguments.app, stream, arguments.format)?;
+        Replay::new(&application, arguments.seed, rowtimes)?
     } else {
         let pipeline = read_pipeline(&arguments.app, &[])??;
         let (checked, seed) = find(&pipeline, arguments)?;
@@ -105,10 +106,19 @@ async fn replay(arguments: &ReplayArguments) -> anyhow::Result<ExitCode> {
     {
         eprintln!(
             "{records} records, {} rows into the application, {} rows out, {failed} rows to error_stream, {unusable} \
-             lines left out",
+             lines skipped",
             replay.rows_in(),
             out.rows
         );
+        for cut in replay.cut_texts() {
+            eprintln!(
+                "{} cut to fit column \"{}\" of \"{}\", which is {}: widen it if they should stay whole",
+                if cut.count == 1 { "1 text was".to_owned() } else { format!("{} texts were", cut.count) },
+                cut.column,
+                cut.stream,
+                cut.sql_type
+            );
+        }
     }
     Ok(ExitCode::SUCCESS)
 }
@@ -170,36 +180,42 @@ fn find<'a>(
     Ok((&pipeline.applications[index], pipeline.declarations.applications[index].seed))
 }
 
-fn sql_application(arguments: &ReplayArguments) -> anyhow::Result<CheckedApplication> {
-    let text = arguments.stream.as_deref().context(
+/// SQL alone as an application that reads the stream `stream`.
+pub(super) fn sql_application(
+    path: &Path,
+    stream: Option<&str>,
+    format: Format,
+) -> anyhow::Result<CheckedApplication> {
+    let text = stream.context(
         "SQL alone does not say what it reads: add --stream 'SOURCE_SQL_STREAM_001 (column TYPE, …)'",
     )?;
-    let input = parse_input_stream(text).context("--stream")?;
-    let sql = read_text(&arguments.app)?;
-    let checked = check_sql(&arguments.app.display().to_string(), &sql, std::slice::from_ref(&input))?;
+    let input = SqlInput::parse(text).context("--stream")?;
+    let sql = read_text(path)?;
+    let streams = std::slice::from_ref(&input.stream);
+    let checked = check_sql(&path.display().to_string(), &sql, streams)?;
     let delimited = |delimiter: &str, quoting| RecordFormat::Csv {
         row_delimiter: "\n".to_owned(),
         column_delimiter: delimiter.to_owned(),
         quoting,
     };
-    let format = match arguments.format {
+    let record_format = match format {
         Format::Csv => delimited(",", true),
         Format::Tsv => delimited("\t", false),
         Format::Json => RecordFormat::Json { record_row_path: "$".to_owned() },
     };
-    let columns = input.columns.iter().map(|column| InputColumn {
+    let columns = input.declared.iter().map(|column| InputColumn {
         name: column.name.clone(),
         sql_type: column.sql_type,
-        mapping: (arguments.format == Format::Json).then(|| format!("$.{}", column.name)),
+        mapping: (format == Format::Json).then(|| format!("$.{}", column.name)),
     });
-    let schema = InputSchema { format, columns: columns.collect() };
+    let schema = InputSchema { format: record_format, columns: columns.collect() };
     schema.parser().context("--stream")?;
     Ok(CheckedApplication {
-        name: arguments.app.display().to_string(),
+        name: path.display().to_string(),
         sql,
         program: checked.program,
-        input_streams: vec![input.name],
-        metadata: Vec::new(),
+        input_streams: vec![input.stream.name],
+        metadata: input.metadata,
         references: Vec::new(),
         memory_limit: None,
         threads: None,

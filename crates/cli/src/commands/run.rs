@@ -36,7 +36,7 @@ pub(super) fn run(arguments: RunArguments) -> anyhow::Result<ExitCode> {
     let from = if sources.is_empty() { "no input".to_owned() } else { sources.join(", ") };
     let session = Session {
         source: format!("{} ({from})", arguments.file.display()),
-        what: What::File { file: arguments.file, feed },
+        what: What::File { file: arguments.file, feed: feed.map(Box::new) },
         is_synthetic: false,
         until_end: arguments.until_end,
     };

@@ -143,7 +143,7 @@ impl LogInput {
     /// Whether everything before these ends has been taken.
     pub(crate) fn has_reached(&self, ends: &Positions) -> bool {
         let has = |shard: &ShardNumber, end: &Position| {
-            end.0 <= Position::START.0 || self.positions.get(shard).is_some_and(|position| position >= end)
+            *end == Position::START || self.positions.get(shard).is_some_and(|position| position >= end)
         };
         ends.iter().all(|(shard, end)| has(shard, end))
     }

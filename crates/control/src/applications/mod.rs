@@ -48,7 +48,6 @@ pub(crate) use preprocess::{Preprocessed, Preprocessor};
 pub(crate) use reference_table::{ReferenceTableRows, read_file, read_object, rows_of};
 pub(crate) use tail::Tail;
 pub use tail::TailedRow;
-pub(crate) use window_end::last_window_end;
 pub(crate) use worker::{ApplicationComponents, ApplicationHandle, Worker};
 
 use std::collections::BTreeMap;

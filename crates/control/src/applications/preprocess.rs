@@ -58,7 +58,8 @@ impl Preprocessor {
     /// What each record came to, in order. Comes back only when the function has answered for all of them; may be dropped.
     pub(crate) async fn run(self, records: &[RawRecord]) -> Vec<Preprocessed> {
         let mut outcomes = Vec::with_capacity(records.len());
-        let mut parts: VecDeque<Range<usize>> = VecDeque::from([0..records.len()]);
+        let mut parts: VecDeque<Range<usize>> = VecDeque::new();
+        parts.push_back(0..records.len());
         while let Some(part) = parts.pop_front() {
             match self.call(&records[part.clone()]).await {
                 Ok(answered) => outcomes.extend(answered),

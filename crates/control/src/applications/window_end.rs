@@ -93,6 +93,7 @@ mod tests {
         let input = InputStream {
             name: "S".to_owned(),
             columns: vec![Column { name: "A".to_owned(), sql_type: SqlType::Integer, not_null: false }],
+            metadata_columns: 0,
         };
         let program = compile(sql, &[input], &millstream_engine::catalog()).program.unwrap();
         last_window_end(&program, StreamId(0), rowtime)

@@ -152,7 +152,7 @@ impl ApplicationHandle {
     /// windows that are open then have closed by themselves.
     pub(crate) async fn drain(&self, close_windows: bool) {
         let (reply, answer) = oneshot::channel();
-        let drain = Drain { close_windows, ends: None, closes_at: None, reply };
+        let drain = Drain { close_windows, ends: None, closes_at: None, is_released: false, reply };
         if self.commands.send(Command::Drain(drain)).is_ok() {
             // An error means that it has stopped: there is nothing to wait for.
             let _ = answer.await;
@@ -193,6 +193,8 @@ struct Drain {
     ends: Option<Positions>,
     /// When the last open window closes, once all input is taken.
     closes_at: Option<i64>,
+    /// The rows that waited for stragglers have gone.
+    is_released: bool,
     reply: oneshot::Sender<()>,
 }
 
@@ -597,11 +599,27 @@ impl Worker {
                 drain.closes_at = Some(end.filter(|_| drain.close_windows).unwrap_or(i64::MIN));
             }
         }
+        let latest = self.intake.latest();
+        let has_closed = |drain: &Drain| drain.closes_at.is_some_and(|closes_at| latest >= closes_at);
+        let mut releases = false;
+        for drain in self.drains.iter_mut().filter(|drain| drain.close_windows && !drain.is_released) {
+            drain.is_released = has_closed(drain);
+            releases |= drain.is_released;
+        }
+        if releases {
+            // Time alone does not end the wait of ORDER BY … WITHIN.
+            self.application.release_sorted(self.clock.now().millis());
+            self.is_changed = true;
+            self.collect(Vec::new());
+            // No reading again would let them go here.
+            if self.storing.is_none() {
+                self.begin_checkpoint();
+            }
+        }
         if self.drains.is_empty() || !self.outputs.are_empty() {
             return;
         }
-        let latest = self.intake.latest();
-        let is_done = |drain: &mut Drain| drain.closes_at.is_some_and(|closes_at| latest >= closes_at);
+        let is_done = |drain: &mut Drain| has_closed(drain);
         let done: Vec<Drain> = self.drains.extract_if(.., is_done).collect();
         for drain in done {
             // Whoever asked may have gone.

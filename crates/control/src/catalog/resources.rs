@@ -91,7 +91,7 @@ impl Catalog {
                 "SELECT id, name, definition, generation, observed, status, reason, owner, created_at, changed_at, \
                  deleting, kind FROM resource ORDER BY id",
             )?;
-            query.query_map([], |row| row_of(row))?.collect()
+            query.query_map([], row_of)?.collect()
         })?;
         rows.into_iter().collect::<Result<_, _>>().map_err(|what| self.damaged(what))
     }

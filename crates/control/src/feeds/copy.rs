@@ -43,7 +43,7 @@ impl CopyProgress {
         };
         let has_all = |positions: &Positions| {
             ends.iter().all(|(shard, end)| {
-                end.0 <= Position::START.0 || positions.get(shard).is_some_and(|position| position >= end)
+                *end == Position::START || positions.get(shard).is_some_and(|position| position >= end)
             })
         };
         // An error means that the copy has ended.

@@ -155,7 +155,8 @@ impl Check<'_> {
         let columns: Vec<Column> =
             columns_of(&schema).chain(metadata.iter().map(|column| column.column())).collect();
         let names = input_names(&input.name_prefix, parallelism);
-        let streams = names.map(|name| InputStream { name, columns: columns.clone() });
+        let metadata_columns = metadata.len();
+        let streams = names.map(|name| InputStream { name, columns: columns.clone(), metadata_columns });
         Some((schema, metadata, streams.collect()))
     }
 

@@ -57,7 +57,7 @@ impl CheckedApplication {
         let columns: Vec<Column> =
             columns_of(&schema).chain(metadata.iter().map(|column| column.column())).collect();
         let inputs: Vec<InputStream> = input_names(&input.name_prefix, input.parallelism)
-            .map(|name| InputStream { name, columns: columns.clone() })
+            .map(|name| InputStream { name, columns: columns.clone(), metadata_columns: metadata.len() })
             .collect();
         let mut references = Vec::new();
         for reference in &definition.references {

@@ -12,6 +12,7 @@ mod circles;
 mod declarations;
 mod durations;
 mod layout_1;
+mod lint;
 mod lower;
 mod metadata_column;
 mod mistake;
@@ -32,12 +33,13 @@ pub use declarations::{
 };
 pub use durations::{ByteSize, Period};
 pub(crate) use layout_1::definitions_of_layout_1;
+pub use lint::lint_sql;
 pub use metadata_column::MetadataColumn;
 pub use mistake::{Mistake, Mistakes};
 pub use reference::CheckedReference;
 pub use schema_text::{SchemaTextError, parse_columns, parse_input_stream};
 pub use similar_name::nearest;
-pub use sql_file::{CheckedSql, check_sql};
+pub use sql_file::{CheckedSql, SqlInput, check_sql};
 pub use switches::{ApplicationSwitches, PreprocessorTimeUnit, RowtimeSource};
 
 use std::path::Path;

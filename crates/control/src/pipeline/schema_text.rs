@@ -52,7 +52,7 @@ pub fn parse_input_stream(text: &str) -> Result<InputStream, SchemaTextError> {
         .into_iter()
         .map(|(name, sql_type, _)| Column { name, sql_type, not_null: false })
         .collect();
-    Ok(InputStream { name: name.to_owned(), columns })
+    Ok(InputStream { name: name.to_owned(), columns, metadata_columns: 0 })
 }
 
 fn split_name(part: &str) -> Result<(String, &str), SchemaTextError> {

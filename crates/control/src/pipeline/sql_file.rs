@@ -1,8 +1,37 @@
 //! A file of SQL alone, with the streams that it reads given beside it.
 
-use millstream_sql::{InputStream, Program, Severity, compile};
+use millstream_sql::{Column, InputStream, Program, Severity, compile};
 
+use super::metadata_column::MetadataColumn;
 use super::mistake::{Mistake, Mistakes};
+use super::schema_text::{SchemaTextError, parse_input_stream};
+
+/// A stream that SQL alone reads, as `--stream` gives it.
+#[derive(Clone, Debug)]
+pub struct SqlInput {
+    /// The input: the declared columns, then the metadata columns.
+    pub stream: InputStream,
+    /// The columns of the records.
+    pub declared: Vec<Column>,
+    /// What the service adds to the records of a stream, but for names that are declared.
+    pub metadata: Vec<MetadataColumn>,
+}
+
+impl SqlInput {
+    /// Parses `NAME (COLUMN TYPE, …)`. The stream has the metadata columns that one of a pipeline has.
+    ///
+    /// # Errors
+    /// What is wrong with the text.
+    pub fn parse(text: &str) -> Result<SqlInput, SchemaTextError> {
+        let mut stream = parse_input_stream(text)?;
+        let declared = stream.columns.clone();
+        let is_free = |metadata: &MetadataColumn| declared.iter().all(|it| it.name != metadata.name());
+        let metadata: Vec<MetadataColumn> = MetadataColumn::OF_STREAM.into_iter().filter(is_free).collect();
+        stream.columns.extend(metadata.iter().map(|column| column.column()));
+        stream.metadata_columns = metadata.len();
+        Ok(SqlInput { stream, declared, metadata })
+    }
+}
 
 /// SQL that was checked.
 #[derive(Clone, Debug)]
@@ -42,6 +71,22 @@ pub fn check_sql(source_name: &str, sql: &str, inputs: &[InputStream]) -> Result
 mod tests {
     use super::*;
     use crate::pipeline::parse_input_stream;
+
+    #[test]
+    fn row_05_streams_beside_sql_have_the_metadata_columns() {
+        let sql = "CREATE STREAM T (A INTEGER, B TIMESTAMP, C VARCHAR(512), D VARCHAR(128), E VARCHAR(64));
+            CREATE PUMP P AS INSERT INTO T SELECT STREAM *, APPROXIMATE_ARRIVAL_TIME, S.PARTITION_KEY, \"SEQUENCE_NUMBER\",
+            SHARD_ID FROM S;";
+        let input = SqlInput::parse("S (A INTEGER)").unwrap();
+        assert_eq!((input.declared.len(), input.metadata.len()), (1, 4));
+        assert!(check_sql("app.sql", sql, &[input.stream]).is_ok());
+        // A declared column of the name is one of the records.
+        let input = SqlInput::parse("S (A INTEGER, SHARD_ID INTEGER)").unwrap();
+        assert_eq!(input.metadata.len(), 3);
+        let listed = "CREATE STREAM T (A INTEGER, S INTEGER);
+            CREATE PUMP P AS INSERT INTO T SELECT STREAM * FROM S;";
+        assert!(check_sql("app.sql", listed, &[input.stream]).is_ok());
+    }
 
     #[test]
     fn mistakes_of_sql_have_their_place() {

@@ -5,7 +5,7 @@
 //! ```
 //!
 //! ROWTIME never decreases: a row that claims an earlier time than one before it gets that one's. After the last record
-//! time goes on until every open window has closed.
+//! the inputs have ended: every window that holds a row gives what it has.
 
 mod rowtime;
 
@@ -16,16 +16,16 @@ use arrow_buffer::ScalarBuffer;
 use bytes::Bytes;
 use millstream_engine::formats::{OutputColumn, OutputFormat, OutputWriter, RecordParser};
 use millstream_engine::{
-    Application, Batch, CompileError, ErrorName, ErrorRow, PushError, array_from_values,
+    Application, Batch, CompileError, CutTexts, ErrorName, ErrorRow, PushError, array_from_values,
 };
 use millstream_host::{Clock, ManualClock, Random, Spawn, Timestamp};
 use millstream_monitor::{Location, Monitor, MonitorSettings};
-use millstream_sql::{StreamId, Value};
+use millstream_sql::{SqlType, StreamId, Value};
 use millstream_streamlog::StreamKey;
 
 pub use rowtime::{RowtimeError, Rowtimes, parse_instant};
 
-use crate::applications::{Preprocessed, Preprocessor, RawRecord, last_window_end, read_file, rows_of};
+use crate::applications::{Preprocessed, Preprocessor, RawRecord, read_file, rows_of};
 use crate::connect::monitor_to_functions::MonitorServices;
 use crate::definition::{Definition, ReferencePlace};
 use crate::live::Live;
@@ -93,6 +93,8 @@ pub struct Replay {
     latest: Option<i64>,
     records_in: u64,
     rows_in: u64,
+    /// For each column of the records, its name, type, and how many texts were cut to its length.
+    cut_values: Vec<(String, SqlType, u64)>,
 }
 
 impl Replay {
@@ -131,6 +133,8 @@ impl Replay {
             Watched { name: declared.name.clone(), stream, writer }
         });
         let watched = watched.collect();
+        let columns = checked.schema.columns.iter();
+        let cut_values = columns.map(|column| (column.name.clone(), column.sql_type, 0)).collect();
         Ok(Replay {
             application,
             parser: checked.schema.parser().expect("the schema was checked"),
@@ -144,6 +148,7 @@ impl Replay {
             latest: None,
             records_in: 0,
             rows_in: 0,
+            cut_values,
         })
     }
 
@@ -239,6 +244,9 @@ impl Replay {
             }
         }
         let parsed = self.parser.finish();
+        for ((_, _, sum), count) in self.cut_values.iter_mut().zip(&parsed.cut_values) {
+            *sum += count;
+        }
         for error in &parsed.errors {
             self.errors.push(ErrorRow::of_record(error.name, &error.message, &error.raw, now, now));
         }
@@ -286,16 +294,13 @@ impl Replay {
         }
     }
 
-    /// Lets time go on until every window has closed.
+    /// The data has ended: every window closes, and rows that wait go.
     ///
     /// # Errors
-    /// The engine refuses.
+    /// None today.
     pub fn finish(&mut self) -> Result<(), ReplayError> {
         let Some(latest) = self.latest else { return Ok(()) };
-        let end = last_window_end(self.application.program(), self.inputs[0], latest);
-        for input in &self.inputs {
-            self.application.bound(*input, end, end)?;
-        }
+        self.application.drain(latest);
         self.collect();
         Ok(())
     }
@@ -321,6 +326,20 @@ impl Replay {
     /// Rows that the engine has taken.
     pub fn rows_in(&self) -> u64 {
         self.rows_in
+    }
+
+    /// The columns into which texts were put that were too long, cut to the length of the column: those of the input, then
+    /// those of in-application streams.
+    pub fn cut_texts(&self) -> Vec<CutTexts> {
+        let stream = &self.application.program().streams[self.inputs[0].0].name;
+        let of_input = self.cut_values.iter().filter(|(_, _, count)| *count > 0);
+        let of_input = of_input.map(|(column, sql_type, count)| CutTexts {
+            stream: stream.clone(),
+            column: column.clone(),
+            sql_type: *sql_type,
+            count: *count,
+        });
+        of_input.chain(self.application.cut_texts()).collect()
     }
 
     /// The ROWTIME of the newest row.

@@ -173,7 +173,7 @@ fn read_all(
         }
     }
     for (shard, from) in &mut next {
-        let batch = log.read(key, *shard, from.clone(), READ_RECORDS, READ_BYTES)?;
+        let batch = log.read(key, *shard, *from, READ_RECORDS, READ_BYTES)?;
         *from = ReadFrom::Position(Position(batch.next.0));
         records.extend(batch.records.into_iter().map(|record| TailedRecord {
             shard: record.sequence_number.shard().to_string(),

@@ -43,7 +43,7 @@ impl TailFilter {
              \"{STREAM}\" WHERE {condition}\n;",
             declared.join(", ")
         );
-        let input = InputStream { name: STREAM.to_owned(), columns };
+        let input = InputStream { name: STREAM.to_owned(), columns, metadata_columns: 0 };
         let compilation = compile(&sql, &[input], &millstream_engine::catalog());
         if let Some(mistake) = compilation.diagnostics.iter().find(|one| one.severity == Severity::Error) {
             let names: Vec<&str> = schema.columns.iter().map(|column| column.name.as_str()).collect();

@@ -56,6 +56,8 @@ enum State {
     Any(Vec<bool>),
     /// EVERY: `None` before the first value.
     Every(Vec<Option<bool>>),
+    /// FIRST_VALUE and LAST_VALUE: `None` before the first row that counts.
+    Ends(Vec<Option<Value>>),
 }
 
 impl Accumulator {
@@ -77,6 +79,7 @@ impl Accumulator {
             A::StddevPop | A::StddevSamp | A::VarPop | A::VarSamp => State::Moments(Vec::new()),
             A::Any => State::Any(Vec::new()),
             A::Every => State::Every(Vec::new()),
+            A::FirstValue { .. } | A::LastValue { .. } => State::Ends(Vec::new()),
         };
         let seen = call.distinct.then(Vec::new);
         let result_type = call.sql_type;
@@ -137,6 +140,7 @@ impl Accumulator {
             State::Moments(moments) => moments.resize(groups, Moments::default()),
             State::Any(found) => found.resize(groups, false),
             State::Every(found) => found.resize(groups, None),
+            State::Ends(values) => values.resize(groups, None),
         }
         if let Some(seen) = &mut self.seen {
             seen.resize(groups, BTreeSet::new());
@@ -157,6 +161,7 @@ impl Accumulator {
                 State::Moments(moments) => moments[group] = Moments::default(),
                 State::Any(found) => found[group] = false,
                 State::Every(found) => found[group] = None,
+                State::Ends(values) => values[group] = None,
             }
             if let Some(seen) = &mut self.seen {
                 let bytes: usize = seen[group].iter().map(|value| entry_bytes(value.len())).sum();
@@ -261,8 +266,13 @@ impl Accumulator {
             }
             return;
         };
+        let nulls_count = matches!(
+            self.function,
+            AggregateFunction::FirstValue { ignore_nulls: false }
+                | AggregateFunction::LastValue { ignore_nulls: false }
+        );
         for (row, group) in rows {
-            if values.is_null(row) {
+            if values.is_null(row) && !nulls_count {
                 continue;
             }
             if let Some(seen) = &mut self.seen {
@@ -306,6 +316,12 @@ impl Accumulator {
                 State::Every(found) => {
                     let value = values.as_boolean().value(row);
                     found[group] = Some(found[group].unwrap_or(true) && value);
+                }
+                State::Ends(ends) => {
+                    let is_first = matches!(self.function, AggregateFunction::FirstValue { .. });
+                    if !is_first || ends[group].is_none() {
+                        ends[group] = Some(value_at(values, self.argument_type, row));
+                    }
                 }
             }
         }
@@ -355,6 +371,7 @@ impl Accumulator {
             }
             State::Any(found) => Value::Boolean(found[group]),
             State::Every(found) => found[group].map_or(Value::Null, Value::Boolean),
+            State::Ends(ends) => ends[group].clone().unwrap_or(Value::Null),
         };
         Ok(value)
     }

@@ -5,7 +5,7 @@
 
 use crate::batch::Batch;
 use crate::codec::{Decoder, put_batch, put_u64, take_batch};
-use crate::operators::Message;
+use crate::operators::{END_OF_TIME, Message};
 use crate::state::StateError;
 use millstream_sql::SqlType;
 use std::collections::VecDeque;
@@ -37,6 +37,7 @@ impl Merge {
             return messages;
         }
         let writer = &mut self.writers[writer];
+        let mut requests = Vec::new();
         for message in messages {
             match message {
                 Message::Rows(batch) => {
@@ -46,6 +47,9 @@ impl Merge {
                     }
                 }
                 Message::Bound(bound) => writer.bound = writer.bound.max(bound),
+                Message::End => {}
+                // Each writer says it; the rows of the others wait for theirs.
+                Message::Release => requests.push(Message::Release),
             }
         }
         let mut released = Vec::new();
@@ -63,7 +67,17 @@ impl Merge {
             self.given = bound;
             messages.push(Message::Bound(bound));
         }
+        messages.append(&mut requests);
         messages
+    }
+
+    /// All writers have ended: the rows that wait go.
+    pub(super) fn end(&mut self) -> Vec<Message> {
+        self.writers.iter_mut().for_each(|writer| writer.bound = END_OF_TIME);
+        match self.writers.is_empty() {
+            true => Vec::new(),
+            false => self.take(0, Vec::new()),
+        }
     }
 
     /// The earliest waiting rows of one writer, as many as follow each other, if no writer can still give an earlier one.

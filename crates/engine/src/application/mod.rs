@@ -33,7 +33,10 @@ pub use tables::TableError;
 
 use crate::batch::Batch;
 use crate::expression::{CompileError, EvaluationContext};
-use crate::operators::{BuildSettings, Dataflow, MemoryShare, Message, RunContext, Tables};
+use crate::functions;
+use crate::operators::{
+    BuildSettings, Dataflow, END_OF_TIME, MemoryShare, Message, RunContext, Tables, states_of,
+};
 use crate::row_error::{ErrorName, RowError, RowErrors};
 use arrow_array::{Array, BooleanArray};
 use merge::Merge;
@@ -69,6 +72,19 @@ pub enum PushError {
         /// The smaller one.
         found: i64,
     },
+}
+
+/// Texts that were longer than their column.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CutTexts {
+    /// The in-application stream.
+    pub stream: String,
+    /// Its column.
+    pub column: String,
+    /// The column's type, such as `VARCHAR(4)`.
+    pub sql_type: SqlType,
+    /// How many texts were cut.
+    pub count: u64,
 }
 
 /// A running application.
@@ -166,7 +182,12 @@ impl Application {
                 unmatched_logs_dropped: settings.switches.unmatched_logs_dropped,
                 outer_join_reemits: settings.switches.outer_join_reemit,
             };
-            let dataflow = Dataflow::new(&pump.query, build_settings, &program)?;
+            // A state depends on the plan as it was compiled; switches are settings.
+            let mut query = pump.query.clone();
+            if settings.switches.tsdiff_end_minus_start {
+                query.for_each_expression_mut(&mut functions::use_signed_tsdiff);
+            }
+            let dataflow = Dataflow::new(&query, states_of(&pump.query, &program), build_settings)?;
             let target = &program.streams[pump.target.0];
             let not_null = target
                 .columns
@@ -225,6 +246,26 @@ impl Application {
     /// Bytes that each pump holds of rows and groups, by its name, counted as for the memory limit.
     pub fn held_bytes(&self) -> Vec<(String, usize)> {
         self.pumps.iter().map(|pump| (pump.name.to_string(), pump.dataflow.held_bytes())).collect()
+    }
+
+    /// The columns of in-application streams into which pumps have put texts that were too long, cut to the length of the
+    /// column as the service does, with their number since the application was built. In the order of the streams.
+    pub fn cut_texts(&self) -> Vec<CutTexts> {
+        let mut found: Vec<CutTexts> = Vec::new();
+        for (id, stream) in self.program.streams.iter().enumerate() {
+            let mut counts = vec![0; stream.columns.len()];
+            for pump in self.pumps.iter().filter(|pump| pump.target.0 == id) {
+                counts.iter_mut().zip(pump.dataflow.cut_texts()).for_each(|(sum, count)| *sum += count);
+            }
+            let cut = stream.columns.iter().zip(counts).filter(|(_, count)| *count > 0);
+            found.extend(cut.map(|(column, count)| CutTexts {
+                stream: stream.name.clone(),
+                column: column.name.clone(),
+                sql_type: column.sql_type,
+                count,
+            }));
+        }
+        found
     }
 
     /// Keeps the rows of a stream for [`Application::take_output`] from now on.
@@ -320,6 +361,43 @@ impl Application {
         let now = if self.settings.virtual_clock { bound } else { now };
         self.run(input, vec![Message::Bound(bound)], Readers::All, now);
         Ok(())
+    }
+
+    /// All inputs have ended: gives all that windows, sorts and joins hold, each window with its own end as ROWTIME, and
+    /// one that only a row would have ended with that of its latest row. No rows may follow: a later
+    /// [`push`](Application::push) is refused as going backwards. `now` is the time of the clock; on a virtual clock
+    /// it is that of the latest row.
+    pub fn drain(&mut self, now: i64) {
+        self.start();
+        let latest = self.streams.iter().map(|stream| stream.latest).filter(|it| *it < END_OF_TIME).max();
+        let now = latest.filter(|_| self.settings.virtual_clock).unwrap_or(now);
+        let mut open: Vec<StreamId> = (0..self.streams.len()).map(StreamId).collect();
+        // A stream has ended when the streams have that its pumps read.
+        while let Some(place) = open.iter().position(|stream| self.has_ended(*stream, &open)) {
+            let stream = open.remove(place);
+            let mut messages = self.streams[stream.0].merge.end();
+            messages.extend([Message::Bound(END_OF_TIME), Message::End]);
+            self.streams[stream.0].latest = END_OF_TIME;
+            self.run(stream, messages, Readers::All, now);
+        }
+    }
+
+    /// Whether no pump that writes the stream reads one of those that are `open`.
+    fn has_ended(&self, stream: StreamId, open: &[StreamId]) -> bool {
+        let mut writers = self.pumps.iter().filter(|pump| pump.target == stream);
+        writers.all(|pump| !pump.dataflow.sources().any(|source| open.contains(&source)))
+    }
+
+    /// Lets the rows go that ORDER BY … WITHIN holds for stragglers, and windows over them close as far as the inputs have
+    /// come. Bounds alone do not: a stop that is to leave nothing behind asks for it. Rows may follow; those that belong
+    /// before what has left are out of order.
+    pub fn release_sorted(&mut self, now: i64) {
+        self.start();
+        let inputs: Vec<StreamId> =
+            (0..self.streams.len()).map(StreamId).filter(|it| self.program.streams[it.0].is_input).collect();
+        for input in inputs {
+            self.run(input, vec![Message::Release], Readers::All, now);
+        }
     }
 
     /// The largest ROWTIME or bound that an input has seen; `None` before the first.

@@ -58,7 +58,7 @@ impl Delivery {
     fn rows(&self) -> u64 {
         let rows = self.messages.iter().map(|message| match message {
             Message::Rows(batch) => batch.len() as u64,
-            Message::Bound(_) => 0,
+            Message::Bound(_) | Message::End | Message::Release => 0,
         });
         rows.sum()
     }

@@ -49,6 +49,8 @@ pub struct Switches {
     /// `outer_join_reemit true`: a row of an outer join that has met another comes out without a match, too, when it
     /// leaves its window.
     pub outer_join_reemit: bool,
+    /// `tsdiff end-minus-start`: TSDIFF(s, e) is e - s, negative when s is the later one; otherwise how far they lie apart.
+    pub tsdiff_end_minus_start: bool,
 }
 
 /// A switch as a user sets it. The first value is the default.
@@ -89,6 +91,12 @@ pub const SWITCHES: &[Switch] = &[
         about: "whether a row of an outer join that has met another comes out without a match, too, when it leaves its \
                 window",
         place: |switches| &mut switches.outer_join_reemit,
+    },
+    Switch {
+        name: "tsdiff",
+        values: ["magnitude", "end-minus-start"],
+        about: "whether TSDIFF(s, e) is how far two times lie apart, or e - s, which is negative when s is the later one",
+        place: |switches| &mut switches.tsdiff_end_minus_start,
     },
 ];
 

@@ -96,8 +96,11 @@ fn application(statement: &Statement) -> Application {
     };
     let varchar = |length| SqlType::Varchar { length };
     let own = columns(&[("ID", SqlType::BigInt), ("PLACE", varchar(8)), ("AMOUNT", SqlType::Double)]);
-    let inputs =
-        ["ORDERS", "SHIPMENTS"].map(|name| InputStream { name: name.to_owned(), columns: own.clone() });
+    let inputs = ["ORDERS", "SHIPMENTS"].map(|name| InputStream {
+        name: name.to_owned(),
+        columns: own.clone(),
+        metadata_columns: 0,
+    });
     let table = ReferenceTable {
         name: "PLACES".to_owned(),
         columns: columns(&[("NUMBER", SqlType::BigInt), ("NAME", varchar(16))]),

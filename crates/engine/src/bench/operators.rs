@@ -192,7 +192,11 @@ pub(super) fn application(target: &str, query: &str) -> Application {
         sql_type: *sql_type,
         not_null: false,
     };
-    let input = InputStream { name: "TRADES".to_owned(), columns: COLUMNS.iter().map(column).collect() };
+    let input = InputStream {
+        name: "TRADES".to_owned(),
+        columns: COLUMNS.iter().map(column).collect(),
+        metadata_columns: 0,
+    };
     let text = format!("CREATE STREAM T ({target}); CREATE PUMP P AS INSERT INTO T SELECT STREAM {query};");
     let program = compile(&text, &[input], &catalog()).program.expect("the statement is legal");
     Application::new(program, ApplicationSettings::default()).expect("the plan is sound")

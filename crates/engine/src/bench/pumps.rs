@@ -55,7 +55,11 @@ fn process(batches: &[Batch], threads: usize) {
         sql_type: *sql_type,
         not_null: false,
     };
-    let input = InputStream { name: "TRADES".to_owned(), columns: COLUMNS.iter().map(column).collect() };
+    let input = InputStream {
+        name: "TRADES".to_owned(),
+        columns: COLUMNS.iter().map(column).collect(),
+        metadata_columns: 0,
+    };
     let program = compile(TEXT, &[input], &catalog()).program.expect("the statements are legal");
     let settings = ApplicationSettings { threads, ..ApplicationSettings::default() };
     let mut application = Application::new(program, settings).expect("the plan is sound");

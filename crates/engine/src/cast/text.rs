@@ -18,6 +18,7 @@ use arrow_array::types::{
 use arrow_array::{Array, ArrayRef, StringArray};
 use millstream_sql::{CastMode, SqlType};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 /// The conversion; `None` when there is none, `Some(None)` when the values stay as they are.
 pub(super) fn to_text(from: SqlType, to: SqlType, _mode: CastMode) -> Option<Option<Cast>> {
@@ -28,7 +29,7 @@ pub(super) fn to_text(from: SqlType, to: SqlType, _mode: CastMode) -> Option<Opt
         if fits && !pad {
             return Some(None);
         }
-        return Some(Cast::safe(text_to_text(length, pad)));
+        return Some(Cast::safe(text_to_text(length, pad, None)));
     }
     let target = Target { length, pad, cut: from.is_interval(), from, to };
     let kernel: Kernel = match from {
@@ -124,8 +125,16 @@ fn written<T: ArrowPrimitiveType>(
     })
 }
 
+/// The conversion of texts into a column of another length, with `cut` counting the texts that are cut; `None` for other
+/// types, and where no text can be too long.
+pub(crate) fn counted_text(from: SqlType, to: SqlType, cut: Arc<AtomicU64>) -> Option<Kernel> {
+    let length = to.length()?;
+    let can_cut = from.is_character() && to.is_character() && from.length().is_none_or(|from| from > length);
+    can_cut.then(|| text_to_text(length as usize, matches!(to, SqlType::Char { .. }), Some(cut)))
+}
+
 /// Cuts texts to `length` characters; fills them up with blanks when `pad`.
-fn text_to_text(length: usize, pad: bool) -> Kernel {
+fn text_to_text(length: usize, pad: bool, cut: Option<Arc<AtomicU64>>) -> Kernel {
     Box::new(move |arguments, _| {
         let array = arguments.text(0).array();
         if !pad && longest(array) <= length {
@@ -138,6 +147,13 @@ fn text_to_text(length: usize, pad: bool) -> Kernel {
                 builder.push_null();
                 continue;
             };
+            if let Some(cut) = &cut
+                && text.len() > length
+                && character_boundary(text, length) < text.len()
+            {
+                // Only a number for people: nothing waits for it.
+                cut.fetch_add(1, Ordering::Relaxed);
+            }
             push_sized(&mut builder, text, length, pad);
         }
         Arc::new(builder.finish()) as ArrayRef

@@ -1,6 +1,7 @@
 //! Names that SQL can take.
 
 use millstream_sql::is_reserved_word;
+use std::collections::{HashMap, HashSet};
 
 /// The longest name.
 const LONGEST: usize = 100;
@@ -20,11 +21,27 @@ pub(super) fn column_name(source: &str, position: usize) -> String {
     }
 }
 
-/// Makes a name differ from those before it.
-pub(super) fn unused(name: String, before: &[String]) -> String {
-    if !before.contains(&name) {
-        return name;
+/// Names that differ from each other.
+#[derive(Debug, Default)]
+pub(super) struct Names {
+    taken: HashSet<String>,
+    /// For each name that was wanted again, the number that was tried last.
+    numbers: HashMap<String, usize>,
+}
+
+impl Names {
+    /// The name, with a number behind it when it is taken.
+    pub(super) fn take(&mut self, name: String) -> String {
+        if self.taken.insert(name.clone()) {
+            return name;
+        }
+        let number = self.numbers.entry(name.clone()).or_insert(1);
+        loop {
+            *number += 1;
+            let numbered = format!("{name}_{number}");
+            if self.taken.insert(numbered.clone()) {
+                return numbered;
+            }
+        }
     }
-    let numbered = (2..).map(|number| format!("{name}_{number}"));
-    numbered.into_iter().find(|name| !before.contains(name)).expect("numbers do not end")
 }

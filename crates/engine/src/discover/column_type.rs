@@ -1,5 +1,6 @@
-//! The narrowest type that takes everything that was seen.
+//! The type of a column that takes everything that was seen.
 
+use super::Types;
 use millstream_sql::SqlType;
 
 /// What a value of the sample is.
@@ -26,6 +27,9 @@ pub(super) struct ColumnType {
     /// Numbers with an exponent, or with more digits than DECIMAL has.
     floats: usize,
     texts: usize,
+    /// Texts of nothing but digits that a BIGINT holds.
+    digit_texts: usize,
+    largest_digits: i64,
     timestamps: usize,
     smallest: i64,
     largest: i64,
@@ -46,6 +50,10 @@ impl ColumnType {
             Seen::Number(text) => self.number(text),
             Seen::Text(text) => {
                 self.texts += 1;
+                if let Some(number) = digits(text) {
+                    self.digit_texts += 1;
+                    self.largest_digits = self.largest_digits.max(number);
+                }
                 self.timestamps += usize::from(is_timestamp(text));
             }
             Seen::Source(_) => self.texts += 1,
@@ -90,11 +98,35 @@ impl ColumnType {
     }
 
     /// The type.
-    pub(super) fn sql_type(&self) -> SqlType {
+    pub(super) fn sql_type(&self, types: Types) -> SqlType {
+        match types {
+            Types::Service | Types::Roomy => self.wide_type(types),
+            Types::Narrow => self.narrow_type(),
+        }
+    }
+
+    /// As the service infers: INTEGER or BIGINT of whole numbers, texts of digits included; BOOLEAN; DOUBLE; else VARCHAR.
+    fn wide_type(&self, types: Types) -> SqlType {
+        let texts = self.texts - self.digit_texts;
+        let numbers = self.integers + self.fractions + self.floats + self.digit_texts;
+        let fits = |number: i64| i32::try_from(number).is_ok();
+        match (self.booleans, numbers, texts) {
+            (1.., 0, 0) => SqlType::Boolean,
+            (0, 1.., 0) if self.fractions + self.floats > 0 => SqlType::Double,
+            (0, 1.., 0) if fits(self.smallest) && fits(self.largest) && fits(self.largest_digits) => {
+                SqlType::Integer
+            }
+            (0, 1.., 0) => SqlType::BigInt,
+            _ => SqlType::Varchar { length: width(self.longest_text, types) },
+        }
+    }
+
+    /// The narrowest type, TIMESTAMP included.
+    fn narrow_type(&self) -> SqlType {
         let numbers = self.integers + self.fractions + self.floats;
         let kinds = usize::from(self.booleans > 0) + usize::from(numbers > 0) + usize::from(self.texts > 0);
         if kinds > 1 || (self.texts > 0 && self.timestamps < self.texts) || kinds == 0 {
-            return SqlType::Varchar { length: width(self.longest_text) };
+            return SqlType::Varchar { length: width(self.longest_text, Types::Narrow) };
         }
         if self.texts > 0 {
             return SqlType::Timestamp;
@@ -123,9 +155,19 @@ impl ColumnType {
     }
 }
 
-/// 4, 8, 16, … up to the longest VARCHAR.
-fn width(longest: usize) -> u32 {
-    let width = longest.next_power_of_two().clamp(4, 65_536);
+/// The number that a text of nothing but digits is, when a BIGINT holds it.
+fn digits(text: &str) -> Option<i64> {
+    (!text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit())).then(|| text.parse().ok()).flatten()
+}
+
+/// 4, 8, 16, … up to the longest VARCHAR; with room 16, 64, 256, ….
+fn width(longest: usize, types: Types) -> u32 {
+    let width = match types {
+        Types::Service | Types::Narrow => longest.next_power_of_two().clamp(4, 65_536),
+        Types::Roomy => {
+            [16, 64, 256, 1_024, 4_096, 16_384].into_iter().find(|it| longest <= *it).unwrap_or(65_535)
+        }
+    };
     u32::try_from(width.min(65_535)).expect("clamped")
 }
 

@@ -18,18 +18,82 @@ pub(super) enum Document {
     Object(Vec<(String, Document)>),
 }
 
-/// All documents of all records, when every record holds some objects or arrays and nothing else.
-pub(super) fn parse_all(records: &[&str]) -> Option<Vec<Document>> {
-    let mut documents = Vec::new();
-    for record in records {
-        if !record.trim_start().starts_with(['{', '[']) {
-            return None;
-        }
-        for document in serde_json::Deserializer::from_str(record).into_iter::<Box<RawValue>>() {
-            documents.push(Document::parse(document.ok()?.get())?);
+/// The documents of a sample.
+#[derive(Debug)]
+pub(super) struct Documents {
+    pub(super) all: Vec<Document>,
+    /// Records that are no JSON, by number from 1.
+    pub(super) unreadable: Vec<usize>,
+    /// They stand over several records, as a file that was written for people has them.
+    pub(super) spans_records: bool,
+}
+
+/// The documents of records of which most hold some objects or arrays and nothing else; or of which all together do.
+pub(super) fn parse_all(records: &[&str]) -> Option<Documents> {
+    let mut all = Vec::new();
+    let mut unreadable = Vec::new();
+    for (index, record) in records.iter().enumerate() {
+        match parse_record(record) {
+            Some(mut documents) => all.append(&mut documents),
+            None => unreadable.push(index + 1),
         }
     }
-    Some(documents)
+    // A line of a document that spans lines may be a document itself: `[]`, `{"a": 1}` at the end of an array.
+    let first_is_open = records.first().is_some_and(|record| parse_record(record).is_none());
+    if first_is_open
+        && unreadable.len() > 1
+        && let Some(all) = parse_run(records)
+    {
+        return Some(Documents { all, unreadable: Vec::new(), spans_records: true });
+    }
+    // One bad record among many spoils none of the others.
+    let is_json = !all.is_empty() && unreadable.len() * 2 < records.len();
+    is_json.then_some(Documents { all, unreadable, spans_records: false })
+}
+
+/// The documents of one record, one behind the other.
+fn parse_record(record: &str) -> Option<Vec<Document>> {
+    if !record.trim_start().starts_with(['{', '[']) {
+        return None;
+    }
+    let documents = serde_json::Deserializer::from_str(record).into_iter::<Box<RawValue>>();
+    documents.map(|document| Document::parse(document.ok()?.get())).collect()
+}
+
+/// The documents of records that are pieces of a text: objects one behind the other, or the elements of one array. What the
+/// sample has cut off at its end does not count.
+fn parse_run(records: &[&str]) -> Option<Vec<Document>> {
+    let text = records.join("\n");
+    let trimmed = text.trim_start_matches(|c: char| c.is_whitespace() || c == '\u{feff}');
+    let (mut rest, in_array) = match trimmed.strip_prefix('[') {
+        Some(elements) => (elements, true),
+        None => (trimmed, false),
+    };
+    let mut all = Vec::new();
+    loop {
+        rest = rest.trim_start();
+        if in_array {
+            rest = rest.trim_start_matches(',').trim_start();
+        }
+        if rest.is_empty() || in_array && rest.starts_with(']') {
+            break;
+        }
+        if !rest.starts_with('{') {
+            return None;
+        }
+        let mut documents = serde_json::Deserializer::from_str(rest).into_iter::<Box<RawValue>>();
+        match documents.next() {
+            Some(Ok(document)) => all.push(Document::parse(document.get())?),
+            Some(Err(error)) if error.is_eof() => break,
+            _ => return None,
+        }
+        rest = &rest[documents.byte_offset()..];
+    }
+    match (all.is_empty(), in_array) {
+        (true, _) => None,
+        (false, true) => Some(vec![Document::Array(all)]),
+        (false, false) => Some(all),
+    }
 }
 
 impl Document {

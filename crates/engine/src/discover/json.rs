@@ -1,10 +1,11 @@
 //! Columns of JSON documents: members, members of members two levels deep, and members of the elements of one array.
 
-use super::column_name::{column_name, unused};
+use super::column_name::{Names, column_name};
 use super::column_type::{ColumnType, Seen};
 use super::document::Document;
-use super::{DiscoverError, Discovered};
+use super::{DiscoverError, Discovered, MOST_COLUMNS, Types};
 use crate::formats::{InputColumn, InputSchema, RecordFormat};
+use std::collections::HashMap;
 
 /// Objects in objects that become columns of their own.
 const NESTED_LEVELS: usize = 2;
@@ -28,27 +29,33 @@ enum Path {
     OfElement(Vec<String>, String),
 }
 
-pub(super) fn discover(documents: &[Document]) -> Result<Discovered, DiscoverError> {
+/// The columns that are forming, found by the names of their paths.
+#[derive(Default)]
+struct Columns {
+    all: Vec<Column>,
+    by_names: HashMap<Vec<String>, usize>,
+}
+
+pub(super) fn discover(documents: &[Document], types: Types) -> Result<Discovered, DiscoverError> {
     let (record_row_path, rows) = rows_of(documents);
-    let mut columns: Vec<Column> = Vec::new();
+    let mut columns = Columns::default();
     let flattened = rows.iter().find_map(|row| first_array_of_objects(row, &mut Vec::new(), 0));
     for row in &rows {
-        visit(row, &mut Vec::new(), flattened.as_deref(), &mut columns);
+        visit(row, &mut Vec::new(), flattened.as_deref(), &mut |path, _, value| columns.note(path, value));
     }
-    let mut names = Vec::new();
-    for (position, column) in columns.iter().enumerate() {
-        let name = unused(column_name(&column.source_name, position), &names);
-        names.push(name);
+    if columns.all.len() > MOST_COLUMNS {
+        return Err(DiscoverError::TooManyColumns(columns.all.len()));
     }
-    let input_columns = columns.iter().zip(&names).map(|(column, name)| InputColumn {
-        name: name.clone(),
-        sql_type: column.column_type.sql_type(),
+    let mut names = Names::default();
+    let input_columns = columns.all.iter().enumerate().map(|(position, column)| InputColumn {
+        name: names.take(column_name(&column.source_name, position)),
+        sql_type: column.column_type.sql_type(types),
         mapping: Some(column.path.mapping()),
     });
     let schema =
         InputSchema { format: RecordFormat::Json { record_row_path }, columns: input_columns.collect() };
     let rows = rows.iter().flat_map(|row| parsed(row, flattened.as_deref(), &columns)).collect();
-    Ok(Discovered { schema, has_header: false, rows })
+    Ok(Discovered { rows, ..Discovered::of(schema) })
 }
 
 /// The path of rows, and the rows: the document, the elements of a document that is an array, or those of an object's
@@ -117,62 +124,71 @@ fn first_array_of_objects(value: &Document, way: &mut Vec<String>, level: usize)
     None
 }
 
-/// Notes every member of a row.
-fn visit(value: &Document, way: &mut Vec<String>, flattened: Option<&[String]>, columns: &mut Vec<Column>) {
+/// Tells every member of a row that a path can reach, with the number of the element of the flattened array that it is of.
+fn visit<'d>(
+    value: &'d Document,
+    way: &mut Vec<String>,
+    flattened: Option<&[String]>,
+    tell: &mut dyn FnMut(Path, usize, &'d Document),
+) {
     let Document::Object(members) = value else { return };
-    // A name that no path can hold is left out, as no mapping could reach it.
+    // A name that no path can hold is skipped, as no mapping could reach it.
     for (name, member) in members.iter().filter(|(name, _)| is_path_name(name)) {
         way.push(name.clone());
         match member {
             Document::Object(inner) if way.len() <= NESTED_LEVELS && !inner.is_empty() => {
-                visit(member, way, flattened, columns);
+                visit(member, way, flattened, tell);
             }
             Document::Array(elements) if flattened == Some(way.as_slice()) => {
-                for element in elements {
+                for (number, element) in elements.iter().enumerate() {
                     let Document::Object(inner) = element else { continue };
                     for (name, value) in inner.iter().filter(|(name, _)| is_path_name(name)) {
-                        note(Path::OfElement(way.clone(), name.clone()), name, value, columns);
+                        tell(Path::OfElement(way.clone(), name.clone()), number, value);
                     }
                 }
             }
-            Document::Array(_) => note(Path::WholeArray(way.clone()), name, member, columns),
-            _ => note(Path::Member(way.clone()), name, member, columns),
+            Document::Array(_) => tell(Path::WholeArray(way.clone()), 0, member),
+            _ => tell(Path::Member(way.clone()), 0, member),
         }
         way.pop();
     }
 }
 
-fn note(path: Path, name: &str, value: &Document, columns: &mut Vec<Column>) {
-    // A member that is an array in one row and something else in another is one column.
-    let index = match columns.iter().position(|column| column.path.names() == path.names()) {
-        Some(index) => index,
-        None => {
-            let column_type = ColumnType::default();
-            columns.push(Column { source_name: name.to_owned(), path, column_type });
-            columns.len() - 1
-        }
-    };
-    let source;
-    let seen = match value {
-        Document::Null => Seen::Null,
-        Document::Boolean(_) => Seen::Boolean,
-        Document::Number(text) => Seen::Number(text),
-        Document::Text(text) => Seen::Text(text),
-        Document::Array(_) | Document::Object(_) => {
-            source = value.source();
-            Seen::Source(&source)
-        }
-    };
-    columns[index].column_type.see(seen);
+impl Columns {
+    /// Notes a value. A member that is an array in one row and something else in another is one column.
+    fn note(&mut self, path: Path, value: &Document) {
+        let index = *self.by_names.entry(path.names()).or_insert_with(|| {
+            let source_name = path.last_name().to_owned();
+            self.all.push(Column { source_name, path, column_type: ColumnType::default() });
+            self.all.len() - 1
+        });
+        let source;
+        let seen = match value {
+            Document::Null => Seen::Null,
+            Document::Boolean(_) => Seen::Boolean,
+            Document::Number(text) => Seen::Number(text),
+            Document::Text(text) => Seen::Text(text),
+            Document::Array(_) | Document::Object(_) => {
+                source = value.source();
+                Seen::Source(&source)
+            }
+        };
+        self.all[index].column_type.see(seen);
+    }
 }
 
 impl Path {
-    fn names(&self) -> Vec<&str> {
+    fn names(&self) -> Vec<String> {
         match self {
-            Path::Member(names) | Path::WholeArray(names) => names.iter().map(String::as_str).collect(),
-            Path::OfElement(names, member) => {
-                names.iter().map(String::as_str).chain([member.as_str()]).collect()
-            }
+            Path::Member(names) | Path::WholeArray(names) => names.clone(),
+            Path::OfElement(names, member) => names.iter().chain([member]).cloned().collect(),
+        }
+    }
+
+    fn last_name(&self) -> &str {
+        match self {
+            Path::Member(names) | Path::WholeArray(names) => names.last().map_or("", String::as_str),
+            Path::OfElement(_, member) => member,
         }
     }
 
@@ -181,13 +197,6 @@ impl Path {
             Path::Member(names) => format!("$.{}", names.join(".")),
             Path::WholeArray(names) => format!("$.{}[0:]", names.join(".")),
             Path::OfElement(names, member) => format!("$.{}[0:].{member}", names.join(".")),
-        }
-    }
-
-    fn value<'a>(&self, row: &'a Document, element: Option<&'a Document>) -> Option<&'a Document> {
-        match self {
-            Path::Member(names) | Path::WholeArray(names) => follow(row, names),
-            Path::OfElement(_, name) => member(element?, name),
         }
     }
 }
@@ -204,12 +213,20 @@ fn follow<'a>(row: &'a Document, names: &[String]) -> Option<&'a Document> {
 }
 
 /// A row as text: one for each element of the flattened array, at least one.
-fn parsed(row: &Document, flattened: Option<&[String]>, columns: &[Column]) -> Vec<Vec<String>> {
-    let elements: Vec<Option<&Document>> = match flattened.and_then(|way| follow(row, way)) {
-        Some(Document::Array(elements)) if !elements.is_empty() => elements.iter().map(Some).collect(),
-        _ => vec![None],
+fn parsed(row: &Document, flattened: Option<&[String]>, columns: &Columns) -> Vec<Vec<String>> {
+    let elements = match flattened.and_then(|way| follow(row, way)) {
+        Some(Document::Array(elements)) => elements.len().max(1),
+        _ => 1,
     };
-    let text =
-        |column: &Column, element| column.path.value(row, element).map(Document::text).unwrap_or_default();
-    elements.into_iter().map(|element| columns.iter().map(|column| text(column, element)).collect()).collect()
+    let mut rows = vec![vec![String::new(); columns.all.len()]; elements];
+    visit(row, &mut Vec::new(), flattened, &mut |path, element, value| {
+        let Some(column) = columns.by_names.get(&path.names()).copied() else { return };
+        match path {
+            Path::OfElement(..) => rows[element][column] = value.text(),
+            Path::Member(_) | Path::WholeArray(_) => {
+                rows.iter_mut().for_each(|row| row[column] = value.text());
+            }
+        }
+    });
+    rows
 }

@@ -315,7 +315,8 @@ fn literal_text(node: &Node) -> Option<String> {
 }
 
 fn call(name: &str, arguments: &[Expression], returns: SqlType) -> Result<Node, CompileError> {
-    let function = functions::find(name).ok_or_else(|| CompileError::UnknownFunction(name.to_owned()))?;
+    let function =
+        functions::find_planned(name).ok_or_else(|| CompileError::UnknownFunction(name.to_owned()))?;
     let operands = arguments.iter().map(compile).collect::<Result<Vec<_>, CompileError>>()?;
     let site = CallSite {
         function: name,

@@ -29,12 +29,15 @@ mod texts;
 mod tests;
 
 use crate::batch::{Batch, physical_type};
+use crate::cast::text::counted_text;
 use crate::row_error::{RowError, RowErrors};
 use crate::values::{ValueTypeError, value_at};
 use arrow_array::{Array, ArrayRef, BooleanArray};
 use arrow_buffer::ScalarBuffer;
 use millstream_sql::{self as sql, SqlType, Value};
 use node::{Input, Node};
+use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
 
 /// What expressions may know besides the row.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -107,6 +110,25 @@ impl CompiledExpression {
     pub fn compile(expression: &sql::Expression) -> Result<CompiledExpression, CompileError> {
         let root = compile::compile(expression)?;
         Ok(CompiledExpression { root, sql_type: expression.sql_type })
+    }
+
+    /// The same for a value on its way into a column: gives the number of texts that were cut to its length, too, where
+    /// that can happen.
+    ///
+    /// # Errors
+    /// As [`CompiledExpression::compile`].
+    pub(crate) fn compile_assignment(
+        expression: &sql::Expression,
+    ) -> Result<(CompiledExpression, Option<Arc<AtomicU64>>), CompileError> {
+        if let sql::ExpressionKind::Cast { operand, mode: sql::CastMode::Assignment } = &expression.kind {
+            let cut = Arc::new(AtomicU64::new(0));
+            let kernel = counted_text(operand.sql_type, expression.sql_type, Arc::clone(&cut));
+            if let Some(kernel) = kernel {
+                let root = Node::operation(vec![compile::compile(operand)?], false, kernel);
+                return Ok((CompiledExpression { root, sql_type: expression.sql_type }, Some(cut)));
+            }
+        }
+        Ok((CompiledExpression::compile(expression)?, None))
     }
 
     /// The type of the values.

@@ -87,6 +87,8 @@ pub(super) struct ColumnBuilder {
     length: usize,
     pad: bool,
     data: Data,
+    /// The rows whose text or bytes were longer than the column.
+    cut_rows: Vec<usize>,
 }
 
 impl ColumnBuilder {
@@ -109,7 +111,13 @@ impl ColumnBuilder {
             }
         };
         let pad = matches!(sql_type, SqlType::Char { .. } | SqlType::Binary { .. });
-        ColumnBuilder { sql_type, length: sql_type.length().unwrap_or(u32::MAX) as usize, pad, data }
+        ColumnBuilder {
+            sql_type,
+            length: sql_type.length().unwrap_or(u32::MAX) as usize,
+            pad,
+            data,
+            cut_rows: Vec::new(),
+        }
     }
 
     pub(super) fn sql_type(&self) -> SqlType {
@@ -203,6 +211,9 @@ impl ColumnBuilder {
                 if !column.has_room(cut.len() + if self.pad { self.length } else { 0 }) {
                     return Err(Misfit);
                 }
+                if cut.len() < text.len() {
+                    self.cut_rows.push(column.len());
+                }
                 column.write(cut);
                 if self.pad {
                     (cut.chars().count()..self.length).for_each(|_| column.write(" "));
@@ -216,6 +227,9 @@ impl ColumnBuilder {
             }
             Data::Binary(column) => {
                 let bytes = hexadecimal(trim_blanks(text.as_bytes())).ok_or(Misfit)?;
+                if bytes.len() > self.length {
+                    self.cut_rows.push(column.len());
+                }
                 column.push(Some(sized(bytes, self.length, self.pad)));
                 Ok(())
             }
@@ -300,6 +314,9 @@ impl ColumnBuilder {
 
     /// Drops rows from the end until `rows` are left.
     pub(super) fn truncate(&mut self, rows: usize) {
+        while self.cut_rows.last().is_some_and(|row| *row >= rows) {
+            self.cut_rows.pop();
+        }
         match &mut self.data {
             Data::Boolean(column) => column.truncate(rows),
             Data::TinyInt(column) => column.truncate(rows),
@@ -314,6 +331,13 @@ impl ColumnBuilder {
             Data::Date(column) | Data::Time(column) => column.truncate(rows),
             Data::Timestamp(column) => column.truncate(rows),
         }
+    }
+
+    /// How many values were cut to the length of the column since the last call.
+    pub(super) fn take_cut_values(&mut self) -> u64 {
+        let count = self.cut_rows.len() as u64;
+        self.cut_rows.clear();
+        count
     }
 
     /// The column; the builder is empty afterwards.

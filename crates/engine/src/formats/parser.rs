@@ -19,6 +19,8 @@ pub struct ParsedBatch {
     pub row_to_record: Vec<u32>,
     /// The records, or rows of records, that were refused, in order.
     pub errors: Vec<RecordError>,
+    /// For each column, how many of the rows had a text (or bytes) longer than it: cut to its length, as the service does.
+    pub cut_values: Vec<u64>,
 }
 
 /// A record, or a row of one, that was refused.
@@ -159,7 +161,9 @@ impl RecordParser {
     /// 0 again.
     pub fn finish(&mut self) -> ParsedBatch {
         self.rows.record = 0;
+        let cut_values = self.rows.builders.iter_mut().map(ColumnBuilder::take_cut_values).collect();
         ParsedBatch {
+            cut_values,
             columns: self.rows.builders.iter_mut().map(ColumnBuilder::finish).collect(),
             row_to_record: std::mem::take(&mut self.rows.row_to_record),
             errors: std::mem::take(&mut self.rows.errors),

@@ -320,3 +320,29 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn texts_that_are_cut_are_counted_by_column() {
+    let column = |name: &str, sql_type| InputColumn { name: name.to_owned(), sql_type, mapping: None };
+    let schema = InputSchema {
+        format: RecordFormat::Csv {
+            row_delimiter: "\n".to_owned(),
+            column_delimiter: ",".to_owned(),
+            quoting: true,
+        },
+        columns: vec![
+            column("T", SqlType::Varchar { length: 4 }),
+            column("C", SqlType::Char { length: 2 }),
+            column("N", SqlType::Integer),
+        ],
+    };
+    let mut parser = schema.parser().unwrap();
+    // The last row has no number and goes as a whole.
+    for record in ["GOOGL,ab,1", "GOOG,abc,2", "GÖÖGL,\"xyz\",3", "GÖÖG,a,4", "GOOGL,abc,none"] {
+        parser.parse(record.as_bytes());
+    }
+    let parsed = parser.finish();
+    assert_eq!((parsed.row_to_record.len(), parsed.errors.len()), (4, 1));
+    assert_eq!(parsed.cut_values, [2, 2, 0]);
+    assert_eq!(parser.finish().cut_values, [0, 0, 0]);
+}

@@ -21,11 +21,16 @@ mod unix_time;
 
 use crate::expression::CompileError;
 use crate::expression::datum::{Arguments, Kernel};
+use crate::expression::like::TextPattern;
+use crate::expression::similar::SimilarPattern;
 use crate::log_parsers;
 use crate::row_error::{RowError, RowErrors};
 use crate::text_builder::TextBuilder;
 use arrow_array::{ArrayRef, StringArray};
-use millstream_sql::{Argument, FunctionCatalog, RecordField, Signature, SignatureError, SqlType, Value};
+use millstream_sql::{
+    Argument, Expression, ExpressionKind, FunctionCatalog, RecordField, Signature, SignatureError, SqlType,
+    Value,
+};
 use std::sync::Arc;
 
 /// All functions, file by file, with the section of the language specification that describes them.
@@ -94,6 +99,23 @@ pub(crate) fn find(name: &str) -> Option<&'static Function> {
     all().map(|(_, function)| function).find(|function| function.name == name)
 }
 
+/// The function that a plan names: one of all, or a variant that a switch has put in its place.
+pub(crate) fn find_planned(name: &str) -> Option<&'static Function> {
+    const SIGNED_DIFFERENCE: &Function = &unix_time::SIGNED_DIFFERENCE;
+    find(name).or_else(|| (name == SIGNED_DIFFERENCE.name).then_some(SIGNED_DIFFERENCE))
+}
+
+/// Puts the TSDIFF that has a sign in place of the one that has none.
+pub(crate) fn use_signed_tsdiff(expression: &mut Expression) {
+    expression.for_each_mut(&mut |e| {
+        if let ExpressionKind::Call { function, .. } = &mut e.kind
+            && function == "TSDIFF"
+        {
+            unix_time::SIGNED_DIFFERENCE.name.clone_into(function);
+        }
+    });
+}
+
 /// The catalog that the front end asks about functions.
 pub fn catalog() -> impl FunctionCatalog {
     BuiltInFunctions
@@ -108,6 +130,10 @@ impl FunctionCatalog for BuiltInFunctions {
 
     fn record(&self, name: &str, arguments: &[Argument]) -> Option<Result<Vec<RecordField>, SignatureError>> {
         log_parsers::find(name).map(|parser| (parser.prepare)(arguments).map(|prepared| prepared.fields))
+    }
+
+    fn check_similar(&self, pattern: &str, escape: Option<&str>) -> Result<(), String> {
+        SimilarPattern::prepare(pattern, escape).map(|_| ()).map_err(|error| error.message.to_string())
     }
 
     fn names(&self) -> Vec<&str> {

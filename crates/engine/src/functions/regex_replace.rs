@@ -3,7 +3,7 @@
 
 use crate::expression::CompileError;
 use crate::expression::datum::Kernel;
-use crate::expression::java_regex::{Groups, JavaRegex};
+use crate::expression::java_regex::{Groups, JavaRegex, StepBudget};
 use crate::functions::{CallSite, Function, signature, text_rows};
 use crate::row_error::RowError;
 use crate::text_builder::{TextBuilder, character_boundary};
@@ -17,6 +17,7 @@ fn signature(arguments: &[Argument]) -> Result<Signature, SignatureError> {
     signature::count(arguments, 5..=5, "5")?;
     let mut parameters =
         (0..3).map(|index| signature::text(arguments, index)).collect::<Result<Vec<_>, _>>()?;
+    signature::compiles(arguments, 1, JavaRegex::new)?;
     for index in 3..5 {
         signature::number(arguments, index)?;
         parameters.push(SqlType::BigInt);
@@ -80,8 +81,9 @@ fn replace(
     let mut copied = 0;
     let mut search = from;
     let mut found = 0;
+    let mut budget = StepBudget::of_row();
     while search <= text.len() {
-        let Some(groups) = regex.groups_at(text, search)? else { break };
+        let Some(groups) = regex.groups_at(text, search, &mut budget)? else { break };
         let (start, end) = groups[0].expect("group 0 is the match");
         found += 1;
         if occurrence == 0 || found == occurrence {

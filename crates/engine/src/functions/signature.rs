@@ -1,6 +1,7 @@
 //! The checks that signatures share. A bare NULL fits every place.
 
-use millstream_sql::{Argument, SignatureError, SqlType};
+use crate::row_error::RowError;
+use millstream_sql::{Argument, SignatureError, SqlType, Value};
 
 /// The longest VARCHAR.
 pub(super) const LONGEST: u32 = 65_535;
@@ -65,4 +66,18 @@ pub(super) fn number_or_interval(arguments: &[Argument], index: usize) -> Result
 /// A VARCHAR as long as that type.
 pub(super) fn varchar_of(sql_type: SqlType) -> SqlType {
     SqlType::Varchar { length: sql_type.length().unwrap_or(1).min(LONGEST) }
+}
+
+/// A constant text that can be compiled; any other argument passes.
+pub(super) fn compiles<T>(
+    arguments: &[Argument],
+    index: usize,
+    compile: impl FnOnce(&str) -> Result<T, RowError>,
+) -> Result<(), SignatureError> {
+    let Some(Value::Text(text)) = arguments.get(index).and_then(|argument| argument.literal.as_ref()) else {
+        return Ok(());
+    };
+    compile(text)
+        .map(|_| ())
+        .map_err(|error| SignatureError::ArgumentValue { index, message: error.message.to_string() })
 }

@@ -8,7 +8,7 @@ use crate::expression::like::escape_character;
 use crate::expression::similar;
 use crate::functions::{CallSite, Function, signature, text_rows};
 use crate::row_error::RowError;
-use millstream_sql::{Argument, Signature, SignatureError};
+use millstream_sql::{Argument, Signature, SignatureError, Value};
 use regex::Regex;
 
 pub(super) const FUNCTIONS: &[Function] = &[
@@ -29,11 +29,17 @@ pub(super) const FUNCTIONS: &[Function] = &[
 ];
 
 fn with_regex(arguments: &[Argument]) -> Result<Signature, SignatureError> {
-    texts(arguments, 2, "2")
+    let signature = texts(arguments, 2, "2")?;
+    signature::compiles(arguments, 1, JavaRegex::new)?;
+    Ok(signature)
 }
 
 fn with_similar(arguments: &[Argument]) -> Result<Signature, SignatureError> {
-    texts(arguments, 3, "3")
+    let signature = texts(arguments, 3, "3")?;
+    if let Some(Value::Text(escape)) = &arguments[2].literal {
+        signature::compiles(arguments, 1, |pattern| marked(pattern, escape))?;
+    }
+    Ok(signature)
 }
 
 fn texts(arguments: &[Argument], count: usize, text: &'static str) -> Result<Signature, SignatureError> {

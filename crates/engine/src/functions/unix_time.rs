@@ -23,8 +23,17 @@ pub(super) const FUNCTIONS: &[Function] = &[
         can_fail: false,
         uses_clock: false,
     },
-    Function { name: "TSDIFF", signature: of_two, compile: difference, can_fail: true, uses_clock: false },
+    Function { name: "TSDIFF", signature: of_two, compile: magnitude, can_fail: true, uses_clock: false },
 ];
+
+/// `TSDIFF` under the switch `tsdiff end-minus-start`: what lies before the other counts. No text can call it by this name.
+pub(super) const SIGNED_DIFFERENCE: Function = Function {
+    name: "TSDIFF end-minus-start",
+    signature: of_two,
+    compile: end_minus_start,
+    can_fail: true,
+    uses_clock: false,
+};
 
 fn from_timestamp(arguments: &[Argument]) -> Result<Signature, SignatureError> {
     signature::count(arguments, 1..=1, "1")?;
@@ -67,7 +76,21 @@ fn to_timestamp(_: &CallSite<'_>) -> Result<Kernel, CompileError> {
     }))
 }
 
-fn difference(site: &CallSite<'_>) -> Result<Kernel, CompileError> {
+/// The reference takes the start of a period first; deployed applications write either first, and go on with a number
+/// above 0.
+fn magnitude(site: &CallSite<'_>) -> Result<Kernel, CompileError> {
+    difference(site, |one, other| {
+        let millis = one.abs_diff(other);
+        (millis.cast_signed(), millis > i64::MAX.cast_unsigned())
+    })
+}
+
+fn end_minus_start(site: &CallSite<'_>) -> Result<Kernel, CompileError> {
+    difference(site, |start, end| end.overflowing_sub(start))
+}
+
+/// `between` gives a difference, and whether it is out of range.
+fn difference(site: &CallSite<'_>, between: fn(i64, i64) -> (i64, bool)) -> Result<Kernel, CompileError> {
     let result = physical_type(SqlType::BigInt);
     let out_of_range = |_: i64, _: i64| RowError::overflow("TSDIFF is out of the range of BIGINT");
     Ok(if site.parameters[0] == SqlType::BigInt {
@@ -76,7 +99,7 @@ fn difference(site: &CallSite<'_>) -> Result<Kernel, CompileError> {
                 arguments,
                 &result,
                 errors,
-                |earlier, later| later.overflowing_sub(earlier),
+                between,
                 out_of_range,
             )
         })
@@ -86,7 +109,7 @@ fn difference(site: &CallSite<'_>) -> Result<Kernel, CompileError> {
                 arguments,
                 &result,
                 errors,
-                |earlier, later| later.overflowing_sub(earlier),
+                between,
                 out_of_range,
             )
         })

@@ -36,6 +36,7 @@ pub(super) enum StepKind {
     TableRows { table: usize, rows: Vec<Vec<Value>> },
     Bound(i64),
     Checkpoint,
+    Drain,
     Expect { stream: String, rows: Vec<ExpectedRow>, unordered: bool, block: Block },
     ExpectErrors(usize),
     ExpectInvalid { position: Option<(usize, usize)>, text: String },
@@ -117,7 +118,8 @@ impl<'t> Reader<'t> {
         let step = match word {
             "input" => {
                 let (name, columns) = self.relation(at, rest)?;
-                self.file.inputs.push(InputStream { name, columns });
+                let metadata_columns = metadata_columns(&columns);
+                self.file.inputs.push(InputStream { name, columns, metadata_columns });
                 return Ok(());
             }
             "table" => {
@@ -135,6 +137,7 @@ impl<'t> Reader<'t> {
             "rows" => self.rows(at, rest)?,
             "bound" => StepKind::Bound(parse_time_of_row(rest).map_err(fail)?),
             "checkpoint" => StepKind::Checkpoint,
+            "drain" => StepKind::Drain,
             "expect" => self.expect(at, rest)?,
             "eval" => {
                 let (expression, result) = rest
@@ -150,7 +153,7 @@ impl<'t> Reader<'t> {
             other => {
                 return Err(fail(format!(
                     "'{other}' is not a directive: there are input, table, set, application, rows, bound, \
-                     checkpoint, expect, eval"
+                     checkpoint, drain, expect, eval"
                 )));
             }
         };
@@ -295,6 +298,15 @@ impl<'t> Reader<'t> {
         let block = Block { start: at, end: self.next };
         Ok(StepKind::Expect { stream: name, rows, unordered, block })
     }
+}
+
+/// The names by which a file declares what the service adds to an input.
+const METADATA_COLUMNS: [&str; 4] =
+    ["APPROXIMATE_ARRIVAL_TIME", "PARTITION_KEY", "SEQUENCE_NUMBER", "SHARD_ID"];
+
+/// How many of the last columns of an input the service adds.
+fn metadata_columns(columns: &[Column]) -> usize {
+    columns.iter().rev().take_while(|column| METADATA_COLUMNS.contains(&column.name.as_str())).count()
 }
 
 /// The values of a row by its columns; `before` says what else a row has.

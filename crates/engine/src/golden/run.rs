@@ -6,7 +6,7 @@ use super::literal::{DEFAULT_DAY_MILLIS, write_rowtime, write_value};
 use crate::application::{Application, ApplicationSettings};
 use crate::batch::Batch;
 use crate::expression::{CompiledExpression, EvaluationContext};
-use crate::functions::catalog;
+use crate::functions::{catalog, use_signed_tsdiff};
 use crate::values::{array_from_values, value_at};
 use arrow_buffer::ScalarBuffer;
 use millstream_sql::{
@@ -200,6 +200,7 @@ impl<'f> Runner<'f> {
                     }
                 }
             }
+            StepKind::Drain => running.application.drain(DEFAULT_DAY_MILLIS),
             StepKind::Checkpoint => {
                 running.collect();
                 let restored = running.application.save().and_then(|bytes| {
@@ -299,7 +300,12 @@ impl<'f> Runner<'f> {
 
     fn evaluate(&mut self, step: &Step, text: &str, expected: &EvalResult) {
         let expression = match compile_expression(text, &catalog()) {
-            Ok(expression) => expression,
+            Ok(mut expression) => {
+                if self.file.switches.tsdiff_end_minus_start {
+                    use_signed_tsdiff(&mut expression);
+                }
+                expression
+            }
             Err(mistakes) => {
                 if !matches!(expected, EvalResult::Invalid) {
                     let shown: Vec<String> =

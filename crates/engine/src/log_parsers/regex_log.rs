@@ -2,7 +2,7 @@
 //! whole text.
 
 use super::{LogParser, Prepared, check_arguments, column_list, constant_text, numbered_fields, refused};
-use crate::expression::java_regex::JavaRegex;
+use crate::expression::java_regex::{JavaRegex, StepBudget};
 use millstream_sql::{Argument, SignatureError};
 use std::borrow::Cow;
 
@@ -35,7 +35,7 @@ fn prepare(arguments: &[Argument]) -> Result<Prepared, SignatureError> {
         }
     };
     let split: super::Split = Box::new(move |text, _| {
-        let Some(found) = whole.groups_at(text, 0)? else { return Ok(None) };
+        let Some(found) = whole.groups_at(text, 0, &mut StepBudget::of_row())? else { return Ok(None) };
         let ranges = found.iter().skip(1);
         Ok(Some(ranges.map(|range| range.map(|(start, end)| Cow::Borrowed(&text[start..end]))).collect()))
     });

@@ -10,7 +10,7 @@
 //! top is a line: a [`Leaf`]. Messages of a stream run up the lines of all its leaves, in the order of the text.
 
 use super::finite::FiniteRelation;
-use super::{BuildSettings, Message, Operator, Outbox, RunContext, build, state_kind};
+use super::{BuildSettings, END_OF_TIME, Message, Operator, Outbox, RunContext, build, state_kind};
 use crate::application::fingerprint;
 use crate::batch::Batch;
 use crate::expression::CompileError;
@@ -43,12 +43,12 @@ type TakeOver<'t> = dyn FnMut(&mut StateReader<'_>) -> Result<(), StateError> + 
 /// of its pieces are stored.
 type ReadState<'r> = dyn FnMut(usize, &mut TakeOver<'_>) -> Result<Pieces, StateError> + 'r;
 
-/// The bound of a query that gives no more rows: the end of the last year of a TIMESTAMP.
-const END_OF_TIME: i64 = 253_402_300_799_999;
-
 /// An operator with what is known about its state.
 struct Stage {
     operator: Box<dyn Operator>,
+    ports: usize,
+    /// Ports whose input has not ended.
+    open_ports: usize,
     saved: Option<Saved>,
 }
 
@@ -116,6 +116,30 @@ impl Stage {
         }
         self.operator.bound(port, bound, context, outbox);
     }
+
+    /// The input at a port has ended; says whether all have.
+    fn end(&mut self, port: usize, context: &mut RunContext<'_>, outbox: &mut Outbox) -> bool {
+        if let Some(saved) = &mut self.saved {
+            saved.is_touched = true;
+        }
+        if self.ports > 1 {
+            self.operator.bound(port, END_OF_TIME, context, outbox);
+        }
+        self.open_ports = self.open_ports.saturating_sub(1);
+        let has_ended = self.open_ports == 0;
+        if has_ended {
+            self.operator.end(context, outbox);
+        }
+        has_ended
+    }
+
+    /// Lets rows go that wait for stragglers.
+    fn release(&mut self, outbox: &mut Outbox) {
+        if let Some(saved) = &mut self.saved {
+            saved.is_touched = true;
+        }
+        self.operator.release(outbox);
+    }
 }
 
 /// The nodes of a query that become operators, in the order of their stages: each behind those that feed it.
@@ -146,25 +170,30 @@ pub(crate) fn states_of(query: &Node, program: &Program) -> Vec<(StateKind, u64)
 }
 
 impl Dataflow {
-    /// Builds the operators of a query.
+    /// Builds the operators of a query; `states` is what [`states_of`] says of it as it was compiled.
     pub(crate) fn new(
         query: &Node,
+        states: Vec<(StateKind, u64)>,
         settings: BuildSettings,
-        program: &Program,
     ) -> Result<Dataflow, CompileError> {
+        let mut states = states.into_iter().map(|(kind, plan)| Saved::new(kind, plan));
         let mut dataflow = Dataflow { stages: Vec::new(), leaves: Vec::new(), once: None };
         if query.is_finite() {
             let relation = FiniteRelation::new(query, settings)?;
-            let saved = Saved::new(ONCE, fingerprint::of_operator(query, program));
-            dataflow.once = Some(Once { relation, has_run: false, saved });
+            dataflow.once = states.next().map(|saved| Once { relation, has_run: false, saved });
         } else {
-            dataflow.add(query, settings, program)?;
+            dataflow.add(query, &mut states, settings)?;
         }
         Ok(dataflow)
     }
 
     /// Adds a node and all below it.
-    fn add(&mut self, node: &Node, settings: BuildSettings, program: &Program) -> Result<(), CompileError> {
+    fn add(
+        &mut self,
+        node: &Node,
+        states: &mut impl Iterator<Item = Saved>,
+        settings: BuildSettings,
+    ) -> Result<(), CompileError> {
         if let NodeKind::Source(stream) = node.kind {
             self.leaves.push(Leaf { stream, path: Vec::new() });
             return Ok(());
@@ -172,15 +201,16 @@ impl Dataflow {
         let mut port_leaves = Vec::new();
         for (port, input) in streams_of(node).into_iter().enumerate() {
             let first = self.leaves.len();
-            self.add(input, settings.below(port), program)?;
+            self.add(input, states, settings.below(port))?;
             port_leaves.push(first..self.leaves.len());
         }
+        let ports = port_leaves.len();
         for (port, leaves) in port_leaves.into_iter().enumerate() {
             let hop = Hop { stage: self.stages.len(), port };
             self.leaves[leaves].iter_mut().for_each(|leaf| leaf.path.push(hop));
         }
-        let saved = state_kind(node).map(|kind| Saved::new(kind, fingerprint::of_operator(node, program)));
-        self.stages.push(Stage { operator: build(node, settings)?, saved });
+        let saved = state_kind(node).and_then(|_| states.next());
+        self.stages.push(Stage { operator: build(node, settings)?, ports, open_ports: ports, saved });
         Ok(())
     }
 
@@ -222,10 +252,21 @@ impl Dataflow {
                     match message {
                         Message::Rows(batch) => stage.rows(hop.port, batch, context, &mut outbox),
                         Message::Bound(bound) => stage.bound(hop.port, bound, context, &mut outbox),
+                        Message::End => {
+                            if stage.end(hop.port, context, &mut outbox) {
+                                outbox.messages.push(Message::End);
+                            }
+                        }
+                        Message::Release => {
+                            stage.release(&mut outbox);
+                            outbox.messages.push(Message::Release);
+                        }
                     }
                 }
                 messages = outbox.messages;
             }
+            // Whether a stream has ended depends on all its writers.
+            messages.retain(|message| !matches!(message, Message::End));
             if given.is_empty() {
                 given = messages;
             } else {
@@ -243,6 +284,11 @@ impl Dataflow {
     /// How many operators hold rows or groups that grow with the input.
     pub(crate) fn holders(&self) -> usize {
         self.stages.iter().filter(|stage| stage.operator.most_bytes_a_row() > 0).count()
+    }
+
+    /// For each column of the query, how many texts were cut to its length; empty when none can be.
+    pub(crate) fn cut_texts(&self) -> Vec<u64> {
+        self.stages.last().map_or_else(Vec::new, |stage| stage.operator.cut_texts())
     }
 
     /// Bytes that the operators hold of rows and groups.
@@ -267,7 +313,7 @@ impl Dataflow {
             return Ok(vec![saved.state()]);
         }
         let mut states = Vec::new();
-        for Stage { operator, saved } in &mut self.stages {
+        for Stage { operator, saved, .. } in &mut self.stages {
             let Some(saved) = saved else { continue };
             let former = if is_incremental { &saved.pieces } else { &nothing };
             let mut writer = StateWriter::new(former, saved.is_touched, new);

@@ -94,7 +94,7 @@ impl FiniteRelation {
                 operator.rows(0, input.evaluate(context), context, &mut outbox);
                 let batches = outbox.messages.into_iter().filter_map(|message| match message {
                     Message::Rows(batch) => Some(batch),
-                    Message::Bound(_) => None,
+                    Message::Bound(_) | Message::End | Message::Release => None,
                 });
                 let batches: Vec<Batch> = batches.collect();
                 Batch::concat(&batches).unwrap_or_else(|_| Batch::empty(types))

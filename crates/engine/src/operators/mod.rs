@@ -48,7 +48,14 @@ pub(crate) enum Message {
     Rows(Batch),
     /// No later row has a smaller ROWTIME.
     Bound(i64),
+    /// No later row at all. Comes after a bound of [`END_OF_TIME`].
+    End,
+    /// Rows that wait for stragglers are to go, as if none came any more.
+    Release,
 }
+
+/// The bound of a stream that gives no more rows: the end of the last year of a TIMESTAMP.
+pub(crate) const END_OF_TIME: i64 = 253_402_300_799_999;
 
 /// What an operator gives for one message.
 #[derive(Debug, Default)]
@@ -96,6 +103,20 @@ pub(crate) trait Operator: Send {
 
     /// Takes a bound at a port, never below an earlier one.
     fn bound(&mut self, port: usize, bound: i64, context: &mut RunContext<'_>, outbox: &mut Outbox);
+
+    /// All inputs have ended: gives all that is held, and a bound of [`END_OF_TIME`]. Where there are several ports, each
+    /// has had that bound before.
+    fn end(&mut self, context: &mut RunContext<'_>, outbox: &mut Outbox) {
+        self.bound(0, END_OF_TIME, context, outbox);
+    }
+
+    /// Gives the rows that wait for stragglers.
+    fn release(&mut self, _outbox: &mut Outbox) {}
+
+    /// For each column that is given, how many texts were cut to its length; empty when none can be.
+    fn cut_texts(&self) -> Vec<u64> {
+        Vec::new()
+    }
 
     /// About how long a row takes, in nanoseconds of a core: tells which batches are worth another thread.
     fn nanoseconds_a_row(&self) -> u64 {
@@ -148,12 +169,12 @@ pub(crate) fn state_kind(node: &Node) -> Option<StateKind> {
         }
         NodeKind::Union { .. } => kind("UNION ALL", 1),
         NodeKind::Join { .. } => kind("JOIN", 1),
-        NodeKind::Tumble { .. } => kind("GROUP BY", 1),
+        NodeKind::Tumble { .. } => kind("GROUP BY", 2),
         NodeKind::Stagger { .. } => kind("WINDOWED BY STAGGER", 1),
         NodeKind::Slide { .. } => kind("OVER", 1),
         NodeKind::Distinct { .. } => kind("DISTINCT", 1),
         NodeKind::Sort { .. } => kind("ORDER BY", 1),
-        NodeKind::TimeSort { .. } => kind("ORDER BY … WITHIN", 1),
+        NodeKind::TimeSort { .. } => kind("ORDER BY … WITHIN", 2),
         NodeKind::TableFunction { function, .. } => match function {
             TableFunction::CountDistinctItems { .. } => kind("COUNT_DISTINCT_ITEMS_TUMBLING", 1),
             TableFunction::TopItems { .. } => kind("TOP_K_ITEMS_TUMBLING", 1),

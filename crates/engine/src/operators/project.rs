@@ -1,7 +1,7 @@
 //! The select list: new columns for each row, and perhaps a new ROWTIME.
 
 use super::row_failures::{evaluate_all, report_row};
-use super::{Operator, Outbox, RunContext, StateError, StateReader, StateWriter, compile_all};
+use super::{END_OF_TIME, Operator, Outbox, RunContext, StateError, StateReader, StateWriter};
 use crate::batch::Batch;
 use crate::expression::{CompileError, CompiledExpression};
 use crate::row_error::{ErrorName, RowError};
@@ -10,9 +10,13 @@ use arrow_array::types::TimestampMillisecondType;
 use arrow_array::{Array, UInt32Array};
 use arrow_buffer::ScalarBuffer;
 use millstream_sql::{Expression, ExpressionKind, Projection, SqlType, Value};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 pub(super) struct Project {
     expressions: Vec<CompiledExpression>,
+    /// For each, how many texts were cut to the length of its column, where that can happen.
+    cut_texts: Vec<Option<Arc<AtomicU64>>>,
     rowtime: Option<CompiledExpression>,
     /// The new ROWTIME never goes back while the old one does not: bounds can be carried over.
     rowtime_follows: bool,
@@ -24,8 +28,12 @@ pub(super) struct Project {
 impl Project {
     pub(super) fn new(projection: &Projection, input_types: Vec<SqlType>) -> Result<Project, CompileError> {
         let rowtime = projection.rowtime.as_ref().map(CompiledExpression::compile).transpose()?;
+        let compiled = projection.expressions.iter().map(CompiledExpression::compile_assignment);
+        let (expressions, cut_texts) =
+            compiled.collect::<Result<Vec<_>, CompileError>>()?.into_iter().unzip();
         Ok(Project {
-            expressions: compile_all(&projection.expressions)?,
+            expressions,
+            cut_texts,
             rowtime,
             rowtime_follows: projection.rowtime.as_ref().is_some_and(follows_rowtime),
             input_types,
@@ -133,6 +141,15 @@ impl Operator for Project {
             // Any other new ROWTIME says nothing of the times to come by the times that were.
             outbox.bound(bound);
         }
+    }
+
+    fn cut_texts(&self) -> Vec<u64> {
+        let count = |cut: &Option<Arc<AtomicU64>>| cut.as_ref().map_or(0, |cut| cut.load(Ordering::Relaxed));
+        self.cut_texts.iter().map(count).collect()
+    }
+
+    fn end(&mut self, _context: &mut RunContext<'_>, outbox: &mut Outbox) {
+        outbox.bound(END_OF_TIME);
     }
 
     fn save(&mut self, state: &mut StateWriter<'_>) -> Result<(), StateError> {

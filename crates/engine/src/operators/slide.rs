@@ -9,9 +9,9 @@ use crate::expression::{CompileError, CompiledExpression};
 use crate::grouping::{EncodedKeys, GroupTable};
 use crate::row_error::RowError;
 use crate::values::{array_from_values, most_value_bytes, value_at};
-use crate::windows::{CallState, FrameRows};
+use crate::windows::{CallState, FrameRows, Lag};
 use arrow_array::{ArrayRef, BooleanArray};
-use millstream_sql::{Frame, SlidingWindow, SqlType, Value, WindowCall};
+use millstream_sql::{Expression, Frame, SlidingWindow, SqlType, Value, WindowCall, WindowFunction};
 use serde::{Deserialize, Serialize};
 use std::ops::Range;
 
@@ -21,7 +21,7 @@ const SHORTEST_STRETCH: i64 = 1_000;
 pub(super) struct Slide {
     windows: Vec<Window>,
     calls: Vec<Call>,
-    /// The arguments of the calls that have one.
+    /// The arguments of the calls that have one, and what LAG takes besides.
     arguments: Vec<CompiledExpression>,
     lower_bound_is_exclusive: bool,
     input_types: Vec<SqlType>,
@@ -45,6 +45,8 @@ struct Call {
     plan: WindowCall,
     /// Place of its argument among the evaluated ones.
     argument: Option<usize>,
+    /// Places of the offset and of the default of LAG.
+    lag: Option<(usize, Option<usize>)>,
 }
 
 /// The rows that windows move over, with what their calls look at.
@@ -81,15 +83,20 @@ impl Slide {
     ) -> Result<Slide, CompileError> {
         let mut arguments = Vec::new();
         let mut planned = Vec::new();
+        let mut place_of = |expression: &Expression| {
+            arguments.push(CompiledExpression::compile(expression)?);
+            Ok::<usize, CompileError>(arguments.len() - 1)
+        };
         for call in calls {
-            let argument = match &call.argument {
-                Some(argument) => {
-                    arguments.push(CompiledExpression::compile(argument)?);
-                    Some(arguments.len() - 1)
+            let argument = call.argument.as_ref().map(&mut place_of).transpose()?;
+            let lag = match &call.function {
+                WindowFunction::Lag { offset, default, .. } => {
+                    let offset = place_of(offset)?;
+                    Some((offset, default.as_deref().map(&mut place_of).transpose()?))
                 }
-                None => None,
+                _ => None,
             };
-            planned.push(Call { plan: call.clone(), argument });
+            planned.push(Call { plan: call.clone(), argument, lag });
         }
         let windows = windows
             .iter()
@@ -135,6 +142,18 @@ impl Call {
             (Some(place), Some(argument)) => value_at(&arguments[place], argument.sql_type, row),
             _ => Value::Boolean(true),
         }
+    }
+
+    /// What LAG asks for in a row.
+    fn lag(&self, arguments: &[ArrayRef], row: usize) -> Lag {
+        let Some((offset, default)) = self.lag else { return Lag::UNUSED };
+        let offset = match value_at(&arguments[offset], SqlType::BigInt, row) {
+            Value::Integer(offset) => Some(offset),
+            _ => None,
+        };
+        let default =
+            default.map_or(Value::Null, |place| value_at(&arguments[place], self.plan.sql_type, row));
+        Lag { offset, default }
     }
 }
 
@@ -276,7 +295,8 @@ impl Window {
                     let (more, less) = state.enter(call.value(arguments, row), rowtime, &call.plan, keeps);
                     self.bytes += more;
                     self.bytes -= less;
-                    let value = state.value(rowtime, &call.plan).unwrap_or_else(|error| {
+                    let lag = call.lag(arguments, row);
+                    let value = state.value(rowtime, &call.plan, &lag).unwrap_or_else(|error| {
                         found.failed.push((row, error));
                         Value::Null
                     });

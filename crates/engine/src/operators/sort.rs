@@ -10,7 +10,7 @@ use super::memory::RowSize;
 use super::row_failures::report_row;
 use super::saved_batch::SavedBatch;
 use super::sort_order::SortOrder;
-use super::{Operator, Outbox, RunContext, StateError, StateReader, StateWriter};
+use super::{END_OF_TIME, Operator, Outbox, RunContext, StateError, StateReader, StateWriter};
 use crate::batch::Batch;
 use crate::expression::{CompileError, CompiledExpression};
 use crate::values::value_at;
@@ -164,6 +164,20 @@ impl Operator for Sort {
     fn bound(&mut self, _port: usize, bound: i64, _context: &mut RunContext<'_>, outbox: &mut Outbox) {
         self.close_before(bound, outbox);
         outbox.bound(self.output_bound(bound));
+    }
+
+    fn end(&mut self, context: &mut RunContext<'_>, outbox: &mut Outbox) {
+        self.close_before(END_OF_TIME, outbox);
+        if self.open.is_some() {
+            // Neither a row nor the end of all time has ended the bucket: its own latest row does.
+            let latest = self.waiting.last().and_then(|batch| batch.rowtimes.last().copied());
+            let latest = latest.unwrap_or(context.evaluation.now);
+            if !matches!(self.bucket, Bucket::Time { keeps_rowtime: true, .. } | Bucket::Batch) {
+                self.open = Some(Open::Until(latest));
+            }
+            self.close(latest, outbox);
+        }
+        outbox.bound(END_OF_TIME);
     }
 
     fn held_bytes(&self) -> usize {

@@ -4,7 +4,7 @@
 
 use super::memory::GROUP_OVERHEAD;
 use super::row_failures::{evaluate_all, report_row};
-use super::{Operator, Outbox, RunContext, StateError, StateReader, StateWriter, compile_all};
+use super::{END_OF_TIME, Operator, Outbox, RunContext, StateError, StateReader, StateWriter, compile_all};
 use crate::aggregates::Accumulator;
 use crate::application::ErrorRow;
 use crate::batch::Batch;
@@ -223,6 +223,13 @@ impl Operator for Stagger {
         self.take_closed(bound, &mut closed);
         self.give(closed, context, outbox);
         outbox.bound(self.output_bound(bound));
+    }
+
+    fn end(&mut self, context: &mut RunContext<'_>, outbox: &mut Outbox) {
+        let mut closed = Vec::new();
+        self.take_closed(i64::MAX, &mut closed);
+        self.give(closed, context, outbox);
+        outbox.bound(END_OF_TIME);
     }
 
     fn nanoseconds_a_row(&self) -> u64 {

@@ -1,14 +1,15 @@
 //! ORDER BY a time of the row WITHIN an interval: brings a stream in order by that time, which becomes its ROWTIME.
 //!
-//! A row leaves when the latest time is an interval ahead of its own, or when it has waited an interval itself. What has
-//! left is never overtaken: a row that belongs before it is out of order. How far time has come follows from the rows and
-//! the bounds alone, one after the other, so batches make no difference.
+//! A row leaves when the latest time is an interval ahead of its own, or when a row comes that finds it waiting for an
+//! interval. Bounds of the input release nothing; the end of the input does. What has left is never overtaken: a row that
+//! belongs before it is out of order. How far time has come follows from the rows alone, one after the other, so batches
+//! make no difference.
 
 use super::memory::RowSize;
 use super::row_failures::report_row;
 use super::saved_batch::SavedBatch;
 use super::sort_order::SortOrder;
-use super::{Operator, Outbox, RunContext, StateError, StateReader, StateWriter};
+use super::{END_OF_TIME, Operator, Outbox, RunContext, StateError, StateReader, StateWriter};
 use crate::batch::Batch;
 use crate::row_error::{ErrorName, RowError};
 use arrow_array::cast::AsArray;
@@ -29,6 +30,8 @@ pub(super) struct TimeSort {
     waiting_bytes: usize,
     row_size: RowSize,
     progress: Progress,
+    /// How far the input has come, for whoever asks the rows to go.
+    latest_bound: Option<i64>,
 }
 
 /// Bytes that are kept of a row besides itself.
@@ -48,7 +51,17 @@ impl TimeSort {
         let keys = keys.to_vec();
         let row_size = RowSize::of_types(&types);
         let (waiting, progress) = (Vec::new(), Progress::default());
-        TimeSort { column, keys, interval, types, waiting, waiting_bytes: 0, row_size, progress }
+        TimeSort {
+            column,
+            keys,
+            interval,
+            types,
+            waiting,
+            waiting_bytes: 0,
+            row_size,
+            progress,
+            latest_bound: None,
+        }
     }
 
     /// Rows of one time leave together when there are keys to sort them by.
@@ -72,7 +85,7 @@ impl TimeSort {
     }
 
     /// Lets the rows go whose time has passed.
-    fn release(&mut self, outbox: &mut Outbox) {
+    fn give_passed(&mut self, outbox: &mut Outbox) {
         let Some(passed) = self.progress.passed else { return };
         if self.waiting.is_empty() {
             return;
@@ -134,7 +147,7 @@ impl Operator for TimeSort {
             let bytes = self.row_size.of(&batch, row) + ARRIVAL_BYTES;
             if context.is_tight {
                 // What has passed is no longer held.
-                self.release(outbox);
+                self.give_passed(outbox);
                 if let Some(refusal) = context.refusal(self.waiting_bytes, bytes) {
                     report_row(&refusal, &batch, row, &self.types, context);
                     continue;
@@ -149,14 +162,29 @@ impl Operator for TimeSort {
         if !kept.is_empty() {
             self.waiting.push(kept);
         }
-        self.release(outbox);
+        self.give_passed(outbox);
         self.give_bound(outbox);
     }
 
-    fn bound(&mut self, _port: usize, bound: i64, _context: &mut RunContext<'_>, outbox: &mut Outbox) {
-        self.expire(bound);
-        self.release(outbox);
+    /// A bound says nothing of the times of the rows to come: those that wait go on waiting (section 2.6).
+    fn bound(&mut self, _port: usize, bound: i64, _context: &mut RunContext<'_>, _outbox: &mut Outbox) {
+        self.latest_bound = self.latest_bound.max(Some(bound));
+    }
+
+    fn end(&mut self, _context: &mut RunContext<'_>, outbox: &mut Outbox) {
+        self.pass(END_OF_TIME);
+        self.give_passed(outbox);
         self.give_bound(outbox);
+    }
+
+    /// All rows go, and time goes on to the latest of them, or to where the input has come if that is later.
+    fn release(&mut self, outbox: &mut Outbox) {
+        let times = self.progress.arrivals.iter().map(|(_, time)| self.just_behind(*time));
+        if let Some(passed) = times.max().max(self.latest_bound) {
+            self.pass(passed);
+            self.give_passed(outbox);
+            self.give_bound(outbox);
+        }
     }
 
     fn held_bytes(&self) -> usize {
@@ -169,14 +197,23 @@ impl Operator for TimeSort {
 
     fn save(&mut self, state: &mut StateWriter<'_>) -> Result<(), StateError> {
         state.whole(|| {
-            postcard::to_allocvec(&(&self.progress, SavedBatch::of_all(&self.waiting, &self.types)))
+            let rows = SavedBatch::of_all(&self.waiting, &self.types);
+            postcard::to_allocvec(&(&self.progress, rows, self.latest_bound))
         })
     }
 
     fn restore(&mut self, state: &mut StateReader<'_>) -> Result<(), StateError> {
-        let state = state.whole()?;
-        let (progress, rows): (Progress, SavedBatch) = postcard::from_bytes(&state)?;
+        let bytes = state.whole()?;
+        let (progress, rows, latest_bound): (Progress, SavedBatch, Option<i64>) = match state.version() {
+            1 => {
+                let (progress, rows) = postcard::from_bytes(&bytes)?;
+                // Bounds had released rows: what has passed is known.
+                (progress, rows, None)
+            }
+            _ => postcard::from_bytes(&bytes)?,
+        };
         self.progress = progress;
+        self.latest_bound = latest_bound;
         self.waiting = rows.restored_rows(&self.types)?;
         self.waiting_bytes = self.bytes_of_waiting();
         Ok(())

@@ -266,7 +266,7 @@ mod tests {
         operator.bound(0, 1_000, &mut context, &mut outbox);
         let rows = outbox.messages.into_iter().find_map(|message| match message {
             super::super::Message::Rows(batch) => Some(batch),
-            super::super::Message::Bound(_) => None,
+            _ => None,
         });
         let rows = rows.unwrap();
         let (texts, counts) =

@@ -7,7 +7,7 @@
 
 use super::memory::GROUP_OVERHEAD;
 use super::row_failures::{evaluate_all, report_row};
-use super::{Operator, Outbox, RunContext, StateError, StateReader, StateWriter, compile_all};
+use super::{END_OF_TIME, Operator, Outbox, RunContext, StateError, StateReader, StateWriter, compile_all};
 use crate::aggregates::Accumulator;
 use crate::application::ErrorRow;
 use crate::batch::Batch;
@@ -37,6 +37,8 @@ pub(super) struct Tumble {
     ids: Vec<u32>,
     /// Bytes of the keys of all groups and what surrounds them.
     key_bytes: usize,
+    /// ROWTIME of the latest row; states of version 1 do not have it.
+    latest: Option<i64>,
     state: TumbleState,
 }
 
@@ -126,6 +128,7 @@ impl Tumble {
             groups: GroupTable::default(),
             ids: Vec::new(),
             key_bytes: 0,
+            latest: None,
             state: TumbleState {
                 window: None,
                 accumulators: aggregates.iter().map(|call| Accumulator::new(call, single)).collect(),
@@ -314,11 +317,11 @@ impl Tumble {
     }
 
     /// The bound of the output when the input has come to `bound`.
-    fn output_bound(&self, bound: i64) -> Option<i64> {
-        match (&self.state.window, &self.driver) {
-            (Some(OpenWindow::Until(end)), _) => Some(*end),
-            // Its row will bear the ROWTIME of the row that ends it.
-            (_, _) => Some(bound),
+    fn output_bound(&self, bound: i64) -> i64 {
+        match &self.state.window {
+            Some(OpenWindow::Until(end)) => *end,
+            // The row of a window that a row ends will bear the ROWTIME of that row.
+            Some(OpenWindow::While(_)) | None => bound,
         }
     }
 }
@@ -326,6 +329,7 @@ impl Tumble {
 impl Operator for Tumble {
     fn rows(&mut self, _port: usize, batch: Batch, context: &mut RunContext<'_>, outbox: &mut Outbox) {
         let Some(last) = batch.rowtimes.last().copied() else { return };
+        self.latest = Some(last);
         let expressions: Vec<&CompiledExpression> = self.expressions.iter().collect();
         let (batch, values) = evaluate_all(&expressions, batch, &self.input_types, context);
         let key_columns: Vec<ArrayRef> = self.grouping_keys.iter().map(|key| values[*key].clone()).collect();
@@ -369,16 +373,22 @@ impl Operator for Tumble {
         }
         // A row that failed still shows how far time has come.
         self.close_before(last, context, outbox);
-        if let Some(bound) = self.output_bound(last) {
-            outbox.bound(bound);
-        }
+        outbox.bound(self.output_bound(last));
     }
 
     fn bound(&mut self, _port: usize, bound: i64, context: &mut RunContext<'_>, outbox: &mut Outbox) {
         self.close_before(bound, context, outbox);
-        if let Some(bound) = self.output_bound(bound) {
-            outbox.bound(bound);
+        outbox.bound(self.output_bound(bound));
+    }
+
+    fn end(&mut self, context: &mut RunContext<'_>, outbox: &mut Outbox) {
+        self.close_before(END_OF_TIME, context, outbox);
+        if self.state.window.is_some() {
+            // Neither a row nor the end of all time has ended it: its own latest row does.
+            let latest = self.latest.unwrap_or(context.evaluation.now);
+            self.close(latest, context, outbox);
         }
+        outbox.bound(END_OF_TIME);
     }
 
     fn held_bytes(&self) -> usize {
@@ -394,12 +404,15 @@ impl Operator for Tumble {
     }
 
     fn save(&mut self, state: &mut StateWriter<'_>) -> Result<(), StateError> {
-        state.whole(|| postcard::to_allocvec(&self.state))
+        state.whole(|| postcard::to_allocvec(&(&self.state, self.latest)))
     }
 
     fn restore(&mut self, state: &mut StateReader<'_>) -> Result<(), StateError> {
-        let state = state.whole()?;
-        self.state = postcard::from_bytes(&state)?;
+        let bytes = state.whole()?;
+        (self.state, self.latest) = match state.version() {
+            1 => (postcard::from_bytes(&bytes)?, None),
+            _ => postcard::from_bytes(&bytes)?,
+        };
         self.state.accumulators.iter_mut().for_each(Accumulator::recount);
         self.groups.clear();
         for key in &self.state.encoded_keys {

@@ -61,6 +61,9 @@ impl Operator for Union {
         self.release(outbox);
     }
 
+    /// The bounds of all ports have let everything go.
+    fn end(&mut self, _context: &mut RunContext<'_>, _outbox: &mut Outbox) {}
+
     fn nanoseconds_a_row(&self) -> u64 {
         200
     }

@@ -186,6 +186,8 @@ impl CallState {
                     CallState::Moments(TwoStacks::default())
                 }
                 A::Any | A::Every => CallState::Truths { yes: 0, no: 0, held: VecDeque::new() },
+                // Of groups only: over windows these are functions of their own.
+                A::FirstValue { .. } | A::LastValue { .. } => CallState::Values(VecDeque::new()),
             },
             WindowFunction::ExpAvg { .. } => CallState::Decayed(TwoStacks::default()),
             WindowFunction::FirstValue { .. }
@@ -399,11 +401,11 @@ impl CallState {
     }
 
     /// The value of the call for the row just added at `rowtime`.
-    pub(crate) fn value(&self, rowtime: i64, call: &WindowCall) -> Result<Value, RowError> {
+    pub(crate) fn value(&self, rowtime: i64, call: &WindowCall, lag: &Lag) -> Result<Value, RowError> {
         let argument_type = call.argument.as_ref().map_or(SqlType::BigInt, |argument| argument.sql_type);
         let function = match call.function {
             WindowFunction::Aggregate(function) => function,
-            _ => return Ok(self.positional_value(rowtime, call)),
+            _ => return self.positional_value(rowtime, call, lag),
         };
         let averages = function == AggregateFunction::Avg;
         Ok(match self {
@@ -437,17 +439,17 @@ impl CallState {
         })
     }
 
-    fn positional_value(&self, rowtime: i64, call: &WindowCall) -> Value {
+    fn positional_value(&self, rowtime: i64, call: &WindowCall, lag: &Lag) -> Result<Value, RowError> {
         if let CallState::Decayed(stacks) = self {
             let total = stacks.total();
             let factor = decay(rowtime - total.at, total.half_life.max(1));
-            return if total.weight == 0.0 {
+            return Ok(if total.weight == 0.0 {
                 Value::Null
             } else {
                 Value::Double((total.sum * factor) / (total.weight * factor))
-            };
+            });
         }
-        let CallState::Values(values) = self else { return Value::Null };
+        let CallState::Values(values) = self else { return Ok(Value::Null) };
         let counted = |ignore: bool| move |value: &&Value| !ignore || **value != Value::Null;
         let place = |number: u64| usize::try_from(number).unwrap_or(usize::MAX);
         let found = match &call.function {
@@ -459,16 +461,36 @@ impl CallState {
             WindowFunction::NthValue { n, from_last: true, ignore_nulls } => {
                 values.iter().rev().filter(counted(*ignore_nulls)).nth(place(n - 1))
             }
-            WindowFunction::Lag { offset: 0, .. } => values.back(),
-            WindowFunction::Lag { offset, default, ignore_nulls } => {
-                let before =
-                    values.iter().rev().skip(1).filter(counted(*ignore_nulls)).nth(place(offset - 1));
-                return before.cloned().or_else(|| default.clone()).unwrap_or(Value::Null);
-            }
+            WindowFunction::Lag { ignore_nulls, .. } => match lag.offset {
+                None => None,
+                Some(0) => values.back(),
+                Some(offset) => {
+                    let Ok(offset) = u64::try_from(offset) else {
+                        let message = format!("LAG goes back 0 rows or more, not {offset}");
+                        return Err(RowError::function(message));
+                    };
+                    let mut before = values.iter().rev().skip(1).filter(counted(*ignore_nulls));
+                    Some(before.nth(place(offset - 1)).unwrap_or(&lag.default))
+                }
+            },
             WindowFunction::Aggregate(_) | WindowFunction::ExpAvg { .. } => None,
         };
-        found.cloned().unwrap_or(Value::Null)
+        Ok(found.cloned().unwrap_or(Value::Null))
     }
+}
+
+/// What a call of LAG asks for in the current row.
+#[derive(Debug)]
+pub(crate) struct Lag {
+    /// How many rows back; `None` for NULL.
+    pub(crate) offset: Option<i64>,
+    /// Given when the window does not go back so far.
+    pub(crate) default: Value,
+}
+
+impl Lag {
+    /// For a call of another function.
+    pub(crate) const UNUSED: Lag = Lag { offset: None, default: Value::Null };
 }
 
 fn compare(left: &Value, right: &Value) -> std::cmp::Ordering {
@@ -564,5 +586,7 @@ fn distinct_result<'v>(
         }
         A::Any => Ok(Value::Boolean(values.any(|value| *value == Value::Boolean(true)))),
         A::Every => Ok(Value::Boolean(values.all(|value| *value == Value::Boolean(true)))),
+        A::FirstValue { .. } => Ok(values.next().cloned().unwrap_or(Value::Null)),
+        A::LastValue { .. } => Ok(values.last().cloned().unwrap_or(Value::Null)),
     }
 }

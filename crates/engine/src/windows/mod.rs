@@ -5,4 +5,4 @@ mod frame_state;
 mod two_stacks;
 
 pub(crate) use boundary::WindowBoundary;
-pub(crate) use frame_state::{CallState, FrameRows};
+pub(crate) use frame_state::{CallState, FrameRows, Lag};

@@ -237,7 +237,11 @@ fn run(
 ) -> Vec<OutputRow> {
     let input = |name: &str| {
         let column = |name: &str, sql_type| Column { name: name.to_owned(), sql_type, not_null: false };
-        InputStream { name: name.to_owned(), columns: vec![column("K", TYPES[0]), column("N", TYPES[1])] }
+        InputStream {
+            name: name.to_owned(),
+            columns: vec![column("K", TYPES[0]), column("N", TYPES[1])],
+            metadata_columns: 0,
+        }
     };
     let compilation = compile(text, &[input("L"), input("R")], &catalog());
     let program = compilation.program.unwrap_or_else(|| panic!("{text}\n{:?}", compilation.diagnostics));

@@ -62,7 +62,7 @@ pub(crate) fn input() -> InputStream {
         sql_type: *sql_type,
         not_null: false,
     };
-    InputStream { name: "S".to_owned(), columns: COLUMNS.iter().map(column).collect() }
+    InputStream { name: "S".to_owned(), columns: COLUMNS.iter().map(column).collect(), metadata_columns: 0 }
 }
 
 /// A batch of rows.

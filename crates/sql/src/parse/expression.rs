@@ -1,7 +1,8 @@
 //! Expressions, by precedence: OR, AND, NOT, comparisons, `+ - ||`, `* /`, signs, primaries.
 
 use super::{Parsed, Parser};
-use crate::keywords::{is_reserved_word, is_system_column};
+use crate::foreign::dialect_form;
+use crate::keywords::is_structural_word;
 use crate::lex::unescape_unicode;
 use crate::syntax::{
     BinaryOperator, Call, Expr, ExprKind, Name, PeriodPredicate, PeriodRelation, PeriodStrictness,
@@ -9,12 +10,6 @@ use crate::syntax::{
 };
 use crate::token::TokenKind;
 use crate::{ComparisonOperator, Diagnostic, Span, TimeUnit, TruthTest};
-
-/// Reserved words that begin a call when a parenthesis follows.
-const CALLABLE: &str = "ABS ANY AVG CEIL CEILING CHARACTER_LENGTH CHAR_LENGTH COALESCE CORR COUNT COVAR_POP COVAR_SAMP \
-    CUME_DIST DENSE_RANK EVERY EXP EXP_AVG FIRST_VALUE FLOOR INITCAP LAST_VALUE LN LOWER MAX MIN MOD NTH_VALUE NULLIF \
-    OCTET_LENGTH PERCENTILE_CONT PERCENTILE_DISC PERCENT_RANK POWER RANK REGR_AVGX REGR_AVGY REGR_COUNT REGR_INTERCEPT \
-    REGR_R2 REGR_SLOPE REGR_SXX REGR_SXY ROW_NUMBER SQRT STDDEV STDDEV_POP STDDEV_SAMP SUM UPPER VAR_POP VAR_SAMP";
 
 /// Words that are a value by themselves.
 const CLOCK_WORDS: [&str; 6] = [
@@ -25,10 +20,6 @@ const CLOCK_WORDS: [&str; 6] = [
     "LOCALTIME",
     "CURRENT_ROW_TIMESTAMP",
 ];
-
-fn is_callable(word: &str) -> bool {
-    CALLABLE.split_whitespace().any(|callable| callable == word)
-}
 
 /// An operand, and whether a comparison stood behind it.
 enum Compared {
@@ -437,15 +428,24 @@ impl Parser<'_> {
                 self.special_call(word)
             }
             word if CLOCK_WORDS.contains(&word) => self.clock_call(word),
-            word if self.is_symbol_ahead(1, "(") && (is_callable(word) || !is_reserved_word(word)) => {
-                self.call()
-            }
-            word if is_reserved_word(word) && !is_system_column(word) => {
-                let mistake = self.unexpected("an expression");
-                Err(mistake.with_hint(format!("a column of that name must be quoted: \"{word}\"")))
-            }
+            word if self.is_symbol_ahead(1, "(") && !is_structural_word(word) => self.call(),
+            word if is_structural_word(word) && word != "ROWTIME" => Err(self.not_an_expression(word)),
             _ => self.column_or_call(),
         }
+    }
+
+    /// The mistake of a keyword where an expression should stand.
+    fn not_an_expression(&self, word: &str) -> Diagnostic {
+        let mistake = self.unexpected("an expression");
+        if let Some(form) = self.is_symbol_ahead(1, "(").then(|| dialect_form(word)).flatten() {
+            return mistake.with_hint(form);
+        }
+        // A comma before FROM, an operator before WHERE: something is missing, not a column of that name.
+        if self.is_behind_symbol(",") && word == "FROM" {
+            return Diagnostic::error(self.peek().span, "expected a column behind the comma, found FROM")
+                .with_hint("remove the comma, or name another column");
+        }
+        mistake.with_hint(format!("a column of that name must be quoted: \"{word}\""))
     }
 
     fn datetime_literal(&mut self, word: &str) -> Parsed<Expr> {
@@ -489,7 +489,8 @@ impl Parser<'_> {
     }
 
     fn column_or_call(&mut self) -> Parsed<Expr> {
-        let first = self.column_name()?;
+        let first =
+            if self.is_word("ROWTIME") { self.member_name()? } else { self.column_name("a column name")? };
         if self.is_symbol("(") && first.quoted {
             self.position -= 1;
             return self.call();
@@ -497,7 +498,7 @@ impl Parser<'_> {
         let mut parts = vec![first];
         while self.is_symbol(".") && !self.is_symbol_ahead(1, "*") {
             self.next();
-            parts.push(self.column_name()?);
+            parts.push(self.member_name()?);
         }
         let span = parts[0].span.to(self.previous_span());
         self.node(ExprKind::Column(parts), span, &[])

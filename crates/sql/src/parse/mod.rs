@@ -9,7 +9,7 @@ mod statement;
 mod types;
 mod window;
 
-use crate::keywords::{is_reserved_word, is_system_column};
+use crate::keywords::{is_misspelling, is_reserved_word, is_structural_word, misspelled_keyword};
 use crate::limits::{MAX_EXPRESSION_HEIGHT, MAX_NESTING};
 use crate::syntax::{Expr, ExprKind, Name, ObjectName, Statement};
 use crate::token::{Token, TokenKind};
@@ -20,7 +20,7 @@ type Parsed<T> = Result<T, Diagnostic>;
 
 /// The statements of a script; what cannot be read becomes diagnostics.
 pub(crate) fn parse_script(tokens: &[Token], diagnostics: &mut Vec<Diagnostic>) -> Vec<Statement> {
-    let mut parser = Parser { tokens, position: 0, depth: 0 };
+    let mut parser = Parser::new(tokens);
     let mut statements = Vec::new();
     loop {
         while parser.accept_symbol(";") {}
@@ -31,8 +31,7 @@ pub(crate) fn parse_script(tokens: &[Token], diagnostics: &mut Vec<Diagnostic>) 
         match parser.statement() {
             Ok(statement) => {
                 if !(parser.at_end() || parser.is_symbol(";")) {
-                    let mistake = parser.unexpected("\";\"");
-                    diagnostics.push(mistake.with_hint("end each statement with ;"));
+                    diagnostics.push(parser.unexpected_end());
                     parser.skip_to_next_statement(start);
                 }
                 statements.push(statement);
@@ -48,14 +47,14 @@ pub(crate) fn parse_script(tokens: &[Token], diagnostics: &mut Vec<Diagnostic>) 
 
 /// A single expression, as in a test of scalar functions.
 pub(crate) fn parse_expression(tokens: &[Token]) -> Parsed<Expr> {
-    let mut parser = Parser { tokens, position: 0, depth: 0 };
+    let mut parser = Parser::new(tokens);
     let expr = parser.expression()?;
     if parser.at_end() { Ok(expr) } else { Err(parser.unexpected("the end of the expression")) }
 }
 
 /// A type, as in the schema of an input.
 pub(crate) fn parse_type(tokens: &[Token]) -> Parsed<crate::SqlType> {
-    let mut parser = Parser { tokens, position: 0, depth: 0 };
+    let mut parser = Parser::new(tokens);
     let (sql_type, _) = parser.data_type()?;
     if parser.at_end() { Ok(sql_type) } else { Err(parser.unexpected("the end of the type")) }
 }
@@ -65,6 +64,14 @@ struct Parser<'a> {
     tokens: &'a [Token],
     position: usize,
     depth: usize,
+    /// The word that was read last as an alias without AS: perhaps a keyword that is misspelled.
+    bare_alias: Option<usize>,
+}
+
+impl<'a> Parser<'a> {
+    fn new(tokens: &'a [Token]) -> Parser<'a> {
+        Parser { tokens, position: 0, depth: 0, bare_alias: None }
+    }
 }
 
 impl Parser<'_> {
@@ -168,10 +175,52 @@ impl Parser<'_> {
         }
     }
 
-    /// The mistake of finding the current token where `expected` should stand.
+    /// The mistake of finding the current token where `expected` should stand. A keyword that is misspelled just before it,
+    /// or that is the token, is named instead.
     fn unexpected(&self, expected: &str) -> Diagnostic {
         let token = self.peek();
-        Diagnostic::error(token.span, format!("expected {expected}, found {}", token.kind.describe()))
+        let alias = self.bare_alias.filter(|alias| alias + 1 == self.position);
+        if let Some(Token { kind: TokenKind::Word(word), span }) = alias.map(|alias| &self.tokens[alias])
+            && let Some(keyword) = misspelled_keyword(word)
+        {
+            return Diagnostic::error(*span, format!("expected {keyword}, found {word}"))
+                .with_hint(format!("did you mean {keyword}?"));
+        }
+        let mistake =
+            Diagnostic::error(token.span, format!("expected {expected}, found {}", token.kind.describe()));
+        let mut keywords = expected.split(|c: char| !(c.is_ascii_uppercase() || c == '_'));
+        match &token.kind {
+            TokenKind::Word(word) => match keywords.find(|it| it.len() > 1 && is_misspelling(word, it)) {
+                Some(keyword) => mistake.with_hint(format!("did you mean {keyword}?")),
+                None => mistake,
+            },
+            _ => mistake,
+        }
+    }
+
+    /// The mistake of a statement that goes on behind its end.
+    fn unexpected_end(&self) -> Diagnostic {
+        let place = self.peek().span;
+        match self.word() {
+            Some(word @ ("LIMIT" | "FETCH" | "OFFSET")) => {
+                let message = format!("{word} is not part of the language: the rows of a stream do not end");
+                Diagnostic::error(place, message).with_hint(
+                    "the most frequent values of a window: TABLE(TOP_K_ITEMS_TUMBLING(CURSOR(…), 'column', k, seconds)); the \
+                     first rows of one ROWTIME by rank: TABLE(GROUP_RANK(CURSOR(…), 'column', 'rank', 'desc', 'asc', 0, k))",
+                )
+            }
+            Some("EMIT") => Diagnostic::error(place, "EMIT is not part of the language")
+                .with_hint("remove it: a window gives its rows when it has passed"),
+            Some("QUALIFY") => Diagnostic::error(place, "QUALIFY is not part of the language")
+                .with_hint("filter in an outer query: SELECT STREAM … FROM (SELECT STREAM …) AS q WHERE …"),
+            _ => {
+                let mistake = self.unexpected("\";\"");
+                match mistake.hint {
+                    Some(_) => mistake,
+                    None => mistake.with_hint("end each statement with ;"),
+                }
+            }
+        }
     }
 
     /// A name where one must stand; reserved words only when quoted.
@@ -196,11 +245,23 @@ impl Parser<'_> {
         }
     }
 
-    /// A name, or one of the system columns such as ROWTIME.
-    fn column_name(&mut self) -> Parsed<Name> {
+    /// A name of a column: reserved words, too, unless they say how a query is put together.
+    fn column_name(&mut self, what: &str) -> Parsed<Name> {
         let token = self.peek().clone();
         match token.kind {
-            TokenKind::Word(value) if is_system_column(&value) => {
+            TokenKind::Word(value) if !is_structural_word(&value) => {
+                self.next();
+                Ok(Name { value, quoted: false, span: token.span })
+            }
+            _ => self.name(what),
+        }
+    }
+
+    /// A column behind the point of `stream.column`: any word is one.
+    fn member_name(&mut self) -> Parsed<Name> {
+        let token = self.peek().clone();
+        match token.kind {
+            TokenKind::Word(value) => {
                 self.next();
                 Ok(Name { value, quoted: false, span: token.span })
             }
@@ -219,11 +280,12 @@ impl Parser<'_> {
         Ok(ObjectName { qualifiers, object })
     }
 
+    /// Names of columns in parentheses.
     fn name_list(&mut self, what: &str) -> Parsed<Vec<Name>> {
         self.expect_symbol("(")?;
-        let mut names = vec![self.name(what)?];
+        let mut names = vec![self.column_name(what)?];
         while self.accept_symbol(",") {
-            names.push(self.name(what)?);
+            names.push(self.column_name(what)?);
         }
         self.expect_symbol(")")?;
         Ok(names)

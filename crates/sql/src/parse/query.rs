@@ -94,8 +94,17 @@ impl Parser<'_> {
                 self.expect_symbol(")")?;
                 Ok(query)
             }
+            Some("WITH") => Err(self.with_clause()),
             _ => Err(self.unexpected("SELECT")),
         }
+    }
+
+    /// The mistake of WITH.
+    pub(super) fn with_clause(&self) -> Diagnostic {
+        Diagnostic::error(self.peek().span, "WITH is not part of the language: expected SELECT, found WITH").with_hint(
+            "put the query where its name stands, FROM (SELECT STREAM …) AS name; or name it before: CREATE VIEW name AS \
+             SELECT STREAM …;",
+        )
     }
 
     fn values_row(&mut self) -> Parsed<Vec<crate::syntax::Expr>> {
@@ -164,6 +173,7 @@ impl Parser<'_> {
         let alias = if self.accept_word("AS") {
             Some(self.alias_name("a column name")?)
         } else if self.is_plain_name() {
+            self.bare_alias = Some(self.position);
             Some(self.name("a column name")?)
         } else {
             None
@@ -177,7 +187,7 @@ impl Parser<'_> {
             let token = self.next();
             return Ok(Name { value: "ROWTIME".to_owned(), quoted: false, span: token.span });
         }
-        self.name(what)
+        self.column_name(what)
     }
 
     /// Whether the current token may be a name without being read as a keyword.
@@ -353,8 +363,11 @@ impl Parser<'_> {
     }
 
     fn table_alias(&mut self) -> Parsed<Option<TableAlias>> {
-        if !self.accept_word("AS") && !self.is_plain_name() {
-            return Ok(None);
+        if !self.accept_word("AS") {
+            if !self.is_plain_name() {
+                return Ok(None);
+            }
+            self.bare_alias = Some(self.position);
         }
         let name = self.name("an alias")?;
         let columns = if self.is_symbol("(") { Some(self.alias_columns()?) } else { None };
@@ -370,7 +383,7 @@ impl Parser<'_> {
                 return Err(Diagnostic::error(self.peek().span, message)
                     .with_hint("leave it out: every stream has it under its own name"));
             }
-            names.push(self.name("a column alias")?);
+            names.push(self.column_name("a column alias")?);
             if !self.accept_symbol(",") {
                 break;
             }

@@ -1,7 +1,8 @@
 //! Statements: CREATE, ALTER, DROP.
 
 use super::{Parsed, Parser};
-use crate::syntax::{ColumnDefinition, DropKind, FunctionDefinition, Insert, Statement};
+use crate::keywords::is_misspelling;
+use crate::syntax::{ColumnDefinition, DropKind, FunctionDefinition, Insert, ObjectName, Statement};
 use crate::{Diagnostic, SqlType};
 
 impl Parser<'_> {
@@ -26,18 +27,32 @@ impl Parser<'_> {
             }
             Some("INSERT") => Ok(Statement::Insert { insert: Box::new(self.insert()?) }),
             Some("SELECT" | "VALUES") => {
-                let message = "a query of its own gives its rows to nobody";
-                Err(Diagnostic::error(start, message)
-                    .with_hint("write CREATE PUMP name AS INSERT INTO stream SELECT STREAM …"))
+                let message = "a query by itself has nowhere to send its rows";
+                Err(Diagnostic::error(start, message).with_hint(
+                    "wrap it in a pump: CREATE STREAM name (column TYPE, …); CREATE PUMP name_pump AS INSERT INTO name SELECT \
+                     STREAM …",
+                ))
             }
+            Some("WITH") => Err(self.with_clause()),
             Some(word @ ("UPDATE" | "DELETE" | "MERGE")) => {
                 let message = format!("{word} is not a statement of streaming SQL: streams are append-only");
                 Err(Diagnostic::error(start, message)
                     .with_hint("use CREATE STREAM, CREATE PUMP or CREATE FUNCTION"))
             }
-            _ => Err(self
+            Some(word) => {
+                let keywords = ["CREATE", "ALTER", "DROP", "INSERT", "SELECT"];
+                let meant = keywords.into_iter().find(|keyword| is_misspelling(word, keyword));
+                let hint = match meant {
+                    Some(keyword) => format!("did you mean {keyword}?"),
+                    None => {
+                        "statements begin with CREATE, ALTER PUMP, DROP or INSERT and end with ;".to_owned()
+                    }
+                };
+                Err(self.unexpected("a statement").with_hint(hint))
+            }
+            None => Err(self
                 .unexpected("a statement")
-                .with_hint("statements begin with CREATE, ALTER PUMP or DROP and end with ;")),
+                .with_hint("statements begin with CREATE, ALTER PUMP, DROP or INSERT and end with ;")),
         }
     }
 
@@ -79,7 +94,7 @@ impl Parser<'_> {
         self.expect_symbol("(")?;
         let mut columns = Vec::new();
         loop {
-            let column = self.name("a column name")?;
+            let column = self.column_name("a column name")?;
             let (sql_type, type_span) = self.data_type()?;
             if matches!(sql_type, SqlType::Interval(_)) {
                 let message = "INTERVAL cannot be the type of a column";
@@ -228,15 +243,23 @@ impl Parser<'_> {
         Ok(Statement::Drop { kind, if_exists, name })
     }
 
-    /// What a statement beginning at token `start` would have created, had it been readable.
+    /// What a statement beginning at token `start` would have created, had it been readable: `CREATE [OR REPLACE] kind name`,
+    /// whatever stands for the kind and the name.
     pub(super) fn unreadable_stream(&self, start: usize) -> Option<Statement> {
-        let mut again = Parser { tokens: self.tokens, position: start, depth: 0 };
-        again.accept_words(&["CREATE"]).then_some(())?;
-        again.accept_words(&["OR", "REPLACE"]);
-        let creates = ["STREAM", "FUNCTION", "VIEW"].iter().any(|word| again.accept_word(word));
-        creates.then_some(())?;
-        let name = again.object_name("a stream name").ok()?;
-        Some(Statement::UnreadableStream { name })
+        let mut again = Parser::new(self.tokens);
+        again.position = start;
+        again.word().filter(|word| is_misspelling(word, "CREATE") || *word == "CREATE")?;
+        again.next();
+        if again.accept_word("OR") {
+            again.next();
+        }
+        again.word()?;
+        again.next();
+        let mut object = again.member_name().ok()?;
+        while again.accept_symbol(".") {
+            object = again.member_name().ok()?;
+        }
+        Some(Statement::Unreadable { name: ObjectName { qualifiers: Vec::new(), object } })
     }
 
     fn skip_statement(&mut self) {

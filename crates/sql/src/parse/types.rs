@@ -184,7 +184,13 @@ impl Parser<'_> {
                 self.next();
                 Ok(unit)
             }
-            None => Err(self.unexpected("YEAR, MONTH, DAY, HOUR, MINUTE or SECOND")),
+            None => {
+                let mistake = self.unexpected("YEAR, MONTH, DAY, HOUR, MINUTE or SECOND");
+                Err(match self.word().and_then(form_of_unit) {
+                    Some(form) => mistake.with_hint(form),
+                    None => mistake,
+                })
+            }
         }
     }
 
@@ -245,4 +251,22 @@ impl Number {
             _ => Err(Diagnostic::error(span, format!("the {what} must be {low} to {high}, not {value}"))),
         }
     }
+}
+
+/// What to write for a unit that other dialects have.
+fn form_of_unit(unit: &str) -> Option<&'static str> {
+    Some(match unit {
+        "WEEK" => {
+            "weeks from Monday: STEP((t - INTERVAL '4' DAY) BY INTERVAL '7' DAY) + INTERVAL '4' DAY; STEP(t BY INTERVAL '7' \
+             DAY) begins them on Thursday, as 1970-01-01 was one"
+        }
+        "QUARTER" => "quarters: STEP(t BY INTERVAL '3' MONTH)",
+        "DECADE" => "decades: STEP(t BY INTERVAL '10' YEAR)",
+        "MILLISECOND" | "MILLISECONDS" | "MICROSECOND" => {
+            "a TIMESTAMP has milliseconds: UNIX_TIMESTAMP(t) counts them, EXTRACT(SECOND FROM t) has them behind the point"
+        }
+        "EPOCH" => "milliseconds since 1970: UNIX_TIMESTAMP(t)",
+        "DOW" | "DAYOFWEEK" | "DOY" => "DATE_TO_CHAR('EEE', CAST(t AS DATE)) gives the day's name",
+        _ => return None,
+    })
 }

@@ -65,6 +65,16 @@ pub(super) fn function_named(name: &str) -> Option<AggregateFunction> {
     AGGREGATES.iter().find(|(known, _)| *known == name).map(|(_, function)| *function)
 }
 
+/// The function of that name over the rows of a group: an aggregate, or one of the two analytic functions that look at
+/// the ends of a group as they look at those of a window.
+pub(super) fn group_function_named(name: &str) -> Option<AggregateFunction> {
+    match name {
+        "FIRST_VALUE" => Some(AggregateFunction::FirstValue { ignore_nulls: false }),
+        "LAST_VALUE" => Some(AggregateFunction::LastValue { ignore_nulls: false }),
+        _ => function_named(name),
+    }
+}
+
 /// An aggregate with its argument in the type in which it is computed, and the type of its result.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct TypedAggregate {
@@ -106,6 +116,11 @@ impl Resolver<'_> {
                 "use TABLE(COUNT_DISTINCT_ITEMS_TUMBLING(CURSOR(…), 'column', seconds))",
             );
         }
+        let function = match function {
+            A::FirstValue { .. } => A::FirstValue { ignore_nulls: call.ignore_nulls },
+            A::LastValue { .. } => A::LastValue { ignore_nulls: call.ignore_nulls },
+            other => other,
+        };
         let argument = argument?;
         let found = argument.sql_type;
         let wrong = |resolver: &mut Self, takes: &str| {
@@ -146,8 +161,14 @@ impl Resolver<'_> {
                 }
                 (SqlType::Boolean, SqlType::Boolean)
             }
+            A::FirstValue { .. } | A::LastValue { .. } => match found {
+                SqlType::Null => (SqlType::Integer, SqlType::Integer),
+                other => (other, other),
+            },
         };
         let argument = Some(coerce(argument, computed));
-        Some(TypedAggregate { function, argument, distinct: call.distinct, sql_type })
+        // The ends of a group are the same with or without its repetitions.
+        let distinct = call.distinct && !matches!(function, A::FirstValue { .. } | A::LastValue { .. });
+        Some(TypedAggregate { function, argument, distinct, sql_type })
     }
 }

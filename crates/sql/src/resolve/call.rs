@@ -43,6 +43,7 @@ impl Resolver<'_> {
         let name = call.name.value.as_str();
         if let Some(clock) = clock_function(name).filter(|_| !call.name.quoted) {
             let (function, sql_type) = clock;
+            self.lint_clock(name, span);
             return Some(Expression::new(ExpressionKind::Clock(function), sql_type, span));
         }
         if let Some(called) = self.user_function(call, span, context) {
@@ -50,12 +51,17 @@ impl Resolver<'_> {
         }
         if is_unsupported_aggregate_name(name) {
             let message = format!("{name} is reserved, but the language has no such function");
-            return self.error(call.name.span, message);
+            let mut mistake = crate::Diagnostic::error(call.name.span, message);
+            mistake.hint = crate::foreign::dialect_form(name);
+            self.report(mistake);
+            return None;
         }
         if call.over.is_some() || is_analytic_name(name) {
             let place = context.place;
             let hint = if call.over.is_some() {
                 "compute it in a subquery, and use its column outside"
+            } else if context.is_grouped {
+                "compute it in a subquery with OVER (PARTITION BY … RANGE INTERVAL '…' … PRECEDING), and group its rows"
             } else {
                 "it needs a window: OVER (PARTITION BY … RANGE INTERVAL '…' … PRECEDING)"
             };
@@ -108,7 +114,10 @@ impl Resolver<'_> {
                 };
                 self.error(span, format!("{name} takes {takes}, not {}", arguments.len()))
             }
-            _ => self.function(call, arguments, span),
+            _ => {
+                self.lint_tsdiff(call, span);
+                self.function(call, arguments, span)
+            }
         }
     }
 
@@ -133,7 +142,8 @@ impl Resolver<'_> {
         if !self.refused_names.contains(name) {
             let message = format!("there is no function {}", shown_function_name(name));
             let mut mistake = crate::Diagnostic::error(span, message);
-            mistake.hint = similar_name::hint(name, self.catalog.names().into_iter().chain(BUILT_IN));
+            mistake.hint = crate::foreign::dialect_form(name)
+                .or_else(|| similar_name::hint(name, self.catalog.names().into_iter().chain(BUILT_IN)));
             self.report(mistake);
         }
         None
@@ -172,7 +182,8 @@ impl Resolver<'_> {
     ) -> Option<T> {
         match refusal {
             SignatureError::ArgumentCount(takes) => {
-                self.error(span, format!("{shown} takes {takes} arguments, not {}", arguments.len()))
+                let noun = if takes == "1" { "argument" } else { "arguments" };
+                self.error(span, format!("{shown} takes {takes} {noun}, not {}", arguments.len()))
             }
             SignatureError::ArgumentType { index, expected } => {
                 let found = arguments.get(index).map_or(SqlType::Null, |argument| argument.sql_type);

@@ -377,6 +377,7 @@ fn support_of(text: &str, catalog: &dyn FunctionCatalog) -> Support {
             column("TS", SqlType::Timestamp),
             column("K", text_type),
         ],
+        metadata_columns: 0,
     };
     let table = ReferenceTable {
         name: "R".to_owned(),

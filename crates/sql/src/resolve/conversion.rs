@@ -14,10 +14,8 @@ fn is_castable(source: SqlType, target: SqlType) -> bool {
         F::Date => matches!(to, F::Date | F::Character | F::Timestamp),
         F::Time => matches!(to, F::Time | F::Character | F::Timestamp),
         F::Timestamp => matches!(to, F::Timestamp | F::Date | F::Time | F::Character),
-        F::DayTimeInterval => {
-            matches!(to, F::DayTimeInterval | F::Character)
-                || matches!(target, SqlType::BigInt | SqlType::Decimal { .. })
-        }
+        // An interval of several fields is a row error as a number.
+        F::DayTimeInterval => matches!(to, F::DayTimeInterval | F::Character | F::Numeric),
         F::YearMonthInterval => to == F::YearMonthInterval,
         F::Boolean => matches!(to, F::Boolean | F::Character),
         F::Binary => to == F::Binary,

@@ -1,8 +1,9 @@
 //! SELECT DISTINCT.
 
 use super::Resolver;
+use super::column_order::ColumnOrder;
 use super::query::SelectList;
-use crate::{Expression, ExpressionKind, Node, NodeKind, SetOperation, Span};
+use crate::{ExpressionKind, Node, NodeKind, SetOperation, Span};
 
 /// A checked DISTINCT over a select list.
 pub(super) enum Distinct {
@@ -15,14 +16,13 @@ pub(super) enum Distinct {
 }
 
 impl Resolver<'_> {
-    /// Checks DISTINCT, whose place is `span`. `over_input` gives an item of the list as an expression over the rows from
-    /// FROM.
+    /// Checks DISTINCT, whose place is `span`. `orders` are those of the columns that the list is over.
     pub(super) fn distinct(
         &mut self,
         span: Option<Span>,
         list: &SelectList,
         finite: bool,
-        over_input: impl Fn(&Expression) -> Expression,
+        orders: &[ColumnOrder],
     ) -> Option<Option<Distinct>> {
         let Some(span) = span else { return Some(None) };
         if finite {
@@ -30,7 +30,7 @@ impl Resolver<'_> {
         }
         let is_rowtime = |index: usize| list.expressions[index].kind == ExpressionKind::RowTime;
         let columns: Vec<usize> = (0..list.expressions.len()).filter(|index| !is_rowtime(*index)).collect();
-        let moves = |index: &usize| self.monotonicity(&over_input(&list.expressions[*index])).is_moving();
+        let moves = |index: &usize| self.monotonicity(&list.expressions[*index], orders).is_moving();
         let moving = columns.iter().copied().find(moves);
         if moving.is_none() && columns.len() == list.expressions.len() && list.rowtime.is_none() {
             return self.error_with_hint(

@@ -29,12 +29,14 @@ pub(super) struct Context<'c> {
     /// For messages: `WHERE`, `the select list`.
     pub(super) place: &'c str,
     pub(super) clause: Option<&'c mut dyn Clause>,
+    /// It stands over the groups of GROUP BY or WINDOWED BY.
+    pub(super) is_grouped: bool,
 }
 
 impl Resolver<'_> {
     /// An expression over single rows: no aggregates, no windows.
     pub(super) fn scalar(&mut self, expr: &Expr, scope: &Scope, place: &str) -> Option<Expression> {
-        self.expression(expr, &mut Context { scope, place, clause: None })
+        self.expression(expr, &mut Context { scope, place, clause: None, is_grouped: false })
     }
 
     pub(super) fn expression(&mut self, expr: &Expr, context: &mut Context<'_>) -> Option<Expression> {
@@ -312,12 +314,39 @@ impl Resolver<'_> {
             None => None,
         };
         let (text, pattern) = (Box::new(text?), Box::new(pattern?));
+        if similar {
+            self.check_similar(&pattern, escape.as_deref())?;
+        }
         let kind = if similar {
             ExpressionKind::SimilarTo { text, pattern, escape }
         } else {
             ExpressionKind::Like { text, pattern, escape }
         };
         Some(boolean_node(kind, span))
+    }
+
+    /// A constant pattern of SIMILAR TO is read before any row comes.
+    fn check_similar(&mut self, pattern: &Expression, escape: Option<&Expression>) -> Option<()> {
+        let text = |expression: &Expression| match expression.literal() {
+            Some(Value::Text(text)) => Some(text.clone()),
+            _ => None,
+        };
+        let Some(constant) = text(pattern) else { return Some(()) };
+        let escape = match escape {
+            None => None,
+            Some(escape) => match text(escape) {
+                Some(escape) => Some(escape),
+                None => return Some(()),
+            },
+        };
+        match self.catalog.check_similar(&constant, escape.as_deref()) {
+            Ok(()) => Some(()),
+            Err(message) => self.error_with_hint(
+                pattern.span,
+                message,
+                "a special character stands for itself behind the ESCAPE character: SIMILAR TO 'a!+' ESCAPE '!'",
+            ),
+        }
     }
 
     fn case(

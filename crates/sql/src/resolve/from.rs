@@ -22,6 +22,20 @@ pub(super) struct ItemWindow {
     pub(super) expiries: Vec<(usize, i64)>,
     /// Where OVER says so; the rows of a join have the windows of both sides.
     pub(super) written: Option<Span>,
+    /// No OVER stands anywhere in the join: rows of one ROWTIME meet.
+    pub(super) is_implied: bool,
+}
+
+impl ItemWindow {
+    /// The window of a stream that is joined with another where neither has one: the rows of one ROWTIME.
+    pub(super) fn of_one_rowtime() -> ItemWindow {
+        ItemWindow {
+            frame: Frame::Range { millis: 0 },
+            expiries: Vec::new(),
+            written: None,
+            is_implied: true,
+        }
+    }
 }
 
 /// What a name in FROM stands for.
@@ -108,7 +122,12 @@ impl Resolver<'_> {
         Some(FromItem {
             node,
             scope,
-            window: Some(ItemWindow { frame, expiries: Vec::new(), written: Some(over_span) }),
+            window: Some(ItemWindow {
+                frame,
+                expiries: Vec::new(),
+                written: Some(over_span),
+                is_implied: false,
+            }),
             span,
         })
     }
@@ -166,7 +185,7 @@ impl Resolver<'_> {
         let (columns, kind, hidden) = match self.relation_named(name)? {
             Named::Stream(id) => {
                 let stream = self.stream(id);
-                (stream.columns.clone(), NodeKind::Source(id), stream.hidden_columns())
+                (stream.columns.clone(), NodeKind::Source(id), stream.metadata_columns)
             }
             Named::Table(id) => (self.tables[id.0].columns.clone(), NodeKind::Table(id), 0),
         };

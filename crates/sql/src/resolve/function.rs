@@ -7,6 +7,7 @@ use super::scope::Scope;
 use crate::limits::{MAX_EXPRESSION_HEIGHT, MAX_FUNCTION_OPERATORS};
 use crate::syntax::{Call, FunctionDefinition};
 use crate::{CaseBranch, Expression, ExpressionKind, Output, Span, SqlType, Value};
+use std::collections::HashSet;
 
 /// A function of the application.
 #[derive(Clone, Debug)]
@@ -165,13 +166,17 @@ impl Resolver<'_> {
             .zip(&function.parameters)
             .map(|(argument, parameter)| Expression { sql_type: *parameter, ..argument })
             .collect();
-        put_arguments(&mut body, &converted);
+        let asserted = self.asserted_monotonic.contains(&body.span);
+        put_arguments(&mut body, &converted, &self.asserted_monotonic);
         if operators(&body) > MAX_FUNCTION_OPERATORS || height(&body) > MAX_EXPRESSION_HEIGHT {
             let message = format!(
                 "the call of {name} stands for more than {MAX_FUNCTION_OPERATORS} operators, or more than \
                  {MAX_EXPRESSION_HEIGHT} above each other"
             );
             return self.error_with_hint(span, message, "compute a part of it in a subquery");
+        }
+        if asserted {
+            self.asserted_monotonic.insert(span);
         }
         Some(Expression { span, ..body })
     }
@@ -204,15 +209,17 @@ fn null_on_null(body: Expression, parameters: &[(crate::syntax::Name, SqlType)])
     Expression::new(kind, sql_type, span)
 }
 
-/// Replaces parameter `n` by argument `n`, which is not looked into again.
-fn put_arguments(expression: &mut Expression, arguments: &[Expression]) {
+/// Replaces parameter `n` by argument `n`, which is not looked into again. What is asserted of a parameter is asserted of
+/// its argument.
+fn put_arguments(expression: &mut Expression, arguments: &[Expression], asserted: &HashSet<Span>) {
     if let ExpressionKind::Column(index) = expression.kind {
         if let Some(argument) = arguments.get(index) {
-            *expression = argument.clone();
+            let span = if asserted.contains(&expression.span) { expression.span } else { argument.span };
+            *expression = Expression { span, ..argument.clone() };
         }
         return;
     }
-    expression.for_each_operand_mut(&mut |operand| put_arguments(operand, arguments));
+    expression.for_each_operand_mut(&mut |operand| put_arguments(operand, arguments, asserted));
 }
 
 fn operators(expression: &Expression) -> usize {

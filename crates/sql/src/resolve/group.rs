@@ -1,14 +1,14 @@
 //! GROUP BY and WINDOWED BY: keys, aggregates, and what may stand beside them.
 
 use super::Resolver;
-use super::aggregate::function_named;
+use super::aggregate::group_function_named;
+use super::column_order::ColumnOrder;
 use super::expression::{Clause, Context, Intercepted};
-use super::monotonic::{depends_on_rowtime, driver};
-use super::scope::{Scope, is_rowtime, row_time};
+use super::monotonic::driver;
+use super::scope::{RelationTime, Scope, is_rowtime, row_time};
 use crate::syntax::{Expr, ExprKind, GroupBy};
 use crate::{
-    AggregateCall, Diagnostic, Expression, ExpressionKind, GroupDriver, Node, NodeKind, Output, Span,
-    SqlType, Value,
+    AggregateCall, Diagnostic, Expression, GroupDriver, Node, NodeKind, Output, Span, SqlType, Value,
 };
 
 /// What a grouped query collects while its select list is resolved.
@@ -16,10 +16,16 @@ pub(super) struct Grouping {
     keys: Vec<Expression>,
     aggregates: Vec<AggregateCall>,
     window: GroupWindow,
+    /// How the columns of the rows that are grouped move.
+    input_orders: Vec<ColumnOrder>,
 }
 
 enum GroupWindow {
-    Tumbling(GroupDriver),
+    Tumbling {
+        driver: GroupDriver,
+        /// The key that drives, over ROWTIME alone where it is a function of it.
+        key: Expression,
+    },
     /// All rows of a finite relation.
     Whole,
     Stagger {
@@ -36,9 +42,12 @@ impl Grouping {
             .enumerate()
             .map(|(index, sql_type)| Output { name: format!("EXPR${index}"), sql_type })
             .collect();
-        let (input, keys, aggregates) = (Box::new(input), self.keys, self.aggregates);
+        let (input, mut keys, aggregates) = (Box::new(input), self.keys, self.aggregates);
         let kind = match self.window {
-            GroupWindow::Tumbling(driver) => NodeKind::Tumble { input, keys, driver, aggregates },
+            GroupWindow::Tumbling { driver, key } => {
+                keys[driver.key()] = key;
+                NodeKind::Tumble { input, keys, driver, aggregates }
+            }
             GroupWindow::Whole => {
                 let driver = GroupDriver::Value { key: 0 };
                 NodeKind::Tumble { input, keys, driver, aggregates }
@@ -53,42 +62,51 @@ impl Grouping {
     /// Whether a ROWTIME closes the windows, so that all groups of one leave together.
     pub(super) fn is_tumbling_by_rowtime(&self) -> bool {
         match &self.window {
-            GroupWindow::Tumbling(GroupDriver::Periodic { .. } | GroupDriver::Rowtime { .. }) => true,
-            GroupWindow::Tumbling(GroupDriver::Value { .. })
+            GroupWindow::Tumbling {
+                driver: GroupDriver::Periodic { .. } | GroupDriver::Rowtime { .. },
+                ..
+            } => true,
+            GroupWindow::Tumbling { driver: GroupDriver::Value { .. }, .. }
             | GroupWindow::Whole
             | GroupWindow::Stagger { .. } => false,
         }
     }
 
-    /// An expression over the groups, with the keys in place of their columns.
-    pub(super) fn over_input(&self, expression: &Expression) -> Expression {
-        let mut expression = expression.clone();
-        expression.for_each_mut(&mut |e| {
-            if let ExpressionKind::Column(index) = e.kind
-                && let Some(key) = self.keys.get(index)
-            {
-                *e = key.clone();
+    /// How the columns of the groups move: the keys, then the aggregates that are known so far.
+    pub(super) fn column_orders(&self, resolver: &Resolver<'_>) -> Vec<ColumnOrder> {
+        match &self.window {
+            GroupWindow::Tumbling { driver, .. } => {
+                resolver.tumble_orders(&self.input_orders, &self.keys, driver, &self.aggregates)
             }
-        });
-        expression
+            GroupWindow::Stagger { range } => {
+                resolver.stagger_orders(&self.input_orders, &self.keys, *range, &self.aggregates)
+            }
+            GroupWindow::Whole => Vec::new(),
+        }
     }
 }
 
 impl Resolver<'_> {
     /// Checks the keys. Over a finite relation none of them has to be monotonic.
-    pub(super) fn grouping(&mut self, group_by: &GroupBy, scope: &Scope, finite: bool) -> Option<Grouping> {
+    pub(super) fn grouping(&mut self, group_by: &GroupBy, scope: &Scope, input: &Node) -> Option<Grouping> {
+        let finite = input.is_finite();
         let (GroupBy::Tumbling { keys: written, .. } | GroupBy::Stagger { keys: written, .. }) = group_by;
         let keys: Vec<Option<Expression>> =
             written.iter().map(|key| self.scalar(key, scope, "GROUP BY")).collect();
         let keys: Vec<Expression> = keys.into_iter().collect::<Option<_>>()?;
         let keys: Vec<Expression> = keys.into_iter().map(typed_key).collect();
+        let input_orders = if finite { Vec::new() } else { self.column_orders(input) };
         let window = match group_by {
             GroupBy::Tumbling { .. } if finite => GroupWindow::Whole,
-            GroupBy::Tumbling { span, .. } => GroupWindow::Tumbling(self.group_driver(&keys, *span)?),
+            GroupBy::Tumbling { span, .. } => {
+                let (driver, key) = self.group_driver(&keys, &input_orders, scope, *span)?;
+                GroupWindow::Tumbling { driver, key }
+            }
             GroupBy::Stagger { range, .. } => {
                 let range_expression = self.scalar(range, scope, "RANGE")?;
                 match range_expression.literal() {
                     Some(Value::IntervalMillis(millis)) if *millis > 0 => {
+                        self.note_window(range.span, *millis);
                         GroupWindow::Stagger { range: *millis }
                     }
                     _ => {
@@ -101,40 +119,53 @@ impl Resolver<'_> {
                 }
             }
         };
-        Some(Grouping { keys, aggregates: Vec::new(), window })
+        Some(Grouping { keys, aggregates: Vec::new(), window, input_orders })
     }
 
-    fn group_driver(&mut self, keys: &[Expression], span: Span) -> Option<GroupDriver> {
-        let mut first_of_rowtime: Option<usize> = None;
-        let mut rowtime_key: Option<usize> = None;
-        let mut value_key: Option<usize> = None;
+    /// What ends the windows: of the monotonic keys the one with the shortest windows by ROWTIME, since a group is
+    /// complete when any of them has changed; else one that rows change.
+    fn group_driver(
+        &mut self,
+        keys: &[Expression],
+        orders: &[ColumnOrder],
+        scope: &Scope,
+        span: Span,
+    ) -> Option<(GroupDriver, Expression)> {
+        let mut best: Option<(i64, GroupDriver, Expression)> = None;
         for (index, key) in keys.iter().enumerate() {
-            if depends_on_rowtime(key) {
-                let first = *first_of_rowtime.get_or_insert(index);
-                if !same(&keys[first], key) {
-                    return self.error_with_hint(
-                        key.span,
-                        "GROUP BY has a second expression of ROWTIME: at most one may close the window",
-                        "keep one of them, and compute the other from it in the select list",
-                    );
-                }
-                if self.monotonicity(key).is_moving() {
-                    rowtime_key.get_or_insert(index);
-                    continue;
-                }
+            let order = self.order_of(key, orders);
+            if !order.moves.is_moving() {
+                continue;
             }
-            if self.monotonicity(key).is_moving() {
-                value_key.get_or_insert(index);
+            let key = order.of_rowtime.unwrap_or_else(|| key.clone());
+            let driver = driver(index, &key);
+            let length = match &driver {
+                GroupDriver::Periodic { period, .. } => *period,
+                // Months, or not known.
+                GroupDriver::Rowtime { .. } => i64::MAX - 1,
+                GroupDriver::Value { .. } => i64::MAX,
+            };
+            if best.as_ref().is_none_or(|(shortest, ..)| length < *shortest) {
+                best = Some((length, driver, key));
             }
         }
-        match rowtime_key.or(value_key) {
-            Some(index) => Some(driver(index, &keys[index])),
-            None => self.error_with_hint(
-                span,
-                "GROUP BY on a stream needs a monotonic expression, or its groups would never be complete",
-                "add STEP(stream.ROWTIME BY INTERVAL '…' SECOND) or FLOOR(stream.ROWTIME TO MINUTE); or assert it: \
-                 MONOTONIC(x)",
-            ),
+        match best {
+            Some((_, driver, key)) => {
+                self.note_tumbling(keys[driver.key()].span, &driver);
+                Some((driver, key))
+            }
+            None => {
+                let message = "GROUP BY on a stream needs a monotonic expression, or its groups would never be complete";
+                let stream = scope.relations.iter().find(|it| it.rowtime == RelationTime::Row);
+                let rowtime = match stream.and_then(|relation| relation.name.as_deref()) {
+                    Some(name) => format!("{}.ROWTIME", shown_name(name)),
+                    None => "ROWTIME".to_owned(),
+                };
+                let hint = format!(
+                    "add STEP({rowtime} BY INTERVAL '…' SECOND) or FLOOR({rowtime} TO MINUTE); or assert it: MONOTONIC(x)"
+                );
+                self.error_with_hint(span, message, hint)
+            }
         }
     }
 
@@ -145,7 +176,10 @@ impl Resolver<'_> {
         scope: &Scope,
         grouping: &mut Grouping,
     ) -> Option<Expression> {
-        self.expression(expr, &mut Context { scope, place: "a select with GROUP BY", clause: Some(grouping) })
+        self.expression(
+            expr,
+            &mut Context { scope, place: "a select with GROUP BY", clause: Some(grouping), is_grouped: true },
+        )
     }
 
     /// HAVING.
@@ -155,8 +189,10 @@ impl Resolver<'_> {
         scope: &Scope,
         grouping: &mut Grouping,
     ) -> Option<Expression> {
-        let predicate =
-            self.expression(expr, &mut Context { scope, place: "HAVING", clause: Some(grouping) })?;
+        let predicate = self.expression(
+            expr,
+            &mut Context { scope, place: "HAVING", clause: Some(grouping), is_grouped: true },
+        )?;
         self.boolean(predicate, "HAVING")
     }
 
@@ -174,7 +210,7 @@ impl Clause for Grouping {
         if let ExprKind::Call(call) = &expr.kind
             && !call.name.quoted
             && call.over.is_none()
-            && let Some(function) = function_named(&call.name.value)
+            && let Some(function) = group_function_named(&call.name.value)
         {
             let argument = match call.arguments.first() {
                 Some(argument) if !call.star => match resolver.scalar(argument, scope, "another aggregate") {
@@ -227,6 +263,14 @@ impl Clause for Grouping {
     }
 }
 
+/// A name as the text must write it.
+pub(super) fn shown_name(name: &str) -> String {
+    let is_plain = name.starts_with(|c: char| c.is_ascii_uppercase() || c == '_')
+        && name.chars().all(|c| c.is_ascii_uppercase() || c.is_ascii_digit() || c == '_')
+        && !crate::is_reserved_word(name);
+    if is_plain { name.to_owned() } else { format!("\"{}\"", name.replace('"', "\"\"")) }
+}
+
 /// A bare NULL as a key is of some type.
 fn typed_key(key: Expression) -> Expression {
     if key.sql_type == SqlType::Null { Expression { sql_type: SqlType::Integer, ..key } } else { key }
@@ -242,7 +286,7 @@ pub(super) fn contains_aggregate(expr: &Expr) -> bool {
 pub(super) fn is_aggregate(expr: &Expr) -> bool {
     match &expr.kind {
         ExprKind::Call(call) => {
-            !call.name.quoted && call.over.is_none() && function_named(&call.name.value).is_some()
+            !call.name.quoted && call.over.is_none() && group_function_named(&call.name.value).is_some()
         }
         _ => false,
     }

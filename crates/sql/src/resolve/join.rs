@@ -107,20 +107,21 @@ impl Resolver<'_> {
         Some(FromItem { node, scope, window: input.window, span })
     }
 
+    /// Without a window on either side rows of equal ROWTIME meet; with one, a row of the side without is met by none that
+    /// come after it.
     fn joined_streams(
         &mut self,
-        left: FromItem,
-        right: FromItem,
+        mut left: FromItem,
+        mut right: FromItem,
         preserved: [bool; 2],
         condition: &JoinCondition,
         span: Span,
     ) -> Option<FromItem> {
-        if left.window.is_none() && right.window.is_none() {
-            return self.error_with_hint(
-                span,
-                "a join of two streams needs a window on one side at least: no two rows are ever current together",
-                "write stream OVER (RANGE INTERVAL '1' MINUTE PRECEDING) AS alias",
-            );
+        let has_no_window = |item: &FromItem| item.window.as_ref().is_none_or(|window| window.is_implied);
+        if has_no_window(&left) && has_no_window(&right) {
+            self.lint_join(span);
+            left.window.get_or_insert_with(ItemWindow::of_one_rowtime);
+            right.window.get_or_insert_with(ItemWindow::of_one_rowtime);
         }
         let (left_columns, right_columns) = (left.node.output.len(), right.node.output.len());
         let layout = Layout {
@@ -287,6 +288,7 @@ impl Resolver<'_> {
 fn window_of_both(windows: [Option<&ItemWindow>; 2], layout: &Layout) -> Option<ItemWindow> {
     let rowtimes = layout.rowtimes?;
     let mut expiries = Vec::new();
+    let is_implied = windows.iter().flatten().all(|window| window.is_implied);
     for (side, window) in windows.into_iter().enumerate() {
         let window = window?;
         match window.frame {
@@ -302,7 +304,7 @@ fn window_of_both(windows: [Option<&ItemWindow>; 2], layout: &Layout) -> Option<
     }
     let shortest = expiries.iter().map(|(_, millis)| *millis).min();
     let frame = shortest.map_or(Frame::Unbounded, |millis| Frame::Range { millis });
-    Some(ItemWindow { frame, expiries, written: None })
+    Some(ItemWindow { frame, expiries, written: None, is_implied })
 }
 
 /// The relations of both sides in the joined row.

@@ -5,6 +5,7 @@
 
 mod aggregate;
 mod call;
+mod column_order;
 mod compatibility;
 mod conversion;
 mod distinct;
@@ -13,10 +14,12 @@ mod from;
 mod function;
 mod group;
 mod join;
+mod lint;
 mod literal;
 mod monotonic;
 mod operator;
 mod order;
+mod paths;
 mod period;
 mod query;
 mod record;
@@ -47,6 +50,19 @@ pub struct Compilation {
     pub program: Option<Program>,
     /// Every remark, in the order of the text.
     pub diagnostics: Vec<Diagnostic>,
+    /// What is legal and probably not meant, as warnings, in the order of the text.
+    pub lints: Vec<Diagnostic>,
+    /// The windows of the text, for whoever knows how long records are kept.
+    pub windows: Vec<WindowLength>,
+}
+
+/// How far back a window reaches.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct WindowLength {
+    /// Where it is written.
+    pub span: Span,
+    /// Milliseconds; months count 31 days.
+    pub millis: i64,
 }
 
 /// Compiles the text of an application over its input streams.
@@ -66,7 +82,12 @@ pub fn compile_with_tables(
 ) -> Compilation {
     if text.chars().count() > MAX_SCRIPT_CHARACTERS {
         let message = format!("the application text is longer than {MAX_SCRIPT_CHARACTERS} characters");
-        return Compilation { program: None, diagnostics: vec![Diagnostic::error(Span::default(), message)] };
+        return Compilation {
+            program: None,
+            diagnostics: vec![Diagnostic::error(Span::default(), message)],
+            lints: Vec::new(),
+            windows: Vec::new(),
+        };
     }
     let mut diagnostics = Vec::new();
     let tokens = lex(text, &mut diagnostics);
@@ -80,17 +101,27 @@ pub fn compile_with_tables(
     for statement in &statements {
         resolver.statement(statement);
     }
-    let mut diagnostics = resolver.diagnostics;
-    diagnostics.sort_by_key(|diagnostic| diagnostic.span.start);
-    let mut told = HashSet::new();
-    diagnostics.retain(|diagnostic| told.insert((diagnostic.span, diagnostic.message.clone())));
+    resolver.bound_paths();
+    let diagnostics = in_order(resolver.diagnostics);
+    let lints = in_order(resolver.lints);
+    let mut windows = resolver.windows;
+    windows.sort_by_key(|window| (window.span.start, window.millis));
+    windows.dedup();
     let failed = diagnostics.iter().any(Diagnostic::is_error);
     let program = (!failed).then_some(Program {
         streams: resolver.streams,
         tables: tables.to_vec(),
         pumps: resolver.pumps,
     });
-    Compilation { program, diagnostics }
+    Compilation { program, diagnostics, lints, windows }
+}
+
+/// Remarks in the order of the text, each once.
+fn in_order(mut remarks: Vec<Diagnostic>) -> Vec<Diagnostic> {
+    remarks.sort_by_key(|remark| remark.span.start);
+    let mut known = HashSet::new();
+    remarks.retain(|remark| known.insert((remark.span, remark.message.clone())));
+    remarks
 }
 
 /// Compiles one expression over no row, as tests of scalar functions use it.
@@ -124,9 +155,18 @@ pub fn parse_sql_type(text: &str) -> Result<SqlType, Diagnostic> {
     }
 }
 
+/// `1 column`, `2 columns`.
+fn counted(count: usize, noun: &str) -> String {
+    format!("{count} {noun}{}", if count == 1 { "" } else { "s" })
+}
+
 struct Resolver<'a> {
     catalog: &'a dyn FunctionCatalog,
     diagnostics: Vec<Diagnostic>,
+    lints: Vec<Diagnostic>,
+    windows: Vec<WindowLength>,
+    /// Where each pump is named.
+    pump_spans: HashMap<String, Span>,
     streams: Vec<Stream>,
     tables: &'a [ReferenceTable],
     pumps: Vec<Pump>,
@@ -149,11 +189,19 @@ impl<'a> Resolver<'a> {
     ) -> Resolver<'a> {
         let streams = inputs
             .iter()
-            .map(|input| Stream { name: input.name.clone(), columns: input.columns.clone(), is_input: true })
+            .map(|input| Stream {
+                name: input.name.clone(),
+                columns: input.columns.clone(),
+                is_input: true,
+                metadata_columns: input.metadata_columns.min(input.columns.len()),
+            })
             .collect();
         Resolver {
             catalog,
             diagnostics,
+            lints: Vec::new(),
+            windows: Vec::new(),
+            pump_spans: HashMap::new(),
             streams,
             tables,
             pumps: Vec::new(),

@@ -1,10 +1,11 @@
 //! ORDER BY on a stream: what is sorted, and which rows together.
 
-use super::Resolver;
+use super::column_order::ColumnOrder;
 use super::group::same;
 use super::monotonic::{Monotonicity, driver};
 use super::query::{ListMode, SelectList, strip};
 use super::scope::Scope;
+use super::{Resolver, counted};
 use crate::syntax::{ExprKind, OrderBy, SortKey};
 use crate::{
     Expression, ExpressionKind, GroupDriver, Node, NodeKind, Output, Projection, SortBucket, SortColumn,
@@ -38,13 +39,14 @@ enum Sort {
 }
 
 impl Resolver<'_> {
-    /// Checks an ORDER BY; its keys join the list.
+    /// Checks an ORDER BY; its keys join the list. `orders` are those of the columns that the list is over.
     pub(super) fn ordering(
         &mut self,
         order_by: Option<&OrderBy>,
         list: &mut SelectList,
         scope: &Scope,
         mut mode: ListMode<'_>,
+        orders: &[ColumnOrder],
         finite: bool,
     ) -> Option<Option<Ordering>> {
         let Some(order_by) = order_by else { return Some(None) };
@@ -73,7 +75,7 @@ impl Resolver<'_> {
                 };
                 Some(self.time_sort(order_by, &keys, list, interval)?)
             }
-            None => self.bucket_sort(order_by, &keys, list, &mode)?,
+            None => self.bucket_sort(order_by, &keys, list, &mode, orders)?,
         };
         Some(Some(Ordering { visible, sort }))
     }
@@ -90,7 +92,8 @@ impl Resolver<'_> {
         }
         let scope = Scope::single(None, node.output.clone(), 0);
         let finite = node.is_finite();
-        let ordering = self.ordering(Some(order_by), &mut list, &scope, ListMode::Plain, finite)?;
+        let orders = self.column_orders(&node);
+        let ordering = self.ordering(Some(order_by), &mut list, &scope, ListMode::Plain, &orders, finite)?;
         Some(list.finish(node, None, ordering))
     }
 
@@ -110,9 +113,10 @@ impl Resolver<'_> {
             ExprKind::Integer(digits) => {
                 return match digits.parse::<usize>() {
                     Ok(ordinal) if (1..=visible).contains(&ordinal) => of_list(ordinal - 1, list),
-                    _ => {
-                        self.error(span, format!("ORDER BY {digits}: the select list has {visible} columns"))
-                    }
+                    _ => self.error(
+                        span,
+                        format!("ORDER BY {digits}: the select list has {}", counted(visible, "column")),
+                    ),
                 };
             }
             ExprKind::Column(parts) if parts.len() == 1 => {
@@ -143,14 +147,11 @@ impl Resolver<'_> {
         keys: &[Key],
         list: &SelectList,
         mode: &ListMode<'_>,
+        orders: &[ColumnOrder],
     ) -> Option<Option<Sort>> {
-        let over_input = |key: &Key| match mode {
-            ListMode::Grouped(grouping) => grouping.over_input(&key.expression),
-            ListMode::Plain | ListMode::Sliding(_) => key.expression.clone(),
-        };
         let (first, written) = (keys.first()?, order_by.keys.first()?);
-        let leading = over_input(first);
-        let moved = self.monotonicity(&leading);
+        let leading = self.order_of(&first.expression, orders);
+        let moved = leading.moves;
         if !moved.is_moving() {
             return self.error_with_hint(
                 written.expr.span,
@@ -176,14 +177,13 @@ impl Resolver<'_> {
         let mut rest = keys;
         let mut by_rowtime = false;
         while let Some((key, behind)) = rest.split_first() {
-            let expression = over_input(key);
-            let follows = super::monotonic::is_function_of_rowtime(&expression)
-                && self.monotonicity(&expression).is_moving()
-                && key.column.descending == (self.monotonicity(&expression) == Monotonicity::Descending);
+            let order = self.order_of(&key.expression, orders);
+            let follows =
+                order.follows_rowtime() && key.column.descending == (order.moves == Monotonicity::Descending);
             if !follows {
                 break;
             }
-            by_rowtime |= expression.kind == ExpressionKind::RowTime;
+            by_rowtime |= order.of_rowtime.is_some_and(|it| it.kind == ExpressionKind::RowTime);
             rest = behind;
         }
         let keys = rest.iter().map(|key| key.column).collect();
@@ -193,10 +193,12 @@ impl Resolver<'_> {
         let bucket = match mode {
             ListMode::Grouped(grouping) if grouping.is_tumbling_by_rowtime() => SortBucket::Window,
             _ if by_rowtime => SortBucket::Rowtime,
-            _ => match driver(0, &leading) {
-                GroupDriver::Periodic { period, offset, .. } => SortBucket::Periodic { period, offset },
-                GroupDriver::Rowtime { .. } => SortBucket::Key(leading),
-                GroupDriver::Value { .. } => SortBucket::Value { column: first.column.column },
+            _ => match leading.of_rowtime {
+                Some(leading) => match driver(0, &leading) {
+                    GroupDriver::Periodic { period, offset, .. } => SortBucket::Periodic { period, offset },
+                    GroupDriver::Rowtime { .. } | GroupDriver::Value { .. } => SortBucket::Key(leading),
+                },
+                None => SortBucket::Value { column: first.column.column },
             },
         };
         Some(Some(Sort::Bucket { keys, bucket }))

@@ -1,6 +1,7 @@
 //! SELECT: where rows come from, which are kept, what is made of them.
 
 use super::Resolver;
+use super::column_order::ColumnOrder;
 use super::distinct::Distinct;
 use super::from::window_names;
 use super::group::{Grouping, contains_aggregate};
@@ -92,18 +93,32 @@ impl Resolver<'_> {
                     let list =
                         self.select_list(&select.items, &scope, &records, ListMode::Sliding(&mut sliding));
                     let mut list = list?;
-                    let distinct = self.distinct(select.distinct, &list, false, |e| e.clone())?;
+                    let orders = self.orders_if_needed(select, order_by, &input);
+                    let distinct = self.distinct(select.distinct, &list, false, &orders)?;
                     let mode = ListMode::Sliding(&mut sliding);
-                    let ordering = self.ordering(order_by, &mut list, &scope, mode, false)?;
+                    let ordering = self.ordering(order_by, &mut list, &scope, mode, &orders, false)?;
                     Some(list.finish(sliding.node(input), distinct, ordering))
                 } else {
                     let mut list = self.select_list(&select.items, &scope, &records, ListMode::Plain)?;
-                    let distinct = self.distinct(select.distinct, &list, finite, |e| e.clone())?;
-                    let ordering = self.ordering(order_by, &mut list, &scope, ListMode::Plain, finite)?;
+                    let orders = self.orders_if_needed(select, order_by, &input);
+                    let distinct = self.distinct(select.distinct, &list, finite, &orders)?;
+                    let mode = ListMode::Plain;
+                    let ordering = self.ordering(order_by, &mut list, &scope, mode, &orders, finite)?;
                     Some(list.finish(input, distinct, ordering))
                 }
             }
         }
+    }
+
+    /// How the columns of `input` move, for DISTINCT and ORDER BY; nothing when there is neither.
+    fn orders_if_needed(
+        &self,
+        select: &Select,
+        order_by: Option<&OrderBy>,
+        input: &Node,
+    ) -> Vec<ColumnOrder> {
+        let needed = select.distinct.is_some() || order_by.is_some();
+        if needed { self.column_orders(input) } else { Vec::new() }
     }
 
     /// A query without a stream has no windows: there is no time in it.
@@ -143,7 +158,7 @@ impl Resolver<'_> {
             }
         }
         let finite = input.is_finite();
-        let mut grouping = self.grouping(group_by, scope, finite)?;
+        let mut grouping = self.grouping(group_by, scope, &input)?;
         let subqueries = self.subqueries_over_groups(select, scope, &mut grouping)?;
         let list =
             self.select_list(&select.items, scope, &Records::default(), ListMode::Grouped(&mut grouping));
@@ -152,8 +167,10 @@ impl Resolver<'_> {
             None => None,
         };
         let mut list = list?;
-        let distinct = self.distinct(select.distinct, &list, finite, |e| grouping.over_input(e))?;
-        let ordering = self.ordering(order_by, &mut list, scope, ListMode::Grouped(&mut grouping), finite)?;
+        let orders = grouping.column_orders(self);
+        let distinct = self.distinct(select.distinct, &list, finite, &orders)?;
+        let mode = ListMode::Grouped(&mut grouping);
+        let ordering = self.ordering(order_by, &mut list, scope, mode, &orders, finite)?;
         let over_groups = list.expressions.iter_mut().chain(&mut list.rowtime).chain(&mut having);
         let mut node = subqueries.over_groups(grouping.node(input), over_groups);
         if let Some(predicate) = having {

@@ -1,6 +1,6 @@
 //! Which names an expression can see.
 
-use super::Resolver;
+use super::{Resolver, counted};
 use crate::similar_name;
 use crate::syntax::{Name, TableAlias};
 use crate::{Diagnostic, Expression, ExpressionKind, Node, Output, Span, SqlType};
@@ -116,6 +116,10 @@ impl Scope {
     }
 }
 
+/// What the service adds to inputs, for hints.
+const METADATA_COLUMNS: [&str; 4] =
+    ["APPROXIMATE_ARRIVAL_TIME", "PARTITION_KEY", "SEQUENCE_NUMBER", "SHARD_ID"];
+
 /// Whether the name is the implicit time column.
 pub(super) fn is_rowtime(name: &Name) -> bool {
     name.value == "ROWTIME"
@@ -137,7 +141,8 @@ impl Resolver<'_> {
             let shown = columns.len() - hidden;
             let count = rename(&mut columns[..shown], names);
             if let Some(extra) = names.get(count) {
-                let message = format!("the relation has {count} columns: no column for {}", extra.value);
+                let message =
+                    format!("the relation has {}: no column for {}", counted(count, "column"), extra.value);
                 return self.error(extra.span, message);
             }
         }
@@ -259,12 +264,17 @@ impl Resolver<'_> {
         let place = relation.map_or(String::new(), |relation| format!(" in \"{relation}\""));
         let message = format!("column \"{}\" does not exist{place}", name.value);
         let mut mistake = Diagnostic::error(span, message);
-        mistake.hint = similar_name::hint(&name.value, columns.iter().map(|column| column.name.as_str()))
-            .or_else(|| {
-                let names: Vec<String> =
-                    columns.iter().take(8).map(|c| format!("\"{}\"", c.shown_name())).collect();
-                (!names.is_empty()).then(|| format!("the columns are {}", names.join(", ")))
-            });
+        let of_the_service = METADATA_COLUMNS.contains(&name.value.to_uppercase().as_str()).then(|| {
+            "only inputs have the columns of the service (those of a delivery stream APPROXIMATE_ARRIVAL_TIME alone): \
+             select it in the pump that reads the input, into a column of this stream"
+                .to_owned()
+        });
+        let near = similar_name::hint(&name.value, columns.iter().map(|column| column.name.as_str()));
+        mistake.hint = near.or(of_the_service).or_else(|| {
+            let names: Vec<String> =
+                columns.iter().take(8).map(|c| format!("\"{}\"", c.shown_name())).collect();
+            (!names.is_empty()).then(|| format!("the columns are {}", names.join(", ")))
+        });
         self.report(mistake);
         None
     }

@@ -1,8 +1,8 @@
 //! UNION, EXCEPT, INTERSECT and VALUES.
 
-use super::Resolver;
 use super::conversion::coerce;
 use super::scope::Scope;
+use super::{Resolver, counted};
 use crate::limits::MAX_COLUMNS;
 use crate::syntax::{Expr, Query, SetOperator};
 use crate::{
@@ -115,7 +115,8 @@ impl Resolver<'_> {
         let width = resolved.first()?.len();
         if let Some(row) = rows.iter().find(|row| row.len() != width) {
             let place = row.first().map_or(span, |item| item.span);
-            let message = format!("a row of VALUES has {} columns, the first has {width}", row.len());
+            let message =
+                format!("a row of VALUES has {}, the first has {width}", counted(row.len(), "column"));
             return self.error_with_hint(place, message, "give all rows the same columns");
         }
         if width > MAX_COLUMNS {

@@ -76,7 +76,8 @@ impl Resolver<'_> {
         sliding: &mut Sliding,
     ) -> Option<Expression> {
         let place = "a select without GROUP BY (analytic functions need OVER)";
-        let mut context = super::expression::Context { scope, place, clause: Some(sliding) };
+        let mut context =
+            super::expression::Context { scope, place, clause: Some(sliding), is_grouped: false };
         self.expression(expr, &mut context)
     }
 
@@ -155,7 +156,10 @@ impl Resolver<'_> {
         };
         if !(least..=most).contains(&count) {
             let takes = if least == most { least.to_string() } else { format!("{least} to {most}") };
-            return self.error(span, format!("{name} takes {takes} arguments, not {count}"));
+            return self.error(
+                span,
+                format!("{name} takes {takes} argument{}, not {count}", if most == 1 { "" } else { "s" }),
+            );
         }
         let ignore_nulls = call.ignore_nulls;
         let second = match call.arguments.get(1) {
@@ -178,17 +182,14 @@ impl Resolver<'_> {
             },
             ("LAG", second) => {
                 let offset = match second {
-                    None => 1,
-                    Some((place, n)) => match whole_number(&n) {
-                        Some(offset) => offset,
-                        None => return self.error(place, "LAG takes a constant number of rows, 0 or more"),
-                    },
+                    None => super::literal::literal(Value::Integer(1), SqlType::BigInt, span),
+                    Some((place, n)) => self.lag_offset(n, place)?,
                 };
                 let default = match call.arguments.get(2) {
-                    Some(expr) => self.lag_default(expr, &argument, scope)?,
+                    Some(expr) => Some(Box::new(self.lag_default(expr, &argument, scope)?)),
                     None => None,
                 };
-                WindowFunction::Lag { offset, default, ignore_nulls }
+                WindowFunction::Lag { offset: Box::new(offset), default, ignore_nulls }
             }
             (_, Some((place, half_life))) => {
                 if !matches!(window.frame, Frame::Range { .. }) {
@@ -214,42 +215,38 @@ impl Resolver<'_> {
         Some((function, argument))
     }
 
-    /// The default of LAG, a constant of the argument's type; `Some(None)` when it is NULL.
-    fn lag_default(&mut self, expr: &Expr, argument: &Expression, scope: &Scope) -> Option<Option<Value>> {
+    /// How many rows LAG goes back: a whole number of the current row.
+    fn lag_offset(&mut self, offset: Expression, place: Span) -> Option<Expression> {
+        if !(offset.sql_type.is_integer() || offset.sql_type == SqlType::Null) {
+            let message = format!("LAG goes back a whole number of rows, not {}", offset.sql_type);
+            return self.error_with_hint(place, message, "convert it: CAST(… AS INTEGER)");
+        }
+        if matches!(offset.literal(), Some(Value::Integer(rows)) if *rows < 0) {
+            return self.error_with_hint(
+                place,
+                "LAG goes back 0 rows or more: a stream does not know its later rows",
+                "write the number without a sign",
+            );
+        }
+        Some(coerce(offset, SqlType::BigInt))
+    }
+
+    /// The default of LAG: a value of the current row, of the argument's type.
+    fn lag_default(&mut self, expr: &Expr, argument: &Expression, scope: &Scope) -> Option<Expression> {
         let default = self.scalar(expr, scope, "the default of LAG")?;
         if argument.sql_type.common(default.sql_type).is_none() {
             let message =
                 format!("the default of LAG is {}, its argument {}", default.sql_type, argument.sql_type);
-            return self.error(expr.span, message);
+            return self.error_with_hint(expr.span, message, "convert one of them with CAST");
         }
-        match (default.literal(), argument.sql_type) {
-            (Some(Value::Null), _) => Some(None),
-            (Some(Value::Integer(number)), SqlType::Real | SqlType::Double) => {
-                Some(Some(Value::Double(*number as f64)))
-            }
-            (Some(Value::Integer(number)), SqlType::Decimal { scale, .. }) => {
-                Some(Some(Value::Decimal(i128::from(*number) * 10_i128.pow(u32::from(scale)))))
-            }
-            (Some(Value::Decimal(number)), SqlType::Decimal { scale, .. }) => {
-                let SqlType::Decimal { scale: written, .. } = default.sql_type else { return Some(None) };
-                let value = match scale.checked_sub(written) {
-                    Some(up) => number * 10_i128.pow(u32::from(up)),
-                    None => number / 10_i128.pow(u32::from(written - scale)),
-                };
-                Some(Some(Value::Decimal(value)))
-            }
-            (Some(Value::Decimal(number)), SqlType::Real | SqlType::Double) => {
-                let SqlType::Decimal { scale, .. } = default.sql_type else { return Some(None) };
-                Some(Some(Value::Double(*number as f64 / 10_f64.powi(i32::from(scale)))))
-            }
-            (Some(value), sql_type) if default.sql_type.family() == sql_type.family() => match value {
-                Value::Decimal(_) | Value::Double(_) if sql_type.is_integer() => {
-                    self.error(expr.span, format!("the default of LAG must be {sql_type}"))
-                }
-                value => Some(Some(value.clone())),
-            },
-            _ => self.error(expr.span, "the default of LAG is a constant"),
+        let loses = argument.sql_type.is_integer()
+            && !(default.sql_type.is_integer() || default.sql_type == SqlType::Null);
+        if loses {
+            let message = format!("the default of LAG must be {}", argument.sql_type);
+            let hint = format!("convert it: CAST(… AS {})", argument.sql_type);
+            return self.error_with_hint(expr.span, message, hint);
         }
+        Some(coerce(default, argument.sql_type))
     }
 
     fn window(
@@ -353,6 +350,7 @@ impl Resolver<'_> {
                 let size = self.scalar(expr, scope, "a window")?;
                 match (clause.is_range, size.literal()) {
                     (true, Some(Value::IntervalMillis(millis))) if *millis >= 0 => {
+                        self.note_window(start.span, *millis);
                         Some(Frame::Range { millis: *millis })
                     }
                     (true, Some(Value::IntervalMillis(_))) => {

@@ -1,6 +1,6 @@
 //! Statements: what they create, and that it fits what is already there.
 
-use super::Resolver;
+use super::{Resolver, counted};
 use crate::limits::MAX_COLUMNS;
 use crate::similar_name;
 use crate::syntax::{ColumnDefinition, DropKind, Insert, Name, ObjectName, Statement};
@@ -30,13 +30,14 @@ impl Resolver<'_> {
                 let name = self.object(name);
                 match self.pumps.iter_mut().find(|pump| pump.name == name.value) {
                     Some(pump) => pump.started = *start,
+                    None if self.refused_names.contains(&name.value) => {}
                     None => self
                         .report(Diagnostic::error(name.span, format!("there is no pump \"{}\"", name.value))),
                 }
             }
             Statement::Drop { kind, if_exists, name } => self.drop_object(*kind, *if_exists, name),
             Statement::Ignored => {}
-            Statement::UnreadableStream { name } => {
+            Statement::Unreadable { name } => {
                 self.refused_names.insert(name.object.value.clone());
             }
             Statement::OptionsIgnored { span, statement } => {
@@ -59,6 +60,13 @@ impl Resolver<'_> {
 
     fn create_stream(&mut self, or_replace: bool, name: &ObjectName, definitions: &[ColumnDefinition]) {
         let name = self.object(name);
+        self.define_stream(or_replace, name, definitions);
+        if self.stream_named(&name.value).is_none() {
+            self.refused_names.insert(name.value.clone());
+        }
+    }
+
+    fn define_stream(&mut self, or_replace: bool, name: &Name, definitions: &[ColumnDefinition]) {
         if name.value == ERROR_STREAM {
             let message = format!("\"{ERROR_STREAM}\" is the stream of row errors and cannot be created");
             self.error_with_hint::<()>(name.span, message, "choose another name");
@@ -69,11 +77,13 @@ impl Resolver<'_> {
             self.error::<()>(name.span, message);
         }
         let mut columns: Vec<Column> = Vec::new();
+        let mut complete = true;
         for definition in definitions {
             let column = &definition.name;
             if columns.iter().any(|existing| existing.name == column.value) {
                 let message = format!("column \"{}\" is declared twice", column.value);
                 self.error::<()>(column.span, message);
+                complete = false;
             }
             if let Some(span) = definition.endless {
                 let message =
@@ -96,7 +106,10 @@ impl Resolver<'_> {
             self.error_with_hint::<()>(name.span, message, "choose another name");
             return;
         }
-        let stream = Stream { name: name.value.clone(), columns, is_input: false };
+        if !complete {
+            return;
+        }
+        let stream = Stream { name: name.value.clone(), columns, is_input: false, metadata_columns: 0 };
         match self.stream_named(&name.value) {
             None => self.streams.push(stream),
             Some(id) if self.stream(id).is_input => {
@@ -131,7 +144,15 @@ impl Resolver<'_> {
                 "write CREATE OR REPLACE PUMP, or choose another name",
             );
         }
+        if existing.is_some() && or_replace {
+            let message = format!("pump \"{}\" is defined again: only this definition runs", name.value);
+            let hint = "give one of them another name if both are meant, or remove the earlier one";
+            self.report(Diagnostic::warning(name.span, message).with_hint(hint));
+        }
         let query = self.insert(insert);
+        if query.is_none() {
+            self.refused_names.insert(name.value.clone());
+        }
         if let Some((_, query)) = &query
             && query.is_finite()
         {
@@ -142,7 +163,11 @@ impl Resolver<'_> {
             );
             return;
         }
+        if existing.is_some() && !or_replace {
+            return;
+        }
         if let Some((target, query)) = query {
+            self.pump_spans.insert(name.value.clone(), name.span);
             let pump = Pump { name: name.value.clone(), target, started: !stopped, query };
             match existing {
                 Some(index) => self.pumps[index] = pump,
@@ -174,7 +199,8 @@ impl Resolver<'_> {
             DropKind::Pump => {
                 let before = self.pumps.len();
                 self.pumps.retain(|pump| pump.name != name.value);
-                if self.pumps.len() == before && !if_exists {
+                let is_refused = self.refused_names.contains(&name.value);
+                if self.pumps.len() == before && !if_exists && !is_refused {
                     self.error::<()>(name.span, format!("there is no pump \"{}\"", name.value));
                 }
             }
@@ -262,9 +288,9 @@ impl Resolver<'_> {
         }
         if node.output.len() != positions.len() {
             let message = format!(
-                "stream \"{}\" takes {} columns here, the query gives {}",
+                "stream \"{}\" takes {} here, the query gives {}",
                 stream.name,
-                positions.len(),
+                counted(positions.len(), "column"),
                 node.output.len()
             );
             return self.error_with_hint(
@@ -273,6 +299,7 @@ impl Resolver<'_> {
                 "columns are matched by position; name those that you fill: INSERT INTO stream (a, b) SELECT …",
             );
         }
+        self.lint_positions(&stream, &positions, &insert.query);
         self.assign(node, &stream, &positions, &spans, target_name).map(|node| (target, node))
     }
 

@@ -80,7 +80,8 @@ impl Resolver<'_> {
             let known: Vec<&str> = TABLE_FUNCTIONS.iter().map(|function| function.name).collect();
             let mut mistake =
                 Diagnostic::error(name.span, format!("there is no table function {}", name.value));
-            mistake.hint = similar_name::hint(&name.value, known.iter().copied())
+            mistake.hint = crate::foreign::dialect_form(&name.value)
+                .or_else(|| similar_name::hint(&name.value, known.iter().copied()))
                 .or_else(|| Some(format!("the table functions are {}", known.join(", "))));
             self.report(mistake);
             return None;

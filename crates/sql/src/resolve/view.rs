@@ -2,7 +2,7 @@
 
 use super::Resolver;
 use super::scope::Scope;
-use crate::limits::MAX_VIEW_OPERATORS;
+use crate::limits::{MAX_VIEW_HEIGHT, MAX_VIEW_OPERATORS};
 use crate::syntax::{Name, ObjectName, Query, TableAlias};
 use crate::{Node, Output};
 
@@ -49,9 +49,10 @@ impl Resolver<'_> {
         };
         let mut operators = 0;
         node.walk(&mut |_| operators += 1);
-        if operators > MAX_VIEW_OPERATORS {
+        if operators > MAX_VIEW_OPERATORS || height(&node) > MAX_VIEW_HEIGHT {
             let message = format!(
-                "the query of the view has more than {MAX_VIEW_OPERATORS} operators, views within it counted out"
+                "the query of the view has more than {MAX_VIEW_OPERATORS} operators, or more than {MAX_VIEW_HEIGHT} above each \
+                 other, views within it counted out"
             );
             self.error_with_hint::<()>(
                 name.span,
@@ -78,4 +79,9 @@ impl Resolver<'_> {
         let scope = self.aliased(Some(view.name), view.columns, 0, alias);
         Some(scope.map(|scope| (view.query, scope)))
     }
+}
+
+/// How many operators stand above each other.
+fn height(node: &Node) -> usize {
+    node.inputs().into_iter().map(height).max().map_or(1, |below| below + 1)
 }

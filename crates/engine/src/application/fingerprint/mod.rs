@@ -9,6 +9,7 @@
 //! its hash.
 
 mod expressions;
+mod lag;
 mod operators;
 mod text;
 
@@ -65,7 +66,7 @@ mod tests {
     fn program(text: &str) -> Program {
         let column = |name: &str, sql_type| Column { name: name.to_owned(), sql_type, not_null: false };
         let columns = vec![column("K", SqlType::Varchar { length: 40 }), column("N", SqlType::Integer)];
-        let input = InputStream { name: "S".to_owned(), columns };
+        let input = InputStream { name: "S".to_owned(), columns, metadata_columns: 0 };
         compile(text, &[input], &crate::catalog()).program.expect("the program is legal")
     }
 

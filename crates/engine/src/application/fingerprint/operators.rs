@@ -1,6 +1,7 @@
 //! Pumps, operators and what they are made of.
 
 use super::expressions::words;
+use super::lag;
 use super::text::{Describe, Text, fields, tuple};
 use millstream_sql::{
     AggregateCall, AggregateFunction, Argument, Column, Frame, GroupDriver, GroupRankCall, HotspotsCall,
@@ -195,6 +196,32 @@ impl Describe for AggregateCall {
     }
 }
 
+impl Describe for AggregateFunction {
+    fn describe(&self, text: &mut Text<'_>) {
+        text.push(match self {
+            AggregateFunction::Count => "Count",
+            AggregateFunction::Sum => "Sum",
+            AggregateFunction::Avg => "Avg",
+            AggregateFunction::Min => "Min",
+            AggregateFunction::Max => "Max",
+            AggregateFunction::StddevPop => "StddevPop",
+            AggregateFunction::StddevSamp => "StddevSamp",
+            AggregateFunction::VarPop => "VarPop",
+            AggregateFunction::VarSamp => "VarSamp",
+            AggregateFunction::Any => "Any",
+            AggregateFunction::Every => "Every",
+            AggregateFunction::FirstValue { ignore_nulls } => {
+                fields!(text, "FirstValue", "ignore_nulls": ignore_nulls);
+                return;
+            }
+            AggregateFunction::LastValue { ignore_nulls } => {
+                fields!(text, "LastValue", "ignore_nulls": ignore_nulls);
+                return;
+            }
+        });
+    }
+}
+
 impl Describe for SlidingWindow {
     fn describe(&self, text: &mut Text<'_>) {
         let SlidingWindow { partition, frame } = self;
@@ -236,7 +263,7 @@ impl Describe for WindowFunction {
                 fields!(text, "NthValue", "n": n, "from_last": from_last, "ignore_nulls": ignore_nulls);
             }
             WindowFunction::Lag { offset, default, ignore_nulls } => {
-                fields!(text, "Lag", "offset": offset, "default": default, "ignore_nulls": ignore_nulls);
+                lag::describe(text, offset, default.as_deref(), *ignore_nulls);
             }
             WindowFunction::ExpAvg { half_life } => fields!(text, "ExpAvg", "half_life": half_life),
         }
@@ -322,5 +349,4 @@ impl Describe for RecordField {
 words! {
     SetOperation { UnionAll: "UnionAll", Union: "Union", Except: "Except", Intersect: "Intersect" }
     RankOrder { Ascending: "Ascending", Descending: "Descending" }
-    AggregateFunction { Count: "Count", Sum: "Sum", Avg: "Avg", Min: "Min", Max: "Max", StddevPop: "StddevPop", StddevSamp: "StddevSamp", VarPop: "VarPop", VarSamp: "VarSamp", Any: "Any", Every: "Every" }
 }

@@ -18,8 +18,8 @@ use super::memory::GROUP_OVERHEAD;
 use super::row_failures::{evaluate_all, report_row};
 use super::saved_batch::SavedBatch;
 use super::{
-    BuildSettings, Operator, Outbox, RunContext, StateError, StateReader, StateWriter, column_types,
-    compile_all,
+    BuildSettings, END_OF_TIME, Operator, Outbox, RunContext, StateError, StateReader, StateWriter,
+    column_types, compile_all,
 };
 use crate::batch::Batch;
 use crate::expression::{CompileError, CompiledExpression};
@@ -395,6 +395,25 @@ impl Operator for Join {
 
     fn nanoseconds_a_row(&self) -> u64 {
         200
+    }
+
+    /// The rows of windows that time does not empty come out without a match, with the latest ROWTIME there was.
+    fn end(&mut self, context: &mut RunContext<'_>, outbox: &mut Outbox) {
+        let mut pairs = Pairs::default();
+        let newest = self.sides.iter().filter_map(|side| side.newest_rowtime()).max();
+        let latest = newest.unwrap_or(context.evaluation.now);
+        for side in 0..2 {
+            let own = &mut self.sides[side];
+            let lasts = matches!(own.window, Some(Frame::Rows { .. } | Frame::Unbounded)) && own.preserved;
+            while lasts && own.unsettled < own.end() {
+                if self.reemits || !own.is_matched(own.unsettled) {
+                    pairs.push(side, own.unsettled, NONE, latest);
+                }
+                own.unsettled += 1;
+            }
+        }
+        self.give(&pairs, outbox);
+        outbox.bound(END_OF_TIME);
     }
 
     /// Rows that wait, rows in windows, and the numbers of their keys.

@@ -129,6 +129,11 @@ impl Side {
         &self.held[(id - self.first) as usize]
     }
 
+    /// ROWTIME of the newest row held.
+    pub(super) fn newest_rowtime(&self) -> Option<i64> {
+        self.held.back().map(|held| held.rowtime)
+    }
+
     /// ROWTIME and group of a row.
     pub(super) fn row(&self, id: u64) -> (i64, u32) {
         let held = self.held(id);

@@ -33,12 +33,12 @@ pub use tables::TableError;
 
 use crate::batch::Batch;
 use crate::expression::{CompileError, EvaluationContext};
-use crate::operators::{BuildSettings, Dataflow, MemoryShare, Message, RunContext, Tables};
+use crate::operators::{BuildSettings, Dataflow, MemoryShare, Message, RunContext, Tables, Workers};
 use crate::row_error::{ErrorName, RowError, RowErrors};
 use arrow_array::{Array, BooleanArray};
 use merge::Merge;
 use millstream_sql::{ClockFunction, ExpressionKind, Node, Program, SqlType, Stream, StreamId};
-use round::{Delivery, Threads};
+use round::Delivery;
 use row_limit::RowLimit;
 use std::collections::{BTreeSet, HashSet};
 use std::sync::Arc;
@@ -116,6 +116,7 @@ struct Surroundings<'a> {
     now: i64,
     tables: &'a Tables,
     share: MemoryShare,
+    workers: Workers,
 }
 
 impl Surroundings<'_> {
@@ -126,9 +127,9 @@ impl Surroundings<'_> {
         query_started: i64,
         errors: &'r mut Vec<ErrorRow>,
     ) -> RunContext<'r> {
-        let Surroundings { now, tables, share } = *self;
+        let Surroundings { now, tables, share, workers } = *self;
         let evaluation = EvaluationContext { query_started, now };
-        RunContext { evaluation, pump, errors, tables, share, is_tight: false }
+        RunContext { evaluation, pump, errors, tables, share, workers, is_tight: false }
     }
 }
 
@@ -345,7 +346,8 @@ impl Application {
         let now = self.settings.query_started;
         for index in 0..self.pumps.len() {
             let pump = &mut self.pumps[index];
-            let surroundings = Surroundings { now, tables: &self.tables, share: self.share };
+            let surroundings =
+                Surroundings { now, tables: &self.tables, share: self.share, workers: Workers::ONE };
             let given = pump.run_once(surroundings, &mut self.errors);
             if given.is_empty() {
                 continue;
@@ -359,9 +361,9 @@ impl Application {
     /// Carries messages of a stream through some of its pumps and all pumps behind them, round by round. The front end
     /// refuses circles of pumps, so the rounds come to an end.
     fn run(&mut self, stream: StreamId, messages: Vec<Message>, readers: Readers, now: i64) {
-        let threads =
-            Threads { most: self.settings.threads, worthwhile: self.settings.nanoseconds_worth_a_thread };
-        let surroundings = Surroundings { now, tables: &self.tables, share: self.share };
+        let workers =
+            Workers { threads: self.settings.threads, worthwhile: self.settings.nanoseconds_worth_a_thread };
+        let surroundings = Surroundings { now, tables: &self.tables, share: self.share, workers };
         let mut round = vec![Delivery { stream, messages, readers }];
         while !round.is_empty() {
             for Delivery { stream, messages, readers } in &round {
@@ -380,7 +382,7 @@ impl Application {
                 }
             }
             let mut next = Vec::new();
-            for given in round::run(&mut self.pumps, &round, surroundings, threads) {
+            for given in round::run(&mut self.pumps, &round, surroundings) {
                 self.errors.extend(given.errors);
                 let RunningPump { target, writer, .. } = self.pumps[given.pump];
                 let messages = self.streams[target.0].merge.take(writer, given.messages);

@@ -255,12 +255,13 @@ impl Dataflow {
     pub(crate) fn save(
         &mut self,
         is_incremental: bool,
+        whole_bytes: u64,
         new: &mut Vec<NewPiece>,
     ) -> Result<Vec<OperatorState>, StateError> {
         let nothing = Pieces::new();
         if let Some(Once { has_run, saved, .. }) = &mut self.once {
             let former = if is_incremental { &saved.pieces } else { &nothing };
-            let mut writer = StateWriter::new(former, saved.is_touched, new);
+            let mut writer = StateWriter::new(former, saved.is_touched, whole_bytes, new);
             writer.whole(|| Ok(vec![u8::from(*has_run)]))?;
             saved.pieces = writer.into_pieces();
             saved.is_touched = false;
@@ -270,7 +271,7 @@ impl Dataflow {
         for Stage { operator, saved } in &mut self.stages {
             let Some(saved) = saved else { continue };
             let former = if is_incremental { &saved.pieces } else { &nothing };
-            let mut writer = StateWriter::new(former, saved.is_touched, new);
+            let mut writer = StateWriter::new(former, saved.is_touched, whole_bytes, new);
             operator.save(&mut writer)?;
             saved.pieces = writer.into_pieces();
             saved.is_touched = false;

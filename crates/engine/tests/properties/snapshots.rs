@@ -9,12 +9,20 @@ use std::convert::Infallible;
 pub(crate) struct Snapshots {
     parts: HashMap<PartId, Vec<u8>>,
     taken: u32,
+    /// Snapshots from one restart to the next; 3 when 0.
+    period: u32,
 }
 
 impl Snapshots {
+    /// With a restart after so many snapshots; after 3 when 0.
+    pub(crate) fn with_period(period: u32) -> Snapshots {
+        Snapshots { period, ..Snapshots::default() }
+    }
+
     /// Whether it is time to restart.
     pub(crate) fn is_a_restart(&self) -> bool {
-        self.taken % 3 == 2
+        let period = if self.period == 0 { 3 } else { self.period };
+        self.taken % period == period - 1
     }
 
     /// Stores what has changed, and drops the parts that the new manifest does not name.

@@ -5,39 +5,56 @@
 //!   ROWTIME       0          5          10         its groups leave with that end as ROWTIME
 //! ```
 
-use super::memory::GROUP_OVERHEAD;
+mod shard;
+
+use super::interleave::Interleaved;
 use super::row_failures::{evaluate_all, report_row};
 use super::{Operator, Outbox, RunContext, StateError, StateReader, StateWriter, compile_all};
 use crate::aggregates::Accumulator;
 use crate::application::ErrorRow;
 use crate::batch::Batch;
 use crate::expression::{CompileError, CompiledExpression};
-use crate::grouping::{EncodedKeys, GroupTable};
-use crate::values::{array_from_values, most_value_bytes, value_at, value_bytes};
+use crate::grouping::{EncodedKeys, RoutedRows, SHARDS, decode_key, shard_of_hash, stable_hash};
+use crate::state::keyed::KeyedLog;
+use crate::values::{array_from_values, most_value_bytes, value_at};
 use crate::windows::WindowBoundary;
 use arrow_array::{ArrayRef, BooleanArray};
 use arrow_buffer::ScalarBuffer;
 use millstream_sql::{AggregateCall, Expression, ExpressionKind, GroupDriver, SqlType, Value};
 use serde::{Deserialize, Serialize};
+use shard::{GroupShard, GroupedRows};
 use std::ops::Range;
 
 pub(super) struct Tumble {
     /// All grouping expressions, then the arguments of the aggregates that have one.
     expressions: Vec<CompiledExpression>,
     key_types: Vec<SqlType>,
-    /// Which keys tell the groups of one window apart.
+    /// Which keys tell the groups of one window apart, and their types.
     grouping_keys: Vec<usize>,
+    grouping_types: Vec<SqlType>,
     /// For each aggregate, the place of its argument in `expressions`.
     arguments: Vec<Option<usize>>,
+    /// Which key moves the window, and how.
+    driving_key: usize,
     driver: Driver,
     /// The key that moves the window by ROWTIME: the same for all its rows, so it is not computed for each.
-    lazy_key: Option<LazyKey>,
+    lazy_key: Option<CompiledExpression>,
     input_types: Vec<SqlType>,
-    groups: GroupTable,
-    ids: Vec<u32>,
-    /// Bytes of the keys of all groups and what surrounds them.
-    key_bytes: usize,
-    state: TumbleState,
+    /// The groups by the shards of their keys; one shard when there is but one group.
+    shards: Vec<GroupShard>,
+    routed: RoutedRows,
+    window: Window,
+    log: KeyedLog,
+}
+
+/// What is known of the open window.
+#[derive(Default, Serialize, Deserialize)]
+struct Window {
+    open: Option<OpenWindow>,
+    /// The value of the key that moves it.
+    key: Value,
+    /// Rows that it has had.
+    rows: u64,
 }
 
 enum Driver {
@@ -47,29 +64,23 @@ enum Driver {
     Value { key: usize },
 }
 
-struct LazyKey {
-    key: usize,
-    expression: CompiledExpression,
-}
-
-/// What a checkpoint holds.
-#[derive(Serialize, Deserialize)]
-struct TumbleState {
-    /// The open window; its groups' keys in order of first appearance.
-    window: Option<OpenWindow>,
-    accumulators: Vec<Accumulator>,
-    /// For each group, all its keys.
-    group_keys: Vec<Vec<Value>>,
-    /// For each group, the bytes that tell it apart.
-    encoded_keys: Vec<Vec<u8>>,
-}
-
 #[derive(Clone, PartialEq, Serialize, Deserialize)]
 enum OpenWindow {
     /// Rows below this ROWTIME belong to it.
     Until(i64),
     /// Rows with this value of the key belong to it.
     While(Value),
+}
+
+/// What a checkpoint of version 1 holds.
+#[derive(Deserialize)]
+struct Version1 {
+    window: Option<OpenWindow>,
+    accumulators: Vec<Accumulator>,
+    /// For each group, all its keys.
+    group_keys: Vec<Vec<Value>>,
+    /// For each group, the bytes that tell it apart.
+    encoded_keys: Vec<Vec<u8>>,
 }
 
 impl Tumble {
@@ -108,30 +119,30 @@ impl Tumble {
                     SqlType::Null,
                     keys[driving_key].span,
                 );
-                let expression =
-                    std::mem::replace(&mut expressions[driving_key], CompiledExpression::compile(&null)?);
-                Some(LazyKey { key: driving_key, expression })
+                Some(std::mem::replace(&mut expressions[driving_key], CompiledExpression::compile(&null)?))
             }
             Driver::Value { .. } => None,
         };
-        let single = grouping_keys.is_empty();
+        let is_single = grouping_keys.is_empty();
+        let shard = |_| {
+            let accumulators = aggregates.iter().map(|call| Accumulator::new(call, is_single));
+            GroupShard::new(accumulators.collect())
+        };
+        let key_types: Vec<SqlType> = keys.iter().map(|key| key.sql_type).collect();
         Ok(Tumble {
             expressions,
-            key_types: keys.iter().map(|key| key.sql_type).collect(),
+            grouping_types: grouping_keys.iter().map(|key| key_types[*key]).collect(),
+            key_types,
             grouping_keys,
             arguments,
+            driving_key,
             driver,
             lazy_key,
             input_types,
-            groups: GroupTable::default(),
-            ids: Vec::new(),
-            key_bytes: 0,
-            state: TumbleState {
-                window: None,
-                accumulators: aggregates.iter().map(|call| Accumulator::new(call, single)).collect(),
-                group_keys: Vec::new(),
-                encoded_keys: Vec::new(),
-            },
+            shards: (0..if is_single { 1 } else { SHARDS }).map(shard).collect(),
+            routed: RoutedRows::default(),
+            window: Window::default(),
+            log: KeyedLog::default(),
         })
     }
 
@@ -146,7 +157,7 @@ impl Tumble {
         match &self.driver {
             Driver::Time(boundary) => {
                 let rowtime = batch.rowtimes[start];
-                let end = match &self.state.window {
+                let end = match &self.window.open {
                     Some(OpenWindow::Until(end)) if rowtime < *end => *end,
                     _ => boundary.end_of(rowtime, &context.evaluation),
                 };
@@ -170,116 +181,67 @@ impl Tumble {
         values: &[ArrayRef],
         encoded: &EncodedKeys,
         range: Range<usize>,
-        window_key: Option<&Value>,
+        context: &RunContext<'_>,
     ) {
-        self.ids.clear();
+        let rows = GroupedRows {
+            encoded,
+            values,
+            arguments: &self.arguments,
+            start: range.start,
+            place: self.window.rows,
+        };
+        self.window.rows += range.len() as u64;
         if self.grouping_keys.is_empty() {
-            self.groups.group(&[]);
-        } else {
-            self.groups.assign(encoded, range.clone(), &mut self.ids);
+            self.shards[0].add_single(range, &rows);
+            return;
         }
-        self.remember_new_groups(values, encoded, &range, window_key);
-        for (accumulator, argument) in self.state.accumulators.iter_mut().zip(&self.arguments) {
-            accumulator.resize(self.groups.len());
-            let values = argument.map(|index| &values[index]);
-            if self.grouping_keys.is_empty() {
-                accumulator.update_single(values, range.clone());
-            } else {
-                accumulator.update_groups(values, range.start, &self.ids);
-            }
-        }
-    }
-
-    /// Bytes of a group: its keys as values and encoded, its place in every accumulator.
-    fn group_bytes(&self, keys: &[Value]) -> usize {
-        let keys: usize = keys.iter().map(|key| 2 * value_bytes(key)).sum();
-        GROUP_OVERHEAD + keys + self.state.accumulators.len() * Accumulator::MOST_GROUP_BYTES
+        let cost = 15 + 2 * self.arguments.len() as u64;
+        let work = |shard: &mut GroupShard, own: &[u32]| shard.add(own, &rows);
+        context.workers.run(encoded, range, cost, &mut self.shards, &mut self.routed, work);
     }
 
     /// Bytes that a row adds to what is held.
     fn needed_bytes(&self, values: &[ArrayRef], encoded: &EncodedKeys, row: usize) -> usize {
-        let group = match self.grouping_keys.as_slice() {
-            [] => (self.groups.len() > 0).then_some(0),
-            _ => self.groups.find(encoded, row).map(|group| group as usize),
+        let shard = match self.shards.len() {
+            1 => &self.shards[0],
+            _ => &self.shards[encoded.shard(row)],
         };
+        let group = shard.keys.find(encoded, row).map(|group| group as usize);
+        let mut scratch = [0; 8];
         let group_bytes = match group {
             Some(_) => 0,
-            None => {
-                let lazy = self.lazy_key.as_ref().map(|lazy| lazy.key);
-                let keys = self.key_types.iter().enumerate().map(|(index, sql_type)| match lazy {
-                    Some(lazy) if lazy == index => Value::Null,
-                    _ => value_at(&values[index], *sql_type, row),
-                });
-                self.group_bytes(&keys.collect::<Vec<Value>>())
-            }
+            None => shard.group_bytes(encoded.row_bytes(row, &mut scratch).len()),
         };
-        let accumulators = self.state.accumulators.iter().zip(&self.arguments);
-        let distinct = accumulators.map(|(accumulator, argument)| {
+        let accumulators = shard.accumulators.iter().zip(&self.arguments);
+        let kept = accumulators.map(|(accumulator, argument)| {
             argument.map_or(0, |index| accumulator.needed_bytes(&values[index], row, group))
         });
-        group_bytes + distinct.sum::<usize>()
+        group_bytes + kept.sum::<usize>()
     }
 
-    /// Notes the keys of groups that appeared in this range.
-    fn remember_new_groups(
-        &mut self,
-        values: &[ArrayRef],
-        encoded: &EncodedKeys,
-        range: &Range<usize>,
-        window_key: Option<&Value>,
-    ) {
-        if self.state.group_keys.len() == self.groups.len() {
-            return;
-        }
-        let lazy = self.lazy_key.as_ref().map(|lazy| lazy.key);
-        let keys_of = |row: usize| -> Vec<Value> {
-            let types = self.key_types.iter().enumerate();
-            types
-                .map(|(index, sql_type)| match window_key {
-                    Some(value) if lazy == Some(index) => value.clone(),
-                    _ => value_at(&values[index], *sql_type, row),
-                })
-                .collect()
-        };
-        if self.grouping_keys.is_empty() {
-            let keys = keys_of(range.start);
-            self.key_bytes += self.group_bytes(&keys);
-            self.state.group_keys.push(keys);
-            self.state.encoded_keys.push(Vec::new());
-            return;
-        }
-        let mut scratch = [0; 8];
-        for (index, group) in self.ids.iter().enumerate() {
-            if *group as usize == self.state.group_keys.len() {
-                let row = range.start + index;
-                let keys = keys_of(row);
-                self.key_bytes += self.group_bytes(&keys);
-                self.state.group_keys.push(keys);
-                self.state.encoded_keys.push(encoded.row_bytes(row, &mut scratch).to_vec());
-            }
-        }
-    }
-
-    /// Gives the groups of the open window, which ended at `rowtime`.
+    /// Gives the groups of the open window, which ended at `rowtime`, in the order of their first rows.
     fn close(&mut self, rowtime: i64, context: &mut RunContext<'_>, outbox: &mut Outbox) {
-        self.state.window = None;
-        let count = self.state.group_keys.len();
+        let window = std::mem::take(&mut self.window);
+        let count: usize = self.shards.iter().map(|shard| shard.keys.slots()).sum();
         if count == 0 {
             return;
         }
-        let groups: Vec<usize> = (0..count).collect();
-        let mut columns: Vec<ArrayRef> =
-            Vec::with_capacity(self.key_types.len() + self.state.accumulators.len());
-        for (index, sql_type) in self.key_types.iter().enumerate() {
-            let keys: Vec<Value> = self.state.group_keys.iter().map(|keys| keys[index].clone()).collect();
-            columns
-                .push(array_from_values(*sql_type, &keys).expect("keys have the type of their expression"));
+        let mut order: Vec<(u64, usize, usize)> = Vec::with_capacity(count);
+        for (index, shard) in self.shards.iter().enumerate() {
+            order.extend(shard.firsts.iter().enumerate().map(|(slot, first)| (*first, index, slot)));
         }
+        order.sort_unstable();
+        let interleaved = Interleaved::new(order.iter().map(|(_, shard, slot)| (*shard, *slot)));
+        let mut columns = self.key_columns(&window.key, &order);
         let mut failed = Vec::new();
-        for accumulator in &self.state.accumulators {
-            let (column, errors) = accumulator.results(&groups);
-            failed.extend(errors.iter().map(|(group, error)| (group, error.clone())));
+        for aggregate in 0..self.arguments.len() {
+            let results = self.shards.iter().map(|shard| {
+                let slots: Vec<usize> = (0..shard.keys.slots()).collect();
+                shard.accumulators[aggregate].results(&slots)
+            });
+            let (column, errors) = interleaved.column(results);
             columns.push(column);
+            failed.extend(errors);
         }
         let mut batch = Batch::new(ScalarBuffer::from(vec![rowtime; count]), columns);
         if !failed.is_empty() {
@@ -297,16 +259,30 @@ impl Tumble {
             batch = batch.filter(&BooleanArray::from(kept)).expect("the mask has one value for each group");
         }
         outbox.rows(batch);
-        self.groups.clear();
-        self.key_bytes = 0;
-        self.state.group_keys.clear();
-        self.state.encoded_keys.clear();
-        self.state.accumulators.iter_mut().for_each(Accumulator::clear);
+        self.shards.iter_mut().for_each(GroupShard::clear);
+    }
+
+    /// The keys of the groups, the one that moves the window included.
+    fn key_columns(&self, window_key: &Value, order: &[(u64, usize, usize)]) -> Vec<ArrayRef> {
+        let mut columns: Vec<Vec<Value>> =
+            self.key_types.iter().map(|_| Vec::with_capacity(order.len())).collect();
+        for (_, shard, slot) in order {
+            let key = self.shards[*shard].keys.key(*slot);
+            let values = decode_key(&self.grouping_types, key).expect("the key was encoded from these types");
+            for (place, value) in self.grouping_keys.iter().zip(values) {
+                columns[*place].push(value);
+            }
+            columns[self.driving_key].push(window_key.clone());
+        }
+        let columns = columns.iter().zip(&self.key_types).map(|(values, sql_type)| {
+            array_from_values(*sql_type, values).expect("keys have the type of their expression")
+        });
+        columns.collect()
     }
 
     /// Closes the open window if `time` is at or past its end.
     fn close_before(&mut self, time: i64, context: &mut RunContext<'_>, outbox: &mut Outbox) {
-        if let Some(OpenWindow::Until(end)) = self.state.window
+        if let Some(OpenWindow::Until(end)) = self.window.open
             && time >= end
         {
             self.close(end, context, outbox);
@@ -315,7 +291,7 @@ impl Tumble {
 
     /// The bound of the output when the input has come to `bound`.
     fn output_bound(&self, bound: i64) -> Option<i64> {
-        match (&self.state.window, &self.driver) {
+        match (&self.window.open, &self.driver) {
             (Some(OpenWindow::Until(end)), _) => Some(*end),
             // Its row will bear the ROWTIME of the row that ends it.
             (_, _) => Some(bound),
@@ -333,11 +309,12 @@ impl Operator for Tumble {
         let mut start = 0;
         while start < batch.len() {
             let (range, window) = self.segment(&batch, &values, start, context);
-            let window_key = match &self.lazy_key {
-                None => None,
-                Some(lazy) => {
-                    match lazy.expression.evaluate_rowtime_only(batch.rowtimes[start], &context.evaluation) {
-                        Ok(value) => Some(value),
+            let window_key = match (&self.lazy_key, &window) {
+                (None, OpenWindow::While(value)) => value.clone(),
+                (None, OpenWindow::Until(_)) => Value::Null,
+                (Some(lazy), _) => {
+                    match lazy.evaluate_rowtime_only(batch.rowtimes[start], &context.evaluation) {
+                        Ok(value) => value,
                         Err(error) => {
                             // A key out of the range of its type: none of these rows has a window.
                             for row in range.clone() {
@@ -349,14 +326,17 @@ impl Operator for Tumble {
                     }
                 }
             };
-            if self.state.window.as_ref().is_some_and(|open| *open != window) {
-                let rowtime = match &self.state.window {
+            if self.window.open.as_ref().is_some_and(|open| *open != window) {
+                let rowtime = match &self.window.open {
                     Some(OpenWindow::Until(end)) => *end,
                     _ => batch.rowtimes[start],
                 };
                 self.close(rowtime, context, outbox);
             }
-            self.state.window = Some(window);
+            self.window.open = Some(window);
+            if self.window.rows == 0 {
+                self.window.key = window_key;
+            }
             start = range.end;
             if context.is_tight {
                 let needed = self.needed_bytes(&values, &encoded, range.start);
@@ -365,7 +345,7 @@ impl Operator for Tumble {
                     continue;
                 }
             }
-            self.add(&values, &encoded, range, window_key.as_ref());
+            self.add(&values, &encoded, range, context);
         }
         // A row that failed still shows how far time has come.
         self.close_before(last, context, outbox);
@@ -381,31 +361,46 @@ impl Operator for Tumble {
         }
     }
 
+    fn nanoseconds_a_row(&self) -> u64 {
+        if self.grouping_keys.is_empty() { 10 } else { 20 }
+    }
+
     fn held_bytes(&self) -> usize {
-        self.key_bytes + self.state.accumulators.iter().map(Accumulator::distinct_bytes).sum::<usize>()
+        self.shards.iter().map(GroupShard::held_bytes).sum()
     }
 
     fn most_bytes_a_row(&self) -> usize {
-        let keys: usize = self.key_types.iter().map(|sql_type| 2 * most_value_bytes(*sql_type)).sum();
-        let accumulators = self.state.accumulators.iter();
-        let accumulators =
-            accumulators.map(|it| Accumulator::MOST_GROUP_BYTES + it.most_distinct_bytes_a_row());
-        GROUP_OVERHEAD + keys + accumulators.sum::<usize>()
+        let key = self.grouping_types.iter().map(|sql_type| most_value_bytes(*sql_type) + 8).sum();
+        let shard = &self.shards[0];
+        let kept = shard.accumulators.iter().map(Accumulator::most_value_bytes_a_row);
+        shard.group_bytes(key) + kept.sum::<usize>()
     }
 
     fn save(&mut self, state: &mut StateWriter<'_>) -> Result<(), StateError> {
-        state.whole(|| postcard::to_allocvec(&self.state))
+        let header = postcard::to_allocvec(&self.window)?;
+        self.log.save(header, &mut self.shards, state)
     }
 
     fn restore(&mut self, state: &mut StateReader<'_>) -> Result<(), StateError> {
-        let state = state.whole()?;
-        self.state = postcard::from_bytes(&state)?;
-        self.state.accumulators.iter_mut().for_each(Accumulator::recount);
-        self.groups.clear();
-        for key in &self.state.encoded_keys {
-            self.groups.group(key);
+        if state.version() == 1 {
+            return self.restore_version_1(&state.whole()?);
         }
-        self.key_bytes = self.state.group_keys.iter().map(|keys| self.group_bytes(keys)).sum();
+        let header = self.log.restore(&mut self.shards, state)?;
+        self.window = postcard::from_bytes(header)?;
+        Ok(())
+    }
+}
+
+impl Tumble {
+    fn restore_version_1(&mut self, bytes: &[u8]) -> Result<(), StateError> {
+        let Version1 { window, accumulators, group_keys, encoded_keys } = postcard::from_bytes(bytes)?;
+        let key = group_keys.first().and_then(|keys| keys.get(self.driving_key)).cloned();
+        let rows = encoded_keys.len() as u64;
+        self.window = Window { open: window, key: key.unwrap_or_default(), rows };
+        for (group, key) in encoded_keys.iter().enumerate() {
+            let shard = if self.shards.len() == 1 { 0 } else { shard_of_hash(stable_hash(key)) };
+            self.shards[shard].take_group(key, group as u64, &accumulators, group)?;
+        }
         Ok(())
     }
 }

@@ -4,9 +4,10 @@
 //! gives its bytes; what it does not name is gone. Bytes become parts of a checkpoint later, on another thread: a piece
 //! counts as stored only when all its parts are, and an operator is asked again for one that is not.
 
-#![allow(dead_code, reason = "used by the operators that write their state in parts")]
+pub(crate) mod keyed;
+pub(crate) mod runs;
 
-use crate::application::{PartId, PartRef};
+use crate::application::{PART_BYTES, PartId, PartRef};
 use crate::values::ValueTypeError;
 use std::collections::BTreeMap;
 use std::sync::{Arc, OnceLock};
@@ -75,16 +76,10 @@ pub(crate) type PieceSlot = Arc<OnceLock<Vec<PartRef>>>;
 /// The pieces of one operator by their numbers.
 pub(crate) type Pieces = BTreeMap<u64, PieceSlot>;
 
-/// Bytes of a piece, or how to make them on another thread.
-pub(crate) enum PieceBytes {
-    Ready(Vec<u8>),
-    Later(Box<dyn FnOnce() -> Result<Vec<u8>, StateError> + Send>),
-}
-
 /// A piece that is to be stored.
 pub(crate) struct NewPiece {
     pub(crate) slot: PieceSlot,
-    pub(crate) bytes: PieceBytes,
+    pub(crate) bytes: Vec<u8>,
 }
 
 /// Takes the pieces of one operator.
@@ -92,6 +87,8 @@ pub(crate) struct StateWriter<'w> {
     former: &'w Pieces,
     /// Rows or bounds have come since the last snapshot.
     is_touched: bool,
+    /// A keyed state of no more bytes is written whole.
+    whole_bytes: u64,
     pieces: Pieces,
     new: &'w mut Vec<NewPiece>,
 }
@@ -100,8 +97,18 @@ pub(crate) struct StateWriter<'w> {
 const WHOLE: u64 = 0;
 
 impl<'w> StateWriter<'w> {
-    pub(crate) fn new(former: &'w Pieces, is_touched: bool, new: &'w mut Vec<NewPiece>) -> StateWriter<'w> {
-        StateWriter { former, is_touched, pieces: Pieces::new(), new }
+    pub(crate) fn new(
+        former: &'w Pieces,
+        is_touched: bool,
+        whole_bytes: u64,
+        new: &'w mut Vec<NewPiece>,
+    ) -> StateWriter<'w> {
+        StateWriter { former, is_touched, whole_bytes, pieces: Pieces::new(), new }
+    }
+
+    /// A keyed state of no more bytes is written whole.
+    pub(crate) fn whole_bytes(&self) -> u64 {
+        self.whole_bytes
     }
 
     /// Whether the piece is in the last snapshot and all its parts are stored.
@@ -123,22 +130,20 @@ impl<'w> StateWriter<'w> {
 
     /// The piece has these bytes now.
     pub(crate) fn put(&mut self, key: u64, bytes: Vec<u8>) {
-        self.add(key, PieceBytes::Ready(bytes));
-    }
-
-    /// As [`StateWriter::put`], with the bytes made on another thread.
-    pub(crate) fn put_later(
-        &mut self,
-        key: u64,
-        encode: impl FnOnce() -> Result<Vec<u8>, StateError> + Send + 'static,
-    ) {
-        self.add(key, PieceBytes::Later(Box::new(encode)));
-    }
-
-    fn add(&mut self, key: u64, bytes: PieceBytes) {
         let slot = PieceSlot::default();
         self.pieces.insert(key, Arc::clone(&slot));
         self.new.push(NewPiece { slot, bytes });
+    }
+
+    /// The piece has these bytes: those that it had, or others.
+    pub(crate) fn put_if_new(&mut self, key: u64, bytes: Vec<u8>) {
+        let is_same = |slot: &PieceSlot| {
+            let parts = slot.get().map_or(&[][..], Vec::as_slice);
+            bytes.len() <= PART_BYTES && matches!(parts, [part] if part.id == PartId::of(&bytes))
+        };
+        if !self.former.get(&key).is_some_and(is_same) || !self.keep(key) {
+            self.put(key, bytes);
+        }
     }
 
     /// A state that is one piece, which may have changed whenever rows or bounds have come.

@@ -51,9 +51,10 @@ pub mod values;
 mod windows;
 
 pub use application::{
-    Application, ApplicationSettings, CheckpointError, ErrorRow, Manifest, ManifestError, PART_BYTES,
-    PartError, PartId, PartIdError, PartRef, PushError, RestoreReport, SWITCHES, ScratchReason, Snapshot,
-    SnapshotError, Switch, SwitchError, Switches, TableError, plan_restore, read_saved_checkpoint,
+    Application, ApplicationSettings, CheckpointError, ErrorRow, Manifest, ManifestError, MemoryShortage,
+    PART_BYTES, PartError, PartId, PartIdError, PartRef, PushError, RestoreReport, SWITCHES, ScratchReason,
+    Snapshot, SnapshotError, Switch, SwitchError, Switches, TableError, check_memory, fixed_memory,
+    plan_restore, read_saved_checkpoint,
 };
 pub use batch::{Batch, physical_type};
 pub use compatibility::{Compatibility, compatibility};

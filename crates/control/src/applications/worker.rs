@@ -262,7 +262,11 @@ impl Worker {
         let mut table_errors = Vec::new();
         for table in tables {
             let id = application.program().table(&table.name).expect("the plan was made with this table");
-            application.load_table(id, &table.rows).expect("the rows have the columns of the table");
+            application.load_table(id, &table.rows).map_err(|error| StartError::ReferenceTable {
+                application: name.clone(),
+                table: table.name.clone(),
+                reason: error.to_string(),
+            })?;
             table_errors.extend(table.errors);
         }
         if preprocessor.is_some() {

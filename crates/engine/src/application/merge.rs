@@ -5,7 +5,7 @@
 
 use crate::batch::Batch;
 use crate::codec::{Decoder, put_batch, put_u64, take_batch};
-use crate::operators::Message;
+use crate::operators::{MemoryShare, Message, RowSize};
 use crate::state::StateError;
 use millstream_sql::SqlType;
 use std::collections::VecDeque;
@@ -15,6 +15,9 @@ pub(super) const VERSION: u16 = 1;
 
 pub(super) struct Merge {
     writers: Vec<Writer>,
+    row_size: RowSize,
+    /// Bytes of the rows that wait.
+    bytes: usize,
     /// The bound that was given last.
     given: i64,
 }
@@ -25,24 +28,57 @@ struct Writer {
     bound: i64,
 }
 
+impl Writer {
+    fn wait(&mut self, mut rows: Batch) {
+        while let Some(before) = self.waiting.back().filter(|before| before.absorbs(&rows))
+            && let Some(both) = before.followed_by(&rows)
+        {
+            self.waiting.pop_back();
+            rows = both;
+        }
+        self.waiting.push_back(rows);
+    }
+}
+
 impl Merge {
-    pub(super) fn new(writers: usize) -> Merge {
+    /// For rows with columns of these types.
+    pub(super) fn new(writers: usize, types: &[SqlType]) -> Merge {
         let writer = || Writer { waiting: VecDeque::new(), bound: i64::MIN };
-        Merge { writers: (0..writers).map(|_| writer()).collect(), given: i64::MIN }
+        let writers = (0..writers).map(|_| writer()).collect();
+        Merge { writers, row_size: RowSize::of_types(types), bytes: 0, given: i64::MIN }
     }
 
-    /// Takes what a writer gives; returns what the stream gives.
-    pub(super) fn take(&mut self, writer: usize, messages: Vec<Message>) -> Vec<Message> {
-        if self.writers.len() <= 1 {
+    /// Whether rows ever wait here.
+    pub(super) fn holds_rows(&self) -> bool {
+        self.writers.len() > 1
+    }
+
+    /// Bytes of the rows that wait.
+    pub(super) fn held_bytes(&self) -> usize {
+        self.bytes
+    }
+
+    /// Takes what a writer gives; returns what the stream gives. Rows that would have to wait and find no room go to
+    /// `refuse`, with the bytes that are held.
+    pub(super) fn take(
+        &mut self,
+        writer: usize,
+        messages: Vec<Message>,
+        share: MemoryShare,
+        refuse: &mut dyn FnMut(&Batch, usize),
+    ) -> Vec<Message> {
+        if !self.holds_rows() {
             return messages;
         }
+        let place = writer;
         let writer = &mut self.writers[writer];
         for message in messages {
             match message {
                 Message::Rows(batch) => {
                     if let Some(last) = batch.rowtimes.last() {
                         writer.bound = writer.bound.max(*last);
-                        writer.waiting.push_back(batch);
+                        self.bytes += self.row_size.of_all(&batch);
+                        writer.wait(batch);
                     }
                 }
                 Message::Bound(bound) => writer.bound = writer.bound.max(bound),
@@ -50,8 +86,10 @@ impl Merge {
         }
         let mut released = Vec::new();
         while let Some(batch) = self.next() {
+            self.bytes -= self.row_size.of_all(&batch);
             released.push(batch);
         }
+        self.make_room(place, share, refuse);
         let mut messages = Vec::new();
         if !released.is_empty() {
             messages.push(Message::Rows(
@@ -64,6 +102,24 @@ impl Merge {
             messages.push(Message::Bound(bound));
         }
         messages
+    }
+
+    /// Refuses the newest rows of a writer until the others fit.
+    fn make_room(&mut self, writer: usize, share: MemoryShare, refuse: &mut dyn FnMut(&Batch, usize)) {
+        let waiting = &mut self.writers[writer].waiting;
+        while !share.has_room_for(self.bytes)
+            && let Some(last) = waiting.pop_back()
+        {
+            let mut kept = last.len();
+            while kept > 0 && !share.has_room_for(self.bytes) {
+                kept -= 1;
+                self.bytes -= self.row_size.of(&last, kept);
+            }
+            if kept > 0 {
+                waiting.push_back(last.slice(0, kept));
+            }
+            refuse(&last.slice(kept, last.len() - kept), self.bytes);
+        }
     }
 
     /// The earliest waiting rows of one writer, as many as follow each other, if no writer can still give an earlier one.
@@ -121,7 +177,8 @@ impl Merge {
     /// Lets rows of a checkpoint wait.
     pub(super) fn wait(&mut self, writer: usize, rows: Batch) {
         if !rows.is_empty() {
-            self.writers[writer].waiting.push_back(rows);
+            self.bytes += self.row_size.of_all(&rows);
+            self.writers[writer].wait(rows);
         }
     }
 

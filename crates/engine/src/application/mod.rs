@@ -12,6 +12,7 @@
 mod checkpoint;
 mod error_row;
 pub(crate) mod fingerprint;
+mod fixed_memory;
 mod format_2;
 mod manifest;
 mod merge;
@@ -25,6 +26,8 @@ mod tables;
 pub use crate::state::PartError;
 pub use checkpoint::{CheckpointError, read as read_saved_checkpoint};
 pub use error_row::ErrorRow;
+pub(crate) use fixed_memory::forest_settings;
+pub use fixed_memory::{MemoryShortage, check_memory, fixed_memory};
 pub use manifest::{Manifest, ManifestError, PART_BYTES, PartId, PartIdError, PartRef};
 pub use restore::{RestoreReport, ScratchReason, plan_restore};
 pub use settings::{ApplicationSettings, SWITCHES, Switch, SwitchError, Switches};
@@ -152,8 +155,10 @@ impl Application {
     /// for by [`Application::subscribe`].
     ///
     /// # Errors
-    /// When the plan contradicts itself, which the front end prevents.
+    /// When its forests do not fit the memory limit ([`check_memory`] tells before); when the plan contradicts itself,
+    /// which the front end prevents.
     pub fn new(program: Program, settings: ApplicationSettings) -> Result<Application, CompileError> {
+        check_memory(&program, &settings)?;
         let mut writers = vec![0_usize; program.streams.len()];
         let mut pumps = Vec::new();
         for (number, pump) in program.pumps.iter().enumerate() {
@@ -189,11 +194,14 @@ impl Application {
             writers[pump.target.0] += 1;
         }
         need_single_rows(&mut pumps, &writers, &program);
-        let streams = writers
+        let streams: Vec<StreamState> = writers
             .iter()
             .zip(&program.streams)
             .map(|(writers, stream)| StreamState {
-                merge: Merge::new(*writers),
+                merge: Merge::new(
+                    *writers,
+                    &stream.columns.iter().map(|column| column.sql_type).collect::<Vec<_>>(),
+                ),
                 output: Vec::new(),
                 wanted: false,
                 latest: i64::MIN,
@@ -204,8 +212,10 @@ impl Application {
             })
             .collect();
         let tables = Tables { batches: vec![None; program.tables.len()], version: 0 };
-        let holders = pumps.iter().map(|pump| pump.dataflow.holders()).sum();
-        let share = MemoryShare::new(settings.memory_limit, holders);
+        let holders = pumps.iter().map(|pump| pump.dataflow.holders()).sum::<usize>()
+            + streams.iter().filter(|stream| stream.merge.holds_rows()).count();
+        let fixed = fixed_memory(&program, &settings);
+        let share = MemoryShare::new(settings.memory_limit, fixed, holders);
         Ok(Application {
             program,
             settings,
@@ -226,6 +236,11 @@ impl Application {
     /// Bytes that each pump holds of rows and groups, by its name, counted as for the memory limit.
     pub fn held_bytes(&self) -> Vec<(String, usize)> {
         self.pumps.iter().map(|pump| (pump.name.to_string(), pump.dataflow.held_bytes())).collect()
+    }
+
+    /// Bytes of rows that wait in a stream for the rows of other pumps that write it.
+    pub fn waiting_bytes(&self, stream: StreamId) -> usize {
+        self.streams[stream.0].merge.held_bytes()
     }
 
     /// Keeps the rows of a stream for [`Application::take_output`] from now on.
@@ -352,10 +367,23 @@ impl Application {
             if given.is_empty() {
                 continue;
             }
-            let (target, writer) = (pump.target, pump.writer);
-            let released = self.streams[target.0].merge.take(writer, given);
+            let target = pump.target;
+            let released = self.merge(index, given, now);
             self.run(target, released, Readers::All, now);
         }
+    }
+
+    /// What the stream that a pump writes gives when the pump has given these messages.
+    fn merge(&mut self, pump: usize, messages: Vec<Message>, now: i64) -> Vec<Message> {
+        let RunningPump { name, target, target_types, writer, .. } = &self.pumps[pump];
+        let stream = &self.program.streams[target.0].name;
+        let (share, errors) = (self.share, &mut self.errors);
+        self.streams[target.0].merge.take(*writer, messages, share, &mut |rows, held| {
+            let error = share.no_room_to_wait(stream, held);
+            errors.extend(
+                (0..rows.len()).map(|row| ErrorRow::of_batch_row(&error, rows, row, target_types, name, now)),
+            );
+        })
     }
 
     /// Carries messages of a stream through some of its pumps and all pumps behind them, round by round. The front end
@@ -363,7 +391,6 @@ impl Application {
     fn run(&mut self, stream: StreamId, messages: Vec<Message>, readers: Readers, now: i64) {
         let workers =
             Workers { threads: self.settings.threads, worthwhile: self.settings.nanoseconds_worth_a_thread };
-        let surroundings = Surroundings { now, tables: &self.tables, share: self.share, workers };
         let mut round = vec![Delivery { stream, messages, readers }];
         while !round.is_empty() {
             for Delivery { stream, messages, readers } in &round {
@@ -382,10 +409,11 @@ impl Application {
                 }
             }
             let mut next = Vec::new();
+            let surroundings = Surroundings { now, tables: &self.tables, share: self.share, workers };
             for given in round::run(&mut self.pumps, &round, surroundings) {
                 self.errors.extend(given.errors);
-                let RunningPump { target, writer, .. } = self.pumps[given.pump];
-                let messages = self.streams[target.0].merge.take(writer, given.messages);
+                let target = self.pumps[given.pump].target;
+                let messages = self.merge(given.pump, given.messages, now);
                 if !messages.is_empty() {
                     next.push(Delivery { stream: target, messages, readers: Readers::All });
                 }

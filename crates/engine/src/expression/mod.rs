@@ -54,8 +54,8 @@ pub struct Evaluated {
     pub errors: RowErrors,
 }
 
-/// Why an expression of a plan cannot be compiled. The front end lets none of these through; meeting one is a defect
-/// of the plan, not of the user's text.
+/// Why a plan cannot be built. Apart from a lack of memory the front end lets none of these through: meeting one is a
+/// defect of the plan, not of the user's text.
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
 pub enum CompileError {
     /// No such conversion.
@@ -91,6 +91,9 @@ pub enum CompileError {
     /// A STEP of zero or less, or of the wrong kind.
     #[error("STEP BY {0:?} is not a positive interval")]
     Step(Value),
+    /// Forests that do not fit the memory limit.
+    #[error(transparent)]
+    Memory(#[from] crate::application::MemoryShortage),
 }
 
 /// An expression ready to run over batches. Compile once, evaluate often; may be shared by threads.

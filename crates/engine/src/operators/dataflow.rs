@@ -242,7 +242,7 @@ impl Dataflow {
 
     /// How many operators hold rows or groups that grow with the input.
     pub(crate) fn holders(&self) -> usize {
-        self.stages.iter().filter(|stage| stage.operator.most_bytes_a_row() > 0).count()
+        self.stages.iter().filter(|stage| stage.operator.holds_rows()).count()
     }
 
     /// Bytes that the operators hold of rows and groups.

@@ -120,6 +120,11 @@ pub(crate) trait Operator: Send {
         0
     }
 
+    /// Whether it holds rows or groups that count against the memory limit, and so has a share of it.
+    fn holds_rows(&self) -> bool {
+        self.most_bytes_a_row() > 0
+    }
+
     /// Whether a bound can change the state.
     fn bounds_change_state(&self) -> bool {
         true

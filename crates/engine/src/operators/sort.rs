@@ -161,6 +161,13 @@ impl Sort {
         }
         self.waiting_bytes += bytes;
         self.end += rows.len() as u64;
+        let mut rows = rows;
+        while let Some(both) =
+            self.waiting.last().filter(|before| before.absorbs(&rows)).and_then(|it| it.followed_by(&rows))
+        {
+            self.waiting.pop();
+            rows = both;
+        }
         self.waiting.push(rows);
     }
 }

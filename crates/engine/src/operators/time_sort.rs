@@ -323,7 +323,7 @@ mod tests {
             pump: &pump,
             errors: &mut errors,
             tables: &tables,
-            share: super::super::MemoryShare::new(bytes, 1),
+            share: super::super::MemoryShare::new(bytes, 0, 1),
             workers: super::super::Workers::ONE,
             is_tight: true,
         };

@@ -228,7 +228,7 @@ mod tests {
         let mut errors = Vec::new();
         let evaluation = EvaluationContext::default();
         let tables = super::super::Tables::default();
-        let share = super::super::MemoryShare::new(0, 1);
+        let share = super::super::MemoryShare::new(0, 0, 1);
         let mut context = RunContext {
             evaluation,
             pump: &pump,

@@ -3,7 +3,7 @@
 use crate::program::Query;
 use crate::rows::{Row, batch, input};
 use crate::snapshots::Snapshots;
-use millstream_engine::{Application, ApplicationSettings, catalog, value_at};
+use millstream_engine::{Application, ApplicationSettings, catalog, fixed_memory, value_at};
 use millstream_sql::{SqlType, StreamId, Value, compile};
 use proptest::prelude::*;
 use proptest::test_runner::TestCaseError;
@@ -76,6 +76,11 @@ pub(crate) fn run(query: &Query, rows: &[Row], cuts: &Cuts) -> Found {
         whole_state_bytes: if rows.len().is_multiple_of(2) { 0 } else { 64 << 10 },
         ..ApplicationSettings::default()
     };
+    let mut settings = settings;
+    if settings.memory_limit > 0 {
+        // Sketches take their memory first.
+        settings.memory_limit += fixed_memory(&program, &settings);
+    }
     let mut application = Application::new(program, settings.clone()).expect("the plan is sound");
     let output = application.program().stream("T").expect("the program creates T");
     let types: Vec<SqlType> =

@@ -53,10 +53,12 @@ impl Snapshots {
         });
         let (mut restored, report) = restored.expect("the state can be restored");
         assert!(report.started_from_scratch.is_empty(), "{report:?}");
-        let (held, held_again) = (application.held_bytes(), restored.held_bytes());
-        assert_eq!(held, held_again);
         // What the parts of many snapshots make up is what one alone would be. Rows that wait may lie in other batches.
         let text = format!("{:?}", application.program());
+        // What is looked into is made again with the next row.
+        if !["Lookup {", "Subquery {"].iter().any(|operator| text.contains(operator)) {
+            assert_eq!(application.held_bytes(), restored.held_bytes());
+        }
         if ["Join {", "Union {"].iter().any(|operator| text.contains(operator)) {
             return restored;
         }

@@ -3,10 +3,10 @@
 //! Layout: `MSCP`, a format (`u16`, little-endian), the length of the manifest (`u32`), the manifest, then the parts in the
 //! order in which it names them first. For small states and tests: [`Application::snapshot`] writes only what has changed.
 
-use super::manifest::{FORMAT, Manifest, ManifestError, PartId};
+use super::manifest::{FORMAT, Manifest, ManifestError};
 use super::{Application, ApplicationSettings, RestoreReport, SnapshotError, format_2};
 use crate::expression::CompileError;
-use crate::state::{PartError, StateError};
+use crate::state::{PartError, PartId, StateError};
 use crate::values::ValueTypeError;
 use millstream_sql::Program;
 use std::collections::HashMap;

@@ -2,28 +2,9 @@
 //! off the memory limit before that is shared out.
 
 use super::ApplicationSettings;
-use millstream_sketch::ForestSettings;
-use millstream_sql::{HotspotsCall, Node, NodeKind, Program, RandomCutForestCall, TableFunction};
-
-/// A program that cannot fit its memory limit.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error(
-    "pump \"{pump}\" needs {needed} bytes for its {what}, all forests and sketches of the application need {all}, and its \
-     memory limit is {limit} bytes: raise the limit to more than {all}, or lower numberOfTrees, subSampleSize or \
-     shingleSize, or select fewer columns"
-)]
-pub struct MemoryShortage {
-    /// The pump that needs most.
-    pub pump: String,
-    /// For what it needs it.
-    pub what: &'static str,
-    /// Bytes that it needs.
-    pub needed: u64,
-    /// Bytes that all pumps need.
-    pub all: u64,
-    /// Bytes that there are.
-    pub limit: u64,
-}
+use crate::compile_error::MemoryShortage;
+use crate::operators::forest_settings;
+use millstream_sql::{HotspotsCall, Node, NodeKind, Program, TableFunction};
 
 /// Bytes of a counter of distinct items: its largest exact set, half empty, or its sketch, and the items met of late.
 const COUNTER_BYTES: u64 = 1 << 20;
@@ -79,18 +60,6 @@ fn of_node(node: &Node) -> (u64, &'static str) {
         TableFunction::Hotspots(call) => (hotspots_bytes(call), "points of HOTSPOTS"),
         TableFunction::CountDistinctItems { .. } => (COUNTER_BYTES, "counter of distinct items"),
         TableFunction::TopItems { .. } | TableFunction::GroupRank(_) => (0, ""),
-    }
-}
-
-/// The settings of the forest of a call.
-pub(crate) fn forest_settings(call: &RandomCutForestCall, seed: u64) -> ForestSettings {
-    ForestSettings {
-        number_of_trees: call.number_of_trees,
-        sample_size: call.sub_sample_size,
-        time_decay: call.time_decay,
-        shingle_size: call.shingle_size,
-        columns: u32::try_from(call.columns.len()).unwrap_or(u32::MAX),
-        seed,
     }
 }
 

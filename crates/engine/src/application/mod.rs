@@ -10,8 +10,6 @@
 //! they have ended when the call returns, and no row, error or checkpoint tells how many there were.
 
 mod checkpoint;
-mod error_row;
-pub(crate) mod fingerprint;
 mod fixed_memory;
 mod format_2;
 mod manifest;
@@ -23,12 +21,12 @@ mod settings;
 mod snapshot;
 mod tables;
 
-pub use crate::state::PartError;
+pub use crate::compile_error::MemoryShortage;
+pub use crate::error_row::ErrorRow;
+pub use crate::state::{PART_BYTES, PartError, PartId, PartIdError, PartRef};
 pub use checkpoint::{CheckpointError, read as read_saved_checkpoint};
-pub use error_row::ErrorRow;
-pub(crate) use fixed_memory::forest_settings;
-pub use fixed_memory::{MemoryShortage, check_memory, fixed_memory};
-pub use manifest::{Manifest, ManifestError, PART_BYTES, PartId, PartIdError, PartRef};
+pub use fixed_memory::{check_memory, fixed_memory};
+pub use manifest::{Manifest, ManifestError};
 pub use restore::{RestoreReport, ScratchReason, plan_restore};
 pub use settings::{ApplicationSettings, SWITCHES, Switch, SwitchError, Switches};
 pub use snapshot::{Snapshot, SnapshotError};

@@ -1,10 +1,11 @@
 //! Going on from a checkpoint: which pumps keep their state, and taking it over.
 
-use super::manifest::{Manifest, OperatorManifest, PartRef, PieceManifest, PumpManifest, StreamManifest};
+use super::manifest::{Manifest, OperatorManifest, PieceManifest, PumpManifest, StreamManifest};
 use super::merge::{self, Merge};
-use super::{Application, ApplicationSettings, CheckpointError, fingerprint};
+use super::{Application, ApplicationSettings, CheckpointError};
+use crate::fingerprint;
 use crate::operators::states_of;
-use crate::state::{Fetch, PieceSlot, Pieces, StateError, StateReader};
+use crate::state::{Fetch, PartRef, PieceSlot, Pieces, StateError, StateReader};
 use millstream_sql::{Program, Pump, SqlType, Stream};
 use std::fmt;
 

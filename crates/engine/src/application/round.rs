@@ -10,7 +10,7 @@
 //! pumps over the same messages in the same order: rounds change no output, and neither does the number of threads.
 
 use super::{Readers, RunningPump, Surroundings};
-use crate::application::ErrorRow;
+use crate::error_row::ErrorRow;
 use crate::operators::Message;
 use millstream_sql::StreamId;
 use std::sync::{Mutex, PoisonError};

@@ -9,12 +9,12 @@
 //! no more than that the next one writes them again.
 
 use super::manifest::{
-    FORMAT, Manifest, OperatorManifest, PART_BYTES, PartId, PartRef, PieceManifest, PumpManifest,
-    StreamManifest, WriterManifest,
+    FORMAT, Manifest, OperatorManifest, PieceManifest, PumpManifest, StreamManifest, WriterManifest,
 };
-use super::{Application, fingerprint, merge};
+use super::{Application, merge};
+use crate::fingerprint;
 use crate::operators::OperatorState;
-use crate::state::{NewPiece, PieceSlot, Pieces, StateError};
+use crate::state::{NewPiece, PART_BYTES, PartId, PartRef, PieceSlot, Pieces, StateError};
 use std::sync::Arc;
 
 /// The state of an application at one time, not yet stored.

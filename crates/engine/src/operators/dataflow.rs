@@ -11,9 +11,9 @@
 
 use super::finite::FiniteRelation;
 use super::{BuildSettings, Message, Operator, Outbox, RunContext, build, state_kind};
-use crate::application::fingerprint;
 use crate::batch::Batch;
 use crate::expression::CompileError;
+use crate::fingerprint;
 use crate::state::{NewPiece, Pieces, StateError, StateKind, StateReader, StateWriter};
 use millstream_sql::{Node, NodeKind, Program, StreamId};
 

@@ -3,11 +3,10 @@
 use super::numbers::number;
 use super::row_failures::report;
 use super::{Operator, Outbox, RunContext, StateError, StateReader, StateWriter, column_types};
-use crate::application::forest_settings;
 use crate::batch::Batch;
 use crate::row_error::{RowError, RowErrors};
 use arrow_array::{Float64Array, StringArray};
-use millstream_sketch::{ColumnAttribution, Explanation, RandomCutForest};
+use millstream_sketch::{ColumnAttribution, Explanation, ForestSettings, RandomCutForest};
 use millstream_sql::{Node, RandomCutForestCall, SqlType};
 use std::sync::Arc;
 
@@ -51,6 +50,18 @@ impl Forest {
                 Ok((score, Some(explain(&self.names, &attribution, directionality))))
             }
         }
+    }
+}
+
+/// The settings of the forest of a call.
+pub(crate) fn forest_settings(call: &RandomCutForestCall, seed: u64) -> ForestSettings {
+    ForestSettings {
+        number_of_trees: call.number_of_trees,
+        sample_size: call.sub_sample_size,
+        time_decay: call.time_decay,
+        shingle_size: call.shingle_size,
+        columns: u32::try_from(call.columns.len()).unwrap_or(u32::MAX),
+        seed,
     }
 }
 

@@ -34,14 +34,15 @@ mod tumble;
 mod union;
 mod workers;
 
-use crate::application::ErrorRow;
 use crate::batch::Batch;
+use crate::error_row::ErrorRow;
 use crate::expression::{CompileError, CompiledExpression, EvaluationContext};
 use crate::state::{StateError, StateKind, StateReader, StateWriter};
 use millstream_sql::{Node, NodeKind, SqlType, TableFunction};
 use std::sync::Arc;
 
 pub(crate) use dataflow::{Dataflow, OperatorState, states_of};
+pub(crate) use forest::forest_settings;
 pub(crate) use memory::{MemoryShare, RowSize};
 pub(crate) use workers::Workers;
 

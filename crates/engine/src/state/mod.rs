@@ -5,9 +5,11 @@
 //! counts as stored only when all its parts are, and an operator is asked again for one that is not.
 
 pub(crate) mod keyed;
+mod part;
 pub(crate) mod runs;
 
-use crate::application::{PART_BYTES, PartId, PartRef};
+pub use part::{PART_BYTES, PartId, PartIdError, PartRef};
+
 use crate::values::ValueTypeError;
 use std::collections::BTreeMap;
 use std::sync::{Arc, OnceLock};

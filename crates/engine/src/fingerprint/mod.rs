@@ -32,7 +32,7 @@ pub(crate) fn of_stream(name: &str, program: &Program) -> u64 {
 }
 
 /// Of a pump in a checkpoint of format 2: of its whole plan, of all streams, and of the tables that it reads.
-pub(super) fn of_format_2(pump: &Pump, program: &Program) -> u64 {
+pub(crate) fn of_format_2(pump: &Pump, program: &Program) -> u64 {
     let mut text = Text::format_2();
     pump.describe(&mut text);
     text.push(" ");

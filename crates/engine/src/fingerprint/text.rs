@@ -55,7 +55,7 @@ macro_rules! fields {
             text.push(separator);
             text.push($field);
             text.push(": ");
-            $crate::application::fingerprint::text::Describe::describe($value, text);
+            $crate::fingerprint::text::Describe::describe($value, text);
             #[allow(unused_assignments, reason = "the last one has nothing behind it")]
             { separator = ", "; }
         )+
@@ -71,7 +71,7 @@ macro_rules! tuple {
         let mut separator = "(";
         $(
             text.push(separator);
-            $crate::application::fingerprint::text::Describe::describe($value, text);
+            $crate::fingerprint::text::Describe::describe($value, text);
             #[allow(unused_assignments, reason = "the last one has nothing behind it")]
             { separator = ", "; }
         )+

@@ -1,6 +1,6 @@
 //! Operands of a vectorised operation, and the loops that every operation on numbers shares.
 
-use crate::expression::EvaluationContext;
+use crate::evaluation_context::EvaluationContext;
 use crate::row_error::{RowError, RowErrors};
 use arrow_array::cast::AsArray;
 use arrow_array::types::ArrowPrimitiveType;

@@ -143,7 +143,7 @@ fn checkpoints_of_this_build_can_be_written_for_later_ones() {
 
 #[test]
 fn stored_checkpoints_of_every_format_go_on() {
-    let formats = ["format-2"];
+    let formats = ["format-2", "format-3"];
     for (title, text) in programs() {
         let expected = rest(half_way(&text));
         assert!(!expected.is_empty(), "{title}");

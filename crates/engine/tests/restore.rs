@@ -264,3 +264,40 @@ fn damage_of_a_blob_or_a_manifest_is_an_error_and_no_panic() {
         assert!(Manifest::from_bytes(&bytes[..end]).is_err());
     }
 }
+
+#[test]
+fn h4_large_keys_are_stored_a_few_times_each_and_not_with_every_checkpoint() {
+    let text = "CREATE STREAM T (C BIGINT);
+        CREATE PUMP P AS INSERT INTO T SELECT STREAM COUNT(*) FROM S GROUP BY K, FLOOR(S.ROWTIME TO DAY);";
+    const KEY_BYTES: usize = 60_000;
+    let mut application = start(text);
+    let mut parts = Parts::new();
+    let mut written = 0;
+    let mut manifest = None;
+    for round in 0..100_usize {
+        // Three new keys, and one that is there already.
+        let keys = [3 * round, 3 * round + 1, 3 * round + 2, round];
+        let columns: Vec<ArrayRef> = vec![
+            Arc::new(StringArray::from_iter_values(keys.map(|key| format!("{key:0KEY_BYTES$}")))),
+            Arc::new(Int32Array::from(vec![0; 4])),
+        ];
+        application.push(StreamId(0), &Batch::new(vec![round as i64; 4].into(), columns), 0).unwrap();
+        let stored = application.snapshot().unwrap().store(|id, bytes| {
+            written += bytes.len();
+            parts.insert(*id, bytes.to_vec());
+            Ok::<(), Infallible>(())
+        });
+        manifest = Some(stored.unwrap());
+    }
+    let state = 300 * KEY_BYTES;
+    assert!(written < 5 * state, "{written} bytes for a state of {state}");
+    let manifest = manifest.expect("there were snapshots");
+    assert!(manifest.part_bytes() < 2 * state as u64, "{}", manifest.part_bytes());
+    assert!(manifest.parts().all(|part| part.bytes <= millstream_engine::PART_BYTES as u64));
+    let (mut restored, _) = restore(program(text), settings(0), &manifest, &parts).unwrap();
+    assert_eq!(restored.held_bytes(), application.held_bytes());
+    subscribe(&mut restored);
+    restored.bound(StreamId(0), 86_400_000, 0).unwrap();
+    let counts = counts(&mut restored);
+    assert_eq!((counts.len(), counts.iter().sum::<i64>()), (300, 400));
+}

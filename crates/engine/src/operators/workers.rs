@@ -100,6 +100,35 @@ impl Workers {
     }
 }
 
+impl Workers {
+    /// Runs `work` on every shard, on as many threads as `nanoseconds` of work are worth.
+    pub(crate) fn each<S: Send>(self, nanoseconds: u64, shards: &mut [S], work: impl Fn(&mut S) + Sync) {
+        let threads = self.for_work(nanoseconds);
+        if threads <= 1 {
+            shards.iter_mut().for_each(work);
+            return;
+        }
+        let waiting = Mutex::new(shards.iter_mut().collect::<Vec<_>>());
+        let task = || {
+            loop {
+                // The lock is held for the length of a pop, which cannot panic.
+                let next = waiting.lock().unwrap_or_else(PoisonError::into_inner).pop();
+                match next {
+                    Some(shard) => work(shard),
+                    None => return,
+                }
+            }
+        };
+        std::thread::scope(|scope| {
+            let task = &task;
+            (1..threads).for_each(|_| {
+                scope.spawn(task);
+            });
+            task();
+        });
+    }
+}
+
 /// Arrives at the barrier when it is dropped.
 struct Arrival<'b>(&'b Barrier);
 

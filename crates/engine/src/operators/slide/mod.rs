@@ -12,7 +12,7 @@ use crate::expression::{CompileError, CompiledExpression};
 use crate::grouping::{EncodedKeys, RoutedRows, SHARDS, shard_of_hash, stable_hash};
 use crate::row_error::RowError;
 use crate::state::keyed::KeyedLog;
-use crate::values::{array_from_values, most_value_bytes, value_at};
+use crate::values::{most_value_bytes, value_at};
 use crate::windows::{CallState, FrameRows};
 use arrow_array::{ArrayRef, BooleanArray};
 use millstream_sql::{Frame, SlidingWindow, SqlType, Value, WindowCall};
@@ -203,6 +203,8 @@ impl Window {
             self.latest = rowtimes[end - 1];
             start = end;
         }
+        let work = 4 * (self.calls.len() * rowtimes.len()) as u64;
+        workers.each(work, shards, |shard| shard.make_columns(&self.calls));
         self.take_given(rowtimes.len(), shards, found);
     }
 
@@ -218,17 +220,14 @@ impl Window {
         }
         let interleaved = Interleaved::new(places.into_iter());
         for (number, call) in self.calls.iter().enumerate() {
-            let arrays = with_rows.iter().map(|given| {
-                let values = array_from_values(call.plan.sql_type, &given.values[number]);
-                values.expect("a call gives values of its own type")
-            });
-            found.columns[call.place] = Some(interleaved.array(&arrays.collect::<Vec<_>>()));
+            let arrays: Vec<ArrayRef> = with_rows.iter().map(|given| given.columns[number].clone()).collect();
+            found.columns[call.place] = Some(interleaved.array(&arrays));
         }
         let mut failed = Vec::new();
         for given in with_rows {
             failed.append(&mut given.failed);
             given.rows.clear();
-            given.values.iter_mut().for_each(Vec::clear);
+            given.columns.clear();
         }
         failed.sort_by_key(|(row, place, _)| (*row, *place));
         found.failed.extend(failed.into_iter().map(|(row, _, error)| (row as usize, error)));

@@ -6,6 +6,7 @@ use crate::grouping::{EncodedKeys, KeyTable};
 use crate::row_error::RowError;
 use crate::state::StateError;
 use crate::state::keyed::{Changes, Shard};
+use crate::values::array_from_values;
 use crate::windows::{CallState, FrameRows};
 use arrow_array::ArrayRef;
 use millstream_sql::{Frame, Value};
@@ -30,6 +31,8 @@ pub(super) struct Given {
     pub(super) rows: Vec<u32>,
     /// One list for each call of the window, one value for each of those rows.
     pub(super) values: Vec<Vec<Value>>,
+    /// The same as columns.
+    pub(super) columns: Vec<ArrayRef>,
     /// Rows whose value does not exist, with the place of the call; their place in `values` holds NULL.
     pub(super) failed: Vec<(u32, usize, RowError)>,
 }
@@ -103,6 +106,19 @@ impl PartitionShard {
             }
         }
         self.changes.states(&self.slots, self.keys.slots());
+    }
+
+    /// Makes columns of the values that were given.
+    pub(super) fn make_columns(&mut self, calls: &[Call]) {
+        if self.given.rows.is_empty() {
+            return;
+        }
+        let columns = calls.iter().zip(&mut self.given.values).map(|(call, values)| {
+            let column = array_from_values(call.plan.sql_type, values);
+            values.clear();
+            column.expect("a call gives values of its own type")
+        });
+        self.given.columns = columns.collect();
     }
 
     fn open(&mut self, slot: u32, partition: Partition) {

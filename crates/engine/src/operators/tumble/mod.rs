@@ -14,7 +14,7 @@ use crate::aggregates::Accumulator;
 use crate::batch::Batch;
 use crate::error_row::ErrorRow;
 use crate::expression::{CompileError, CompiledExpression};
-use crate::grouping::{EncodedKeys, RoutedRows, SHARDS, decode_key, shard_of_hash, stable_hash};
+use crate::grouping::{EncodedKeys, RoutedRows, SHARDS, shard_of_hash, stable_hash};
 use crate::state::keyed::KeyedLog;
 use crate::values::{array_from_values, most_value_bytes, value_at};
 use crate::windows::WindowBoundary;
@@ -22,7 +22,7 @@ use arrow_array::{ArrayRef, BooleanArray};
 use arrow_buffer::ScalarBuffer;
 use millstream_sql::{AggregateCall, Expression, ExpressionKind, GroupDriver, SqlType, Value};
 use serde::{Deserialize, Serialize};
-use shard::{GroupShard, GroupedRows};
+use shard::{EndedGroups, GroupShard, GroupedRows};
 use std::ops::Range;
 
 pub(super) struct Tumble {
@@ -70,6 +70,22 @@ enum OpenWindow {
     Until(i64),
     /// Rows with this value of the key belong to it.
     While(Value),
+}
+
+/// Rows of a batch that belong to one window, and windows that end before them: work for the shards.
+#[derive(Default)]
+struct Pending {
+    segments: Vec<Segment>,
+    /// The windows that end, in order: the ROWTIME of their rows, and the key that moves the window.
+    ended: Vec<(i64, Value)>,
+}
+
+struct Segment {
+    rows: Range<usize>,
+    /// Rows of the window before them.
+    place: u64,
+    /// How many windows end before them.
+    ended: usize,
 }
 
 /// What a checkpoint of version 1 holds.
@@ -176,28 +192,58 @@ impl Tumble {
         }
     }
 
-    fn add(
+    /// Adds rows to their groups, window by window, and gives the groups of the windows that end meanwhile.
+    fn work_off(
         &mut self,
-        values: &[ArrayRef],
-        encoded: &EncodedKeys,
-        range: Range<usize>,
-        context: &RunContext<'_>,
+        pending: Pending,
+        (values, encoded): (&[ArrayRef], &EncodedKeys),
+        context: &mut RunContext<'_>,
+        outbox: &mut Outbox,
     ) {
-        let rows = GroupedRows {
+        let Pending { segments, ended } = pending;
+        let (arguments, types) = (&self.arguments, &self.grouping_types);
+        let rows_of = |segment: &Segment| GroupedRows {
             encoded,
             values,
-            arguments: &self.arguments,
-            start: range.start,
-            place: self.window.rows,
+            arguments,
+            start: segment.rows.start,
+            place: segment.place,
         };
-        self.window.rows += range.len() as u64;
         if self.grouping_keys.is_empty() {
-            self.shards[0].add_single(range, &rows);
-            return;
+            for segment in &segments {
+                self.shards[0].end_windows(segment.ended, types);
+                self.shards[0].add_single(segment.rows.clone(), &rows_of(segment));
+            }
+        } else if let (Some(first), Some(last)) = (segments.first(), segments.last()) {
+            let cost = 15 + 2 * arguments.len() as u64;
+            let work = |shard: &mut GroupShard, mut own: &[u32]| {
+                let before = own.first().copied().unwrap_or(0) as usize;
+                let from = segments.partition_point(|segment| segment.rows.end <= before);
+                for segment in &segments[from..] {
+                    // Rows between two segments have no window.
+                    let start = own.partition_point(|row| (*row as usize) < segment.rows.start);
+                    let end = own.partition_point(|row| (*row as usize) < segment.rows.end);
+                    if start < end {
+                        shard.end_windows(segment.ended, types);
+                        shard.add(&own[start..end], &rows_of(segment));
+                    }
+                    own = &own[end..];
+                    if own.is_empty() {
+                        return;
+                    }
+                }
+            };
+            let range = first.rows.start..last.rows.end;
+            context.workers.run(encoded, range, cost, &mut self.shards, &mut self.routed, work);
         }
-        let cost = 15 + 2 * self.arguments.len() as u64;
-        let work = |shard: &mut GroupShard, own: &[u32]| shard.add(own, &rows);
-        context.workers.run(encoded, range, cost, &mut self.shards, &mut self.routed, work);
+        self.shards.iter_mut().for_each(|shard| shard.end_windows(ended.len(), types));
+        let mut given: Vec<Vec<EndedGroups>> = ended.iter().map(|_| Vec::new()).collect();
+        for shard in &mut self.shards {
+            shard.take_ended().for_each(|(window, groups)| given[window].push(groups));
+        }
+        for ((rowtime, key), groups) in ended.iter().zip(given) {
+            self.give(*rowtime, key, &groups, context, outbox);
+        }
     }
 
     /// Bytes that a row adds to what is held.
@@ -219,27 +265,39 @@ impl Tumble {
         group_bytes + kept.sum::<usize>()
     }
 
-    /// Gives the groups of the open window, which ended at `rowtime`, in the order of their first rows.
-    fn close(&mut self, rowtime: i64, context: &mut RunContext<'_>, outbox: &mut Outbox) {
-        let window = std::mem::take(&mut self.window);
-        let count: usize = self.shards.iter().map(|shard| shard.keys.slots()).sum();
-        if count == 0 {
+    /// Gives the groups of a window that ended at `rowtime`, in the order of their first rows.
+    fn give(
+        &self,
+        rowtime: i64,
+        window_key: &Value,
+        groups: &[EndedGroups],
+        context: &mut RunContext<'_>,
+        outbox: &mut Outbox,
+    ) {
+        let mut order: Vec<(u64, usize, usize)> = Vec::new();
+        for (index, groups) in groups.iter().enumerate() {
+            order.extend(groups.firsts.iter().enumerate().map(|(group, first)| (*first, index, group)));
+        }
+        if order.is_empty() {
             return;
         }
-        let mut order: Vec<(u64, usize, usize)> = Vec::with_capacity(count);
-        for (index, shard) in self.shards.iter().enumerate() {
-            order.extend(shard.firsts.iter().enumerate().map(|(slot, first)| (*first, index, slot)));
-        }
         order.sort_unstable();
-        let interleaved = Interleaved::new(order.iter().map(|(_, shard, slot)| (*shard, *slot)));
-        let mut columns = self.key_columns(&window.key, &order);
+        let count = order.len();
+        let interleaved = Interleaved::new(order.iter().map(|(_, shard, group)| (*shard, *group)));
+        let mut columns: Vec<ArrayRef> = Vec::with_capacity(self.key_types.len() + self.arguments.len());
+        for (index, sql_type) in self.key_types.iter().enumerate() {
+            columns.push(match self.grouping_keys.iter().position(|key| *key == index) {
+                Some(place) => {
+                    let keys: Vec<ArrayRef> = groups.iter().map(|it| it.keys[place].clone()).collect();
+                    interleaved.array(&keys)
+                }
+                None => array_from_values(*sql_type, &vec![window_key.clone(); count])
+                    .expect("the key that moves the window has the type of its expression"),
+            });
+        }
         let mut failed = Vec::new();
         for aggregate in 0..self.arguments.len() {
-            let results = self.shards.iter().map(|shard| {
-                let slots: Vec<usize> = (0..shard.keys.slots()).collect();
-                shard.accumulators[aggregate].results(&slots)
-            });
-            let (column, errors) = interleaved.column(results);
+            let (column, errors) = interleaved.column(groups.iter().map(|it| it.results[aggregate].clone()));
             columns.push(column);
             failed.extend(errors);
         }
@@ -259,33 +317,20 @@ impl Tumble {
             batch = batch.filter(&BooleanArray::from(kept)).expect("the mask has one value for each group");
         }
         outbox.rows(batch);
-        self.shards.iter_mut().for_each(GroupShard::clear);
     }
 
-    /// The keys of the groups, the one that moves the window included.
-    fn key_columns(&self, window_key: &Value, order: &[(u64, usize, usize)]) -> Vec<ArrayRef> {
-        let mut columns: Vec<Vec<Value>> =
-            self.key_types.iter().map(|_| Vec::with_capacity(order.len())).collect();
-        for (_, shard, slot) in order {
-            let key = self.shards[*shard].keys.key(*slot);
-            let values = decode_key(&self.grouping_types, key).expect("the key was encoded from these types");
-            for (place, value) in self.grouping_keys.iter().zip(values) {
-                columns[*place].push(value);
-            }
-            columns[self.driving_key].push(window_key.clone());
-        }
-        let columns = columns.iter().zip(&self.key_types).map(|(values, sql_type)| {
-            array_from_values(*sql_type, values).expect("keys have the type of their expression")
-        });
-        columns.collect()
+    /// Notes that the open window ends at `rowtime`.
+    fn end_window(&mut self, rowtime: i64, pending: &mut Pending) {
+        let window = std::mem::take(&mut self.window);
+        pending.ended.push((rowtime, window.key));
     }
 
-    /// Closes the open window if `time` is at or past its end.
-    fn close_before(&mut self, time: i64, context: &mut RunContext<'_>, outbox: &mut Outbox) {
+    /// Notes that the open window ends if `time` is at or past its end.
+    fn end_before(&mut self, time: i64, pending: &mut Pending) {
         if let Some(OpenWindow::Until(end)) = self.window.open
             && time >= end
         {
-            self.close(end, context, outbox);
+            self.end_window(end, pending);
         }
     }
 
@@ -306,6 +351,8 @@ impl Operator for Tumble {
         let (batch, values) = evaluate_all(&expressions, batch, &self.input_types, context);
         let key_columns: Vec<ArrayRef> = self.grouping_keys.iter().map(|key| values[*key].clone()).collect();
         let encoded = EncodedKeys::new(&key_columns, batch.len());
+        let columns = (values.as_slice(), &encoded);
+        let mut pending = Pending::default();
         let mut start = 0;
         while start < batch.len() {
             let (range, window) = self.segment(&batch, &values, start, context);
@@ -317,6 +364,7 @@ impl Operator for Tumble {
                         Ok(value) => value,
                         Err(error) => {
                             // A key out of the range of its type: none of these rows has a window.
+                            self.work_off(std::mem::take(&mut pending), columns, context, outbox);
                             for row in range.clone() {
                                 report_row(&error, &batch, row, &self.input_types, context);
                             }
@@ -331,7 +379,7 @@ impl Operator for Tumble {
                     Some(OpenWindow::Until(end)) => *end,
                     _ => batch.rowtimes[start],
                 };
-                self.close(rowtime, context, outbox);
+                self.end_window(rowtime, &mut pending);
             }
             self.window.open = Some(window);
             if self.window.rows == 0 {
@@ -339,23 +387,32 @@ impl Operator for Tumble {
             }
             start = range.end;
             if context.is_tight {
+                // What has ended is no longer held.
+                self.work_off(std::mem::take(&mut pending), columns, context, outbox);
                 let needed = self.needed_bytes(&values, &encoded, range.start);
                 if let Some(refusal) = context.refusal(self.held_bytes(), needed) {
                     report_row(&refusal, &batch, range.start, &self.input_types, context);
                     continue;
                 }
             }
-            self.add(&values, &encoded, range, context);
+            let place = self.window.rows;
+            self.window.rows += range.len() as u64;
+            pending.segments.push(Segment { rows: range, place, ended: pending.ended.len() });
         }
         // A row that failed still shows how far time has come.
-        self.close_before(last, context, outbox);
+        self.end_before(last, &mut pending);
+        self.work_off(pending, columns, context, outbox);
         if let Some(bound) = self.output_bound(last) {
             outbox.bound(bound);
         }
     }
 
     fn bound(&mut self, _port: usize, bound: i64, context: &mut RunContext<'_>, outbox: &mut Outbox) {
-        self.close_before(bound, context, outbox);
+        let mut pending = Pending::default();
+        self.end_before(bound, &mut pending);
+        if !pending.ended.is_empty() {
+            self.work_off(pending, (&[], &EncodedKeys::None), context, outbox);
+        }
         if let Some(bound) = self.output_bound(bound) {
             outbox.bound(bound);
         }

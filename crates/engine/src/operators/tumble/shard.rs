@@ -2,10 +2,13 @@
 
 use crate::aggregates::Accumulator;
 use crate::codec::{Decoder, put_u64};
-use crate::grouping::{EncodedKeys, KeyTable};
+use crate::grouping::{EncodedKeys, KeyTable, decode_key};
+use crate::row_error::RowErrors;
 use crate::state::StateError;
 use crate::state::keyed::{Changes, Shard};
+use crate::values::array_from_values;
 use arrow_array::ArrayRef;
+use millstream_sql::{SqlType, Value};
 
 /// A shard. Slots of its keys are places in all lists.
 pub(super) struct GroupShard {
@@ -17,6 +20,20 @@ pub(super) struct GroupShard {
     pub(super) bytes: usize,
     changes: Changes,
     slots: Vec<u32>,
+    /// How many windows have ended since their groups were taken.
+    passed: usize,
+    /// Of those with groups, which it was.
+    ended: Vec<(usize, EndedGroups)>,
+}
+
+/// The groups of a window that has ended.
+pub(super) struct EndedGroups {
+    /// The place in the window of the row that opened each.
+    pub(super) firsts: Vec<u64>,
+    /// The columns of the keys.
+    pub(super) keys: Vec<ArrayRef>,
+    /// For each aggregate its values, and the groups whose value does not exist.
+    pub(super) results: Vec<(ArrayRef, RowErrors)>,
 }
 
 /// Rows with what their groups look at.
@@ -39,7 +56,47 @@ impl GroupShard {
             bytes: 0,
             changes: Changes::default(),
             slots: Vec::new(),
+            passed: 0,
+            ended: Vec::new(),
         }
+    }
+
+    /// So many windows have ended in all: the groups that are there are those of the first that has not been noted.
+    pub(super) fn end_windows(&mut self, ended: usize, types: &[SqlType]) {
+        if self.passed >= ended {
+            return;
+        }
+        if self.keys.slots() > 0 {
+            let slots: Vec<usize> = (0..self.keys.slots()).collect();
+            let results = self.accumulators.iter().map(|accumulator| accumulator.results(&slots)).collect();
+            let groups = EndedGroups {
+                firsts: std::mem::take(&mut self.firsts),
+                keys: self.key_columns(types),
+                results,
+            };
+            self.ended.push((self.passed, groups));
+            self.clear();
+        }
+        self.passed = ended;
+    }
+
+    /// The groups of the windows that have ended, each with the number of its window.
+    pub(super) fn take_ended(&mut self) -> impl Iterator<Item = (usize, EndedGroups)> {
+        self.passed = 0;
+        self.ended.drain(..)
+    }
+
+    fn key_columns(&self, types: &[SqlType]) -> Vec<ArrayRef> {
+        let mut columns: Vec<Vec<Value>> =
+            types.iter().map(|_| Vec::with_capacity(self.keys.slots())).collect();
+        for slot in 0..self.keys.slots() {
+            let key = decode_key(types, self.keys.key(slot)).expect("the key was encoded from these types");
+            columns.iter_mut().zip(key).for_each(|(column, value)| column.push(value));
+        }
+        let columns = columns.iter().zip(types).map(|(values, sql_type)| {
+            array_from_values(*sql_type, values).expect("keys have the type of their expression")
+        });
+        columns.collect()
     }
 
     /// Bytes of a group with a key of so many bytes.
@@ -118,7 +175,7 @@ impl GroupShard {
     }
 
     /// Forgets all groups.
-    pub(super) fn clear(&mut self) {
+    fn clear(&mut self) {
         if self.keys.slots() > 0 {
             self.changes.cleared();
         }

@@ -74,6 +74,18 @@ impl Batch {
         Ok(Batch { rowtimes: ScalarBuffer::from(rowtimes), columns })
     }
 
+    /// Whether this batch, which waits, is put together with the one that comes behind it: as long as both are small, and
+    /// not much smaller than the other. Then there are few batches, and a row is copied about as often as they double.
+    pub(crate) fn absorbs(&self, next: &Batch) -> bool {
+        const SMALL: usize = 4_096;
+        next.len() < SMALL && self.len() <= 2 * next.len()
+    }
+
+    /// Both, one behind the other. Both must have columns of the same types.
+    pub(crate) fn followed_by(&self, next: &Batch) -> Option<Batch> {
+        Batch::concat(&[self.clone(), next.clone()]).ok()
+    }
+
     /// The rows at `indices`, in that order.
     ///
     /// # Errors

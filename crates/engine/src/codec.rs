@@ -1,7 +1,5 @@
 //! Numbers, texts and rows as bytes of a checkpoint: compact, the same for the same values, checked when they are read.
 
-#![allow(dead_code, reason = "used by the operators that write their state in parts")]
-
 use crate::batch::{Batch, physical_type};
 use crate::state::StateError;
 use arrow_array::cast::AsArray;
@@ -12,7 +10,7 @@ use arrow_array::types::{
 use arrow_array::{Array, ArrayRef, BinaryArray, BooleanArray, NullArray, PrimitiveArray, StringArray};
 use arrow_buffer::{BooleanBuffer, Buffer, NullBuffer, OffsetBuffer, ScalarBuffer, ToByteSlice};
 use arrow_schema::DataType;
-use millstream_sql::SqlType;
+use millstream_sql::{SqlType, Value};
 use std::sync::Arc;
 
 /// Appends a number, the smaller the shorter: seven bits a byte, the lowest first.
@@ -29,9 +27,14 @@ pub(crate) fn put_i64(out: &mut Vec<u8>, number: i64) {
     put_u64(out, ((number << 1) ^ (number >> 63)) as u64);
 }
 
-/// Appends a number of 16 bytes.
+/// As [`put_i64`], for a number of up to 16 bytes.
 pub(crate) fn put_i128(out: &mut Vec<u8>, number: i128) {
-    out.extend_from_slice(&number.to_le_bytes());
+    let mut rest = ((number << 1) ^ (number >> 127)) as u128;
+    while rest >= 0x80 {
+        out.push(rest as u8 | 0x80);
+        rest >>= 7;
+    }
+    out.push(rest as u8);
 }
 
 /// Appends a float.
@@ -45,7 +48,43 @@ pub(crate) fn put_bytes(out: &mut Vec<u8>, bytes: &[u8]) {
     out.extend_from_slice(bytes);
 }
 
+/// Appends a value with its kind.
+pub(crate) fn put_value(out: &mut Vec<u8>, value: &Value) {
+    match value {
+        Value::Null => out.push(0),
+        Value::Boolean(value) => out.extend_from_slice(&[1, u8::from(*value)]),
+        Value::Integer(value) => put_kind(out, 2, *value),
+        Value::Decimal(value) => {
+            out.push(3);
+            put_i128(out, *value);
+        }
+        Value::Double(value) => {
+            out.push(4);
+            put_f64(out, *value);
+        }
+        Value::Text(text) => {
+            out.push(5);
+            put_bytes(out, text.as_bytes());
+        }
+        Value::Binary(bytes) => {
+            out.push(6);
+            put_bytes(out, bytes);
+        }
+        Value::Date(value) => put_kind(out, 7, i64::from(*value)),
+        Value::Time(value) => put_kind(out, 8, i64::from(*value)),
+        Value::Timestamp(value) => put_kind(out, 9, *value),
+        Value::IntervalMillis(value) => put_kind(out, 10, *value),
+        Value::IntervalMonths(value) => put_kind(out, 11, i64::from(*value)),
+    }
+}
+
+fn put_kind(out: &mut Vec<u8>, kind: u8, number: i64) {
+    out.push(kind);
+    put_i64(out, number);
+}
+
 /// Reads what the functions above wrote.
+#[derive(Clone)]
 pub(crate) struct Decoder<'b> {
     rest: &'b [u8],
 }
@@ -55,6 +94,11 @@ const TOO_SHORT: StateError = StateError::Damaged("it ends too early");
 impl<'b> Decoder<'b> {
     pub(crate) fn new(bytes: &'b [u8]) -> Decoder<'b> {
         Decoder { rest: bytes }
+    }
+
+    /// What has not been read.
+    pub(crate) fn rest(&self) -> &'b [u8] {
+        self.rest
     }
 
     /// Whether all has been read.
@@ -121,11 +165,42 @@ impl<'b> Decoder<'b> {
     }
 
     pub(crate) fn i128(&mut self) -> Result<i128, StateError> {
-        Ok(i128::from_le_bytes(self.array()?))
+        let mut number = 0_u128;
+        for shift in (0..128).step_by(7) {
+            let byte = self.u8()?;
+            number |= u128::from(byte & 0x7f) << shift;
+            if byte < 0x80 {
+                return Ok((number >> 1) as i128 ^ -((number & 1) as i128));
+            }
+        }
+        Err(StateError::Damaged("a number is too long"))
     }
 
     pub(crate) fn f64(&mut self) -> Result<f64, StateError> {
         Ok(f64::from_bits(u64::from_le_bytes(self.array()?)))
+    }
+
+    pub(crate) fn value(&mut self) -> Result<Value, StateError> {
+        let small =
+            |number: i64| i32::try_from(number).map_err(|_| StateError::Damaged("a value is too large"));
+        Ok(match self.u8()? {
+            0 => Value::Null,
+            1 => Value::Boolean(self.bool()?),
+            2 => Value::Integer(self.i64()?),
+            3 => Value::Decimal(self.i128()?),
+            4 => Value::Double(self.f64()?),
+            5 => {
+                let text = String::from_utf8(self.bytes()?.to_vec());
+                Value::Text(text.map_err(|_| StateError::Damaged("a text is not UTF-8"))?)
+            }
+            6 => Value::Binary(self.bytes()?.to_vec()),
+            7 => Value::Date(small(self.i64()?)?),
+            8 => Value::Time(small(self.i64()?)?),
+            9 => Value::Timestamp(self.i64()?),
+            10 => Value::IntervalMillis(self.i64()?),
+            11 => Value::IntervalMonths(small(self.i64()?)?),
+            _ => return Err(StateError::Damaged("a value is of an unknown kind")),
+        })
     }
 
     pub(crate) fn bytes(&mut self) -> Result<&'b [u8], StateError> {
@@ -304,7 +379,7 @@ fn take_bits(from: &mut Decoder<'_>, rows: usize) -> Result<BooleanBuffer, State
 mod tests {
     use super::*;
     use crate::values::array_from_values;
-    use millstream_sql::{IntervalQualifier, TimeUnit, Value};
+    use millstream_sql::{IntervalQualifier, TimeUnit};
 
     fn every_type() -> Vec<(SqlType, Value)> {
         vec![
@@ -364,11 +439,17 @@ mod tests {
         let mut bytes = Vec::new();
         let numbers = [0, 1, 127, 128, 16_384, u64::MAX];
         let signed = [0, -1, 1, i64::MIN, i64::MAX];
+        let long = [0, -1, 1, i128::MIN, i128::MAX];
+        let values: Vec<Value> = every_type().into_iter().map(|(_, value)| value).collect();
         numbers.iter().for_each(|number| put_u64(&mut bytes, *number));
         signed.iter().for_each(|number| put_i64(&mut bytes, *number));
+        long.iter().for_each(|number| put_i128(&mut bytes, *number));
+        values.iter().for_each(|value| put_value(&mut bytes, value));
         let mut decoder = Decoder::new(&bytes);
         assert!(numbers.iter().all(|number| decoder.u64().unwrap() == *number));
         assert!(signed.iter().all(|number| decoder.i64().unwrap() == *number));
+        assert!(long.iter().all(|number| decoder.i128().unwrap() == *number));
+        assert!(values.iter().all(|value| decoder.value().unwrap() == *value));
         assert!(decoder.is_empty());
         assert!(Decoder::new(&[0xff; 11]).u64().is_err());
     }

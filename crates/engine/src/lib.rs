@@ -10,6 +10,8 @@
 //! | [`values`] | single values in and out of columns |
 //! | [`row_error`] | errors of single rows: [`RowErrors`] |
 //! | [`expression`] | [`CompiledExpression`]: a plan's expression, ready to run column by column |
+//! | `datum`, `evaluation_context`, `compile_error`, `error_row` | what expressions and operators share |
+//! | `fingerprint` | what a pump computes, as a hash that stays from build to build |
 //! | `cast` | CAST and the implied conversions |
 //! | [`functions`] | the scalar functions, one file each, and their catalog |
 //! | `log_parsers` | functions that take a text apart into a record, one file each |
@@ -34,9 +36,14 @@ mod calendar;
 mod cast;
 mod codec;
 mod compatibility;
+mod compile_error;
 mod datetime_text;
+mod datum;
 pub mod discover;
+mod error_row;
+mod evaluation_context;
 pub mod expression;
+mod fingerprint;
 pub mod formats;
 pub mod functions;
 pub mod golden;
@@ -52,8 +59,9 @@ mod windows;
 
 pub use application::{
     Application, ApplicationSettings, CheckpointError, CutTexts, ErrorRow, Manifest, ManifestError,
-    PART_BYTES, PartError, PartId, PartIdError, PartRef, PushError, RestoreReport, SWITCHES, ScratchReason,
-    Snapshot, SnapshotError, Switch, SwitchError, Switches, TableError, plan_restore, read_saved_checkpoint,
+    MemoryShortage, PART_BYTES, PartError, PartId, PartIdError, PartRef, PushError, RestoreReport, SWITCHES,
+    ScratchReason, Snapshot, SnapshotError, Switch, SwitchError, Switches, TableError, check_memory,
+    fixed_memory, plan_restore, read_saved_checkpoint,
 };
 pub use batch::{Batch, physical_type};
 pub use compatibility::{Compatibility, compatibility};

@@ -144,7 +144,7 @@ fn checkpoints_of_this_build_can_be_written_for_later_ones() {
 
 #[test]
 fn stored_checkpoints_of_every_format_go_on() {
-    let formats = ["format-2"];
+    let formats = ["format-2", "format-3", "format-3-plain", "format-3-ends"];
     for (title, text) in programs() {
         let expected = rest(half_way(&text));
         assert!(!expected.is_empty(), "{title}");
@@ -156,6 +156,25 @@ fn stored_checkpoints_of_every_format_go_on() {
             let (restored, report) = restored.unwrap_or_else(|error| panic!("{format}, {title}: {error}"));
             assert!(report.started_from_scratch.is_empty(), "{format}, {title}: {report:?}");
             assert_eq!(rest(restored), expected, "{format}, {title}");
+        }
+    }
+}
+
+#[test]
+fn stored_checkpoints_that_know_how_far_their_input_came_end_alike() {
+    let end = |mut application: Application| {
+        let output = application.program().stream("T").expect("the program creates T");
+        application.subscribe(output);
+        application.drain(0);
+        take(&mut application)
+    };
+    for (title, text) in programs() {
+        for format in ["format-3-plain", "format-3-ends"] {
+            let bytes = std::fs::read(folder().join(format).join(file_name(&title)));
+            let bytes = bytes.expect("every program has a checkpoint");
+            let restored = Application::restore_saved(program(&text), settings(), &bytes);
+            let (restored, _) = restored.unwrap_or_else(|error| panic!("{format}, {title}: {error}"));
+            assert_eq!(end(restored), end(half_way(&text)), "{format}, {title}");
         }
     }
 }

@@ -1,8 +1,12 @@
 //! The limits of memory and of rows: which rows become errors, and that the others go on.
 
 use arrow_array::{ArrayRef, Int32Array, StringArray};
-use millstream_engine::{Application, ApplicationSettings, Batch, ErrorRow, catalog};
-use millstream_sql::{Column, InputStream, SqlType, StreamId, compile};
+use millstream_engine::{
+    Application, ApplicationSettings, Batch, ErrorRow, catalog, check_memory, fixed_memory,
+};
+use millstream_sql::{
+    Column, InputStream, ReferenceTable, SqlType, StreamId, TableId, compile, compile_with_tables,
+};
 use std::sync::Arc;
 
 /// Two inputs `S` and `R` of a text and a number.
@@ -59,7 +63,9 @@ fn check(target: &str, query: &str, known_key_needs_nothing: bool) {
     assert_eq!(errors[0].pump_name, "P");
     let held: usize = application.held_bytes().iter().map(|(_, bytes)| bytes).sum();
     assert!(held <= LIMIT as usize && held > LIMIT as usize * 9 / 10, "{query}: {held}");
-    let known = push(&mut application, 0, &[(1_000, "key 0".to_owned(), 0)]);
+    let known: Vec<_> =
+        (0..if known_key_needs_nothing { 1 } else { 100 }).map(|_| (1_000, "key 0".to_owned(), 0)).collect();
+    let known = push(&mut application, 0, &known);
     assert_eq!(known.is_empty(), known_key_needs_nothing, "{query}: {known:?}");
     // When the windows have closed there is room again.
     application.bound(StreamId(0), 200_000, 0).expect("the input exists");
@@ -84,6 +90,24 @@ fn groups_of_tumbling_windows_are_limited() {
 #[test]
 fn distinct_values_of_tumbling_windows_are_limited() {
     check("N INTEGER", "SUM(DISTINCT N) FROM S GROUP BY STEP(S.ROWTIME BY INTERVAL '60' SECOND)", true);
+}
+
+#[test]
+fn r6_texts_that_are_first_or_last_in_their_group_are_limited() {
+    for call in ["FIRST_VALUE(K)", "LAST_VALUE(K)", "LAST_VALUE(K) IGNORE NULLS", "MAX(K)"] {
+        let query = format!("N, {call} FROM S GROUP BY N, STEP(S.ROWTIME BY INTERVAL '60' SECOND)");
+        let mut application = application("N INTEGER, K VARCHAR(100)", &query, 40_000);
+        let given: Vec<_> = (0..100).map(|row| (row, format!("{row:01000}"), row as i32)).collect();
+        let errors = push(&mut application, 0, &given);
+        assert!((65..90).contains(&errors.len()), "{call}: {} errors", errors.len());
+        let held = |application: &Application| application.held_bytes()[0].1;
+        assert!(held(&application) <= 40_000, "{call}: {}", held(&application));
+        // A text as long as the one that it replaces needs nothing.
+        let again = (99, given[0].1.clone(), given[0].2);
+        assert!(push(&mut application, 0, &[again]).is_empty(), "{call}");
+        application.bound(StreamId(0), 60_000, 0).expect("the input exists");
+        assert_eq!(held(&application), 0, "{call}");
+    }
 }
 
 #[test]
@@ -201,4 +225,108 @@ fn a_row_of_more_than_512_kilobytes_is_refused_by_an_input_and_by_a_stream() {
     assert_eq!(shown, [("ROW_TOO_LARGE", Some(2), "")]);
     assert!(errors[0].message.contains("523264"), "{}", errors[0].message);
     assert_eq!(output_rows(&mut application), 2);
+}
+
+#[test]
+fn m1_forests_count_against_the_limit_and_are_refused_when_they_cannot_fit() {
+    let forest =
+        "ANOMALY_SCORE FROM TABLE(RANDOM_CUT_FOREST(CURSOR(SELECT STREAM N FROM S), 1000, 1000, 100000, 30))";
+    let text = format!("CREATE STREAM T (A DOUBLE); CREATE PUMP P AS INSERT INTO T SELECT STREAM {forest};");
+    let column = |name: &str, sql_type| Column { name: name.to_owned(), sql_type, not_null: false };
+    let columns = vec![column("N", SqlType::Integer)];
+    let program =
+        compile(&text, &[InputStream { name: "S".to_owned(), columns, metadata_columns: 0 }], &catalog())
+            .program
+            .unwrap();
+    let settings = |memory_limit| ApplicationSettings { memory_limit, ..ApplicationSettings::default() };
+    let shortage = check_memory(&program, &settings(10 << 20)).unwrap_err();
+    let needed = shortage.needed;
+    assert!((300 << 20..500 << 20).contains(&needed), "{needed}");
+    assert_eq!(fixed_memory(&program, &settings(0)), needed);
+    let message = shortage.to_string();
+    for part in ["pump \"P\"", "random cut forest", "10485760 bytes", "numberOfTrees", &needed.to_string()] {
+        assert!(message.contains(part), "{part}: {message}");
+    }
+    let refused = Application::new(program.clone(), settings(10 << 20)).err().expect("it does not fit");
+    assert_eq!(refused.to_string(), message);
+    assert!(
+        check_memory(&program, &settings(needed)).is_ok() && check_memory(&program, &settings(0)).is_ok()
+    );
+}
+
+#[test]
+fn r6_rows_that_wait_for_another_writer_of_their_stream_are_limited() {
+    let column = |name: &str, sql_type| Column { name: name.to_owned(), sql_type, not_null: false };
+    let input = |name: &str| InputStream {
+        name: name.to_owned(),
+        columns: vec![column("K", SqlType::Varchar { length: 65_535 }), column("N", SqlType::Integer)],
+        metadata_columns: 0,
+    };
+    let text = "CREATE STREAM T (K VARCHAR(100), N INTEGER);
+        CREATE PUMP P AS INSERT INTO T SELECT STREAM K, N FROM S;
+        CREATE PUMP Q AS INSERT INTO T SELECT STREAM K, N FROM R;";
+    let program = compile(text, &[input("S"), input("R")], &catalog()).program.unwrap();
+    for batch in [1, 7, 1_000] {
+        let settings = ApplicationSettings {
+            memory_limit: 40_000,
+            virtual_clock: true,
+            ..ApplicationSettings::default()
+        };
+        let mut application = Application::new(program.clone(), settings).unwrap();
+        let output = application.program().stream("T").unwrap();
+        application.subscribe(output);
+        let errors: Vec<ErrorRow> =
+            different(1_000).chunks(batch).flat_map(|rows| push(&mut application, 0, rows)).collect();
+        assert_eq!(errors.len(), 147, "{batch}");
+        assert!(errors.iter().all(|error| error.error_name == "MEMORY_LIMIT" && error.pump_name == "P"));
+        assert!(errors[0].message.contains("would wait in stream \"T\""), "{}", errors[0].message);
+        let held = application.waiting_bytes(output);
+        assert!((36_000..=40_000).contains(&held), "{held}");
+        application.bound(StreamId(1), 200_000, 0).unwrap();
+        assert_eq!(output_rows(&mut application) + errors.len(), 1_000);
+        assert_eq!(application.waiting_bytes(output), 0);
+    }
+}
+
+#[test]
+fn r6_reference_rows_count_and_are_refused_when_they_do_not_fit() {
+    let column = |name: &str, sql_type| Column { name: name.to_owned(), sql_type, not_null: false };
+    let columns = || vec![column("K", SqlType::Varchar { length: 65_535 }), column("N", SqlType::Integer)];
+    let input = InputStream { name: "S".to_owned(), columns: columns(), metadata_columns: 0 };
+    let table = ReferenceTable { name: "R".to_owned(), columns: columns() };
+    for query in ["S.K FROM S JOIN R ON S.K = R.K", "K FROM S WHERE K IN (SELECT K FROM R)"] {
+        let text = format!(
+            "CREATE STREAM T (K VARCHAR(65535)); CREATE PUMP P AS INSERT INTO T SELECT STREAM {query};"
+        );
+        let program = compile_with_tables(
+            &text,
+            std::slice::from_ref(&input),
+            std::slice::from_ref(&table),
+            &catalog(),
+        );
+        let program = program.program.unwrap_or_else(|| panic!("{query}: {:?}", program.diagnostics));
+        let settings = ApplicationSettings { memory_limit: 100_000, ..ApplicationSettings::default() };
+        let mut application = Application::new(program, settings).unwrap();
+        let load = |application: &mut Application, count: usize| {
+            let given = different(count);
+            let given: Vec<(i64, &str, i32)> =
+                given.iter().map(|(_, key, n)| (0, key.as_str(), *n)).collect();
+            application.load_table(TableId(0), &rows(&given))
+        };
+        load(&mut application, 100).unwrap();
+        assert!(push(&mut application, 0, &different(10)).is_empty(), "{query}");
+        let held = application.held_bytes()[0].1;
+        assert!((5_000..50_000).contains(&held), "{query}: {held}");
+        load(&mut application, 1_500).unwrap();
+        let errors = push(&mut application, 0, &[(10, "key 1".to_owned(), 1)]);
+        assert_eq!(errors.len(), 1, "{query}");
+        assert!(
+            errors[0].message.starts_with("the reference rows that pump \"P\" looks into take"),
+            "{errors:?}"
+        );
+        let refused = load(&mut application, 10_000).unwrap_err().to_string();
+        assert!(refused.contains("reference table \"R\"") && refused.contains("100000 bytes"), "{refused}");
+        load(&mut application, 100).unwrap();
+        assert!(push(&mut application, 0, &[(11, "key 1".to_owned(), 1)]).is_empty());
+    }
 }

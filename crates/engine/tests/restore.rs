@@ -305,6 +305,39 @@ fn a_window_that_only_a_row_ends_is_drained_with_the_time_of_its_latest_row() {
 }
 
 #[test]
+fn the_first_and_the_last_values_of_groups_are_kept_whole_and_in_parts() {
+    let text = "CREATE STREAM T (F VARCHAR(20), L VARCHAR(20), N INTEGER);
+        CREATE PUMP P AS INSERT INTO T SELECT STREAM FIRST_VALUE(K), LAST_VALUE(K), LAST_VALUE(NULLIF(N, N))
+            FROM S GROUP BY N / 7, FLOOR(S.ROWTIME TO DAY);";
+    let texts = |mut application: Application| {
+        let output = application.program().stream("T").expect("the program creates T");
+        application.subscribe(output);
+        push(&mut application, "S", 240..260);
+        application.drain(0);
+        let rows = Batch::concat(&application.take_output(output)).expect("all rows have the same columns");
+        assert_eq!(rows.columns[2].null_count(), rows.len());
+        let column = |column: usize| rows.columns[column].as_string::<i32>();
+        column(0).iter().zip(column(1)).map(|both| format!("{both:?}")).collect::<Vec<_>>()
+    };
+    for whole_state_bytes in [0, 64 << 10] {
+        let settings = ApplicationSettings { whole_state_bytes, ..settings(1_000) };
+        let mut application = Application::new(program(text), settings.clone()).expect("the plan is sound");
+        let mut parts = Parts::new();
+        for rows in [0..100, 100..110, 110..240] {
+            push(&mut application, "S", rows);
+            store(&mut application, &mut parts);
+        }
+        let (manifest, _) = store(&mut application, &mut parts);
+        let (restored, _) = restore(program(text), settings, &manifest, &parts).expect("all parts are there");
+        assert_eq!(restored.held_bytes(), application.held_bytes());
+        let expected = texts(application);
+        assert_eq!(expected.len(), 38);
+        assert_eq!(expected[1], "(Some(\"key 7\"), Some(\"key 13\"))");
+        assert_eq!(texts(restored), expected, "{whole_state_bytes}");
+    }
+}
+
+#[test]
 fn sorted_rows_are_released_as_far_as_the_input_had_come() {
     let text = "CREATE STREAM U (N BIGINT); CREATE STREAM T (C BIGINT);
         CREATE PUMP P AS INSERT INTO U SELECT STREAM N, ETS AS ROWTIME FROM (SELECT STREAM N, S.ROWTIME AS ETS FROM S)
@@ -334,4 +367,41 @@ fn a_switch_of_a_function_leaves_the_state_alone() {
     assert!(put > 0);
     let (_, report) = restore(program(text), settings(1_000), &manifest, &parts).unwrap();
     assert_eq!(report.resumed, ["P"], "{report:?}");
+}
+
+#[test]
+fn h4_large_keys_are_stored_a_few_times_each_and_not_with_every_checkpoint() {
+    let text = "CREATE STREAM T (C BIGINT);
+        CREATE PUMP P AS INSERT INTO T SELECT STREAM COUNT(*) FROM S GROUP BY K, FLOOR(S.ROWTIME TO DAY);";
+    const KEY_BYTES: usize = 60_000;
+    let mut application = start(text);
+    let mut parts = Parts::new();
+    let mut written = 0;
+    let mut manifest = None;
+    for round in 0..100_usize {
+        // Three new keys, and one that is there already.
+        let keys = [3 * round, 3 * round + 1, 3 * round + 2, round];
+        let columns: Vec<ArrayRef> = vec![
+            Arc::new(StringArray::from_iter_values(keys.map(|key| format!("{key:0KEY_BYTES$}")))),
+            Arc::new(Int32Array::from(vec![0; 4])),
+        ];
+        application.push(StreamId(0), &Batch::new(vec![round as i64; 4].into(), columns), 0).unwrap();
+        let stored = application.snapshot().unwrap().store(|id, bytes| {
+            written += bytes.len();
+            parts.insert(*id, bytes.to_vec());
+            Ok::<(), Infallible>(())
+        });
+        manifest = Some(stored.unwrap());
+    }
+    let state = 300 * KEY_BYTES;
+    assert!(written < 5 * state, "{written} bytes for a state of {state}");
+    let manifest = manifest.expect("there were snapshots");
+    assert!(manifest.part_bytes() < 2 * state as u64, "{}", manifest.part_bytes());
+    assert!(manifest.parts().all(|part| part.bytes <= millstream_engine::PART_BYTES as u64));
+    let (mut restored, _) = restore(program(text), settings(0), &manifest, &parts).unwrap();
+    assert_eq!(restored.held_bytes(), application.held_bytes());
+    subscribe(&mut restored);
+    restored.bound(StreamId(0), 86_400_000, 0).unwrap();
+    let counts = counts(&mut restored);
+    assert_eq!((counts.len(), counts.iter().sum::<i64>()), (300, 400));
 }

@@ -3,9 +3,10 @@
 use serde::{Deserialize, Serialize};
 
 /// A value; its [`crate::SqlType`] stands beside it.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub enum Value {
     /// NULL of any type.
+    #[default]
     Null,
     /// A truth value.
     Boolean(bool),

@@ -65,6 +65,9 @@ pub(crate) enum BuildError {
          millstream reset application"
     )]
     Checkpoint(millstream_engine::CheckpointError),
+    /// The rows of a reference table were refused.
+    #[error(transparent)]
+    Table(#[from] millstream_engine::TableError),
     #[error("{0}")]
     Compile(millstream_engine::CompileError),
     #[error("its first checkpoint cannot be stored: {0}")]
@@ -264,7 +267,7 @@ impl Worker {
         let mut table_errors = Vec::new();
         for table in tables {
             let id = application.program().table(&table.name).expect("the plan was made with this table");
-            application.load_table(id, &table.rows).expect("the rows have the columns of the table");
+            application.load_table(id, &table.rows)?;
             table_errors.extend(table.errors);
         }
         if preprocessor.is_some() {

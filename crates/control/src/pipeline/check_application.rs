@@ -1,5 +1,6 @@
 //! Checks an application: its inputs and reference tables, its SQL, its outputs.
 
+use millstream_engine::check_memory;
 use millstream_engine::formats::{InputColumn, InputSchema, RecordFormat};
 use millstream_sql::{Column, InputStream, Program, ReferenceTable, Severity, compile_with_tables};
 use toml::Spanned;
@@ -109,7 +110,7 @@ impl Check<'_> {
         }
         let name = declared.name.get_ref().clone();
         let input_streams = input_streams.into_iter().map(|stream| stream.name).collect();
-        self.applications.push(CheckedApplication {
+        let checked = CheckedApplication {
             name,
             sql,
             program,
@@ -120,7 +121,11 @@ impl Check<'_> {
             memory_limit: declared.memory_limit.map(|limit| limit.0),
             threads: declared.threads,
             switches,
-        });
+        };
+        if let Err(shortage) = check_memory(&checked.program, &checked.settings(0, 0, false)) {
+            self.wrong(place, shortage.to_string(), None);
+        }
+        self.applications.push(checked);
     }
 
     /// The input streams, and how records become their rows.

@@ -16,7 +16,7 @@ use arrow_buffer::ScalarBuffer;
 use bytes::Bytes;
 use millstream_engine::formats::{OutputColumn, OutputFormat, OutputWriter, RecordParser};
 use millstream_engine::{
-    Application, Batch, CompileError, CutTexts, ErrorName, ErrorRow, PushError, array_from_values,
+    Application, Batch, CompileError, CutTexts, ErrorName, ErrorRow, PushError, TableError, array_from_values,
 };
 use millstream_host::{Clock, ManualClock, Random, Spawn, Timestamp};
 use millstream_monitor::{Location, Monitor, MonitorSettings};
@@ -44,6 +44,9 @@ pub enum ReplayError {
     /// The engine refused a batch.
     #[error(transparent)]
     Push(#[from] PushError),
+    /// The rows of a reference table were refused.
+    #[error(transparent)]
+    Table(#[from] TableError),
     /// No time for a row.
     #[error(transparent)]
     Rowtime(#[from] RowtimeError),
@@ -116,7 +119,7 @@ impl Replay {
             };
             let table = rows_of(reference, &read_file(path.as_path()).map_err(failed)?, rowtimes.start());
             let id = program.table(&table.name).expect("the plan was made with this table");
-            application.load_table(id, &table.rows).expect("the rows have the columns of the table");
+            application.load_table(id, &table.rows)?;
         }
         let stream = |name: &String| program.stream(name).expect("the plan was made with these inputs");
         let inputs = checked.input_streams.iter().map(stream).collect();

@@ -5,33 +5,33 @@ use super::moments::Moments;
 use super::result::{average_of_decimals, average_of_integers, decimal_in_range, integer_in_range};
 use crate::grouping::encode_value;
 use crate::row_error::{RowError, RowErrors};
-use crate::values::{ENTRY_OVERHEAD, array_from_values, value_at};
+use crate::values::{ENTRY_OVERHEAD, array_from_values, value_at, value_bytes};
 use arrow_array::cast::AsArray;
 use arrow_array::types::{Decimal128Type, Float64Type, Int64Type};
 use arrow_array::{Array, ArrayRef};
 use millstream_sql::{AggregateCall, AggregateFunction, SqlType, Value};
-use serde::{Deserialize, Serialize};
+use serde::Deserialize;
 use std::collections::BTreeSet;
 use std::ops::Range;
 
-/// One aggregate over all groups.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+/// One aggregate over all groups. Its form in serde is that of the first version of checkpoints, which is only read.
+#[derive(Clone, Debug, Deserialize)]
 pub(crate) struct Accumulator {
     function: AggregateFunction,
     /// Type of the argument; of the result for COUNT(*).
     argument_type: SqlType,
     result_type: SqlType,
     /// Values already counted, for each group, when DISTINCT.
-    seen: Option<Vec<BTreeSet<Vec<u8>>>>,
-    /// Bytes of all those.
+    pub(super) seen: Option<Vec<BTreeSet<Vec<u8>>>>,
+    /// Bytes of all those, and of texts that are extremes, first or last ones.
     #[serde(skip)]
-    seen_bytes: usize,
-    state: State,
+    pub(super) value_bytes: usize,
+    pub(super) state: State,
 }
 
 /// The states; one entry for each group.
-#[derive(Clone, Debug, Serialize, Deserialize)]
-enum State {
+#[derive(Clone, Debug, Deserialize)]
+pub(super) enum State {
     Count(Vec<i64>),
     Integers {
         sums: Vec<i128>,
@@ -83,40 +83,92 @@ impl Accumulator {
         };
         let seen = call.distinct.then(Vec::new);
         let result_type = call.sql_type;
-        Accumulator { function: call.function, argument_type, result_type, seen, seen_bytes: 0, state }
+        Accumulator { function: call.function, argument_type, result_type, seen, value_bytes: 0, state }
     }
 
-    /// The most bytes that a group takes, besides the values already counted of a DISTINCT aggregate.
-    pub(crate) const MOST_GROUP_BYTES: usize = size_of::<Moments>() + size_of::<Value>();
-
-    /// Bytes of the values already counted by DISTINCT.
-    pub(crate) fn distinct_bytes(&self) -> usize {
-        self.seen_bytes
+    /// Bytes that a group takes, besides those of [`Accumulator::value_bytes`]: lists of groups are half empty at the worst.
+    pub(crate) fn group_bytes(&self) -> usize {
+        let state = match &self.state {
+            State::Count(_) => size_of::<i64>(),
+            State::Integers { .. } | State::Decimals { .. } => size_of::<i128>() + size_of::<u64>(),
+            State::OneDouble { .. } => size_of::<LaneSum>(),
+            State::Doubles { .. } => 2 * size_of::<f64>(),
+            State::Extremes(_) => size_of::<Value>(),
+            State::Ends(_) => size_of::<Option<Value>>(),
+            State::Moments(_) => size_of::<Moments>(),
+            State::Any(_) | State::Every(_) => 1,
+        };
+        let seen = if self.seen.is_some() { size_of::<BTreeSet<Vec<u8>>>() } else { 0 };
+        2 * (state + seen)
     }
 
-    /// Counts those bytes after a restore.
-    pub(crate) fn recount(&mut self) {
-        let values = self.seen.iter().flatten().flatten();
-        self.seen_bytes = values.map(|value| entry_bytes(value.len())).sum();
-    }
-
-    /// The most bytes by which a row makes `distinct_bytes` grow.
-    pub(crate) fn most_distinct_bytes_a_row(&self) -> usize {
-        let longest = match self.argument_type {
+    /// The most bytes of the argument behind its value.
+    fn longest_value(&self) -> usize {
+        match self.argument_type {
             SqlType::Char { length } | SqlType::Varchar { length } => 4 * length as usize,
             SqlType::Binary { length } | SqlType::Varbinary { length } => length as usize,
-            _ => 16,
-        };
-        self.seen.as_ref().map_or(0, |_| entry_bytes(longest))
+            _ => 0,
+        }
     }
 
-    /// Bytes by which a row makes `distinct_bytes` grow; `group` is `None` for one that does not exist yet.
+    /// Bytes of values that are kept: those that DISTINCT has counted, and texts that are the least, greatest, first or
+    /// last.
+    pub(crate) fn value_bytes(&self) -> usize {
+        self.value_bytes
+    }
+
+    /// The most bytes by which a row makes `value_bytes` grow.
+    pub(crate) fn most_value_bytes_a_row(&self) -> usize {
+        let seen = if self.seen.is_some() { entry_bytes(self.longest_value().max(16)) } else { 0 };
+        let keeps_text = matches!(self.state, State::Extremes(_) | State::Ends(_));
+        seen + if keeps_text { self.longest_value() } else { 0 }
+    }
+
+    /// Bytes by which a row makes `value_bytes` grow; `group` is `None` for one that does not exist yet.
     pub(crate) fn needed_bytes(&self, values: &ArrayRef, row: usize, group: Option<usize>) -> usize {
-        let Some(seen) = self.seen.as_ref().filter(|_| !values.is_null(row)) else { return 0 };
-        let mut key = Vec::new();
-        encode_value(&value_at(values, self.argument_type, row), &mut key);
-        let is_known = group.and_then(|group| seen.get(group)).is_some_and(|seen| seen.contains(&key));
-        if is_known { 0 } else { entry_bytes(key.len()) }
+        if values.is_null(row) && !self.nulls_count() {
+            return 0;
+        }
+        let mut needed = 0;
+        if let Some(seen) = &self.seen {
+            let mut key = Vec::new();
+            encode_value(&value_at(values, self.argument_type, row), &mut key);
+            let is_known = group.and_then(|group| seen.get(group)).is_some_and(|seen| seen.contains(&key));
+            needed += if is_known { 0 } else { entry_bytes(key.len()) };
+        }
+        if let State::Extremes(extremes) = &self.state
+            && self.longest_value() > 0
+        {
+            let value = value_at(values, self.argument_type, row);
+            let current = group.and_then(|group| extremes.get(group)).unwrap_or(&Value::Null);
+            if replaces(current, &value, self.function) {
+                needed += text_bytes(&value).saturating_sub(text_bytes(current));
+            }
+        }
+        if let State::Ends(ends) = &self.state
+            && self.longest_value() > 0
+        {
+            let current = group.and_then(|group| ends.get(group)).and_then(Option::as_ref);
+            if current.is_none() || !self.keeps_first() {
+                let value = value_at(values, self.argument_type, row);
+                needed += text_bytes(&value).saturating_sub(current.map_or(0, text_bytes));
+            }
+        }
+        needed
+    }
+
+    /// Whether a row counts whose argument is NULL.
+    fn nulls_count(&self) -> bool {
+        matches!(
+            self.function,
+            AggregateFunction::FirstValue { ignore_nulls: false }
+                | AggregateFunction::LastValue { ignore_nulls: false }
+        )
+    }
+
+    /// Whether a value, once there, stays.
+    fn keeps_first(&self) -> bool {
+        matches!(self.function, AggregateFunction::FirstValue { .. })
     }
 
     /// Makes room for `groups` groups; new ones are empty.
@@ -157,15 +209,20 @@ impl Accumulator {
                 }
                 State::OneDouble { sum, count } => (*sum, *count) = (LaneSum::default(), 0),
                 State::Doubles { sums, counts } => (sums[group], counts[group]) = (0.0, 0),
-                State::Extremes(values) => values[group] = Value::Null,
+                State::Extremes(values) => {
+                    self.value_bytes -= text_bytes(&values[group]);
+                    values[group] = Value::Null;
+                }
                 State::Moments(moments) => moments[group] = Moments::default(),
                 State::Any(found) => found[group] = false,
                 State::Every(found) => found[group] = None,
-                State::Ends(values) => values[group] = None,
+                State::Ends(values) => {
+                    self.value_bytes -= values[group].take().as_ref().map_or(0, text_bytes);
+                }
             }
             if let Some(seen) = &mut self.seen {
                 let bytes: usize = seen[group].iter().map(|value| entry_bytes(value.len())).sum();
-                self.seen_bytes -= bytes;
+                self.value_bytes -= bytes;
                 seen[group].clear();
             }
         }
@@ -174,7 +231,7 @@ impl Accumulator {
     /// Forgets all groups.
     pub(crate) fn clear(&mut self) {
         self.resize(0);
-        self.seen_bytes = 0;
+        self.value_bytes = 0;
     }
 
     /// Adds the rows of `range` to group 0. `values` is the argument of the whole batch, absent for COUNT(*).
@@ -219,8 +276,9 @@ impl Accumulator {
         self.update_rows(values, range.map(|row| (row, 0)));
     }
 
-    /// Adds row `start + i` to group `ids[i]`. All groups must have room.
-    pub(crate) fn update_groups(&mut self, values: Option<&ArrayRef>, start: usize, ids: &[u32]) {
+    /// Adds row `rows[i]` to group `groups[i]`. All groups must have room.
+    pub(crate) fn update_groups(&mut self, values: Option<&ArrayRef>, rows: &[u32], groups: &[u32]) {
+        let ids = groups;
         if self.seen.is_none() {
             match (&mut self.state, values) {
                 (State::Count(counts), None) => {
@@ -232,19 +290,19 @@ impl Accumulator {
                     return;
                 }
                 (State::Doubles { sums, counts }, Some(values)) if values.null_count() == 0 => {
-                    let slice = &values.as_primitive::<Float64Type>().values()[start..start + ids.len()];
-                    for (group, value) in ids.iter().zip(slice) {
+                    let values = values.as_primitive::<Float64Type>().values();
+                    for (group, row) in ids.iter().zip(rows) {
                         let group = *group as usize;
-                        sums[group] += value;
+                        sums[group] += values[*row as usize];
                         counts[group] += 1;
                     }
                     return;
                 }
                 (State::Integers { sums, counts }, Some(values)) if values.null_count() == 0 => {
-                    let slice = &values.as_primitive::<Int64Type>().values()[start..start + ids.len()];
-                    for (group, value) in ids.iter().zip(slice) {
+                    let values = values.as_primitive::<Int64Type>().values();
+                    for (group, row) in ids.iter().zip(rows) {
                         let group = *group as usize;
-                        sums[group] += i128::from(*value);
+                        sums[group] += i128::from(values[*row as usize]);
                         counts[group] += 1;
                     }
                     return;
@@ -252,10 +310,7 @@ impl Accumulator {
                 _ => {}
             }
         }
-        self.update_rows(
-            values,
-            ids.iter().enumerate().map(|(index, group)| (start + index, *group as usize)),
-        );
+        self.update_rows(values, ids.iter().zip(rows).map(|(group, row)| (*row as usize, *group as usize)));
     }
 
     /// The general way: row by row.
@@ -266,11 +321,7 @@ impl Accumulator {
             }
             return;
         };
-        let nulls_count = matches!(
-            self.function,
-            AggregateFunction::FirstValue { ignore_nulls: false }
-                | AggregateFunction::LastValue { ignore_nulls: false }
-        );
+        let (nulls_count, keeps_first) = (self.nulls_count(), self.keeps_first());
         for (row, group) in rows {
             if values.is_null(row) && !nulls_count {
                 continue;
@@ -282,7 +333,7 @@ impl Accumulator {
                 if !seen[group].insert(key) {
                     continue;
                 }
-                self.seen_bytes += bytes;
+                self.value_bytes += bytes;
             }
             match &mut self.state {
                 State::Count(counts) => counts[group] += 1,
@@ -306,6 +357,8 @@ impl Accumulator {
                 State::Extremes(extremes) => {
                     let value = value_at(values, self.argument_type, row);
                     if replaces(&extremes[group], &value, self.function) {
+                        self.value_bytes += text_bytes(&value);
+                        self.value_bytes -= text_bytes(&extremes[group]);
                         extremes[group] = value;
                     }
                 }
@@ -318,9 +371,11 @@ impl Accumulator {
                     found[group] = Some(found[group].unwrap_or(true) && value);
                 }
                 State::Ends(ends) => {
-                    let is_first = matches!(self.function, AggregateFunction::FirstValue { .. });
-                    if !is_first || ends[group].is_none() {
-                        ends[group] = Some(value_at(values, self.argument_type, row));
+                    if !keeps_first || ends[group].is_none() {
+                        let value = value_at(values, self.argument_type, row);
+                        self.value_bytes += text_bytes(&value);
+                        let former = ends[group].replace(value);
+                        self.value_bytes -= former.as_ref().map_or(0, text_bytes);
                     }
                 }
             }
@@ -386,8 +441,13 @@ fn double_result(sum: f64, count: u64, averages: bool) -> Value {
 }
 
 /// Bytes of a value of a set: itself and what surrounds it.
-fn entry_bytes(length: usize) -> usize {
+pub(super) fn entry_bytes(length: usize) -> usize {
     ENTRY_OVERHEAD + length
+}
+
+/// Bytes of a value behind itself.
+pub(super) fn text_bytes(value: &Value) -> usize {
+    value_bytes(value) - size_of::<Value>()
 }
 
 /// Whether `value` is the new minimum or maximum. Both are of one type.

@@ -8,6 +8,7 @@ mod accumulator;
 mod lanes;
 mod moments;
 mod result;
+mod saved_group;
 
 pub(crate) use accumulator::{Accumulator, compare_values};
 pub(crate) use moments::Moments;

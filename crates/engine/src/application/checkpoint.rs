@@ -3,10 +3,10 @@
 //! Layout: `MSCP`, a format (`u16`, little-endian), the length of the manifest (`u32`), the manifest, then the parts in the
 //! order in which it names them first. For small states and tests: [`Application::snapshot`] writes only what has changed.
 
-use super::manifest::{FORMAT, Manifest, ManifestError, PartId};
+use super::manifest::{FORMAT, Manifest, ManifestError};
 use super::{Application, ApplicationSettings, RestoreReport, SnapshotError, format_2};
 use crate::expression::CompileError;
-use crate::state::{PartError, StateError};
+use crate::state::{PartError, PartId, StateError};
 use crate::values::ValueTypeError;
 use millstream_sql::Program;
 use std::collections::HashMap;
@@ -66,25 +66,25 @@ impl Application {
     /// When an operator cannot write its state.
     pub fn save(&mut self) -> Result<Vec<u8>, CheckpointError> {
         // In a snapshot that is never marked as stored, for its parts are nowhere but here.
-        let mut parts = Vec::new();
+        let mut parts = HashMap::new();
         let stored = self.take_snapshot(false)?.store(|id, bytes| {
-            parts.push((*id, bytes.to_vec()));
+            parts.insert(*id, bytes.to_vec());
             Ok::<(), Infallible>(())
         });
         self.forget_stored_parts();
         let manifest = match stored {
-            Ok(manifest) => manifest.to_bytes(),
-            Err(SnapshotError::State(error)) => return Err(error.into()),
+            Ok(manifest) => manifest,
             Err(SnapshotError::Part { error, .. }) => match error {},
             Err(SnapshotError::Unstored) => return Err(StateError::Damaged("a part was not written").into()),
         };
+        let head = manifest.to_bytes();
         let mut bytes = MAGIC.to_vec();
         bytes.extend_from_slice(&FORMAT.to_le_bytes());
-        bytes.extend_from_slice(&(manifest.len() as u32).to_le_bytes());
-        bytes.extend_from_slice(&manifest);
-        let mut written = std::collections::HashSet::new();
-        for (_, part) in parts.iter().filter(|(id, _)| written.insert(*id)) {
-            bytes.extend_from_slice(part);
+        bytes.extend_from_slice(&(head.len() as u32).to_le_bytes());
+        bytes.extend_from_slice(&head);
+        for part in manifest.parts() {
+            // One that is named twice is written once.
+            bytes.extend_from_slice(&parts.remove(&part.id).unwrap_or_default());
         }
         Ok(bytes)
     }

@@ -2,12 +2,13 @@
 //! encoding, the bytes of every operator within it.
 
 use super::manifest::{
-    FORMAT, Manifest, OperatorManifest, PartId, PartRef, PieceManifest, PumpManifest, StreamManifest,
-    WriterManifest,
+    FORMAT, Manifest, OperatorManifest, PieceManifest, PumpManifest, StreamManifest, WriterManifest,
 };
-use super::{CheckpointError, fingerprint, merge};
+use super::{CheckpointError, merge};
 use crate::batch::Batch;
 use crate::codec::{put_batch, put_u64};
+use crate::fingerprint;
+use crate::state::{PartId, PartRef};
 use crate::values::array_from_values;
 use millstream_sql::{Program, SqlType, Value};
 use serde::Deserialize;

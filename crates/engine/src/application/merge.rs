@@ -5,7 +5,7 @@
 
 use crate::batch::Batch;
 use crate::codec::{Decoder, put_batch, put_u64, take_batch};
-use crate::operators::{END_OF_TIME, Message};
+use crate::operators::{END_OF_TIME, MemoryShare, Message, RowSize};
 use crate::state::StateError;
 use millstream_sql::SqlType;
 use std::collections::VecDeque;
@@ -15,6 +15,9 @@ pub(super) const VERSION: u16 = 1;
 
 pub(super) struct Merge {
     writers: Vec<Writer>,
+    row_size: RowSize,
+    /// Bytes of the rows that wait.
+    bytes: usize,
     /// The bound that was given last.
     given: i64,
 }
@@ -25,17 +28,49 @@ struct Writer {
     bound: i64,
 }
 
+impl Writer {
+    fn wait(&mut self, mut rows: Batch) {
+        while let Some(before) = self.waiting.back().filter(|before| before.absorbs(&rows))
+            && let Some(both) = before.followed_by(&rows)
+        {
+            self.waiting.pop_back();
+            rows = both;
+        }
+        self.waiting.push_back(rows);
+    }
+}
+
 impl Merge {
-    pub(super) fn new(writers: usize) -> Merge {
+    /// For rows with columns of these types.
+    pub(super) fn new(writers: usize, types: &[SqlType]) -> Merge {
         let writer = || Writer { waiting: VecDeque::new(), bound: i64::MIN };
-        Merge { writers: (0..writers).map(|_| writer()).collect(), given: i64::MIN }
+        let writers = (0..writers).map(|_| writer()).collect();
+        Merge { writers, row_size: RowSize::of_types(types), bytes: 0, given: i64::MIN }
     }
 
-    /// Takes what a writer gives; returns what the stream gives.
-    pub(super) fn take(&mut self, writer: usize, messages: Vec<Message>) -> Vec<Message> {
-        if self.writers.len() <= 1 {
+    /// Whether rows ever wait here.
+    pub(super) fn holds_rows(&self) -> bool {
+        self.writers.len() > 1
+    }
+
+    /// Bytes of the rows that wait.
+    pub(super) fn held_bytes(&self) -> usize {
+        self.bytes
+    }
+
+    /// Takes what a writer gives; returns what the stream gives. Rows that would have to wait and find no room go to
+    /// `refuse`, with the bytes that are held.
+    pub(super) fn take(
+        &mut self,
+        writer: usize,
+        messages: Vec<Message>,
+        share: MemoryShare,
+        refuse: &mut dyn FnMut(&Batch, usize),
+    ) -> Vec<Message> {
+        if !self.holds_rows() {
             return messages;
         }
+        let place = writer;
         let writer = &mut self.writers[writer];
         let mut requests = Vec::new();
         for message in messages {
@@ -43,7 +78,8 @@ impl Merge {
                 Message::Rows(batch) => {
                     if let Some(last) = batch.rowtimes.last() {
                         writer.bound = writer.bound.max(*last);
-                        writer.waiting.push_back(batch);
+                        self.bytes += self.row_size.of_all(&batch);
+                        writer.wait(batch);
                     }
                 }
                 Message::Bound(bound) => writer.bound = writer.bound.max(bound),
@@ -52,31 +88,63 @@ impl Merge {
                 Message::Release => requests.push(Message::Release),
             }
         }
-        let mut released = Vec::new();
-        while let Some(batch) = self.next() {
-            released.push(batch);
-        }
-        let mut messages = Vec::new();
-        if !released.is_empty() {
-            messages.push(Message::Rows(
-                Batch::concat(&released).expect("all rows have the columns of the stream"),
-            ));
-        }
-        let bound = self.come_to();
-        if bound > self.given {
-            self.given = bound;
-            messages.push(Message::Bound(bound));
-        }
+        let released = self.release();
+        self.make_room(place, share, refuse);
+        let mut messages = self.give(&released);
         messages.append(&mut requests);
         messages
     }
 
     /// All writers have ended: the rows that wait go.
     pub(super) fn end(&mut self) -> Vec<Message> {
+        if !self.holds_rows() {
+            return Vec::new();
+        }
         self.writers.iter_mut().for_each(|writer| writer.bound = END_OF_TIME);
-        match self.writers.is_empty() {
-            true => Vec::new(),
-            false => self.take(0, Vec::new()),
+        let released = self.release();
+        self.give(&released)
+    }
+
+    /// The rows that no longer have to wait.
+    fn release(&mut self) -> Vec<Batch> {
+        let mut released = Vec::new();
+        while let Some(batch) = self.next() {
+            self.bytes -= self.row_size.of_all(&batch);
+            released.push(batch);
+        }
+        released
+    }
+
+    /// What the stream gives: these rows, and how far all writers have come.
+    fn give(&mut self, released: &[Batch]) -> Vec<Message> {
+        let mut messages = Vec::new();
+        if !released.is_empty() {
+            let rows = Batch::concat(released).expect("all rows have the columns of the stream");
+            messages.push(Message::Rows(rows));
+        }
+        let bound = self.come_to();
+        if bound > self.given {
+            self.given = bound;
+            messages.push(Message::Bound(bound));
+        }
+        messages
+    }
+
+    /// Refuses the newest rows of a writer until the others fit.
+    fn make_room(&mut self, writer: usize, share: MemoryShare, refuse: &mut dyn FnMut(&Batch, usize)) {
+        let waiting = &mut self.writers[writer].waiting;
+        while !share.has_room_for(self.bytes)
+            && let Some(last) = waiting.pop_back()
+        {
+            let mut kept = last.len();
+            while kept > 0 && !share.has_room_for(self.bytes) {
+                kept -= 1;
+                self.bytes -= self.row_size.of(&last, kept);
+            }
+            if kept > 0 {
+                waiting.push_back(last.slice(0, kept));
+            }
+            refuse(&last.slice(kept, last.len() - kept), self.bytes);
         }
     }
 
@@ -135,7 +203,8 @@ impl Merge {
     /// Lets rows of a checkpoint wait.
     pub(super) fn wait(&mut self, writer: usize, rows: Batch) {
         if !rows.is_empty() {
-            self.writers[writer].waiting.push_back(rows);
+            self.bytes += self.row_size.of_all(&rows);
+            self.writers[writer].wait(rows);
         }
     }
 

@@ -10,8 +10,7 @@
 //! they have ended when the call returns, and no row, error or checkpoint tells how many there were.
 
 mod checkpoint;
-mod error_row;
-pub(crate) mod fingerprint;
+mod fixed_memory;
 mod format_2;
 mod manifest;
 mod merge;
@@ -22,10 +21,12 @@ mod settings;
 mod snapshot;
 mod tables;
 
-pub use crate::state::PartError;
+pub use crate::compile_error::MemoryShortage;
+pub use crate::error_row::ErrorRow;
+pub use crate::state::{PART_BYTES, PartError, PartId, PartIdError, PartRef};
 pub use checkpoint::{CheckpointError, read as read_saved_checkpoint};
-pub use error_row::ErrorRow;
-pub use manifest::{Manifest, ManifestError, PART_BYTES, PartId, PartIdError, PartRef};
+pub use fixed_memory::{check_memory, fixed_memory};
+pub use manifest::{Manifest, ManifestError};
 pub use restore::{RestoreReport, ScratchReason, plan_restore};
 pub use settings::{ApplicationSettings, SWITCHES, Switch, SwitchError, Switches};
 pub use snapshot::{Snapshot, SnapshotError};
@@ -35,13 +36,13 @@ use crate::batch::Batch;
 use crate::expression::{CompileError, EvaluationContext};
 use crate::functions;
 use crate::operators::{
-    BuildSettings, Dataflow, END_OF_TIME, MemoryShare, Message, RunContext, Tables, states_of,
+    BuildSettings, Dataflow, END_OF_TIME, MemoryShare, Message, RunContext, Tables, Workers, states_of,
 };
 use crate::row_error::{ErrorName, RowError, RowErrors};
 use arrow_array::{Array, BooleanArray};
 use merge::Merge;
 use millstream_sql::{ClockFunction, ExpressionKind, Node, Program, SqlType, Stream, StreamId};
-use round::{Delivery, Threads};
+use round::Delivery;
 use row_limit::RowLimit;
 use std::collections::{BTreeSet, HashSet};
 use std::sync::Arc;
@@ -132,6 +133,7 @@ struct Surroundings<'a> {
     now: i64,
     tables: &'a Tables,
     share: MemoryShare,
+    workers: Workers,
 }
 
 impl Surroundings<'_> {
@@ -142,9 +144,9 @@ impl Surroundings<'_> {
         query_started: i64,
         errors: &'r mut Vec<ErrorRow>,
     ) -> RunContext<'r> {
-        let Surroundings { now, tables, share } = *self;
+        let Surroundings { now, tables, share, workers } = *self;
         let evaluation = EvaluationContext { query_started, now };
-        RunContext { evaluation, pump, errors, tables, share, is_tight: false }
+        RunContext { evaluation, pump, errors, tables, share, workers, is_tight: false }
     }
 }
 
@@ -167,8 +169,10 @@ impl Application {
     /// for by [`Application::subscribe`].
     ///
     /// # Errors
-    /// When the plan contradicts itself, which the front end prevents.
+    /// When its forests do not fit the memory limit ([`check_memory`] tells before); when the plan contradicts itself,
+    /// which the front end prevents.
     pub fn new(program: Program, settings: ApplicationSettings) -> Result<Application, CompileError> {
+        check_memory(&program, &settings)?;
         let mut writers = vec![0_usize; program.streams.len()];
         let mut pumps = Vec::new();
         for (number, pump) in program.pumps.iter().enumerate() {
@@ -209,11 +213,14 @@ impl Application {
             writers[pump.target.0] += 1;
         }
         need_single_rows(&mut pumps, &writers, &program);
-        let streams = writers
+        let streams: Vec<StreamState> = writers
             .iter()
             .zip(&program.streams)
             .map(|(writers, stream)| StreamState {
-                merge: Merge::new(*writers),
+                merge: Merge::new(
+                    *writers,
+                    &stream.columns.iter().map(|column| column.sql_type).collect::<Vec<_>>(),
+                ),
                 output: Vec::new(),
                 wanted: false,
                 latest: i64::MIN,
@@ -224,8 +231,10 @@ impl Application {
             })
             .collect();
         let tables = Tables { batches: vec![None; program.tables.len()], version: 0 };
-        let holders = pumps.iter().map(|pump| pump.dataflow.holders()).sum();
-        let share = MemoryShare::new(settings.memory_limit, holders);
+        let holders = pumps.iter().map(|pump| pump.dataflow.holders()).sum::<usize>()
+            + streams.iter().filter(|stream| stream.merge.holds_rows()).count();
+        let fixed = fixed_memory(&program, &settings);
+        let share = MemoryShare::new(settings.memory_limit, fixed, holders);
         Ok(Application {
             program,
             settings,
@@ -266,6 +275,11 @@ impl Application {
             }));
         }
         found
+    }
+
+    /// Bytes of rows that wait in a stream for the rows of other pumps that write it.
+    pub fn waiting_bytes(&self, stream: StreamId) -> usize {
+        self.streams[stream.0].merge.held_bytes()
     }
 
     /// Keeps the rows of a stream for [`Application::take_output`] from now on.
@@ -423,23 +437,36 @@ impl Application {
         let now = self.settings.query_started;
         for index in 0..self.pumps.len() {
             let pump = &mut self.pumps[index];
-            let surroundings = Surroundings { now, tables: &self.tables, share: self.share };
+            let surroundings =
+                Surroundings { now, tables: &self.tables, share: self.share, workers: Workers::ONE };
             let given = pump.run_once(surroundings, &mut self.errors);
             if given.is_empty() {
                 continue;
             }
-            let (target, writer) = (pump.target, pump.writer);
-            let released = self.streams[target.0].merge.take(writer, given);
+            let target = pump.target;
+            let released = self.merge(index, given, now);
             self.run(target, released, Readers::All, now);
         }
+    }
+
+    /// What the stream that a pump writes gives when the pump has given these messages.
+    fn merge(&mut self, pump: usize, messages: Vec<Message>, now: i64) -> Vec<Message> {
+        let RunningPump { name, target, target_types, writer, .. } = &self.pumps[pump];
+        let stream = &self.program.streams[target.0].name;
+        let (share, errors) = (self.share, &mut self.errors);
+        self.streams[target.0].merge.take(*writer, messages, share, &mut |rows, held| {
+            let error = share.no_room_to_wait(stream, held);
+            errors.extend(
+                (0..rows.len()).map(|row| ErrorRow::of_batch_row(&error, rows, row, target_types, name, now)),
+            );
+        })
     }
 
     /// Carries messages of a stream through some of its pumps and all pumps behind them, round by round. The front end
     /// refuses circles of pumps, so the rounds come to an end.
     fn run(&mut self, stream: StreamId, messages: Vec<Message>, readers: Readers, now: i64) {
-        let threads =
-            Threads { most: self.settings.threads, worthwhile: self.settings.nanoseconds_worth_a_thread };
-        let surroundings = Surroundings { now, tables: &self.tables, share: self.share };
+        let workers =
+            Workers { threads: self.settings.threads, worthwhile: self.settings.nanoseconds_worth_a_thread };
         let mut round = vec![Delivery { stream, messages, readers }];
         while !round.is_empty() {
             for Delivery { stream, messages, readers } in &round {
@@ -458,10 +485,11 @@ impl Application {
                 }
             }
             let mut next = Vec::new();
-            for given in round::run(&mut self.pumps, &round, surroundings, threads) {
+            let surroundings = Surroundings { now, tables: &self.tables, share: self.share, workers };
+            for given in round::run(&mut self.pumps, &round, surroundings) {
                 self.errors.extend(given.errors);
-                let RunningPump { target, writer, .. } = self.pumps[given.pump];
-                let messages = self.streams[target.0].merge.take(writer, given.messages);
+                let target = self.pumps[given.pump].target;
+                let messages = self.merge(given.pump, given.messages, now);
                 if !messages.is_empty() {
                     next.push(Delivery { stream: target, messages, readers: Readers::All });
                 }

@@ -1,10 +1,11 @@
 //! Going on from a checkpoint: which pumps keep their state, and taking it over.
 
-use super::manifest::{Manifest, OperatorManifest, PartRef, PieceManifest, PumpManifest, StreamManifest};
+use super::manifest::{Manifest, OperatorManifest, PieceManifest, PumpManifest, StreamManifest};
 use super::merge::{self, Merge};
-use super::{Application, ApplicationSettings, CheckpointError, fingerprint};
-use crate::operators::states_of;
-use crate::state::{Fetch, PieceSlot, Pieces, StateError, StateReader};
+use super::{Application, ApplicationSettings, CheckpointError};
+use crate::fingerprint;
+use crate::operators::{former_plans_of, states_of};
+use crate::state::{Fetch, PartRef, PieceSlot, Pieces, StateError, StateReader};
 use millstream_sql::{Program, Pump, SqlType, Stream};
 use std::fmt;
 
@@ -108,12 +109,13 @@ fn saved_state<'m>(
         return if same { Ok(saved) } else { Err(ScratchReason::OperatorsChanged) };
     }
     let states = states_of(&pump.query, program);
-    for ((kind, plan), operator) in states.iter().zip(&saved.operators) {
+    let former = former_plans_of(&pump.query, program);
+    for (((kind, plan), former), operator) in states.iter().zip(former).zip(&saved.operators) {
         let OperatorManifest { kind: name, version, plan: known, .. } = operator;
         if *name != kind.name {
             break;
         }
-        if plan != known {
+        if plan != known && former != *known {
             let read = |(stream, known): &&(String, u64)| fingerprint::of_stream(stream, program) != *known;
             return Err(match saved.reads.iter().find(read) {
                 Some((stream, _)) => ScratchReason::StreamChanged { stream: stream.clone() },

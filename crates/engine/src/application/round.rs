@@ -10,18 +10,10 @@
 //! pumps over the same messages in the same order: rounds change no output, and neither does the number of threads.
 
 use super::{Readers, RunningPump, Surroundings};
-use crate::application::ErrorRow;
+use crate::error_row::ErrorRow;
 use crate::operators::Message;
 use millstream_sql::StreamId;
 use std::sync::{Mutex, PoisonError};
-
-/// How many threads may run pumps, and from how much work on.
-#[derive(Clone, Copy)]
-pub(super) struct Threads {
-    pub(super) most: usize,
-    /// Estimated nanoseconds that another thread must be able to take over.
-    pub(super) worthwhile: u64,
-}
 
 /// Messages of a stream that wait for its pumps.
 pub(super) struct Delivery {
@@ -69,9 +61,9 @@ impl Delivery {
 pub(super) fn run(
     pumps: &mut [RunningPump],
     round: &[Delivery],
-    surroundings: Surroundings<'_>,
-    threads: Threads,
+    mut surroundings: Surroundings<'_>,
 ) -> Vec<Given> {
+    let workers = surroundings.workers;
     let mut tasks: Vec<Task<'_>> = Vec::new();
     for (number, pump) in pumps.iter_mut().enumerate() {
         let deliveries: Vec<usize> = (0..round.len()).filter(|place| round[*place].is_for(pump)).collect();
@@ -79,7 +71,9 @@ pub(super) fn run(
             tasks.push(Task { number, pump, deliveries });
         }
     }
-    let threads = threads.most.min(tasks.len()).min(worthwhile_threads(&tasks, round, threads.worthwhile));
+    let threads = workers.threads.min(tasks.len()).min(worthwhile_threads(&tasks, round, workers.worthwhile));
+    // Threads that pumps do not take are for the operators within them.
+    surroundings.workers.threads = (workers.threads / threads.max(1)).max(1);
     let mut results = if threads <= 1 {
         tasks.into_iter().flat_map(|task| task.run(round, surroundings)).collect()
     } else {

@@ -21,6 +21,9 @@ pub struct ApplicationSettings {
     /// 1 GiB by default. It is shared out evenly among the operators that hold any. A row that needs more than its
     /// operator has left goes to the error stream as `MEMORY_LIMIT`; rows that need nothing more go on.
     pub memory_limit: u64,
+    /// The state of a window or a join that comes to no more bytes is written whole into each checkpoint that finds it
+    /// changed; a larger one in parts. 64 KiB by default. Changes no output.
+    pub whole_state_bytes: u64,
 }
 
 impl Default for ApplicationSettings {
@@ -33,6 +36,7 @@ impl Default for ApplicationSettings {
             threads: 1,
             nanoseconds_worth_a_thread: 100_000,
             memory_limit: 1 << 30,
+            whole_state_bytes: 64 << 10,
         }
     }
 }

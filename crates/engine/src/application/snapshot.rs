@@ -9,12 +9,12 @@
 //! no more than that the next one writes them again.
 
 use super::manifest::{
-    FORMAT, Manifest, OperatorManifest, PART_BYTES, PartId, PartRef, PieceManifest, PumpManifest,
-    StreamManifest, WriterManifest,
+    FORMAT, Manifest, OperatorManifest, PieceManifest, PumpManifest, StreamManifest, WriterManifest,
 };
-use super::{Application, fingerprint, merge};
+use super::{Application, merge};
+use crate::fingerprint;
 use crate::operators::OperatorState;
-use crate::state::{NewPiece, PieceBytes, PieceSlot, Pieces, StateError};
+use crate::state::{NewPiece, PART_BYTES, PartId, PartRef, PieceSlot, Pieces, StateError};
 use std::sync::Arc;
 
 /// The state of an application at one time, not yet stored.
@@ -41,9 +41,6 @@ struct StreamSnapshot {
 /// Why a snapshot could not be stored.
 #[derive(Debug, thiserror::Error)]
 pub enum SnapshotError<E> {
-    /// The state of an operator cannot be written.
-    #[error("the state cannot be written: {0}")]
-    State(StateError),
     /// A part could not be stored.
     #[error("part {id} of the checkpoint could not be stored: {error}")]
     Part {
@@ -75,7 +72,7 @@ impl Application {
         let mut new = Vec::new();
         let mut pumps = Vec::new();
         for pump in &mut self.pumps {
-            let operators = pump.dataflow.save(is_incremental, &mut new)?;
+            let operators = pump.dataflow.save(is_incremental, self.settings.whole_state_bytes, &mut new)?;
             let mut reads: Vec<(String, u64)> = Vec::new();
             for source in pump.dataflow.sources() {
                 let name = &self.program.streams[source.0].name;
@@ -95,7 +92,7 @@ impl Application {
                 .map(|(pump, bound)| WriterManifest { pump: pump.name.to_string(), bound });
             let waiting = state.merge.save().map(|bytes| {
                 let slot = PieceSlot::default();
-                new.push(NewPiece { slot: Arc::clone(&slot), bytes: PieceBytes::Ready(bytes) });
+                new.push(NewPiece { slot: Arc::clone(&slot), bytes });
                 slot
             });
             let manifest = StreamManifest {
@@ -119,16 +116,12 @@ impl Snapshot {
     /// again: its bytes are the same. Store the manifest only when the parts are durable.
     ///
     /// # Errors
-    /// When `put` says so, or a state cannot be written. The application then goes on as if there had been no snapshot.
+    /// When `put` says so. The application then goes on as if there had been no snapshot.
     pub fn store<E>(
         self,
         mut put: impl FnMut(&PartId, &[u8]) -> Result<(), E>,
     ) -> Result<Manifest, SnapshotError<E>> {
         for NewPiece { slot, bytes } in self.new {
-            let bytes = match bytes {
-                PieceBytes::Ready(bytes) => bytes,
-                PieceBytes::Later(encode) => encode().map_err(SnapshotError::State)?,
-            };
             let mut parts = Vec::new();
             for part in bytes.chunks(PART_BYTES) {
                 let id = PartId::of(part);

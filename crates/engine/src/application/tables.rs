@@ -2,7 +2,8 @@
 
 use super::Application;
 use crate::batch::{Batch, physical_type};
-use millstream_sql::TableId;
+use crate::operators::RowSize;
+use millstream_sql::{SqlType, TableId};
 
 /// Why rows were refused for a reference table. The table is then as it was before.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -20,6 +21,19 @@ pub enum TableError {
         /// Types of the columns of the rows.
         found: String,
     },
+    /// The rows do not fit the memory limit.
+    #[error(
+        "the rows of reference table \"{table}\" take {bytes} bytes, and the memory limit of the application is {limit} \
+         bytes; raise the limit, or load fewer rows or columns"
+    )]
+    TooLarge {
+        /// Name of the table.
+        table: String,
+        /// Bytes of the rows.
+        bytes: usize,
+        /// Bytes of the limit.
+        limit: u64,
+    },
 }
 
 impl Application {
@@ -30,7 +44,7 @@ impl Application {
     /// Cost: what the queries make of the table is computed once, with the next row that needs it.
     ///
     /// # Errors
-    /// When there is no such table, or the columns are not its own.
+    /// When there is no such table, the columns are not its own, or the rows do not fit the memory limit.
     pub fn load_table(&mut self, table: TableId, rows: &Batch) -> Result<(), TableError> {
         let declared = self.program.tables.get(table.0).ok_or(TableError::Unknown(table.0))?;
         let expected = declared.columns.iter().map(|column| physical_type(column.sql_type));
@@ -46,6 +60,11 @@ impl Application {
                     .collect::<Vec<_>>()
                     .join(", "),
             });
+        }
+        let types: Vec<SqlType> = declared.columns.iter().map(|column| column.sql_type).collect();
+        let (bytes, limit) = (RowSize::of_types(&types).of_all(rows), self.settings.memory_limit);
+        if limit > 0 && bytes as u64 > limit {
+            return Err(TableError::TooLarge { table: declared.name.clone(), bytes, limit });
         }
         self.tables.batches[table.0] = Some(rows.clone());
         self.tables.version += 1;

@@ -16,6 +16,7 @@ mod measurement;
 pub mod operators;
 pub mod pumps;
 pub mod single_rows;
+pub mod state;
 
 pub use measurement::{Budget, Measurement};
 
@@ -39,6 +40,7 @@ pub fn run_named(part: &str, duration: Duration) -> Vec<Measurement> {
         joins::run(&bench),
         single_rows::run(&bench),
         pumps::run(&bench),
+        state::run(&bench),
         formats::run(&bench),
         end_to_end::run(&bench),
     ]

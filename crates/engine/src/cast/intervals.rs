@@ -4,10 +4,10 @@ use crate::batch::physical_type;
 use crate::cast::Cast;
 use crate::cast::numbers::from_texts;
 use crate::datetime_text::parse_interval;
+use crate::datum::{Kernel, checked_unary};
 use crate::expression::CompileError;
 use crate::expression::arithmetic::{divide_half_up, fits_precision, power_of_ten};
 use crate::expression::datetime::resolution;
-use crate::expression::datum::{Kernel, checked_unary};
 use crate::number_text::trim_blanks;
 use crate::row_error::RowError;
 use arrow_array::types::{

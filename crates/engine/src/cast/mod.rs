@@ -12,8 +12,8 @@ mod intervals;
 mod numbers;
 pub(crate) mod text;
 
+use crate::datum::Kernel;
 use crate::expression::CompileError;
-use crate::expression::datum::Kernel;
 use crate::text_builder::binary_array;
 use arrow_array::cast::AsArray;
 use millstream_sql::{CastMode, SqlType};

@@ -3,9 +3,9 @@
 
 use crate::batch::physical_type;
 use crate::cast::Cast;
+use crate::datum::{Arguments, Kernel, checked_unary, primitive_array, unary};
 use crate::expression::CompileError;
 use crate::expression::arithmetic::{divide_half_up, fits_precision, power_of_ten, rescale};
-use crate::expression::datum::{Arguments, Kernel, checked_unary, primitive_array, unary};
 use crate::number_text::{DecimalText, parse_double, parse_integer, trim_blanks};
 use crate::row_error::{RowError, RowErrors};
 use arrow_array::types::{

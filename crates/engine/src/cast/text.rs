@@ -7,7 +7,7 @@ use crate::cast::Cast;
 use crate::datetime_text::{
     write_date, write_interval_millis, write_interval_months, write_millis, write_time, write_timestamp,
 };
-use crate::expression::datum::{Arguments, Kernel};
+use crate::datum::{Arguments, Kernel};
 use crate::number_text::{write_decimal, write_integer, write_java_double, write_java_float};
 use crate::row_error::{RowError, RowErrors};
 use crate::text_builder::{TextBuilder, character_boundary};

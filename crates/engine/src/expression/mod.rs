@@ -15,7 +15,6 @@ pub(crate) mod comparison;
 mod compile;
 mod conditional;
 pub(crate) mod datetime;
-pub(crate) mod datum;
 pub(crate) mod intervals;
 pub(crate) mod java_regex;
 pub(crate) mod like;
@@ -28,25 +27,21 @@ mod texts;
 #[cfg(test)]
 mod tests;
 
+pub(crate) use crate::datum;
+
+pub use crate::compile_error::CompileError;
+pub use crate::evaluation_context::EvaluationContext;
+
 use crate::batch::{Batch, physical_type};
 use crate::cast::text::counted_text;
 use crate::row_error::{RowError, RowErrors};
-use crate::values::{ValueTypeError, value_at};
+use crate::values::value_at;
 use arrow_array::{Array, ArrayRef, BooleanArray};
 use arrow_buffer::ScalarBuffer;
 use millstream_sql::{self as sql, SqlType, Value};
 use node::{Input, Node};
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
-
-/// What expressions may know besides the row.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct EvaluationContext {
-    /// When the query started, in milliseconds since the epoch: CURRENT_TIMESTAMP and its parts.
-    pub query_started: i64,
-    /// When these rows are processed, in milliseconds since the epoch: CURRENT_ROW_TIMESTAMP.
-    pub now: i64,
-}
 
 /// A column of results.
 #[derive(Clone, Debug)]
@@ -55,45 +50,6 @@ pub struct Evaluated {
     pub values: ArrayRef,
     /// The rows that failed, each once.
     pub errors: RowErrors,
-}
-
-/// Why an expression of a plan cannot be compiled. The front end lets none of these through; meeting one is a defect
-/// of the plan, not of the user's text.
-#[derive(Clone, Debug, PartialEq, thiserror::Error)]
-pub enum CompileError {
-    /// No such conversion.
-    #[error("no CAST from {from} to {to}")]
-    Cast {
-        /// Source type.
-        from: SqlType,
-        /// Target type.
-        to: SqlType,
-    },
-    /// An operation on types that it does not take.
-    #[error("{operation} does not take {types}")]
-    OperandTypes {
-        /// The operation.
-        operation: &'static str,
-        /// The operand types, as text.
-        types: String,
-    },
-    /// A function that the catalog does not have.
-    #[error("there is no function {0}")]
-    UnknownFunction(String),
-    /// A function called with the wrong number of arguments.
-    #[error("{function} was planned with {count} arguments")]
-    ArgumentCount {
-        /// The function.
-        function: String,
-        /// Arguments in the plan.
-        count: usize,
-    },
-    /// A literal that is not of its type.
-    #[error(transparent)]
-    Literal(#[from] ValueTypeError),
-    /// A STEP of zero or less, or of the wrong kind.
-    #[error("STEP BY {0:?} is not a positive interval")]
-    Step(Value),
 }
 
 /// An expression ready to run over batches. Compile once, evaluate often; may be shared by threads.

@@ -2,8 +2,8 @@
 
 use crate::batch::physical_type;
 use crate::datetime_text::{parse_record_date, parse_record_time, parse_record_timestamp};
+use crate::datum::primitive_array;
 use crate::expression::arithmetic::fits_precision;
-use crate::expression::datum::primitive_array;
 use crate::number_text::{DecimalText, parse_double, parse_integer, trim_blanks};
 use crate::text_builder::{TextBuilder, character_boundary};
 use arrow_array::builder::BinaryBuilder;

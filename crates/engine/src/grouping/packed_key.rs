@@ -38,6 +38,14 @@ impl PackedKey {
         self.0
     }
 
+    /// The bytes, the rest being 0, and how many there are.
+    pub(crate) fn bytes(self) -> ([u8; 15], u8) {
+        let sixteen = self.0.to_le_bytes();
+        let mut bytes = [0; 15];
+        bytes.copy_from_slice(&sixteen[..15]);
+        (bytes, sixteen[15])
+    }
+
     /// Well-mixed bits: both halves multiplied and folded.
     pub(crate) fn hash(self) -> u64 {
         let low = (self.0 as u64) ^ 0x9e37_79b9_7f4a_7c15;

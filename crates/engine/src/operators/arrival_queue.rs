@@ -27,6 +27,8 @@ struct Port {
 
 struct Waiting {
     arrival: u64,
+    /// That of its last rows: batches that followed each other at one port are put together.
+    last_arrival: u64,
     batch: Batch,
 }
 
@@ -65,7 +67,16 @@ impl ArrivalQueue {
         let Some(last) = batch.rowtimes.last().copied() else { return };
         let port = &mut self.ports[port];
         port.bound = port.bound.max(last);
-        port.waiting.push_back(Waiting { arrival: self.arrivals, batch });
+        let (mut arrival, last_arrival, mut batch) = (self.arrivals, self.arrivals, batch);
+        while let Some(before) = port.waiting.back()
+            && before.last_arrival + 1 == arrival
+            && before.batch.absorbs(&batch)
+            && let Some(both) = before.batch.followed_by(&batch)
+        {
+            (arrival, batch) = (before.arrival, both);
+            port.waiting.pop_back();
+        }
+        port.waiting.push_back(Waiting { arrival, last_arrival, batch });
         self.arrivals += 1;
     }
 
@@ -155,7 +166,11 @@ impl ArrivalQueue {
             port.bound = bound;
             port.waiting.clear();
             for (arrival, batch) in waiting {
-                port.waiting.push_back(Waiting { arrival, batch: batch.restored(types)? });
+                port.waiting.push_back(Waiting {
+                    arrival,
+                    last_arrival: arrival,
+                    batch: batch.restored(types)?,
+                });
             }
         }
         Ok(())

@@ -11,9 +11,9 @@
 
 use super::finite::FiniteRelation;
 use super::{BuildSettings, END_OF_TIME, Message, Operator, Outbox, RunContext, build, state_kind};
-use crate::application::fingerprint;
 use crate::batch::Batch;
 use crate::expression::CompileError;
+use crate::fingerprint;
 use crate::state::{NewPiece, Pieces, StateError, StateKind, StateReader, StateWriter};
 use millstream_sql::{Node, NodeKind, Program, StreamId};
 
@@ -158,15 +158,27 @@ fn streams_of(node: &Node) -> Vec<&Node> {
 
 /// How the states of a query are written, in order, each with the fingerprint of what it depends on.
 pub(crate) fn states_of(query: &Node, program: &Program) -> Vec<(StateKind, u64)> {
+    nodes_with_states(query)
+        .into_iter()
+        .map(|(node, kind)| (kind, fingerprint::of_operator(node, program)))
+        .collect()
+}
+
+/// The fingerprints of the same states as some earlier builds wrote them.
+pub(crate) fn former_plans_of(query: &Node, program: &Program) -> Vec<u64> {
+    nodes_with_states(query)
+        .into_iter()
+        .map(|(node, _)| fingerprint::of_operator_with_lag_expressions(node, program))
+        .collect()
+}
+
+fn nodes_with_states(query: &Node) -> Vec<(&Node, StateKind)> {
     if query.is_finite() {
-        return vec![(ONCE, fingerprint::of_operator(query, program))];
+        return vec![(query, ONCE)];
     }
     let mut stages = Vec::new();
     stages_of(query, &mut stages);
-    let states = stages
-        .into_iter()
-        .filter_map(|node| state_kind(node).map(|kind| (kind, fingerprint::of_operator(node, program))));
-    states.collect()
+    stages.into_iter().filter_map(|node| state_kind(node).map(|kind| (node, kind))).collect()
 }
 
 impl Dataflow {
@@ -283,7 +295,7 @@ impl Dataflow {
 
     /// How many operators hold rows or groups that grow with the input.
     pub(crate) fn holders(&self) -> usize {
-        self.stages.iter().filter(|stage| stage.operator.most_bytes_a_row() > 0).count()
+        self.stages.iter().filter(|stage| stage.operator.holds_rows()).count()
     }
 
     /// For each column of the query, how many texts were cut to its length; empty when none can be.
@@ -301,12 +313,13 @@ impl Dataflow {
     pub(crate) fn save(
         &mut self,
         is_incremental: bool,
+        whole_bytes: u64,
         new: &mut Vec<NewPiece>,
     ) -> Result<Vec<OperatorState>, StateError> {
         let nothing = Pieces::new();
         if let Some(Once { has_run, saved, .. }) = &mut self.once {
             let former = if is_incremental { &saved.pieces } else { &nothing };
-            let mut writer = StateWriter::new(former, saved.is_touched, new);
+            let mut writer = StateWriter::new(former, saved.is_touched, whole_bytes, new);
             writer.whole(|| Ok(vec![u8::from(*has_run)]))?;
             saved.pieces = writer.into_pieces();
             saved.is_touched = false;
@@ -316,7 +329,7 @@ impl Dataflow {
         for Stage { operator, saved, .. } in &mut self.stages {
             let Some(saved) = saved else { continue };
             let former = if is_incremental { &saved.pieces } else { &nothing };
-            let mut writer = StateWriter::new(former, saved.is_touched, new);
+            let mut writer = StateWriter::new(former, saved.is_touched, whole_bytes, new);
             operator.save(&mut writer)?;
             saved.pieces = writer.into_pieces();
             saved.is_touched = false;

@@ -1,10 +1,11 @@
 //! SELECT DISTINCT: the first of equal rows leaves at once; what has left is forgotten when the monotonic column moves.
 
-use super::memory::GROUP_OVERHEAD;
+use super::counted_keys::CountedKeys;
 use super::row_failures::report_row;
 use super::{Operator, Outbox, RunContext, StateError, StateReader, StateWriter};
 use crate::batch::Batch;
-use crate::grouping::{EncodedKeys, GroupTable};
+use crate::grouping::EncodedKeys;
+use crate::state::keyed::KeyedLog;
 use crate::values::most_value_bytes;
 use arrow_array::{ArrayRef, BooleanArray};
 use millstream_sql::SqlType;
@@ -13,33 +14,19 @@ pub(super) struct Distinct {
     columns: Vec<usize>,
     /// ROWTIME when absent.
     moving: Option<usize>,
-    seen: GroupTable,
-    ids: Vec<u32>,
-    /// What a checkpoint holds: the rows that have left as bytes, in order, and the value of the column that moves.
-    kept: Vec<Vec<u8>>,
+    /// The rows that have left since the column that moves had its value.
+    seen: CountedKeys,
+    /// That value, encoded.
     current: Option<Vec<u8>>,
-    kept_bytes: usize,
     types: Vec<SqlType>,
+    log: KeyedLog,
 }
 
 impl Distinct {
     pub(super) fn new(columns: &[usize], moving: Option<usize>, types: Vec<SqlType>) -> Distinct {
-        Distinct {
-            columns: columns.to_vec(),
-            moving,
-            seen: GroupTable::default(),
-            ids: Vec::new(),
-            kept: Vec::new(),
-            current: None,
-            kept_bytes: 0,
-            types,
-        }
+        let (seen, log) = (CountedKeys::default(), KeyedLog::default());
+        Distinct { columns: columns.to_vec(), moving, seen, current: None, types, log }
     }
-}
-
-/// Bytes held of a row that has left: in the table and for a checkpoint.
-fn needed_bytes(key: &[u8]) -> usize {
-    GROUP_OVERHEAD + 2 * key.len()
 }
 
 /// The encoded key of a row.
@@ -59,38 +46,21 @@ impl Operator for Distinct {
             None => EncodedKeys::Numbers(batch.rowtimes.iter().map(|time| *time as u64).collect()),
         };
         let mut kept = vec![false; batch.len()];
-        let mut start = 0;
-        while start < batch.len() {
-            let time = bytes_of(&times, start);
-            let mut scratch = [0; 8];
-            let end =
-                (start + 1..batch.len()).find(|row| times.row_bytes(*row, &mut scratch) != time.as_slice());
-            let end = end.unwrap_or(batch.len());
-            if self.current.as_ref() != Some(&time) {
-                self.current = Some(time);
+        let mut scratch = [0; 8];
+        for (row, kept) in kept.iter_mut().enumerate() {
+            let time = times.row_bytes(row, &mut scratch);
+            if self.current.as_deref() != Some(time) {
+                self.current = Some(time.to_vec());
                 self.seen.clear();
-                self.kept.clear();
-                self.kept_bytes = 0;
             }
-            if context.is_tight
-                && !self.kept.contains(&bytes_of(&keys, start))
-                && let Some(refusal) = context.refusal(self.kept_bytes, needed_bytes(&bytes_of(&keys, start)))
-            {
-                report_row(&refusal, &batch, start, &self.types, context);
-                start = end;
-                continue;
-            }
-            self.ids.clear();
-            self.seen.assign(&keys, start..end, &mut self.ids);
-            for (index, id) in self.ids.iter().enumerate() {
-                if *id as usize == self.kept.len() {
-                    kept[start + index] = true;
-                    let key = bytes_of(&keys, start + index);
-                    self.kept_bytes += needed_bytes(&key);
-                    self.kept.push(key);
+            if context.is_tight && !self.seen.contains(&keys, row) {
+                let needed = CountedKeys::bytes_of(bytes_of(&keys, row).len());
+                if let Some(refusal) = context.refusal(self.seen.bytes(), needed) {
+                    report_row(&refusal, &batch, row, &self.types, context);
+                    continue;
                 }
             }
-            start = end;
+            *kept = self.seen.count(&keys, row);
         }
         outbox.rows(batch.filter(&BooleanArray::from(kept)).expect("the mask has one value for each row"));
         outbox.bound(last);
@@ -100,27 +70,41 @@ impl Operator for Distinct {
         outbox.bound(bound);
     }
 
+    fn nanoseconds_a_row(&self) -> u64 {
+        25
+    }
+
     fn held_bytes(&self) -> usize {
-        self.kept_bytes
+        self.seen.bytes()
     }
 
     fn most_bytes_a_row(&self) -> usize {
         // A column is encoded with its length and whether it is NULL.
         let key: usize = self.columns.iter().map(|column| most_value_bytes(self.types[*column]) + 8).sum();
-        GROUP_OVERHEAD + 2 * key
+        CountedKeys::bytes_of(key)
+    }
+
+    fn bounds_change_state(&self) -> bool {
+        false
     }
 
     fn save(&mut self, state: &mut StateWriter<'_>) -> Result<(), StateError> {
-        state.whole(|| postcard::to_allocvec(&(&self.current, &self.kept)))
+        let header = postcard::to_allocvec(&self.current)?;
+        self.log.save(header, std::slice::from_mut(&mut self.seen), state)
     }
 
     fn restore(&mut self, state: &mut StateReader<'_>) -> Result<(), StateError> {
-        let state = state.whole()?;
-        (self.current, self.kept) = postcard::from_bytes(&state)?;
-        self.kept_bytes = self.kept.iter().map(|key| needed_bytes(key)).sum();
-        self.seen.clear();
-        for key in &self.kept {
-            self.seen.group(key);
+        if state.version() > 1 {
+            let header = self.log.restore(std::slice::from_mut(&mut self.seen), state)?;
+            self.current = postcard::from_bytes(header)?;
+            return Ok(());
+        }
+        let kept: Vec<Vec<u8>>;
+        (self.current, kept) = postcard::from_bytes(&state.whole()?)?;
+        for key in kept {
+            if !self.seen.put(&key, 1) {
+                return Err(StateError::Damaged("two rows are equal"));
+            }
         }
         Ok(())
     }

@@ -55,11 +55,12 @@ impl FiniteGroups {
         let mut arguments = arguments.iter();
         let mut errors = RowErrors::default();
         let all: Vec<usize> = (0..groups).collect();
+        let every_row: Vec<u32> = (0..ids.len() as u32).collect();
         for call in &self.aggregates {
             let argument = call.argument.as_ref().and_then(|_| arguments.next());
             let mut accumulator = Accumulator::new(call, false);
             accumulator.resize(groups);
-            accumulator.update_groups(argument, 0, &ids);
+            accumulator.update_groups(argument, &every_row, &ids);
             let (column, failed) = accumulator.results(&all);
             errors.append(failed);
             columns.push(column);

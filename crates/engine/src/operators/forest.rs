@@ -22,14 +22,7 @@ pub(super) struct Forest {
 
 impl Forest {
     pub(super) fn new(call: &RandomCutForestCall, input: &Node, seed: u64) -> Forest {
-        let settings = ForestSettings {
-            number_of_trees: call.number_of_trees,
-            sample_size: call.sub_sample_size,
-            time_decay: call.time_decay,
-            shingle_size: call.shingle_size,
-            columns: u32::try_from(call.columns.len()).unwrap_or(u32::MAX),
-            seed,
-        };
+        let settings = forest_settings(call, seed);
         Forest {
             columns: call.columns.clone(),
             names: call.columns.iter().map(|column| input.output[*column].name.clone()).collect(),
@@ -57,6 +50,18 @@ impl Forest {
                 Ok((score, Some(explain(&self.names, &attribution, directionality))))
             }
         }
+    }
+}
+
+/// The settings of the forest of a call.
+pub(crate) fn forest_settings(call: &RandomCutForestCall, seed: u64) -> ForestSettings {
+    ForestSettings {
+        number_of_trees: call.number_of_trees,
+        sample_size: call.sub_sample_size,
+        time_decay: call.time_decay,
+        shingle_size: call.shingle_size,
+        columns: u32::try_from(call.columns.len()).unwrap_or(u32::MAX),
+        seed,
     }
 }
 

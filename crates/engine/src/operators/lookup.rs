@@ -1,11 +1,13 @@
 //! Rows of a stream joined with the rows of a finite relation, such as a reference table.
 
 use super::finite::FiniteRelation;
+use super::memory::{GROUP_OVERHEAD, RowSize};
 use super::row_failures::{evaluate_all, report_row};
 use super::{BuildSettings, Operator, Outbox, RunContext, column_types, compile_all};
 use crate::batch::Batch;
 use crate::expression::{CompileError, CompiledExpression};
 use crate::grouping::{EncodedKeys, GroupTable};
+use crate::row_error::RowError;
 use arrow_array::cast::AsArray;
 use arrow_array::{Array, ArrayRef, UInt32Array};
 use millstream_sql::{Expression, Matching, Node, SqlType};
@@ -24,6 +26,11 @@ pub(super) struct Lookup {
     index: Index,
     /// The version of the reference tables that the index was made of.
     version: Option<u64>,
+    row_size: RowSize,
+    /// Bytes of the rows of the relation and what finds them.
+    bytes: usize,
+    /// There is no room for them.
+    refusal: Option<RowError>,
 }
 
 /// The rows of the relation by their keys.
@@ -54,8 +61,11 @@ impl Lookup {
             preserves_input,
             input_types: column_types(input),
             index: Index::none(&relation_types),
+            row_size: RowSize::of_types(&relation_types),
             relation_types,
             version: None,
+            bytes: 0,
+            refusal: None,
         })
     }
 
@@ -68,6 +78,14 @@ impl Lookup {
         let rows = self.relation.evaluate(context);
         let keys: Vec<&CompiledExpression> = self.relation_keys.iter().collect();
         let (rows, keys) = evaluate_all(&keys, rows, &self.relation_types, context);
+        let keys_bytes = keys.iter().map(|key| key.get_array_memory_size()).sum::<usize>();
+        let places = size_of::<u32>() + size_of::<usize>() + GROUP_OVERHEAD;
+        self.bytes = self.row_size.of_all(&rows) + keys_bytes + rows.len() * places;
+        self.refusal = context.relation_refusal(self.bytes);
+        if self.refusal.is_some() {
+            (self.index, self.bytes) = (Index::none(&self.relation_types), 0);
+            return;
+        }
         self.index = Index::new(rows, &keys);
     }
 
@@ -196,6 +214,11 @@ impl Operator for Lookup {
     fn rows(&mut self, _port: usize, batch: Batch, context: &mut RunContext<'_>, outbox: &mut Outbox) {
         let Some(last) = batch.rowtimes.last().copied() else { return };
         self.refresh(context);
+        if let Some(refusal) = &self.refusal {
+            (0..batch.len()).for_each(|row| report_row(refusal, &batch, row, &self.input_types, context));
+            outbox.bound(last);
+            return;
+        }
         let keys: Vec<&CompiledExpression> = self.keys.iter().collect();
         let (batch, keys) = evaluate_all(&keys, batch, &self.input_types, context);
         let encoded = EncodedKeys::new(&keys, batch.len());
@@ -216,6 +239,14 @@ impl Operator for Lookup {
         }
         self.give(&batch, &pairs, context, outbox);
         outbox.bound(last);
+    }
+
+    fn holds_rows(&self) -> bool {
+        true
+    }
+
+    fn held_bytes(&self) -> usize {
+        self.bytes
     }
 
     fn bound(&mut self, _port: usize, bound: i64, _context: &mut RunContext<'_>, outbox: &mut Outbox) {

@@ -10,8 +10,9 @@
 //!                └─▶ halves, down to single rows: the operator looks for each whether it needs more than is left
 //! ```
 //!
-//! Bytes are counted, not measured: values and texts as they are, and a flat rate for what surrounds them. Operators
-//! whose state does not grow with their input (sketches, forests) are not counted.
+//! Bytes are counted, not measured: values and texts as they are, and for what surrounds them what it is on the average,
+//! lists and tables being between half full and full. What does not grow with its input (forests and other sketches) is
+//! taken off the limit before it is shared out: see `application::fixed_memory`.
 
 use super::RunContext;
 use crate::batch::Batch;
@@ -28,34 +29,64 @@ pub(super) const GROUP_OVERHEAD: usize = 96;
 pub(crate) struct MemoryShare {
     /// Bytes of the application; `None` without a limit.
     limit: Option<usize>,
-    /// Operators that share them.
+    /// Bytes of those that forests and other sketches take.
+    sketches: usize,
+    /// Operators that share the rest.
     operators: usize,
 }
 
 impl MemoryShare {
-    /// The share of one of several operators. A limit of 0 is none.
-    pub(crate) fn new(limit: u64, operators: usize) -> MemoryShare {
-        let limit = (limit > 0).then(|| usize::try_from(limit).unwrap_or(usize::MAX));
-        MemoryShare { limit, operators: operators.max(1) }
+    /// The share of one of several operators in what sketches leave of the limit. A limit of 0 is none.
+    pub(crate) fn new(limit: u64, sketches: u64, operators: usize) -> MemoryShare {
+        let bytes = |bytes: u64| usize::try_from(bytes).unwrap_or(usize::MAX);
+        let limit = (limit > 0).then(|| bytes(limit));
+        MemoryShare { limit, sketches: bytes(sketches), operators: operators.max(1) }
     }
 
     fn bytes(self) -> usize {
-        self.limit.map_or(usize::MAX, |limit| limit / self.operators)
+        self.limit.map_or(usize::MAX, |limit| limit.saturating_sub(self.sketches) / self.operators)
     }
 
     /// Whether an operator may hold so many bytes.
-    pub(super) fn has_room_for(self, bytes: usize) -> bool {
+    pub(crate) fn has_room_for(self, bytes: usize) -> bool {
         bytes <= self.bytes()
     }
 }
 
+impl MemoryShare {
+    /// The error of a row that would have to wait in a stream for the rows of other pumps, and finds no room.
+    pub(crate) fn no_room_to_wait(self, stream: &str, held: usize) -> RowError {
+        let message = format!(
+            "the row would wait in stream \"{stream}\" for the other pumps that write it, where rows of {held} bytes wait \
+             already; there is room for {} bytes; raise the memory limit of the application, or see that all these pumps get \
+             rows or bounds of time",
+            self.bytes()
+        );
+        RowError::new(ErrorName::MemoryLimit, message)
+    }
+}
+
 impl RunContext<'_> {
+    /// The error of every row that a relation of so many bytes would be looked into for, if it finds no room.
+    pub(super) fn relation_refusal(&self, bytes: usize) -> Option<RowError> {
+        if self.share.has_room_for(bytes) {
+            return None;
+        }
+        let message = format!(
+            "the reference rows that pump \"{}\" looks into take {bytes} bytes, and there is room for {}; raise the memory \
+             limit of the application, or select fewer rows and columns of them",
+            self.pump,
+            self.share.bytes()
+        );
+        Some(RowError::new(ErrorName::MemoryLimit, message))
+    }
+
     /// The error of a row that needs `needed` bytes more than an operator holds, if they are not there.
     pub(super) fn refusal(&self, held: usize, needed: usize) -> Option<RowError> {
         if needed == 0 || self.share.has_room_for(held.saturating_add(needed)) {
             return None;
         }
-        let MemoryShare { limit, operators } = self.share;
+        let MemoryShare { limit, operators, .. } = self.share;
         let share = match operators {
             1 => "the limit".to_owned(),
             several => format!("the share of each of its {several} operators that keep rows in the limit"),

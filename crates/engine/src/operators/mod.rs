@@ -5,6 +5,7 @@
 
 mod arrival_queue;
 mod count_distinct;
+mod counted_keys;
 mod dataflow;
 mod distinct;
 mod filter;
@@ -13,6 +14,7 @@ mod finite_groups;
 mod forest;
 mod group_rank;
 mod hotspots;
+mod interleave;
 mod join;
 mod lookup;
 mod memory;
@@ -30,16 +32,19 @@ mod time_sort;
 mod top_items;
 mod tumble;
 mod union;
+mod workers;
 
-use crate::application::ErrorRow;
 use crate::batch::Batch;
+use crate::error_row::ErrorRow;
 use crate::expression::{CompileError, CompiledExpression, EvaluationContext};
 use crate::state::{StateError, StateKind, StateReader, StateWriter};
 use millstream_sql::{Node, NodeKind, SqlType, TableFunction};
 use std::sync::Arc;
 
-pub(crate) use dataflow::{Dataflow, OperatorState, states_of};
+pub(crate) use dataflow::{Dataflow, OperatorState, former_plans_of, states_of};
+pub(crate) use forest::forest_settings;
 pub(crate) use memory::{MemoryShare, RowSize};
+pub(crate) use workers::Workers;
 
 /// What flows between operators.
 #[derive(Clone, Debug)]
@@ -83,6 +88,8 @@ pub(crate) struct RunContext<'r> {
     pub(crate) tables: &'r Tables,
     /// What each operator may hold.
     pub(crate) share: MemoryShare,
+    /// The threads that an operator may use.
+    pub(crate) workers: Workers,
     /// The batch is a single row, for which there may be no room: see `memory`.
     pub(crate) is_tight: bool,
 }
@@ -135,6 +142,11 @@ pub(crate) trait Operator: Send {
         0
     }
 
+    /// Whether it holds rows or groups that count against the memory limit, and so has a share of it.
+    fn holds_rows(&self) -> bool {
+        self.most_bytes_a_row() > 0
+    }
+
     /// Whether a bound can change the state.
     fn bounds_change_state(&self) -> bool {
         true
@@ -168,16 +180,16 @@ pub(crate) fn state_kind(node: &Node) -> Option<StateKind> {
             projection.rowtime.as_ref().and_then(|_| kind("AS ROWTIME", 1))
         }
         NodeKind::Union { .. } => kind("UNION ALL", 1),
-        NodeKind::Join { .. } => kind("JOIN", 1),
-        NodeKind::Tumble { .. } => kind("GROUP BY", 2),
-        NodeKind::Stagger { .. } => kind("WINDOWED BY STAGGER", 1),
-        NodeKind::Slide { .. } => kind("OVER", 1),
-        NodeKind::Distinct { .. } => kind("DISTINCT", 1),
-        NodeKind::Sort { .. } => kind("ORDER BY", 1),
-        NodeKind::TimeSort { .. } => kind("ORDER BY … WITHIN", 2),
+        NodeKind::Join { .. } => kind("JOIN", 2),
+        NodeKind::Tumble { .. } => kind("GROUP BY", 3),
+        NodeKind::Stagger { .. } => kind("WINDOWED BY STAGGER", 2),
+        NodeKind::Slide { .. } => kind("OVER", 2),
+        NodeKind::Distinct { .. } => kind("DISTINCT", 2),
+        NodeKind::Sort { .. } => kind("ORDER BY", 2),
+        NodeKind::TimeSort { .. } => kind("ORDER BY … WITHIN", 3),
         NodeKind::TableFunction { function, .. } => match function {
             TableFunction::CountDistinctItems { .. } => kind("COUNT_DISTINCT_ITEMS_TUMBLING", 1),
-            TableFunction::TopItems { .. } => kind("TOP_K_ITEMS_TUMBLING", 1),
+            TableFunction::TopItems { .. } => kind("TOP_K_ITEMS_TUMBLING", 2),
             TableFunction::GroupRank(_) => kind("GROUP_RANK", 1),
             TableFunction::Hotspots(_) => kind("HOTSPOTS", 1),
             TableFunction::RandomCutForest(_) => kind("RANDOM_CUT_FOREST", 1),

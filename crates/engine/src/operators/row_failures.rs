@@ -1,8 +1,8 @@
 //! Taking failed rows out of a batch and sending them to the error stream.
 
 use super::RunContext;
-use crate::application::ErrorRow;
 use crate::batch::Batch;
+use crate::error_row::ErrorRow;
 use crate::expression::{CompiledExpression, Evaluated};
 use crate::row_error::{RowError, RowErrors};
 use arrow_array::{ArrayRef, BooleanArray};

@@ -12,7 +12,9 @@ use super::saved_batch::SavedBatch;
 use super::sort_order::SortOrder;
 use super::{END_OF_TIME, Operator, Outbox, RunContext, StateError, StateReader, StateWriter};
 use crate::batch::Batch;
+use crate::codec::Decoder;
 use crate::expression::{CompileError, CompiledExpression};
+use crate::state::runs::{RowRuns, encode_rows};
 use crate::values::value_at;
 use crate::windows::WindowBoundary;
 use arrow_array::UInt32Array;
@@ -29,7 +31,15 @@ pub(super) struct Sort {
     waiting_bytes: usize,
     row_size: RowSize,
     open: Option<Open>,
+    /// The number of the first row of the open bucket, counted from the start, and that behind its last.
+    first: u64,
+    end: u64,
+    runs: RowRuns,
 }
+
+/// The piece of a checkpoint that holds everything but rows; the pieces of rows come behind it.
+const HEADER: u64 = 0;
+const ROWS: u64 = 1;
 
 enum Bucket {
     /// Ends by ROWTIME; its rows keep theirs, or get the end.
@@ -65,7 +75,18 @@ impl Sort {
         };
         let row_size = RowSize::of_types(&types);
         let (keys, waiting) = (keys.to_vec(), Vec::new());
-        Ok(Sort { keys, bucket, types, waiting, waiting_bytes: 0, row_size, open: None })
+        Ok(Sort {
+            keys,
+            bucket,
+            types,
+            waiting,
+            waiting_bytes: 0,
+            row_size,
+            open: None,
+            first: 0,
+            end: 0,
+            runs: RowRuns::default(),
+        })
     }
 
     /// How many rows from `start` on belong to one bucket, and that bucket.
@@ -97,6 +118,7 @@ impl Sort {
             _ => Some(rowtime),
         };
         self.waiting_bytes = 0;
+        self.first = self.end;
         let waiting = std::mem::take(&mut self.waiting);
         if waiting.is_empty() {
             return;
@@ -138,6 +160,14 @@ impl Sort {
             return;
         }
         self.waiting_bytes += bytes;
+        self.end += rows.len() as u64;
+        let mut rows = rows;
+        while let Some(both) =
+            self.waiting.last().filter(|before| before.absorbs(&rows)).and_then(|it| it.followed_by(&rows))
+        {
+            self.waiting.pop();
+            rows = both;
+        }
         self.waiting.push(rows);
     }
 }
@@ -190,14 +220,40 @@ impl Operator for Sort {
     }
 
     fn save(&mut self, state: &mut StateWriter<'_>) -> Result<(), StateError> {
-        state.whole(|| postcard::to_allocvec(&(&self.open, SavedBatch::of_all(&self.waiting, &self.types))))
+        let rows = || {
+            let mut number = self.first;
+            self.waiting.iter().map(move |batch| {
+                let first = number;
+                number += batch.len() as u64;
+                (first, batch)
+            })
+        };
+        let encode = |from, to| encode_rows(rows(), from, to);
+        self.runs.save((self.first, self.end), ROWS, state, encode);
+        let mut header = postcard::to_allocvec(&(&self.open, self.first, self.end))?;
+        self.runs.put_ranges(&mut header);
+        state.put_if_new(HEADER, header);
+        Ok(())
     }
 
     fn restore(&mut self, state: &mut StateReader<'_>) -> Result<(), StateError> {
-        let state = state.whole()?;
-        let (open, rows): (Option<Open>, SavedBatch) = postcard::from_bytes(&state)?;
-        self.open = open;
-        self.waiting = rows.restored_rows(&self.types)?;
+        if state.version() == 1 {
+            let (open, rows): (Option<Open>, SavedBatch) = postcard::from_bytes(&state.whole()?)?;
+            self.open = open;
+            self.waiting = rows.restored_rows(&self.types)?;
+        } else {
+            let header = state.whole()?;
+            let ((open, first, end), rest) = postcard::take_from_bytes(&header)?;
+            (self.open, self.first, self.end) = (open, first, end);
+            self.runs.take_ranges(&mut Decoder::new(rest))?;
+            let waiting = &mut self.waiting;
+            self.runs.restore(self.first, ROWS, &self.types, state, |batch| waiting.push(batch))?;
+        }
+        let rows: u64 = self.waiting.iter().map(|batch| batch.len() as u64).sum();
+        if state.version() > 1 && self.first.saturating_add(rows) != self.end {
+            return Err(StateError::Damaged("a bucket has another number of rows"));
+        }
+        self.end = self.first + rows;
         self.waiting_bytes = self.waiting.iter().map(|batch| self.row_size.of_all(batch)).sum();
         Ok(())
     }

@@ -1,6 +1,7 @@
 //! Queries in expressions: one more column for each row, from a finite relation.
 
 use super::finite::FiniteRelation;
+use super::memory::{GROUP_OVERHEAD, RowSize};
 use super::row_failures::{evaluate_all, report_row};
 use super::{BuildSettings, Operator, Outbox, RunContext, column_types};
 use crate::batch::Batch;
@@ -22,6 +23,11 @@ pub(super) struct Subquery {
     has_null: bool,
     /// The version of the reference tables that the rows were made of.
     version: Option<u64>,
+    row_size: RowSize,
+    /// Bytes of the rows of the relation and what finds them.
+    bytes: usize,
+    /// There is no room for them.
+    refusal: Option<RowError>,
 }
 
 enum Asks {
@@ -41,6 +47,7 @@ impl Subquery {
         Ok(Subquery {
             relation: FiniteRelation::new(relation, settings)?,
             rows: Batch::empty(&relation_types),
+            row_size: RowSize::of_types(&relation_types),
             relation_types,
             asks: match value {
                 SubqueryValue::Scalar => Asks::Scalar,
@@ -51,6 +58,8 @@ impl Subquery {
             values: GroupTable::default(),
             has_null: false,
             version: None,
+            bytes: 0,
+            refusal: None,
         })
     }
 
@@ -63,6 +72,13 @@ impl Subquery {
         self.rows = self.relation.evaluate(context);
         self.values.clear();
         self.has_null = false;
+        let found = if matches!(self.asks, Asks::In(_)) { GROUP_OVERHEAD } else { 0 };
+        self.bytes = self.row_size.of_all(&self.rows) + self.rows.len() * found;
+        self.refusal = context.relation_refusal(self.bytes);
+        if self.refusal.is_some() {
+            (self.rows, self.bytes) = (Batch::empty(&self.relation_types), 0);
+            return;
+        }
         if let Asks::In(_) = self.asks {
             let column = &self.rows.columns[0];
             self.has_null = column.null_count() > 0;
@@ -108,6 +124,11 @@ impl Operator for Subquery {
     fn rows(&mut self, _port: usize, batch: Batch, context: &mut RunContext<'_>, outbox: &mut Outbox) {
         let Some(last) = batch.rowtimes.last().copied() else { return };
         self.refresh(context);
+        if let Some(refusal) = &self.refusal {
+            (0..batch.len()).for_each(|row| report_row(refusal, &batch, row, &self.input_types, context));
+            outbox.bound(last);
+            return;
+        }
         let (mut batch, column): (Batch, ArrayRef) = match &self.asks {
             Asks::Scalar if self.rows.len() > 1 => {
                 let message =
@@ -136,6 +157,14 @@ impl Operator for Subquery {
         batch.columns.push(column);
         outbox.rows(batch);
         outbox.bound(last);
+    }
+
+    fn holds_rows(&self) -> bool {
+        true
+    }
+
+    fn held_bytes(&self) -> usize {
+        self.bytes
     }
 
     fn bound(&mut self, _port: usize, bound: i64, _context: &mut RunContext<'_>, outbox: &mut Outbox) {

@@ -3,19 +3,19 @@
 //! Counts are exact while a window has fewer different items than there is room for. Beyond, the rarer half is forgotten
 //! and an item that comes again counts from 1: frequent items stay, and their counts are never too high.
 
-use super::memory::GROUP_OVERHEAD;
+use super::counted_keys::CountedKeys;
 use super::row_failures::report_row;
 use super::{Operator, Outbox, RunContext, StateError, StateReader, StateWriter};
 use crate::batch::Batch;
 use crate::expression::{CompileError, CompiledExpression};
-use crate::grouping::{EncodedKeys, GroupTable};
-use crate::values::{array_from_values, most_value_bytes, value_at};
+use crate::grouping::{EncodedKeys, decode_key};
+use crate::state::keyed::KeyedLog;
+use crate::values::{array_from_values, most_value_bytes};
 use arrow_array::{Array, ArrayRef, Int64Array};
 use arrow_buffer::ScalarBuffer;
 use millstream_sql::{CastMode, Expression, ExpressionKind, Span, SqlType, Value};
-use serde::{Deserialize, Serialize};
+use serde::Deserialize;
 use std::cmp::Reverse;
-use std::ops::Range;
 use std::sync::Arc;
 
 /// Most different items of a window that are counted at a time.
@@ -29,18 +29,17 @@ pub(super) struct TopItems {
     item_type: SqlType,
     /// The text of an item.
     text: CompiledExpression,
-    groups: GroupTable,
-    ids: Vec<u32>,
-    state: TopItemsState,
+    /// End of the open window.
+    end: Option<i64>,
+    items: CountedKeys,
     max_items: usize,
-    item_bytes: usize,
     input_types: Vec<SqlType>,
+    log: KeyedLog,
 }
 
-/// What a checkpoint holds.
-#[derive(Default, Serialize, Deserialize)]
-struct TopItemsState {
-    /// End of the open window.
+/// What a checkpoint of version 1 holds.
+#[derive(Deserialize)]
+struct Version1 {
     end: Option<i64>,
     /// The items in order of first appearance.
     items: Vec<Value>,
@@ -65,18 +64,17 @@ impl TopItems {
             period,
             item_type,
             text: CompiledExpression::compile(&text)?,
-            groups: GroupTable::default(),
-            ids: Vec::new(),
-            state: TopItemsState::default(),
+            end: None,
+            items: CountedKeys::default(),
             max_items: MAX_ITEMS,
-            item_bytes: 0,
             input_types,
+            log: KeyedLog::default(),
         })
     }
 
     /// The numbers of the `most` most frequent items, the most frequent first, of equal ones the first seen.
     fn most_frequent(&self, most: usize) -> Vec<usize> {
-        let counts = &self.state.counts;
+        let counts = &self.items.counts;
         let key = |item: &usize| (Reverse(counts[*item]), *item);
         let mut items: Vec<usize> = (0..counts.len()).collect();
         if most < items.len() {
@@ -88,11 +86,15 @@ impl TopItems {
     }
 
     fn close_before(&mut self, time: i64, context: &RunContext<'_>, outbox: &mut Outbox) {
-        let Some(end) = self.state.end.filter(|end| time >= *end) else { return };
+        let Some(end) = self.end.filter(|end| time >= *end) else { return };
         let top = self.most_frequent(self.k);
         if !top.is_empty() {
-            let items: Vec<Value> = top.iter().map(|item| self.state.items[*item].clone()).collect();
-            let counts: Vec<i64> = top.iter().map(|item| self.state.counts[*item]).collect();
+            let item = |item: &usize| {
+                let key = decode_key(&[self.item_type], self.items.key(*item));
+                key.expect("the item was encoded from this type").swap_remove(0)
+            };
+            let items: Vec<Value> = top.iter().map(item).collect();
+            let counts: Vec<i64> = top.iter().map(|item| self.items.counts[*item]).collect();
             let items =
                 array_from_values(self.item_type, &items).expect("items have the type of their column");
             let rowtimes = ScalarBuffer::from(vec![end; counts.len()]);
@@ -100,57 +102,23 @@ impl TopItems {
             let texts = self.text.evaluate(&items, &context.evaluation).values;
             outbox.rows(Batch::new(rowtimes, vec![texts, Arc::new(Int64Array::from(counts))]));
         }
-        self.groups.clear();
-        self.item_bytes = 0;
-        self.state = TopItemsState::default();
-    }
-
-    fn count(&mut self, column: &ArrayRef, encoded: &EncodedKeys, range: Range<usize>) {
-        let mut start = range.start;
-        while start < range.end {
-            if self.groups.len() >= self.max_items {
-                self.forget_rare_items();
-            }
-            // Where there may be no room for all, one by one: when items are forgotten must not depend on batches.
-            let room = self.max_items - self.groups.len();
-            let end = if range.end - start <= room { range.end } else { start + 1 };
-            self.ids.clear();
-            self.groups.assign(encoded, start..end, &mut self.ids);
-            self.state.counts.resize(self.groups.len(), 0);
-            for (index, id) in self.ids.iter().enumerate() {
-                self.state.counts[*id as usize] += 1;
-                if *id as usize == self.state.items.len() {
-                    let item = value_at(column, self.item_type, start + index);
-                    self.item_bytes += bytes_of(&item);
-                    self.state.items.push(item);
-                }
-            }
-            start = end;
-        }
+        self.items.clear();
+        self.end = None;
     }
 
     fn forget_rare_items(&mut self) {
         let mut kept = self.most_frequent(self.max_items / 2);
         kept.sort_unstable();
-        self.state.items =
-            kept.iter().map(|item| std::mem::replace(&mut self.state.items[*item], Value::Null)).collect();
-        self.state.counts = kept.iter().map(|item| self.state.counts[*item]).collect();
-        self.number_items();
-    }
-
-    /// Numbers the items anew, in their order.
-    fn number_items(&mut self) {
-        self.item_bytes = self.state.items.iter().map(bytes_of).sum();
-        self.groups.clear();
-        if let Ok(column) = array_from_values(self.item_type, &self.state.items) {
-            let encoded = EncodedKeys::new(std::slice::from_ref(&column), column.len());
-            self.ids.clear();
-            self.groups.assign(&encoded, 0..column.len(), &mut self.ids);
+        let kept = kept.iter().map(|item| (self.items.key(*item).to_vec(), self.items.counts[*item]));
+        let kept: Vec<(Vec<u8>, i64)> = kept.collect();
+        self.items.clear();
+        for (key, count) in kept {
+            self.items.put(&key, count);
         }
     }
 
     fn output_bound(&self, bound: i64) -> i64 {
-        self.state.end.unwrap_or(bound)
+        self.end.unwrap_or(bound)
     }
 }
 
@@ -172,21 +140,27 @@ impl Operator for TopItems {
         while start < items.len() {
             let rowtime = items.rowtimes[start];
             self.close_before(rowtime, context, outbox);
-            let end = match self.state.end {
+            let end = match self.end {
                 Some(end) => end,
                 None => rowtime.div_euclid(self.period).saturating_add(1).saturating_mul(self.period),
             };
-            self.state.end = Some(end);
-            let item = value_at(column, self.item_type, start);
-            if context.is_tight
-                && !self.state.items.contains(&item)
-                && let Some(refusal) = context.refusal(self.item_bytes, bytes_of(&item))
-            {
-                report_row(&refusal, &batch, 0, &self.input_types, context);
-                break;
+            self.end = Some(end);
+            if context.is_tight && !self.items.contains(&encoded, start) {
+                let mut scratch = [0; 8];
+                let needed = CountedKeys::bytes_of(encoded.row_bytes(start, &mut scratch).len());
+                if let Some(refusal) = context.refusal(self.items.bytes(), needed) {
+                    report_row(&refusal, &batch, 0, &self.input_types, context);
+                    break;
+                }
             }
             let stop = start + items.rowtimes[start..].partition_point(|time| *time < end);
-            self.count(column, &encoded, start..stop);
+            for row in start..stop {
+                // When items are forgotten must not depend on batches.
+                if self.items.len() >= self.max_items {
+                    self.forget_rare_items();
+                }
+                self.items.count(&encoded, row);
+            }
             start = stop;
         }
         self.close_before(last, context, outbox);
@@ -198,33 +172,39 @@ impl Operator for TopItems {
         outbox.bound(self.output_bound(bound));
     }
 
+    fn nanoseconds_a_row(&self) -> u64 {
+        25
+    }
+
     fn held_bytes(&self) -> usize {
-        self.item_bytes
+        self.items.bytes()
     }
 
     fn most_bytes_a_row(&self) -> usize {
-        GROUP_OVERHEAD + 2 * most_value_bytes(self.item_type)
+        CountedKeys::bytes_of(most_value_bytes(self.item_type) + 8)
     }
 
     fn save(&mut self, state: &mut StateWriter<'_>) -> Result<(), StateError> {
-        state.whole(|| postcard::to_allocvec(&self.state))
+        let header = postcard::to_allocvec(&self.end)?;
+        self.log.save(header, std::slice::from_mut(&mut self.items), state)
     }
 
     fn restore(&mut self, state: &mut StateReader<'_>) -> Result<(), StateError> {
-        let state = state.whole()?;
-        self.state = postcard::from_bytes(&state)?;
-        self.number_items();
+        if state.version() > 1 {
+            let header = self.log.restore(std::slice::from_mut(&mut self.items), state)?;
+            self.end = postcard::from_bytes(header)?;
+            return Ok(());
+        }
+        let saved: Version1 = postcard::from_bytes(&state.whole()?)?;
+        self.end = saved.end;
+        let items = array_from_values(self.item_type, &saved.items)?;
+        let encoded = EncodedKeys::new(std::slice::from_ref(&items), items.len());
+        let mut scratch = [0; 8];
+        for (row, count) in saved.counts.iter().enumerate().take(items.len()) {
+            self.items.put(encoded.row_bytes(row, &mut scratch), *count);
+        }
         Ok(())
     }
-}
-
-/// Bytes held of an item: as a value and in the table.
-fn bytes_of(item: &Value) -> usize {
-    let text = match item {
-        Value::Text(text) => text.len(),
-        _ => 16,
-    };
-    GROUP_OVERHEAD + 2 * text
 }
 
 /// TRUE for the rows that have a value.
@@ -248,13 +228,14 @@ mod tests {
         let mut errors = Vec::new();
         let evaluation = EvaluationContext::default();
         let tables = super::super::Tables::default();
-        let share = super::super::MemoryShare::new(0, 1);
+        let share = super::super::MemoryShare::new(0, 0, 1);
         let mut context = RunContext {
             evaluation,
             pump: &pump,
             errors: &mut errors,
             tables: &tables,
             share,
+            workers: super::super::Workers::ONE,
             is_tight: false,
         };
         let mut outbox = Outbox::default();

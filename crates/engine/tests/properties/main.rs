@@ -1,7 +1,8 @@
 //! Properties of whole applications over random programs and random rows.
 //!
 //! - Any cutting of the rows into batches gives the same rows and errors.
-//! - A checkpoint anywhere changes nothing.
+//! - A checkpoint anywhere changes nothing, and neither do the rows' numbers; what many snapshots have stored in parts is
+//!   the state as one alone would store it.
 //! - A limit of memory refuses the same rows in any batches.
 //! - The number of threads changes no row, error or checkpoint.
 //! - Tumbling, staggered and sliding aggregates equal those of a naive evaluator that looks at all rows again each time.
@@ -22,6 +23,22 @@ mod threads;
 
 use proptest::prelude::*;
 use running::{Cuts, run};
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(60))]
+
+    #[test]
+    fn what_many_snapshots_have_stored_is_the_state(
+        query in program::any_query(),
+        rows in rows::rows(400),
+        cuts in prop::collection::vec(1_usize..6, 1..8),
+        period in 20_u32..70,
+    ) {
+        let whole = run(&query, &rows, &Cuts::none());
+        let saved = run(&query, &rows, &Cuts::every(&cuts).with_many_snapshots(period));
+        prop_assert_eq!(&whole, &saved, "{}", query.text());
+    }
+}
 
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(400))]

@@ -3,7 +3,7 @@
 use crate::program::Query;
 use crate::rows::{Row, batch, input};
 use crate::snapshots::Snapshots;
-use millstream_engine::{Application, ApplicationSettings, catalog, value_at};
+use millstream_engine::{Application, ApplicationSettings, catalog, fixed_memory, value_at};
 use millstream_sql::{SqlType, StreamId, Value, compile};
 use proptest::prelude::*;
 use proptest::test_runner::TestCaseError;
@@ -29,21 +29,28 @@ pub(crate) struct Cuts {
     sizes: Vec<usize>,
     /// A snapshot after each batch, and every third time throw away and restore.
     checkpoints: bool,
+    /// Snapshots from one restart to the next; 3 when 0.
+    period: u32,
     /// Bytes; 0 for no limit.
     memory_limit: u64,
 }
 
 impl Cuts {
     pub(crate) fn none() -> Cuts {
-        Cuts { sizes: Vec::new(), checkpoints: false, memory_limit: 0 }
+        Cuts { sizes: Vec::new(), checkpoints: false, period: 0, memory_limit: 0 }
     }
 
     pub(crate) fn every(sizes: &[usize]) -> Cuts {
-        Cuts { sizes: sizes.to_vec(), checkpoints: false, memory_limit: 0 }
+        Cuts { sizes: sizes.to_vec(), checkpoints: false, period: 0, memory_limit: 0 }
     }
 
     pub(crate) fn with_checkpoints(mut self) -> Cuts {
         self.checkpoints = true;
+        self
+    }
+
+    pub(crate) fn with_many_snapshots(mut self, period: u32) -> Cuts {
+        (self.checkpoints, self.period) = (true, period);
         self
     }
 
@@ -65,15 +72,22 @@ pub(crate) fn run(query: &Query, rows: &[Row], cuts: &Cuts) -> Found {
         seed: 7,
         virtual_clock: true,
         memory_limit: cuts.memory_limit,
+        // States in parts, however small they are; every other time.
+        whole_state_bytes: if rows.len().is_multiple_of(2) { 0 } else { 64 << 10 },
         ..ApplicationSettings::default()
     };
+    let mut settings = settings;
+    if settings.memory_limit > 0 {
+        // Sketches take their memory first.
+        settings.memory_limit += fixed_memory(&program, &settings);
+    }
     let mut application = Application::new(program, settings.clone()).expect("the plan is sound");
     let output = application.program().stream("T").expect("the program creates T");
     let types: Vec<SqlType> =
         application.program().streams[output.0].columns.iter().map(|column| column.sql_type).collect();
     application.subscribe(output);
     let mut found = Found { rows: Vec::new(), errors: Vec::new() };
-    let mut snapshots = Snapshots::default();
+    let mut snapshots = Snapshots::with_period(cuts.period);
     let (mut rest, mut sizes) = (rows, cuts.sizes.iter().cycle());
     while !rest.is_empty() {
         let size = sizes.next().map_or(rest.len(), |size| (*size).min(rest.len()));

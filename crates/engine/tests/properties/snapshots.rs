@@ -9,12 +9,20 @@ use std::convert::Infallible;
 pub(crate) struct Snapshots {
     parts: HashMap<PartId, Vec<u8>>,
     taken: u32,
+    /// Snapshots from one restart to the next; 3 when 0.
+    period: u32,
 }
 
 impl Snapshots {
+    /// With a restart after so many snapshots; after 3 when 0.
+    pub(crate) fn with_period(period: u32) -> Snapshots {
+        Snapshots { period, ..Snapshots::default() }
+    }
+
     /// Whether it is time to restart.
     pub(crate) fn is_a_restart(&self) -> bool {
-        self.taken % 3 == 2
+        let period = if self.period == 0 { 3 } else { self.period };
+        self.taken % period == period - 1
     }
 
     /// Stores what has changed, and drops the parts that the new manifest does not name.
@@ -45,10 +53,12 @@ impl Snapshots {
         });
         let (mut restored, report) = restored.expect("the state can be restored");
         assert!(report.started_from_scratch.is_empty(), "{report:?}");
-        let (held, held_again) = (application.held_bytes(), restored.held_bytes());
-        assert_eq!(held, held_again);
         // What the parts of many snapshots make up is what one alone would be. Rows that wait may lie in other batches.
         let text = format!("{:?}", application.program());
+        // What is looked into is made again with the next row.
+        if !["Lookup {", "Subquery {"].iter().any(|operator| text.contains(operator)) {
+            assert_eq!(application.held_bytes(), restored.held_bytes());
+        }
         if ["Join {", "Union {"].iter().any(|operator| text.contains(operator)) {
             return restored;
         }

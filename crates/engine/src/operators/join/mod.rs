@@ -22,6 +22,7 @@ use super::{
     column_types, compile_all,
 };
 use crate::batch::Batch;
+use crate::codec::Decoder;
 use crate::expression::{CompileError, CompiledExpression};
 use crate::grouping::{EncodedKeys, GroupTable};
 use arrow_array::cast::AsArray;
@@ -85,14 +86,15 @@ impl Pairs {
     }
 }
 
-#[derive(Serialize, Deserialize)]
-struct Saved {
+/// What a checkpoint of version 1 holds.
+#[derive(Deserialize)]
+struct Version1 {
     queue: SavedQueue,
-    sides: [SavedSide; 2],
+    sides: [Version1Side; 2],
 }
 
-#[derive(Serialize, Deserialize)]
-struct SavedSide {
+#[derive(Deserialize)]
+struct Version1Side {
     rows: Vec<SavedBatch>,
     matched: Vec<bool>,
     first: u64,
@@ -100,6 +102,29 @@ struct SavedSide {
     unsettled: u64,
     open_ends: Vec<(i64, u64)>,
 }
+
+/// What a checkpoint holds but for the rows of the sides.
+#[derive(Serialize, Deserialize)]
+struct Header {
+    queue: SavedQueue,
+    sides: [SideHeader; 2],
+}
+
+/// What a checkpoint holds of a side.
+#[derive(Serialize, Deserialize)]
+struct SideHeader {
+    first: u64,
+    end: u64,
+    window_start: u64,
+    unsettled: u64,
+    open_ends: Vec<(i64, u64)>,
+    /// For each row held whether it has met another; empty where nothing depends on it.
+    matched: Vec<bool>,
+}
+
+/// The piece of a checkpoint that holds the header; the rows of the sides are in pieces from these on.
+const HEADER: u64 = 0;
+const ROWS: [u64; 2] = [1 << 40, 1 << 41];
 
 impl Join {
     pub(super) fn new(
@@ -428,41 +453,80 @@ impl Operator for Join {
     }
 
     fn save(&mut self, state: &mut StateWriter<'_>) -> Result<(), StateError> {
+        for (side, base) in self.sides.iter_mut().zip(ROWS) {
+            let mut runs = std::mem::take(&mut side.runs);
+            runs.save((side.first, side.end()), base, state, |from, to| side.encoded(from, to));
+            side.runs = runs;
+        }
         let types: Vec<&[SqlType]> = self.sides.iter().map(|side| side.types.as_slice()).collect();
-        let side = |side: &Side| SavedSide {
-            rows: side.rows().iter().map(|batch| SavedBatch::of(batch, &side.types)).collect(),
-            matched: side.matched(),
+        let is_outer = self.sides.iter().any(|side| side.preserved);
+        let side = |side: &Side| SideHeader {
             first: side.first,
+            end: side.end(),
             window_start: side.window_start,
             unsettled: side.unsettled,
             open_ends: side.open_ends(),
+            matched: if is_outer { side.matched() } else { Vec::new() },
         };
         let sides = [side(&self.sides[0]), side(&self.sides[1])];
-        state.whole(|| postcard::to_allocvec(&Saved { queue: self.queue.save(&types), sides }))
+        let mut header = postcard::to_allocvec(&Header { queue: self.queue.save(&types), sides })?;
+        self.sides.iter().for_each(|side| side.runs.put_ranges(&mut header));
+        state.put_if_new(HEADER, header);
+        Ok(())
     }
 
     fn restore(&mut self, state: &mut StateReader<'_>) -> Result<(), StateError> {
-        let state = state.whole()?;
-        let saved: Saved = postcard::from_bytes(&state)?;
-        let types: Vec<&[SqlType]> = self.sides.iter().map(|side| side.types.as_slice()).collect();
-        self.queue.restore(saved.queue, &types)?;
+        let bytes = state.whole()?;
+        let types = [self.sides[0].types.clone(), self.sides[1].types.clone()];
+        let queue_types = [types[0].as_slice(), types[1].as_slice()];
+        let (queue, sides) = if state.version() == 1 {
+            let Version1 { queue, sides } = postcard::from_bytes(&bytes)?;
+            let mut headers = Vec::new();
+            for (index, saved) in sides.into_iter().enumerate() {
+                self.sides[index].first = saved.first;
+                for rows in saved.rows {
+                    self.append(index, rows.restored(&types[index])?);
+                }
+                headers.push(SideHeader {
+                    first: saved.first,
+                    end: self.sides[index].end(),
+                    window_start: saved.window_start,
+                    unsettled: saved.unsettled,
+                    open_ends: saved.open_ends,
+                    matched: saved.matched,
+                });
+            }
+            (queue, headers)
+        } else {
+            let (Header { queue, sides }, rest) = postcard::take_from_bytes(&bytes)?;
+            let mut from = Decoder::new(rest);
+            for (index, header) in sides.iter().enumerate() {
+                self.sides[index].runs.take_ranges(&mut from)?;
+                self.sides[index].first = header.first;
+            }
+            for index in 0..2 {
+                let mut runs = std::mem::take(&mut self.sides[index].runs);
+                let first = self.sides[index].first;
+                let mut batches = Vec::new();
+                runs.restore(first, ROWS[index], &types[index], state, |batch| batches.push(batch))?;
+                batches.into_iter().for_each(|batch| self.append(index, batch));
+                self.sides[index].runs = runs;
+            }
+            (queue, sides.into())
+        };
+        self.queue.restore(queue, &queue_types)?;
         let waiting = self.queue.waiting();
         self.waiting_bytes = waiting.map(|(port, batch)| self.sides[port].row_size.of_all(batch)).sum();
-        for (index, saved) in saved.sides.into_iter().enumerate() {
-            self.sides[index].first = saved.first;
-            for rows in saved.rows {
-                let batch = rows.restored(&self.sides[index].types)?;
-                self.append(index, batch);
-            }
-            let side = &mut self.sides[index];
-            if side.len() != saved.matched.len() {
+        for (side, header) in self.sides.iter_mut().zip(sides) {
+            let is_whole = header.matched.is_empty() || header.matched.len() == side.len();
+            if !is_whole || side.end() != header.end {
                 return Err(StateError::Columns);
             }
-            let matched = (saved.first..).zip(saved.matched).filter(|(_, matched)| *matched);
+            let matched = (header.first..).zip(header.matched).filter(|(_, matched)| *matched);
             matched.for_each(|(id, _)| side.set_matched(id));
-            side.window_start = saved.window_start;
-            side.unsettled = saved.unsettled;
-            side.set_open_ends(saved.open_ends);
+            side.window_start = header.window_start;
+            side.unsettled = header.unsettled;
+            side.set_open_ends(header.open_ends);
             side.arrived = side.end();
         }
         self.regroup();

@@ -12,6 +12,7 @@
 use crate::batch::Batch;
 use crate::expression::CompiledExpression;
 use crate::operators::memory::RowSize;
+use crate::state::runs::{RowRuns, encode_rows};
 use arrow_array::cast::AsArray;
 use arrow_array::types::TimestampMillisecondType;
 use arrow_array::{Array, ArrayRef, UInt32Array};
@@ -51,6 +52,8 @@ pub(super) struct Side {
     held: VecDeque<Held>,
     /// By group.
     lists: Vec<List>,
+    /// The rows in checkpoints.
+    pub(super) runs: RowRuns,
     /// The oldest row held.
     pub(super) first: u64,
     /// The oldest row in the window.
@@ -108,6 +111,7 @@ impl Side {
             chunks: VecDeque::new(),
             held: VecDeque::new(),
             lists: Vec::new(),
+            runs: RowRuns::default(),
             first: 0,
             window_start: 0,
             arrived: 0,
@@ -341,6 +345,11 @@ impl Side {
                 chunk.batch.slice(gone, chunk.batch.len() - gone)
             })
             .collect()
+    }
+
+    /// The rows with numbers `from..to` as bytes.
+    pub(super) fn encoded(&self, from: u64, to: u64) -> Vec<u8> {
+        encode_rows(self.chunks.iter().map(|chunk| (chunk.first, &chunk.batch)), from, to)
     }
 
     /// The unsettled rows, with expiries.

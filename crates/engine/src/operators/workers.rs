@@ -1,0 +1,170 @@
+//! Several threads for one operator that keeps its state by key.
+//!
+//! ```text
+//!   rows ─┬─ first half ─▶ thread 1 routes ─┐   ┌─▶ thread 1: shards 0, 2, 5, …
+//!         └─ second half ─▶ thread 2 routes ─┴───┴─▶ thread 2: shards 1, 3, 4, …
+//! ```
+//!
+//! Every row belongs to the shard of its key, and a shard takes its rows in their order: what it makes of them does not
+//! depend on how many threads there are, nor on which of them takes it.
+
+use crate::grouping::{EncodedKeys, RoutedRows, SHARDS};
+use std::ops::Range;
+use std::sync::{Barrier, Mutex, OnceLock, PoisonError};
+
+/// How many threads an operator may use, and from how much work on.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Workers {
+    /// This thread included.
+    pub(crate) threads: usize,
+    /// Estimated nanoseconds that another thread must be able to take over.
+    pub(crate) worthwhile: u64,
+}
+
+impl Workers {
+    /// This thread alone.
+    pub(crate) const ONE: Workers = Workers { threads: 1, worthwhile: u64::MAX };
+
+    /// How many threads so much work pays for.
+    fn for_work(self, nanoseconds: u64) -> usize {
+        if self.threads <= 1 {
+            return 1;
+        }
+        let others = nanoseconds.checked_div(2 * self.worthwhile.max(1)).unwrap_or(0);
+        let worth = if self.worthwhile == 0 { self.threads } else { others as usize + 1 };
+        self.threads.min(worth).min(SHARDS)
+    }
+
+    /// Hands the rows of `range` to the shards of their keys: `work` gets a shard with rows of its own, in their order,
+    /// perhaps in several calls one after the other.
+    pub(crate) fn run<S: Send>(
+        self,
+        keys: &EncodedKeys,
+        range: Range<usize>,
+        nanoseconds_a_row: u64,
+        shards: &mut [S],
+        routed: &mut RoutedRows,
+        work: impl Fn(&mut S, &[u32]) + Sync,
+    ) {
+        let threads = self.for_work(nanoseconds_a_row.saturating_mul(range.len() as u64));
+        if threads <= 1 || range.len() < 2 * threads {
+            routed.route(keys, range);
+            for (index, shard) in shards.iter_mut().enumerate() {
+                let rows = routed.of(index);
+                if !rows.is_empty() {
+                    work(shard, rows);
+                }
+            }
+            return;
+        }
+        let routes: Vec<OnceLock<RoutedRows>> = (0..threads).map(|_| OnceLock::new()).collect();
+        let all_routed = Barrier::new(threads);
+        // Taken from the end: which thread gets which shard makes no difference.
+        let waiting = Mutex::new(shards.iter_mut().enumerate().collect::<Vec<_>>());
+        let step = range.len().div_ceil(threads);
+        let task = |number: usize, mut routed: RoutedRows| {
+            {
+                // However this ends, the others do not wait for it for ever.
+                let _arrival = Arrival(&all_routed);
+                let start = (range.start + number * step).min(range.end);
+                routed.route(keys, start..(start + step).min(range.end));
+                // Each is set once, by its own thread.
+                let _ = routes[number].set(routed);
+            }
+            loop {
+                // The lock is held for the length of a pop, which cannot panic.
+                let next = waiting.lock().unwrap_or_else(PoisonError::into_inner).pop();
+                let Some((index, shard)) = next else { return };
+                for routed in &routes {
+                    let rows = routed.get().map_or(&[][..], |routed| routed.of(index));
+                    if !rows.is_empty() {
+                        work(shard, rows);
+                    }
+                }
+            }
+        };
+        let own = std::mem::take(routed);
+        std::thread::scope(|scope| {
+            let task = &task;
+            let others: Vec<_> =
+                (1..threads).map(|number| scope.spawn(move || task(number, RoutedRows::default()))).collect();
+            task(0, own);
+            for other in others {
+                if let Err(panic) = other.join() {
+                    // As if this thread had done it.
+                    std::panic::resume_unwind(panic);
+                }
+            }
+        });
+        *routed = routes.into_iter().next().and_then(OnceLock::into_inner).unwrap_or_default();
+    }
+}
+
+impl Workers {
+    /// Runs `work` on every shard, on as many threads as `nanoseconds` of work are worth.
+    pub(crate) fn each<S: Send>(self, nanoseconds: u64, shards: &mut [S], work: impl Fn(&mut S) + Sync) {
+        let threads = self.for_work(nanoseconds);
+        if threads <= 1 {
+            shards.iter_mut().for_each(work);
+            return;
+        }
+        let waiting = Mutex::new(shards.iter_mut().collect::<Vec<_>>());
+        let task = || {
+            loop {
+                // The lock is held for the length of a pop, which cannot panic.
+                let next = waiting.lock().unwrap_or_else(PoisonError::into_inner).pop();
+                match next {
+                    Some(shard) => work(shard),
+                    None => return,
+                }
+            }
+        };
+        std::thread::scope(|scope| {
+            let task = &task;
+            (1..threads).for_each(|_| {
+                scope.spawn(task);
+            });
+            task();
+        });
+    }
+}
+
+/// Arrives at the barrier when it is dropped.
+struct Arrival<'b>(&'b Barrier);
+
+impl Drop for Arrival<'_> {
+    fn drop(&mut self) {
+        self.0.wait();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_shard_gets_its_rows_in_order_whatever_the_number_of_threads() {
+        let keys = EncodedKeys::Numbers((0..10_000).map(|row| row * row % 997).collect());
+        let run = |threads| {
+            let mut shards: Vec<Vec<u32>> = vec![Vec::new(); SHARDS];
+            let workers = Workers { threads, worthwhile: 0 };
+            workers.run(&keys, 10..9_000, 1, &mut shards, &mut RoutedRows::default(), |shard, rows| {
+                shard.extend_from_slice(rows);
+            });
+            shards
+        };
+        let alone = run(1);
+        assert_eq!(alone.iter().map(Vec::len).sum::<usize>(), 8_990);
+        for threads in [2, 3, 8, 100] {
+            assert_eq!(run(threads), alone, "{threads}");
+        }
+    }
+
+    #[test]
+    fn a_thread_is_started_only_for_work_that_is_worth_it() {
+        let workers = Workers { threads: 4, worthwhile: 100_000 };
+        let threads = [0, 199_999, 200_000, 400_000, 10_000_000].map(|work| workers.for_work(work));
+        assert_eq!(threads, [1, 1, 2, 3, 4]);
+        assert_eq!(Workers::ONE.for_work(u64::MAX), 1);
+    }
+}

@@ -153,8 +153,7 @@ impl Display {
     }
 
     /// The last word.
-    pub(crate) fn finish(&mut self, server: &Server, is_delivered: bool, stopped: &StopReport) {
-        let overview = server.overview();
+    pub(crate) fn finish(&mut self, overview: &Overview, is_delivered: bool, stopped: &StopReport) {
         self.note = match (is_delivered, stopped.is_clean()) {
             (true, true) => "everything that came in is delivered, and all state is stored".to_owned(),
             (false, true) => {
@@ -168,15 +167,15 @@ impl Display {
         };
         match &self.mode {
             Mode::Json { page } => {
-                let mut summary = json_of("summary", page.as_deref(), &overview);
+                let mut summary = json_of("summary", page.as_deref(), overview);
                 summary.insert("is_delivered".to_owned(), json!(is_delivered));
                 summary.insert("is_stored".to_owned(), json!(stopped.is_clean()));
                 print_line(&Value::Object(summary).to_string());
             }
-            Mode::Block(bar) => bar.finish_with_message(self.block(&overview)),
+            Mode::Block(bar) => bar.finish_with_message(self.block(overview)),
             Mode::Lines { is_quiet } => {
                 if !is_quiet {
-                    print_line(&line(&overview));
+                    print_line(&line(overview));
                 }
                 print_error(&self.note);
             }

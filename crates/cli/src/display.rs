@@ -87,6 +87,10 @@ impl Display {
 
     /// What a user may be waiting for in vain.
     pub(crate) fn hint(&mut self, server: &Server) {
+        // Programs know what they feed.
+        if matches!(self.mode, Mode::Json { .. }) {
+            return;
+        }
         let has = |kind| !server.list(Some(kind)).is_empty();
         let takes_records = has(Kind::Stream) || has(Kind::DeliveryStream);
         if takes_records && !has(Kind::Feed) {

@@ -87,6 +87,10 @@ impl Display {
 
     /// What a user may be waiting for in vain.
     pub(crate) fn hint(&mut self, server: &Server) {
+        // Programs know what they feed.
+        if matches!(self.mode, Mode::Json { .. }) {
+            return;
+        }
         let has = |kind| !server.list(Some(kind)).is_empty();
         let takes_records = has(Kind::Stream) || has(Kind::DeliveryStream);
         if takes_records && !has(Kind::Feed) {
@@ -153,8 +157,7 @@ impl Display {
     }
 
     /// The last word.
-    pub(crate) fn finish(&mut self, server: &Server, is_delivered: bool, stopped: &StopReport) {
-        let overview = server.overview();
+    pub(crate) fn finish(&mut self, overview: &Overview, is_delivered: bool, stopped: &StopReport) {
         self.note = match (is_delivered, stopped.is_clean()) {
             (true, true) => "everything that came in is delivered, and all state is stored".to_owned(),
             (false, true) => {
@@ -168,15 +171,15 @@ impl Display {
         };
         match &self.mode {
             Mode::Json { page } => {
-                let mut summary = json_of("summary", page.as_deref(), &overview);
+                let mut summary = json_of("summary", page.as_deref(), overview);
                 summary.insert("is_delivered".to_owned(), json!(is_delivered));
                 summary.insert("is_stored".to_owned(), json!(stopped.is_clean()));
                 print_line(&Value::Object(summary).to_string());
             }
-            Mode::Block(bar) => bar.finish_with_message(self.block(&overview)),
+            Mode::Block(bar) => bar.finish_with_message(self.block(overview)),
             Mode::Lines { is_quiet } => {
                 if !is_quiet {
-                    print_line(&line(&overview));
+                    print_line(&line(overview));
                 }
                 print_error(&self.note);
             }

@@ -7,7 +7,8 @@ use std::time::Duration;
 
 use anyhow::Context;
 use millstream_control::definition::{Desired, Owner};
-use millstream_control::{ApplyReport, Server, ServerSettings};
+use millstream_control::view::OverviewSource;
+use millstream_control::{Action, ApplyReport, Server, ServerSettings};
 use millstream_host::{Clock, Random, SystemClock};
 use rustix::fs::Mode;
 use tokio::signal::unix::{Signal, SignalKind, signal};
@@ -15,7 +16,6 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 use crate::arguments::SessionArguments;
 use crate::display::Display;
 use crate::loading::{self, Loaded};
-use crate::report;
 use crate::serving::{self, Serving};
 use crate::socket::{Applied, Socket, StatusAnswer, apply_file};
 use crate::version::VERSION;
@@ -138,6 +138,7 @@ impl Session {
             Ending::Failed(_) => false,
             _ => deliver(&server, &mut signals, &mut display, &ending, closes_windows).await,
         };
+        let overview = server.overview();
         // From here on the next signal ends the process, whatever hangs.
         let second = tokio::spawn(async move {
             signals.stop().await;
@@ -156,7 +157,7 @@ impl Session {
         if let Ending::Failed(reason) = ending {
             anyhow::bail!("data directory {}: {reason}", arguments.data.data_dir.display());
         }
-        display.finish(&server, is_delivered, &stopped);
+        display.finish(&overview, is_delivered, &stopped);
         let is_clean = stopped.is_clean() && (is_delivered || self.what.is_serve());
         Ok(if is_clean { ExitCode::SUCCESS } else { ExitCode::from(STOPPED_EARLY) })
     }
@@ -217,8 +218,11 @@ fn check(report: &ApplyReport, file: &Path) -> anyhow::Result<()> {
     if !report.is_refused() {
         return Ok(());
     }
-    let lines = report::lines(&serde_json::to_value(report)?);
-    anyhow::bail!("{} cannot be applied:\n{}", file.display(), lines.join("\n"))
+    let refused = report.changes.iter().filter(|change| change.action == Action::Refused);
+    let reasons: Vec<String> = refused
+        .map(|change| format!("{} \"{}\": {}", change.kind, change.name, change.details.join("; ")))
+        .collect();
+    anyhow::bail!("{}: {}", file.display(), reasons.join("\n"))
 }
 
 /// What a session waits for.

@@ -36,6 +36,7 @@ fn demo_of(folder: &Path, lines: &[Vec<u8>], records: u64) -> (Value, Finished) 
         file.to_str().unwrap(),
         "--rate",
         "200",
+        "--close-windows",
         "--json",
         "--listen",
         "127.0.0.1:0",

@@ -25,8 +25,7 @@ async fn the_average_appears_and_a_mail_arrives() {
     }
     let folder = tempfile::tempdir().unwrap();
     let kept = std::env::var_os("MILLSTREAM_SCREENSHOTS").map(PathBuf::from);
-    let arguments =
-        ["demo", "--speed", "5", "--json", "--listen", "127.0.0.1:0", "--data-dir", "millstream-data"];
+    let arguments = ["demo", "--speed", "5", "--json", "--listen", "127.0.0.1:0", "--close-windows"];
     let mut program = Program::start_in(folder.path(), &arguments);
     let url = program.next_json()["page"].as_str().unwrap().to_owned();
 

@@ -418,7 +418,7 @@ fn completions_name_every_command() {
     }
     // The one shell that is everywhere takes the script and offers commands.
     let folder = folder_with(&[("millstream.bash", &run(&["completions", "bash"]).stdout())]);
-    let ask = "source ./millstream.bash && COMP_WORDS=(millstream re) COMP_CWORD=1 && _millstream millstream re millstream \
+    let ask = "source ./millstream.bash && COMP_WORDS=(millstream rep) COMP_CWORD=1 && _millstream millstream rep millstream \
                && echo \"${COMPREPLY[@]}\"";
     let bash = std::process::Command::new("bash").args(["-c", ask]).current_dir(folder.path()).output();
     match bash {

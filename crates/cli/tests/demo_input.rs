@@ -24,6 +24,7 @@ fn demo(folder: &Path, file: &Path, rate: &str) -> Program {
         "--json",
         "--listen",
         "127.0.0.1:0",
+        "--close-windows",
         "--data-dir",
         data_directory.to_str().unwrap(),
     ])

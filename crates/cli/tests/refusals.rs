@@ -308,7 +308,7 @@ fn a_data_directory_that_cannot_be_used_is_named() {
         ("log-in-the-way", &["log-in-the-way/log", "Not a directory (os error 20)\n"]),
         (
             "buckets-in-the-way",
-            &["error: cannot make ", "buckets/reviews: Not a directory (os error 20); choose another"],
+            &["cannot make ", "buckets/reviews: Not a directory (os error 20); choose another"],
         ),
         ("no-catalog", &["catalog.sqlite: file is not a database", "restore a damaged file from a copy"]),
         ("no-monitor", &["monitor.sqlite: file is not a database", "check the path and its permissions"]),

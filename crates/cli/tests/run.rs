@@ -206,8 +206,9 @@ fn a_stream_is_copied_into_a_delivery_stream() {
     program.signal(Signal::TERM);
     let summary = program.finish().summary_of_stop();
     assert_eq!((&summary["records_in"], &summary["errors"]), (&json!(all), &json!(0)));
-    run_in(folder.path(), &[RUN.as_slice(), &["--input", "-", "--into", "trades"]].concat())
-        .summary_of_success();
+    // What is left comes with the next run.
+    let rest = ["--input", "-", "--into", "trades", "--until-end"];
+    run_in(folder.path(), &[RUN.as_slice(), &rest].concat()).summary_of_success();
     let copies = joined(&objects_of(&folder.path().join("data"), "copies/"));
     let mut copies: Vec<String> = serde_json::Deserializer::from_slice(&copies)
         .into_iter::<Value>()
@@ -385,13 +386,16 @@ fn what_an_input_needs_is_said() {
         &["--input", "-", "--into", "trade"],
         &["--into trade: the file declares no such delivery stream or stream"],
     );
-    fails(&["--input", "missing.json", "--into", "trades"], &["cannot read missing.json: No such file"]);
+    fails(
+        &["--input", "missing.json", "--into", "trades"],
+        &["feed \"input missing.json\": cannot read ", "missing.json: No such file"],
+    );
     fs::write(
         folder.path().join("chain.toml"),
         format!("{CHAIN}[[input]]\nname = \"day\"\npath = \"missing.json\"\ninto_stream = \"trades\"\n"),
     )
     .unwrap();
-    fails(&[], &["feed day", "cannot read ", "missing.json: No such file"]);
+    fails(&[], &["feed \"day\": cannot read ", "missing.json: No such file"]);
     fs::remove_file(folder.path().join("sql/filter.sql")).unwrap();
     fails(&[], &["filter.sql", "No such file"]);
 }

@@ -215,11 +215,16 @@ impl TaskScope {
         }
     }
 
+    /// From now on an end is no event; the tasks hear that they shall stop.
+    pub(crate) fn begin_stop(&self) {
+        self.shared.stop.send_replace(true);
+    }
+
     /// Stops the scope: every task hears it and has until `limit` has passed; then tasks are aborted and threads are left
     /// behind. Gives the names of what did not end by itself.
     pub(crate) async fn stop(&self, limit: Duration) -> Vec<String> {
         let shared = &self.shared;
-        shared.stop.send_replace(true);
+        self.begin_stop();
         let mut ended = shared.ended.subscribe();
         let all_ended = async {
             while !shared.running.lock().is_empty() {

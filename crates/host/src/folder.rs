@@ -4,6 +4,9 @@ use std::fs::{self, File};
 use std::io;
 use std::path::Path;
 
+/// "Not a directory": a file is where a folder should be.
+const ENOTDIR: i32 = 20;
+
 /// Creates `path` and every folder above it that is missing, and makes the name of each of them durable in the folder
 /// that holds it. Does nothing when `path` is a folder already.
 ///
@@ -17,6 +20,9 @@ pub fn create_folder(path: &Path) -> io::Result<()> {
     create_folder(parent)?;
     match fs::create_dir(path) {
         Err(error) if error.kind() == io::ErrorKind::AlreadyExists && path.is_dir() => {}
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
+            return Err(io::Error::from_raw_os_error(ENOTDIR));
+        }
         made => made?,
     }
     sync_folder(parent)

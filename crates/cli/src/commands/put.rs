@@ -47,7 +47,8 @@ pub(super) async fn run(arguments: PutArguments) -> anyhow::Result<ExitCode> {
                 }
             }
         }
-        if records > 0 {
+        // Also without a record the server is asked whether there is such a stream.
+        if records > 0 || (is_ended && put == 0) {
             let answer: PutAnswer = client.call(Method::POST, &path, body).await?;
             put += answer.records;
         }

@@ -52,3 +52,14 @@ pub fn now() -> Instant {
 pub fn repository(path: &str) -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../..").join(path)
 }
+
+/// What the server of a data directory says of itself, once there is one.
+pub fn status(data_directory: &str) -> Option<serde_json::Value> {
+    use std::io::{Read, Write};
+    let socket = std::path::Path::new(data_directory).join("control.sock");
+    let mut stream = std::os::unix::net::UnixStream::connect(socket).ok()?;
+    stream.write_all(b"GET /v1/status HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n").ok()?;
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).ok()?;
+    serde_json::from_str(answer.split_once("\r\n\r\n")?.1).ok()
+}

@@ -141,6 +141,13 @@ impl Program {
         }
     }
 
+    /// The next line of standard output, if one comes within this time.
+    pub fn try_next_line(&mut self, time: std::time::Duration) -> Option<String> {
+        let line = self.lines.recv_timeout(time).ok()?;
+        self.seen.push(line.clone());
+        Some(line)
+    }
+
     /// The next line of standard output as JSON.
     #[track_caller]
     pub fn next_json(&mut self) -> Value {

@@ -26,8 +26,12 @@ impl MetadataColumn {
     /// Those of a delivery stream's records: it has no shards.
     pub const OF_DELIVERY_STREAM: [MetadataColumn; 1] = [MetadataColumn::ApproximateArrivalTime];
 
-    /// Whether a query may read it: false only when its name is nowhere in the text.
+    /// Whether its values are worth making: always where that costs nothing, else when a query may read it, which is not so
+    /// only when its name is nowhere in the text.
     pub(crate) fn may_be_named_in(self, sql: &str) -> bool {
+        if self == MetadataColumn::ApproximateArrivalTime {
+            return true;
+        }
         let sql = sql.to_uppercase();
         // Letters of a name can be written as U&"\\0053HARD_ID".
         sql.contains(self.name()) || sql.contains("U&")

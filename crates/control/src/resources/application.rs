@@ -321,6 +321,7 @@ impl RunningApplication {
 
     /// Stops it with a last checkpoint.
     pub(super) async fn stop(self, limit: Duration) -> Stopped {
+        self.scope.begin_stop();
         self.handle.stop();
         let left = self.scope.stop(limit).await;
         let name = self.handle.name();

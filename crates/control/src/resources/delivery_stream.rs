@@ -178,6 +178,7 @@ impl RunningDelivery {
     }
 
     pub(super) async fn stop(self, limit: Duration) -> Stopped {
+        self.scope.begin_stop();
         self.handle.stop();
         Stopped { left: self.scope.stop(limit).await, unsaved: Vec::new() }
     }

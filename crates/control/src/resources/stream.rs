@@ -32,6 +32,11 @@ fn ensure_blocking(
     if found.retention != retention {
         log.stream_set_retention(key, retention)?;
     }
+    let open = found.shards.iter().filter(|shard| shard.closed_at.is_none()).count();
+    if let Some(shards) = shards.filter(|shards| *shards as usize != open) {
+        // Splits and merges what is there: those who read it go on, parents before their children.
+        log.stream_update_shard_count(key, shards)?;
+    }
     Ok(())
 }
 

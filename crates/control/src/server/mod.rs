@@ -78,6 +78,8 @@ pub struct Server {
     running: RunningSet,
     /// Tasks that belong to no resource.
     system: TaskScope,
+    /// The loop of the reconciler, which stops before what it would start again.
+    reconciling: TaskScope,
     monitor_watch: MonitorWatch,
     /// Until it is started.
     reconciler: Mutex<Option<Reconciler>>,
@@ -125,9 +127,9 @@ impl Server {
             return Err(StartError::NotRunning(reasons));
         }
         self.is_running.store(true, Ordering::SeqCst);
-        let stop = self.system.stop_signal();
+        let stop = self.reconciling.stop_signal();
         let reconciling = Arc::new(Mutex::new(reconciler));
-        self.system.forever("reconciler", move |_| {
+        self.reconciling.forever("reconciler", move |_| {
             let (reconciling, stop) = (Arc::clone(&reconciling), stop.clone());
             async move { reconciling.lock().await.run(stop).await }
         });
@@ -345,7 +347,10 @@ impl Server {
     /// Ends everything within about `limit`. What is under way is kept and goes on at the next start.
     pub async fn stop(&self, limit: Duration) -> StopReport {
         self.is_running.store(false, Ordering::SeqCst);
-        let Stopped { mut left, unsaved } = stop_all(&self.world, &self.running, limit).await;
+        // Nothing that ends from here on is started again.
+        let mut left = self.reconciling.stop(limit).await;
+        let Stopped { left: left_running, unsaved } = stop_all(&self.world, &self.running, limit).await;
+        left.extend(left_running);
         left.extend(self.system.stop(limit).await);
         StopReport { left, unsaved }
     }

@@ -70,6 +70,7 @@ pub(super) async fn open(
     Ok(Arc::new(Server {
         started_at: clock.now(),
         system: supervisor.scope(None, "server"),
+        reconciling: supervisor.scope(None, "server"),
         world,
         settings,
         running,

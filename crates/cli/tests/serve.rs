@@ -1,0 +1,306 @@
+//! A server whose resources are created, changed, watched and deleted while it runs, and how it stops.
+
+#![allow(clippy::unwrap_used, reason = "for tests only")]
+
+mod support;
+
+use std::fs;
+use std::io::Write;
+use std::net::TcpStream;
+use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
+use std::time::Duration;
+
+use rustix::process::Signal;
+use serde_json::{Value, json};
+use support::{Program, now, run_in, wait_for};
+use tempfile::TempDir;
+
+/// Prices over a threshold, and their number in windows of an hour.
+const PRICES: &str = r#"
+[[stream]]
+name = "prices"
+shards = 1
+
+[[stream]]
+name = "high"
+
+[[application]]
+name = "watch"
+sql = '''
+CREATE STREAM "HIGH" ("ticker" VARCHAR(8), "price" DOUBLE);
+CREATE PUMP "P" AS INSERT INTO "HIGH" SELECT STREAM "ticker", "price" FROM "SOURCE_SQL_STREAM_001" WHERE "price" > 100;
+CREATE STREAM "HOURS" ("n" BIGINT);
+CREATE PUMP "Q" AS INSERT INTO "HOURS" SELECT STREAM COUNT(*) FROM "SOURCE_SQL_STREAM_001"
+  GROUP BY STEP("SOURCE_SQL_STREAM_001".ROWTIME BY INTERVAL '1' HOUR);
+'''
+[application.input]
+stream = "prices"
+format = "json"
+columns = "ticker VARCHAR(8), price DOUBLE"
+
+[[application.output]]
+from = "HIGH"
+stream = "high"
+"#;
+
+struct Server {
+    folder: TempDir,
+    program: Program,
+}
+
+impl Server {
+    fn start(pipeline: &str, more: &[&str]) -> Server {
+        let folder = tempfile::tempdir().unwrap();
+        fs::write(folder.path().join("p.toml"), pipeline).unwrap();
+        Server::start_in(folder, &[&["--apply", "p.toml"], more].concat())
+    }
+
+    fn start_in(folder: TempDir, more: &[&str]) -> Server {
+        let arguments = [["serve", "--no-console", "--data-dir", "data"].as_slice(), more].concat();
+        let program = Program::start_in(folder.path(), &arguments);
+        let server = Server { folder, program };
+        wait_for("the server answers", || server.try_ask(&["list", "--json"]).map(drop));
+        server
+    }
+
+    fn path(&self) -> &Path {
+        self.folder.path()
+    }
+
+    /// The lines of a command, if it worked.
+    fn try_ask(&self, arguments: &[&str]) -> Option<Vec<String>> {
+        let finished = run_in(self.path(), &[arguments, &["--data-dir", "data"]].concat());
+        (finished.code == Some(0)).then_some(finished.lines)
+    }
+
+    #[track_caller]
+    fn ask(&self, arguments: &[&str]) -> Vec<String> {
+        let finished = run_in(self.path(), &[arguments, &["--data-dir", "data"]].concat());
+        assert_eq!(finished.code, Some(0), "{arguments:?}: {finished:#?}");
+        finished.lines
+    }
+
+    #[track_caller]
+    fn refuse(&self, arguments: &[&str], words: &[&str]) {
+        run_in(self.path(), &[arguments, &["--data-dir", "data"]].concat()).assert_failed(1, words);
+    }
+
+    #[track_caller]
+    fn ask_json(&self, arguments: &[&str]) -> Value {
+        let lines = self.ask(&[arguments, &["--json"]].concat());
+        serde_json::from_str(&lines[0]).unwrap_or_else(|error| panic!("{error}: {lines:?}"))
+    }
+
+    fn put(&self, stream: &str, lines: &[String]) {
+        let file = self.path().join("put.jsonl");
+        fs::write(&file, lines.join("\n") + "\n").unwrap();
+        self.ask(&["put", stream, "--input", "put.jsonl"]);
+    }
+
+    /// What a stream holds, once it holds so much.
+    fn records(&self, stream: &str, count: usize) -> Vec<String> {
+        let limit = count.to_string();
+        let lines = self.ask(&["tail", stream, "--from", "trim-horizon", "--limit", &limit, "--json"]);
+        let data = lines.iter().map(|line| {
+            let line: Value = serde_json::from_str(line).unwrap();
+            line["record"]["data"].as_str().unwrap().trim_end().to_owned()
+        });
+        data.collect()
+    }
+
+    /// Ends it and gives the seconds that it took.
+    #[track_caller]
+    fn stop(self) -> (TempDir, Duration) {
+        let began = now();
+        self.program.signal(Signal::TERM);
+        let finished = self.program.finish();
+        assert_eq!(finished.code, Some(0), "{finished:#?}");
+        (self.folder, began.elapsed())
+    }
+}
+
+fn price(ticker: &str, price: u32) -> String {
+    format!("{{\"ticker\":\"{ticker}\",\"price\":{price}}}")
+}
+
+#[test]
+fn resources_are_seen_fed_watched_changed_and_deleted() {
+    let server = Server::start(PRICES, &[]);
+    let socket = server.path().join("data/control.sock");
+    let mode = fs::metadata(&socket).unwrap().permissions().mode();
+    assert_eq!(mode & 0o777, 0o600, "only its user reaches it");
+    assert_eq!(fs::metadata(server.path().join("data")).unwrap().permissions().mode() & 0o777, 0o700);
+
+    let described = server.ask_json(&["describe", "application", "watch"]);
+    assert_eq!((&described["state"], &described["generation"]), (&json!("active"), &json!(1)));
+    server.refuse(
+        &["describe", "application", "wach"],
+        &["application \"wach\" does not exist; there are: watch"],
+    );
+    server.refuse(
+        &["put", "prizes"],
+        &["there is no stream or delivery stream \"prizes\"; there are: prices, high"],
+    );
+
+    // Somebody looks at the rows of the application while they come.
+    let watching = Program::start_in(
+        server.path(),
+        &[
+            "tail",
+            "watch/HIGH",
+            "--where",
+            "\"ticker\" = 'B'",
+            "--limit",
+            "1",
+            "--json",
+            "--data-dir",
+            "data",
+        ],
+    );
+    let row = {
+        let mut watching = watching;
+        let mut number = 0;
+        // Rows from before it looks are not shown: it is given some until it has seen one.
+        loop {
+            server.put("prices", &[price("A", 150), price("B", 90), price("B", 200 + number)]);
+            number += 1;
+            if let Some(line) = watching.try_next_line(Duration::from_millis(300)) {
+                break serde_json::from_str::<Value>(&line).unwrap();
+            }
+        }
+    };
+    assert_eq!(row["row"]["row"]["ticker"], "B", "{row}");
+    assert!(server.records("high", 2)[0].contains("\"A\""));
+    let conditioned = server.ask(&[
+        "tail",
+        "prices",
+        "--from",
+        "trim-horizon",
+        "--where",
+        "\"price\" < 100",
+        "--limit",
+        "1",
+    ]);
+    assert!(conditioned[0].ends_with(&price("B", 90)), "{conditioned:?}");
+
+    // A changed file, first only looked at.
+    let changed =
+        PRICES.replace("> 100", "> 1000").replace("name = \"high\"", "name = \"high\"\nretention_hours = 48");
+    fs::write(server.path().join("p.toml"), changed).unwrap();
+    let dry = server.ask(&["apply", "p.toml", "--dry-run"]);
+    let dry = dry.join("\n");
+    assert!(dry.contains("~ changed  application watch") && dry.contains("keeps its state: P, Q"), "{dry}");
+    assert!(dry.contains("retention_hours: 24 -> 48") && dry.contains("nothing was changed"), "{dry}");
+    assert_eq!(server.ask_json(&["describe", "application", "watch"])["generation"], 1);
+    server.ask(&["apply", "p.toml"]);
+    assert_eq!(server.ask_json(&["describe", "application", "watch"])["generation"], 2);
+    assert_eq!(server.ask_json(&["describe", "stream", "high"])["definition"]["retention_hours"], 48);
+
+    server.refuse(&["delete", "stream", "prices"], &["stream \"prices\" is used by application \"watch\""]);
+    server.ask(&["delete", "application", "watch"]);
+    server.ask(&["delete", "stream", "prices"]);
+    let left = server.ask(&["list", "--json"]);
+    assert_eq!(left.len(), 1, "{left:?}");
+    let (_, took) = server.stop();
+    assert!(took < Duration::from_secs(5), "{took:?}");
+}
+
+#[test]
+fn a_stream_changes_its_shards_while_an_application_reads_it() {
+    let server = Server::start(PRICES, &[]);
+    let mut put = 0;
+    for shards in [3, 2, 4, 1] {
+        let batch: Vec<String> = (put..put + 200).map(|number| price("A", 1_000 + number)).collect();
+        put += 200;
+        server.put("prices", &batch);
+        let changed = PRICES.replace("shards = 1", &format!("shards = {shards}"));
+        fs::write(server.path().join("p.toml"), changed).unwrap();
+        server.ask(&["apply", "p.toml"]);
+        let figures = server.ask_json(&["describe", "stream", "prices"])["figures"].clone();
+        assert_eq!(figures["open_shards"], shards, "{figures}");
+    }
+    let records = server.records("high", put as usize);
+    let mut prices: Vec<u32> = records
+        .iter()
+        .map(|record| serde_json::from_str::<Value>(record).unwrap()["price"].as_f64().unwrap() as u32)
+        .collect();
+    prices.sort_unstable();
+    assert_eq!(prices, (1_000..1_000 + put).collect::<Vec<_>>(), "every record once");
+    server.stop();
+}
+
+#[test]
+fn a_directory_is_served_again_without_its_file() {
+    let server = Server::start(PRICES, &[]);
+    server.put("prices", &[price("A", 101), price("B", 102)]);
+    assert_eq!(server.records("high", 2).len(), 2);
+    let (folder, _) = server.stop();
+    let server = Server::start_in(folder, &[]);
+    server.put("prices", &[price("C", 103)]);
+    let records = server.records("high", 3);
+    assert!(records[2].contains("\"C\""), "{records:?}");
+    // Without a server, reset works on the directory; the stream is read again from its oldest record.
+    let (folder, _) = server.stop();
+    let reset = run_in(folder.path(), &["reset", "application", "watch", "--data-dir", "data"]);
+    assert!(reset.stdout().contains("nothing was deleted: add --yes"), "{reset:?}");
+    let reset = run_in(folder.path(), &["reset", "application", "watch", "--yes", "--data-dir", "data"]);
+    assert_eq!(reset.code, Some(0), "{reset:?}");
+    run_in(folder.path(), &["list", "--data-dir", "data"])
+        .assert_failed(1, &["no server runs on data directory data"]);
+    let server = Server::start_in(folder, &[]);
+    assert_eq!(server.records("high", 6).len(), 6);
+    server.stop();
+}
+
+#[test]
+fn h1_a_stop_is_bounded_whatever_clients_do() {
+    let folder = tempfile::tempdir().unwrap();
+    fs::write(folder.path().join("p.toml"), PRICES).unwrap();
+    let arguments =
+        ["run", "p.toml", "--json", "--listen", "127.0.0.1:0", "--data-dir", "data", "--input", "-"];
+    let mut program = Program::start_in(folder.path(), &arguments);
+    let page = program.next_json()["page"].as_str().unwrap().to_owned();
+    let address = page.trim_start_matches("http://").trim_end_matches('/').to_owned();
+    // Half a head, and a client that asks again and again and never reads.
+    let mut half = TcpStream::connect(&address).unwrap();
+    half.write_all(b"GET / HT").unwrap();
+    let mut deaf = TcpStream::connect(&address).unwrap();
+    deaf.set_nonblocking(true).unwrap();
+    let request = format!("GET / HTTP/1.1\r\nhost: {address}\r\n\r\n");
+    for _ in 0..2_000 {
+        if deaf.write_all(request.as_bytes()).is_err() {
+            break;
+        }
+    }
+    let began = now();
+    program.signal(Signal::TERM);
+    let finished = program.finish();
+    assert!(began.elapsed() < Duration::from_secs(5), "{:?}", began.elapsed());
+    finished.summary_of_stop();
+}
+
+#[test]
+fn a_stop_keeps_a_window_of_an_hour_and_ends_at_once() {
+    let server = Server::start(PRICES, &[]);
+    server.put("prices", &[price("A", 1), price("B", 2)]);
+    wait_for("the records are read", || {
+        let figures = server.ask_json(&["describe", "application", "watch"])["figures"].clone();
+        (figures["records_in"] == 2).then_some(())
+    });
+    let (folder, took) = server.stop();
+    assert!(took < Duration::from_secs(5), "it does not wait for the window: {took:?}");
+    let server = Server::start_in(folder, &[]);
+    let described = server.ask_json(&["describe", "application", "watch"]);
+    assert_eq!(described["state"], "active");
+    assert_eq!(described["figures"]["records_in"], 0, "nothing is read again");
+    server.stop();
+}
+
+#[test]
+fn m7_a_data_directory_that_goes_ends_the_server_with_a_message() {
+    let server = Server::start(PRICES, &[]);
+    fs::rename(server.path().join("data"), server.path().join("elsewhere")).unwrap();
+    let finished = server.program.finish();
+    finished.assert_failed(1, &["data directory data", "deleted or moved"]);
+}

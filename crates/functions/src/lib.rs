@@ -1,7 +1,7 @@
 //! Functions: JSON events in, JSON answers out, exactly as a Lambda handler sees them.
 //!
 //! ```text
-//!  caller ─event─▶ Invoker ─────────────────▶ Function ─▶ what it needs: Classifier, MetricSink, Publisher
+//!  caller ─event─▶ Invoker ─────────────────▶ Function ─▶ what it needs: Classifier, MetricSink, Publisher, RejectedSink
 //!                    concurrency, time limit,               (traits here, fulfilled by the crate above)
 //!                    size limits, panics, counts
 //! ```
@@ -49,6 +49,6 @@ pub use metric_from_average::{MetricFromAverage, MetricFromAverageSettings, Metr
 pub use notify_on_anomaly::{
     NotifyOnAnomaly, NotifyOnAnomalySettings, NotifyStatistics, Publisher, PublisherError,
 };
-pub use rejected_rows::RejectedRow;
+pub use rejected_rows::{RejectedRow, RejectedSink, RejectedSinkError};
 pub use score_reviews::{EmptyBody, JsonMembers, ReviewLayout, ScoreReviews, ScoreReviewsSettings};
 pub use stars::check_star_labels;

@@ -244,7 +244,8 @@ fn a_copy_passes_on_what_comes_while_the_run_ends() {
     let summary = program.finish().summary_of_success();
     assert_eq!(counted(), 3, "{summary}");
     // A signal, and the windows that are open.
-    let mut program = Program::start_in(folder.path(), &[arguments.as_slice(), &["--close-windows"]].concat());
+    let mut program =
+        Program::start_in(folder.path(), &[arguments.as_slice(), &["--close-windows"]].concat());
     program.write(b"d\ne\n");
     program.json_until(|line| line["records_in"].as_u64().unwrap() >= 2);
     program.signal(Signal::TERM);

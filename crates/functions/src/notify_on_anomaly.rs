@@ -25,6 +25,11 @@ pub trait Publisher: Send + Sync + 'static {
         message: &str,
         id: Option<&str>,
     ) -> Result<(), PublisherError>;
+
+    /// The address of the live page, for a link in the message; `None` while there is none.
+    fn page(&self) -> Option<String> {
+        None
+    }
 }
 
 /// Why a message was not published; the same message may work later.
@@ -45,8 +50,6 @@ pub struct NotifyOnAnomalySettings {
     pub threshold: f64,
     /// At most one mail in such a period; the next mail says how many were held back. Zero: no limit.
     pub quiet_period: Duration,
-    /// The address of the live page, for a link in the mail.
-    pub page: Option<String>,
 }
 
 impl Default for NotifyOnAnomalySettings {
@@ -59,7 +62,6 @@ impl Default for NotifyOnAnomalySettings {
             column: "ANOMALY_SCORE".to_owned(),
             threshold: 2.0,
             quiet_period: Duration::from_secs(60),
-            page: None,
         }
     }
 }
@@ -190,7 +192,7 @@ impl NotifyOnAnomaly {
                 quiet.highest_suppressed,
             ));
         }
-        if let Some(page) = &self.settings.page {
+        if let Some(page) = self.publisher.page() {
             message.push_str(&format!("\nLive page: {page}\n"));
         }
         message
@@ -305,6 +307,10 @@ mod tests {
             self.mails.lock().push((topic.to_owned(), subject.to_owned(), message.to_owned()));
             Ok(())
         }
+
+        fn page(&self) -> Option<String> {
+            Some("http://127.0.0.1:4566/".to_owned())
+        }
     }
 
     struct Bench {
@@ -315,14 +321,15 @@ mod tests {
     }
 
     fn bench() -> Bench {
-        bench_with(NotifyOnAnomalySettings::default())
-    }
-
-    fn bench_with(settings: NotifyOnAnomalySettings) -> Bench {
         let outbox = Arc::new(Outbox::default());
         let clock = Arc::new(ManualClock::starting_at(Timestamp(1_000_000)));
         let rejected = Arc::new(KeptRejections::default());
-        let function = NotifyOnAnomaly::new(settings, outbox.clone(), clock.clone(), rejected.clone());
+        let function = NotifyOnAnomaly::new(
+            NotifyOnAnomalySettings::default(),
+            outbox.clone(),
+            clock.clone(),
+            rejected.clone(),
+        );
         Bench { outbox, clock, rejected, function }
     }
 
@@ -403,8 +410,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_mail_shows_the_record_its_product_and_the_page() {
-        let page = Some("http://127.0.0.1:4566/".to_owned());
-        let bench = bench_with(NotifyOnAnomalySettings { page, ..NotifyOnAnomalySettings::default() });
+        let bench = bench();
         let row = |text: &str| OutputRecord {
             record_id: text.len().to_string(),
             data: Bytes::copy_from_slice(text.as_bytes()),

@@ -129,7 +129,8 @@ mod tests {
         }
         let moved = ["A".to_owned(), "B".to_owned()];
         assert_eq!(number_of(b"7,8", "A", Some(&moved)), Ok(Some(7.0)));
-        let refused: [(Option<&[String]>, &[u8], &str); 8] = [
+        type Refused<'a> = (Option<&'a [String]>, &'a [u8], &'a str);
+        let refused: [Refused<'_>; 8] = [
             (None, b"{\"B\":1}", "no column \"A\"; it has \"B\""),
             (None, b"{\"A\":[1]}", "not a finite number"),
             (None, b"{\"A\":\"NaN\"}", "not a finite number"),

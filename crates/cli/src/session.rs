@@ -111,6 +111,7 @@ impl Session {
             None => (None, None),
         };
         let url = address.map(|address| format!("http://{address}/"));
+        server.set_page(url.clone());
         let status = StatusAnswer {
             version: VERSION.to_owned(),
             process: std::process::id(),

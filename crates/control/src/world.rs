@@ -2,13 +2,15 @@
 
 use std::sync::Arc;
 
-use millstream_functions::{Invoker, ScoreReviews};
+use millstream_functions::Invoker;
 use millstream_host::{Clock, Spawn};
 use millstream_inference::ModelServer;
 use millstream_monitor::Monitor;
 use millstream_streamlog::{Log, StreamKey, StreamName};
 
 use crate::catalog::Catalog;
+use crate::connect::monitor_to_functions::PageAddress;
+use crate::connect::rejected_to_log::RejectedCount;
 use crate::data_directory::DataDirectory;
 use crate::definition::{Kind, Reference};
 use crate::identifier::Identifiers;
@@ -21,12 +23,14 @@ use crate::supervise::Supervisor;
 pub(crate) struct CallableFunction {
     /// Behind its limits.
     pub(crate) invoker: Invoker,
-    /// When it rates reviews: it can say why one could not be rated.
-    pub(crate) scorer: Option<Arc<ScoreReviews>>,
+    /// Its answers are reviews with a star rating.
+    pub(crate) scores_reviews: bool,
     /// The columns of a raw review, when they are configured.
     pub(crate) review_columns: Option<Vec<String>>,
     /// It finds a column in the rows of a query by its name.
     pub(crate) reads_rows: bool,
+    /// Rows that it has rejected.
+    pub(crate) rejected_rows: RejectedCount,
 }
 
 /// One world for each data directory that is open.
@@ -36,6 +40,8 @@ pub(crate) struct World {
     pub(crate) catalog: Catalog,
     pub(crate) registry: Arc<Registry>,
     pub(crate) monitor: Monitor,
+    /// For links in mails.
+    pub(crate) page: PageAddress,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) identifiers: Identifiers,
     pub(crate) live: Arc<Live>,

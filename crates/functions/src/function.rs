@@ -19,7 +19,7 @@ pub trait Function: Send + Sync + 'static {
 pub struct FunctionError {
     /// What kind of failure.
     pub kind: FunctionErrorKind,
-    /// What failed, why, and what mends it.
+    /// What failed, why, and what fixes it.
     pub message: String,
 }
 
@@ -32,6 +32,8 @@ pub enum FunctionErrorKind {
     TimedOut,
     /// Too many calls at once, or what the function calls is busy: the same call may work later.
     Throttled,
+    /// What it needs, such as a model, is being loaded or is not there: the same call works once it is.
+    NotReady,
     /// The event or the answer is larger than the payload limit.
     TooLarge,
 }
@@ -45,5 +47,10 @@ impl FunctionError {
     /// Too much at once: try again later.
     pub fn throttled(message: impl Into<String>) -> FunctionError {
         FunctionError { kind: FunctionErrorKind::Throttled, message: message.into() }
+    }
+
+    /// What it needs is not there yet: try again later.
+    pub fn not_ready(message: impl Into<String>) -> FunctionError {
+        FunctionError { kind: FunctionErrorKind::NotReady, message: message.into() }
     }
 }

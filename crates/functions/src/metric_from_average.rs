@@ -6,10 +6,10 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use millstream_host::{Clock, Timestamp};
 
-use crate::events::output::{DeliveryResult, OutputAnswer, OutputEvent, OutputRecord};
+use crate::events::output::{DeliveryResult, OutputAnswer, OutputEvent};
 use crate::function::{Function, FunctionError};
 use crate::output_row::number_of;
-use crate::rejected_rows::{RejectedRow, RejectedRows};
+use crate::rejected_rows::{RejectedSink, Rejections};
 
 /// Where the function puts its numbers.
 #[async_trait]
@@ -66,49 +66,42 @@ impl Default for MetricFromAverageSettings {
 }
 
 /// The function. A row whose number is null is acknowledged and puts nothing; a row without a number is
-/// acknowledged and kept among the rejected rows, since no retry can mend it.
+/// acknowledged and handed to the sink of rejected rows, since no retry can fix it.
 pub struct MetricFromAverage {
     settings: MetricFromAverageSettings,
     sink: Arc<dyn MetricSink>,
     clock: Arc<dyn Clock>,
-    rejected: RejectedRows,
+    rejected: Arc<dyn RejectedSink>,
 }
 
 impl MetricFromAverage {
     /// The name by which it is configured.
     pub const NAME: &'static str = "metric-from-average";
 
-    /// The function with its settings and the metric store it writes to.
+    /// The function with its settings, the metric store it writes to, and where rejected rows go.
     pub fn new(
         settings: MetricFromAverageSettings,
         sink: Arc<dyn MetricSink>,
         clock: Arc<dyn Clock>,
+        rejected: Arc<dyn RejectedSink>,
     ) -> MetricFromAverage {
-        MetricFromAverage { settings, sink, clock, rejected: RejectedRows::default() }
+        MetricFromAverage { settings, sink, clock, rejected }
     }
 
-    /// How many rows were rejected since the start, and the newest of them, newest first.
-    pub fn rejected_rows(&self) -> (u64, Vec<RejectedRow>) {
-        (self.rejected.count(), self.rejected.newest())
-    }
-
-    async fn deliver(&self, record: &OutputRecord, columns: Option<&[String]>) -> DeliveryResult {
-        let reject = |reason: String| {
-            self.rejected.add(Self::NAME, self.clock.now(), reason, &record.data);
-            DeliveryResult::Ok
-        };
-        let value = match number_of(&record.data, &self.settings.column, columns) {
-            Ok(Some(value)) => value,
-            Ok(None) => return DeliveryResult::Ok,
-            Err(error) => return reject(error.to_string()),
-        };
+    /// Puts the number of a row.
+    ///
+    /// # Errors
+    /// The row will never do, in words.
+    async fn deliver(&self, row: &[u8], columns: Option<&[String]>) -> Result<DeliveryResult, String> {
+        let value = number_of(row, &self.settings.column, columns).map_err(|error| error.to_string())?;
+        let Some(value) = value else { return Ok(DeliveryResult::Ok) };
         let MetricFromAverageSettings { namespace, metric_name, dimensions, unit, .. } = &self.settings;
         match self.sink.put(namespace, metric_name, dimensions, value, unit, None).await {
-            Ok(()) => DeliveryResult::Ok,
-            Err(error @ MetricSinkError::Refused(_)) => reject(error.to_string()),
+            Ok(()) => Ok(DeliveryResult::Ok),
+            Err(error @ MetricSinkError::Refused(_)) => Err(error.to_string()),
             Err(error @ MetricSinkError::Unavailable(_)) => {
                 tracing::warn!(function = Self::NAME, %error, "row will be sent again");
-                DeliveryResult::DeliveryFailed
+                Ok(DeliveryResult::DeliveryFailed)
             }
         }
     }
@@ -123,9 +116,15 @@ impl Function for MetricFromAverage {
     async fn invoke(&self, event: Bytes) -> Result<Bytes, FunctionError> {
         let event = OutputEvent::decode(&event).map_err(|error| FunctionError::failed(error.to_string()))?;
         let mut results = Vec::with_capacity(event.records.len());
-        for record in &event.records {
-            results.push(self.deliver(record, event.row_columns.as_deref()).await);
+        let mut rejections = Rejections::default();
+        for (place, record) in event.records.iter().enumerate() {
+            let delivered = self.deliver(&record.data, event.row_columns.as_deref()).await;
+            results.push(delivered.unwrap_or_else(|reason| {
+                rejections.add(place, self.clock.now(), reason, record);
+                DeliveryResult::Ok
+            }));
         }
+        rejections.hand_over(Self::NAME, self.rejected.as_ref(), &mut results).await;
         Ok(OutputAnswer::of(&event, results).encode())
     }
 }
@@ -136,6 +135,8 @@ mod tests {
     use parking_lot::Mutex;
 
     use super::*;
+    use crate::events::output::OutputRecord;
+    use crate::rejected_rows::KeptRejections;
 
     /// Keeps values; refuses those above 9, is unavailable for negative ones.
     #[derive(Default)]
@@ -164,10 +165,16 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn each_row_is_put_or_answered_by_what_a_retry_could_mend() {
+    async fn r15_each_row_is_put_sent_again_or_rejected() {
         let sink = Arc::new(Kept::default());
         let clock = Arc::new(ManualClock::starting_at(Timestamp(5)));
-        let function = MetricFromAverage::new(MetricFromAverageSettings::default(), sink.clone(), clock);
+        let rejected = Arc::new(KeptRejections::default());
+        let function = MetricFromAverage::new(
+            MetricFromAverageSettings::default(),
+            sink.clone(),
+            clock,
+            rejected.clone(),
+        );
         let rows = ["3.7", "null", "10", "-1", "\"x\"", "4"];
         let records = rows.iter().enumerate().map(|(index, value)| OutputRecord {
             record_id: index.to_string(),
@@ -183,10 +190,18 @@ mod tests {
         let kept = sink.0.lock().clone();
         let metric = "kinesis/analytics/AVGStarRating AVGStarRating [(\"Product Category\", \"All\")] None";
         assert_eq!(kept, [(metric.to_owned(), 3.7), (metric.to_owned(), 4.0)]);
-        let (count, newest) = function.rejected_rows();
-        assert_eq!(count, 2);
-        assert!(newest[0].reason.contains("\"x\""), "{newest:?}");
-        assert!(newest[1].reason.contains("too large"), "{newest:?}");
+        let rows = std::mem::take(&mut *rejected.rows.lock());
+        assert_eq!(rows.len(), 2);
+        assert!(rows[0].reason.contains("too large"), "{rows:?}");
+        assert!(rows[1].reason.contains("\"x\""), "{rows:?}");
+        assert_eq!(rows[1].data, "{\"AVG_STAR_RATING\":\"x\"}", "the row, whole");
+
+        rejected.is_down.store(true, std::sync::atomic::Ordering::Relaxed);
+        let answer = function.invoke(event.encode()).await.unwrap();
+        let results = OutputAnswer::decode_for(&event, &answer).unwrap();
+        let failed: Vec<usize> =
+            (0..results.len()).filter(|&index| results[index] == DeliveryResult::DeliveryFailed).collect();
+        assert_eq!(failed, [2, 3, 4], "what cannot be kept now comes again");
         assert!(function.invoke(Bytes::from_static(b"{")).await.is_err());
     }
 }

@@ -11,7 +11,7 @@ pub(crate) enum RowError {
     NotJson(String),
     #[error("the row has no column \"{column}\"; it has {present}")]
     NoMember { column: String, present: String },
-    #[error("the row has {present} fields and column \"{column}\" is its field {field}, counted from 1")]
+    #[error("the row has {present} field{} and column \"{column}\" is its field {field}, counted from 1", if *.present == 1 { "" } else { "s" })]
     NoField { column: String, field: usize, present: usize },
     #[error("the value {0} is not a finite number")]
     NotANumber(String),
@@ -50,6 +50,20 @@ fn json_number(text: &str, column: &str) -> Result<Option<f64>, RowError> {
             present: shorten(&row.keys().map(|name| format!("\"{name}\"")).collect::<Vec<_>>().join(", ")),
         }),
     }
+}
+
+/// The columns of a row by name, for people; empty when it cannot be read.
+pub(crate) fn columns_of(row: &[u8], columns: Option<&[String]>) -> Vec<(String, String)> {
+    let Ok(text) = std::str::from_utf8(row) else { return Vec::new() };
+    if let Some(columns) = columns {
+        return columns.iter().cloned().zip(csv_fields(text.trim_end_matches(['\r', '\n']))).collect();
+    }
+    let object: serde_json::Map<String, Value> = serde_json::from_str(text).unwrap_or_default();
+    let shown = object.into_iter().map(|(name, value)| match value {
+        Value::String(text) => (name, text),
+        other => (name, other.to_string()),
+    });
+    shown.collect()
 }
 
 fn csv_number(text: &str, column: &str, place: usize) -> Result<Option<f64>, RowError> {
@@ -115,13 +129,14 @@ mod tests {
         }
         let moved = ["A".to_owned(), "B".to_owned()];
         assert_eq!(number_of(b"7,8", "A", Some(&moved)), Ok(Some(7.0)));
-        let refused: [(Option<&[String]>, &[u8], &str); 8] = [
+        type Refused<'a> = (Option<&'a [String]>, &'a [u8], &'a str);
+        let refused: [Refused<'_>; 8] = [
             (None, b"{\"B\":1}", "no column \"A\"; it has \"B\""),
             (None, b"{\"A\":[1]}", "not a finite number"),
             (None, b"{\"A\":\"NaN\"}", "not a finite number"),
             (None, b"[1]", "not a JSON object"),
             (None, b"\xff", "UTF-8"),
-            (csv, b"3", "1 fields"),
+            (csv, b"3", "1 field and"),
             (csv, b"1,two", "\"two\""),
             (csv, b"1,inf", "not a finite number"),
         ];

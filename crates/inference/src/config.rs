@@ -54,10 +54,27 @@ struct RawConfig {
     hidden_act: Option<String>,
     layer_norm_eps: Option<f32>,
     pad_token_id: Option<usize>,
-    id2label: Option<BTreeMap<String, String>>,
+    id2label: Option<BTreeMap<String, Label>>,
     num_labels: Option<usize>,
     problem_type: Option<String>,
     position_embedding_type: Option<String>,
+}
+
+/// A label; some training scripts write numbers.
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum Label {
+    Text(String),
+    Number(i64),
+}
+
+impl Label {
+    fn text(&self) -> String {
+        match self {
+            Label::Text(text) => text.clone(),
+            Label::Number(number) => number.to_string(),
+        }
+    }
 }
 
 impl Architecture {
@@ -152,7 +169,7 @@ fn activation(name: Option<&str>) -> Result<Activation, LoadError> {
 }
 
 /// The labels in order; where the file names none, `LABEL_0` and so on.
-fn labels(named: Option<BTreeMap<String, String>>, count: Option<usize>) -> Result<Vec<String>, LoadError> {
+fn labels(named: Option<BTreeMap<String, Label>>, count: Option<usize>) -> Result<Vec<String>, LoadError> {
     let Some(named) = named else {
         let count = count.unwrap_or(2);
         if !(1..=100_000).contains(&count) {
@@ -165,7 +182,7 @@ fn labels(named: Option<BTreeMap<String, String>>, count: Option<usize>) -> Resu
     }
     (0..named.len())
         .map(|label| {
-            named.get(&label.to_string()).cloned().ok_or_else(|| {
+            named.get(&label.to_string()).map(Label::text).ok_or_else(|| {
                 LoadError::Config(format!("id2label has {} entries and none for {label}", named.len()))
             })
         })

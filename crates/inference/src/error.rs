@@ -15,6 +15,14 @@ pub enum LoadError {
         /// What the system said.
         source: std::io::Error,
     },
+    /// A file is larger than any model's that is supported.
+    #[error("{path} has more than {limit} bytes, which is the limit for this file")]
+    TooLarge {
+        /// The file.
+        path: PathBuf,
+        /// The most bytes it may have.
+        limit: u64,
+    },
     /// `config.json` is not what it should be.
     #[error("config.json: {0}")]
     Config(String),

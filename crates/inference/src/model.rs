@@ -1,5 +1,7 @@
 //! A loaded model: files in, labels out.
 
+use std::fs::File;
+use std::io::Read;
 use std::path::Path;
 
 use crate::config::Architecture;
@@ -10,6 +12,30 @@ use crate::tokenize::TextTokenizer;
 
 /// Tokens that pass through the network together: their activations stay in the cache.
 const CHUNK_TOKENS: usize = 512;
+
+/// The most bytes of each file. The largest supported models have about 1.5 GiB of weights.
+const MOST_CONFIG_BYTES: u64 = 4 << 20;
+const MOST_TOKENIZER_BYTES: u64 = 64 << 20;
+const MOST_WEIGHT_BYTES: u64 = 4 << 30;
+
+/// Reads a file of a folder; one that is too large, or has no end, takes no memory beyond the limit.
+fn read(folder: &Path, name: &str, limit: u64) -> Result<Vec<u8>, LoadError> {
+    let path = folder.join(name);
+    let too_large = |path| LoadError::TooLarge { path, limit };
+    let file = match File::open(&path) {
+        Ok(file) => file,
+        Err(source) => return Err(LoadError::Read { path, source }),
+    };
+    if file.metadata().is_ok_and(|metadata| metadata.len() > limit) {
+        return Err(too_large(path));
+    }
+    let mut bytes = Vec::new();
+    match file.take(limit + 1).read_to_end(&mut bytes) {
+        Ok(_) if bytes.len() as u64 > limit => Err(too_large(path)),
+        Ok(_) => Ok(bytes),
+        Err(source) => Err(LoadError::Read { path, source }),
+    }
+}
 
 /// What the model says of one text.
 #[derive(Clone, Debug, PartialEq)]
@@ -98,12 +124,9 @@ impl Model {
     /// # Errors
     /// As [`Self::load`].
     pub fn load_with(folder: &Path, choice: KernelChoice) -> Result<Model, LoadError> {
-        let read = |name: &str| {
-            let path = folder.join(name);
-            std::fs::read(&path).map_err(|source| LoadError::Read { path, source })
-        };
-        let (config, tokenizer) = (read("config.json")?, read("tokenizer.json")?);
-        let weights = read("model.safetensors")?;
+        let config = read(folder, "config.json", MOST_CONFIG_BYTES)?;
+        let tokenizer = read(folder, "tokenizer.json", MOST_TOKENIZER_BYTES)?;
+        let weights = read(folder, "model.safetensors", MOST_WEIGHT_BYTES)?;
         let files = ModelFiles { config: &config, tokenizer: &tokenizer, weights: &weights };
         Model::from_files(files, choice)
     }
@@ -123,14 +146,24 @@ impl Model {
     /// As [`Self::load`].
     pub fn from_files(files: ModelFiles<'_>, choice: KernelChoice) -> Result<Model, LoadError> {
         let architecture = Architecture::parse(files.config)?;
+        // The weights first: what the configuration claims, the vocabulary above all, is then known to be true.
+        let encoder = Encoder::load(architecture, files.weights)?;
+        let architecture = encoder.architecture();
         let tokenizer = TextTokenizer::load(
             files.tokenizer,
             architecture.vocabulary,
             architecture.token_types,
             architecture.longest_sequence(),
         )?;
-        let encoder = Encoder::load(architecture, files.weights)?;
         Ok(Model { encoder, tokenizer, kernel: kernel(choice) })
+    }
+
+    /// The labels that the model of a folder gives, in the order of their numbers. Reads `config.json` only.
+    ///
+    /// # Errors
+    /// The file cannot be read, or is not that of a supported model.
+    pub fn labels_of_folder(folder: &Path) -> Result<Vec<String>, LoadError> {
+        Ok(Architecture::parse(&read(folder, "config.json", MOST_CONFIG_BYTES)?)?.labels)
     }
 
     /// The labels in the order of their numbers.

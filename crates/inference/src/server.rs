@@ -288,6 +288,15 @@ impl ModelServer {
         }
     }
 
+    /// The labels that it gives, in the order of their numbers; `None` while the model is being loaded, and when it could not
+    /// be.
+    pub fn labels(&self) -> Option<Vec<String>> {
+        match &*self.phase.borrow() {
+            Phase::Ready(model) => Some(model.labels().to_vec()),
+            Phase::Loading | Phase::Failed(_) => None,
+        }
+    }
+
     /// Counts since the start, and what waits.
     pub fn statistics(&self) -> ServerStatistics {
         let queue = self.shared.queue.lock();

@@ -40,6 +40,7 @@ impl TextTokenizer {
         longest_sequence: usize,
     ) -> Result<TextTokenizer, LoadError> {
         let refused = |error: tokenizers::Error| LoadError::Tokenizer(error.to_string());
+        check_size(json, vocabulary).map_err(LoadError::Tokenizer)?;
         let mut tokenizer = Tokenizer::from_bytes(json).map_err(refused)?;
         let greatest_token = tokenizer.get_vocab(true).into_values().max().unwrap_or(0);
         if greatest_token as usize >= vocabulary {
@@ -85,6 +86,15 @@ impl TextTokenizer {
             ));
         }
         let sample = self.tokenize("a sample").map_err(LoadError::Tokenizer)?.sequence;
+        // A template may add to a sequence, and repeat it.
+        let long = self.tokenize(&"a sample ".repeat(self.longest_sequence)).map_err(LoadError::Tokenizer)?;
+        if long.sequence.ids.len() > self.longest_sequence {
+            return Err(LoadError::Tokenizer(format!(
+                "a long text gives {} tokens and the model takes {}; is its post-processor for pairs of texts?",
+                long.sequence.ids.len(),
+                self.longest_sequence
+            )));
+        }
         if token_types > 0 && sample.type_ids.iter().any(|type_id| *type_id as usize >= token_types) {
             return Err(LoadError::Tokenizer(format!(
                 "its token types are {:?} and config.json has type_vocab_size {token_types}",
@@ -119,6 +129,87 @@ impl TextTokenizer {
     fn encode(&self, text: &str) -> Result<Encoding, String> {
         self.tokenizer.encode_fast(text, true).map_err(|error| error.to_string())
     }
+}
+
+/// Bytes of a tokenizer file: so many, and so many more for each token of the vocabulary (32 is usual).
+const FILE_BYTES: usize = 1 << 20;
+const FILE_BYTES_PER_TOKEN: usize = 128;
+/// Values in it: so many, and so many more for each token (1 to 4 are usual). Each takes a hundred bytes while it is read.
+const FILE_VALUES: usize = 1 << 16;
+const FILE_VALUES_PER_TOKEN: usize = 8;
+/// How much longer a text may become before it is split: by the replacements of the file, multiplied.
+const MOST_GROWTH: usize = 256;
+
+/// Looks at the file before it is read: what that takes must be in proportion to the vocabulary, and what a text takes
+/// later to the text.
+fn check_size(json: &[u8], vocabulary: usize) -> Result<(), String> {
+    let bytes = vocabulary.saturating_mul(FILE_BYTES_PER_TOKEN).saturating_add(FILE_BYTES);
+    if json.len() > bytes {
+        return Err(format!(
+            "it has {} bytes: more than {bytes}, which a vocabulary of {vocabulary} tokens can need",
+            json.len()
+        ));
+    }
+    let values = vocabulary.saturating_mul(FILE_VALUES_PER_TOKEN).saturating_add(FILE_VALUES);
+    if values_of(json) > values {
+        return Err(format!(
+            "it has more than {values} values, which a vocabulary of {vocabulary} tokens can need"
+        ));
+    }
+    #[derive(serde::Deserialize)]
+    struct Steps {
+        normalizer: Option<serde_json::Value>,
+        post_processor: Option<serde_json::Value>,
+    }
+    let steps: Steps = serde_json::from_slice(json).map_err(|error| error.to_string())?;
+    let growth = steps.normalizer.as_ref().map_or(1, growth_of);
+    if growth > MOST_GROWTH {
+        return Err(format!(
+            "its normalizer makes texts up to {growth} times as long; at most {MOST_GROWTH} times is accepted"
+        ));
+    }
+    // Each repetition multiplies the parts of a text that is too long for the model.
+    let repetitions = steps.post_processor.as_ref().map_or(0, repetitions_of);
+    if repetitions > 1 {
+        return Err(format!(
+            "its post-processor puts a text {repetitions} times into a sequence; once is accepted"
+        ));
+    }
+    Ok(())
+}
+
+/// How often the templates of a post-processor name the text.
+fn repetitions_of(processor: &serde_json::Value) -> usize {
+    let list = |key: &str| processor.get(key).and_then(serde_json::Value::as_array).into_iter().flatten();
+    let own = list("single").filter(|piece| piece.get("Sequence").is_some()).count();
+    own + list("processors").map(repetitions_of).sum::<usize>()
+}
+
+/// At most so many values are in a JSON text: one behind each comma, bracket and brace outside of strings.
+fn values_of(json: &[u8]) -> usize {
+    let (mut count, mut in_string, mut is_escaped) = (1, false, false);
+    for byte in json {
+        match byte {
+            _ if is_escaped => is_escaped = false,
+            b'\\' if in_string => is_escaped = true,
+            b'"' => in_string = !in_string,
+            b',' | b'[' | b'{' if !in_string => count += 1,
+            _ => {}
+        }
+    }
+    count
+}
+
+/// How much longer a normalizer makes a text at most: a replacement may stand for nothing, between any two characters.
+fn growth_of(normalizer: &serde_json::Value) -> usize {
+    let content = |key: &str| normalizer.get(key).and_then(serde_json::Value::as_str).map_or(0, str::len);
+    let own = match normalizer.get("type").and_then(serde_json::Value::as_str) {
+        Some("Replace") => content("content") + 1,
+        Some("Prepend") => content("prepend") + 1,
+        _ => 1,
+    };
+    let parts = normalizer.get("normalizers").and_then(serde_json::Value::as_array);
+    parts.into_iter().flatten().map(growth_of).fold(own, usize::saturating_mul)
 }
 
 fn tokenized(encoding: &Encoding) -> Tokenized {

@@ -103,3 +103,53 @@ fn files() {
         assert!(message.starts_with("model.safetensors: "), "{message}");
     }
 }
+
+#[test]
+fn a_hostile_tokenizer_takes_no_memory() {
+    // Half a million values in a megabyte; and a file that is larger than its vocabulary needs.
+    check(|tiny| tiny.tokenizer["added_tokens"] = json!(vec![0; 100_000]), "more than 65728 values");
+    check(
+        |tiny| tiny.tokenizer["none"] = json!("x".repeat(2 << 20)),
+        "which a vocabulary of 24 tokens can need",
+    );
+    // A short file that makes long texts: a hundred times a hundred times a hundred.
+    let replace = json!({"type": "Replace", "pattern": {"String": "a"}, "content": "a".repeat(99)});
+    check(
+        |tiny| {
+            tiny.tokenizer["normalizer"] = json!({"type": "Sequence", "normalizers": [replace, replace, {"type": "Sequence", "normalizers": [replace]}]});
+        },
+        "up to 1000000 times as long",
+    );
+    // A template that repeats the text.
+    check(
+        |tiny| {
+            let single = tiny.tokenizer["post_processor"]["single"].as_array_mut().unwrap();
+            let text = single[1].clone();
+            single.extend(vec![text; 100]);
+        },
+        "101 times into a sequence",
+    );
+}
+
+#[test]
+fn files_without_an_end_are_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    std::os::unix::fs::symlink("/dev/zero", folder.path().join("config.json")).unwrap();
+    let message = Model::load(folder.path()).unwrap_err().to_string();
+    assert!(message.contains("more than 4194304 bytes"), "{message}");
+}
+
+#[test]
+fn labels_are_read_without_the_weights() {
+    let mut tiny = TinyModel::new(Family::Bert, "gelu", Numbers::F32);
+    tiny.config["id2label"] = json!({"0": 1, "1": 2, "2": "three"});
+    let folder = tempfile::tempdir().unwrap();
+    tiny.write(folder.path());
+    assert_eq!(Model::load(folder.path()).unwrap().labels(), ["1", "2", "three"]);
+    std::fs::remove_file(folder.path().join("model.safetensors")).unwrap();
+    assert_eq!(Model::labels_of_folder(folder.path()).unwrap(), ["1", "2", "three"]);
+    std::fs::write(folder.path().join("config.json"), "{}").unwrap();
+    assert!(
+        Model::labels_of_folder(folder.path()).unwrap_err().to_string().contains("\"model_type\" is missing")
+    );
+}

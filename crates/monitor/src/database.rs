@@ -32,7 +32,7 @@ impl Location {
 }
 
 /// The steps that bring a database from version N to N + 1. Never changed once released: add another.
-const SCHEMA_STEPS: [&str; 1] = [
+const SCHEMA_STEPS: [&str; 2] = [
     // Times are milliseconds since the epoch. `dimensions` is a sorted JSON list of pairs. `distribution` is the
     // encoding of `metrics/distribution.rs`. `resolution` is the length of a bucket in seconds.
     "CREATE TABLE metrics (
@@ -99,6 +99,7 @@ const SCHEMA_STEPS: [&str; 1] = [
         sent_at INTEGER
      );
      CREATE INDEX mail_by_status ON mail (smtp_status, next_attempt_at, id);",
+    "CREATE INDEX mail_by_message ON mail (message_id);",
 ];
 
 /// Opens the database and brings its schema up to date.

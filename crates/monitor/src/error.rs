@@ -211,6 +211,9 @@ pub enum TopicError {
         "the subject is not valid: it needs 1 to 100 characters, on one line, without control characters"
     )]
     Subject,
+    /// The id of the message is malformed.
+    #[error("the message id is not valid: it needs 1 to 128 letters, digits, \"-\", \"_\" or \".\"")]
+    MessageId,
     /// The message is empty or too long.
     #[error("the message has {0} bytes; it needs 1 to 262,144")]
     MessageSize(usize),

@@ -59,6 +59,7 @@
 //! - Nothing here knows who puts a metric or publishes a message.
 
 mod alarms;
+mod checks;
 mod database;
 mod error;
 mod limits;
@@ -74,6 +75,7 @@ mod topics;
 pub use alarms::{
     Alarm, AlarmActions, AlarmDefinition, AlarmState, AlarmTransition, Comparison, MissingData,
 };
+pub use checks::{check_alarm, check_email, check_metric_unit, check_topic_name};
 pub use database::Location;
 pub use error::{AlarmError, OpenError, PutError, QueryError, StoreError, TopicError};
 pub use mail::{Mail, MailStatus};

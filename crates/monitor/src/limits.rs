@@ -56,3 +56,5 @@ pub(crate) const MESSAGE_BYTES: usize = 262_144;
 pub(crate) const ADDRESS_BYTES: usize = 254;
 /// Longest text of an SMTP server that is kept.
 pub(crate) const SERVER_WORDS_CHARACTERS: usize = 1_000;
+/// Of a message that its publisher gives an id.
+pub(crate) const MESSAGE_ID_BYTES: usize = 128;

@@ -241,13 +241,39 @@ impl Monitor {
         subject: Option<&str>,
         message: &str,
     ) -> Result<MessageId, TopicError> {
-        let (topic, subject, message) = (topic.to_owned(), subject.map(str::to_owned), message.to_owned());
+        self.publish_message(None, topic, subject, message).await
+    }
+
+    /// The same for a message that has an id: one that was published to the topic already is not published again. Ids are
+    /// known for as long as their mails are kept.
+    ///
+    /// # Errors
+    /// As for [`publish`](Monitor::publish), or the id is malformed.
+    pub async fn publish_once(
+        &self,
+        id: &str,
+        topic: &str,
+        subject: Option<&str>,
+        message: &str,
+    ) -> Result<MessageId, TopicError> {
+        self.publish_message(Some(id), topic, subject, message).await
+    }
+
+    async fn publish_message(
+        &self,
+        id: Option<&str>,
+        topic: &str,
+        subject: Option<&str>,
+        message: &str,
+    ) -> Result<MessageId, TopicError> {
+        let (topic, message) = (topic.to_owned(), message.to_owned());
+        let (id, subject) = (id.map(str::to_owned), subject.map(str::to_owned));
         let monitor = self.clone();
         spawn(move || {
             let now = monitor.now();
             let Store { connection, random, .. } = &mut *monitor.0.store.lock();
             let transaction = connection.transaction()?;
-            let message = Message { subject: subject.as_deref(), text: &message };
+            let message = Message { id: id.as_deref(), subject: subject.as_deref(), text: &message };
             let id = monitor.publishing(random).publish(&transaction, &topic, message, now)?;
             transaction.commit()?;
             monitor.mail_written();

@@ -75,7 +75,7 @@ fn a_change_is_told_once() {
         "changed from OK to ALARM at 2026-01-02 03:04:20 UTC",
         "n / m",
         "Maximum > 3 over 10 s",
-        "4 at 03:04:10",
+        "ALARM: latest maximum 4.00 (alarm above 3.00)",
     ] {
         assert!(mail.body.contains(words), "{words} in {}", mail.body);
     }

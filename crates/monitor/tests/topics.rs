@@ -184,3 +184,22 @@ fn settings_that_cannot_work_are_refused() {
     secret(&mut shown);
     assert!(!format!("{shown:?}").contains("hidden"));
 }
+
+#[tokio::test]
+async fn a_message_with_the_id_of_an_earlier_one_is_no_second_mail() {
+    let world = World::new();
+    let monitor = &world.monitor;
+    monitor.create_topic("t").unwrap();
+    monitor.create_topic("u").unwrap();
+    monitor.subscribe("t", Protocol::Email, "a@example.com").unwrap();
+    let first = monitor.publish_once("call-1", "t", Some("Subject"), "text").await.unwrap();
+    assert_eq!(monitor.publish_once("call-1", "t", Some("Subject"), "text").await.unwrap(), first);
+    assert_eq!(monitor.mails(10).unwrap().len(), 1);
+    monitor.publish_once("call-1", "u", None, "text").await.unwrap();
+    monitor.publish_once("call-2", "t", None, "text").await.unwrap();
+    assert_eq!(monitor.mails(10).unwrap().len(), 3, "another topic, another id");
+    for wrong in ["", "a b", "a\r\nBcc: b@example.com", &"x".repeat(129)] {
+        let error = monitor.publish_once(wrong, "t", None, "text").await.unwrap_err();
+        assert!(matches!(error, TopicError::MessageId), "{wrong}: {error}");
+    }
+}

@@ -167,6 +167,7 @@ fn class_of(kind: FunctionErrorKind) -> FailureClass {
         FunctionErrorKind::Failed => TransformErrorKind::FunctionError,
         FunctionErrorKind::TimedOut => TransformErrorKind::FunctionTimedOut,
         FunctionErrorKind::Throttled => TransformErrorKind::InvokeLimitExceeded,
+        FunctionErrorKind::NotReady => TransformErrorKind::NotReady,
         FunctionErrorKind::TooLarge => TransformErrorKind::FunctionRequestTooLarge,
     }
     .class()
@@ -177,7 +178,10 @@ fn outcome(record: millstream_functions::events::transform::TransformedRecord) -
         TransformResult::Ok => Preprocessed::Data(record.data.unwrap_or_default()),
         TransformResult::Dropped => Preprocessed::Dropped,
         TransformResult::ProcessingFailed => {
-            Preprocessed::Failed("the preprocessing function answered ProcessingFailed".to_owned())
+            let reason = record.error_message.filter(|reason| !reason.is_empty());
+            Preprocessed::Failed(reason.unwrap_or_else(|| {
+                "the preprocessing function answered ProcessingFailed and gave no errorMessage".to_owned()
+            }))
         }
     }
 }

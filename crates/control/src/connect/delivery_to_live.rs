@@ -69,13 +69,13 @@ impl Observer for LiveDelivery {
     fn records_transformed(&self, records: &[TransformedRecord]) {
         let now = self.clock.now();
         let function = self.function.as_ref().and_then(|slot| slot.get());
-        let scorer = function.as_ref().and_then(|function| function.scorer.as_ref());
+        let scores_reviews = function.as_ref().is_some_and(|function| function.scores_reviews);
         let columns = function.as_ref().and_then(|function| function.review_columns.as_deref());
         let mut failed = 0;
         let mut reason = None;
         for TransformedRecord { record, outcome } in records {
             match outcome {
-                Outcome::Ok(data) if scorer.is_some() => {
+                Outcome::Ok(data) if scores_reviews => {
                     if let Some(review) = LiveDelivery::review(columns, &record.data, data, now) {
                         self.live.review(review);
                     }
@@ -87,11 +87,7 @@ impl Observer for LiveDelivery {
                 }
             }
         }
-        if let Some(mut reason) = reason {
-            // The contract of a transform has no room for a reason; the function itself knows it.
-            if let Some(why) = scorer.and_then(|scorer| scorer.statistics().newest_failure) {
-                reason = format!("{reason}: {why}");
-            }
+        if let Some(reason) = reason {
             let message = format!(
                 "{} to the processing-failed objects; the newest: {reason}",
                 counted(failed as usize, "record went", "records went")

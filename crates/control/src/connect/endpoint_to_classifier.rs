@@ -1,22 +1,26 @@
-//! An endpoint as the one who rates reviews.
+//! An endpoint as the one who labels texts.
 
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use millstream_functions::{Classifier, ClassifierError, StarRating};
-use millstream_inference::{ClassifyError, ModelServer};
+use millstream_functions::{Classifier, ClassifierError, Prediction};
+use millstream_inference::{Classification, ClassifyError, ModelServer};
 
 use crate::slots::Slot;
 
-/// A model server in its slot. While there is none, texts wait as for one that is busy.
+/// A model server in its slot. While there is none, texts wait.
 pub(crate) struct EndpointClassifier(pub(crate) Arc<Slot<ModelServer>>);
 
 #[async_trait]
 impl Classifier for EndpointClassifier {
-    async fn classify(&self, texts: Vec<String>) -> Result<Vec<StarRating>, ClassifierError> {
+    fn labels(&self) -> Option<Vec<String>> {
+        self.0.get()?.labels()
+    }
+
+    async fn classify(&self, texts: Vec<String>) -> Result<Vec<Prediction>, ClassifierError> {
         let Some(server) = self.0.get() else {
             let message = format!("endpoint \"{}\" does not exist now", self.0.name());
-            return Err(ClassifierError::Busy(message));
+            return Err(ClassifierError::NotReady(message));
         };
         let answers = server.classify(texts).await.map_err(|error| {
             let message = error.to_string();
@@ -29,17 +33,18 @@ impl Classifier for EndpointClassifier {
                 ClassifyError::Refused { .. } | ClassifyError::Failed => {
                     ClassifierError::Refused { index: None, message }
                 }
+                // Another server takes its place, or the process ends: nothing is wrong with the texts.
                 ClassifyError::NotLoaded { .. } | ClassifyError::ShuttingDown => {
-                    ClassifierError::Other(message)
+                    ClassifierError::NotReady(message)
                 }
             }
         })?;
-        // The labels of the model are 1 to 5 stars in order; others are told apart by the function.
-        let rating = |answer: millstream_inference::Classification| StarRating {
-            star_rating: u8::try_from(answer.label_index + 1).unwrap_or(u8::MAX),
+        let prediction = |answer: Classification| Prediction {
+            label: answer.label,
+            label_index: answer.label_index,
             probability: answer.score,
             truncated: answer.truncated,
         };
-        Ok(answers.into_iter().map(rating).collect())
+        Ok(answers.into_iter().map(prediction).collect())
     }
 }

@@ -25,6 +25,7 @@ impl Transform for FunctionTransform {
                 FunctionErrorKind::Failed => TransformErrorKind::FunctionError,
                 FunctionErrorKind::TimedOut => TransformErrorKind::FunctionTimedOut,
                 FunctionErrorKind::Throttled => TransformErrorKind::InvokeLimitExceeded,
+                FunctionErrorKind::NotReady => TransformErrorKind::NotReady,
                 FunctionErrorKind::TooLarge => TransformErrorKind::FunctionResponseTooLarge,
             };
             TransformError { kind, message: error.message }

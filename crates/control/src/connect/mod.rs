@@ -7,6 +7,7 @@
 //! | `function_to_transform.rs` | a function | delivery's `Transform` |
 //! | `endpoint_to_classifier.rs` | an endpoint | the functions' `Classifier` |
 //! | `monitor_to_functions.rs` | the monitor | the functions' `MetricSink` and `Publisher` |
+//! | `rejected_to_log.rs` | rows that functions reject | a stream, and what people see |
 //! | `monitor_to_live.rs` | mails and alarms | what people see |
 //! | `delivery_to_live.rs` | what a delivery tells | what people see |
 
@@ -17,3 +18,4 @@ pub(crate) mod function_to_transform;
 pub(crate) mod log_to_delivery;
 pub(crate) mod monitor_to_functions;
 pub(crate) mod monitor_to_live;
+pub(crate) mod rejected_to_log;

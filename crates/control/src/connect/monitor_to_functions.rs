@@ -1,21 +1,40 @@
 //! The monitor as the functions' metric store and publisher.
 
+use std::sync::Arc;
+
 use async_trait::async_trait;
 use millstream_functions::{MetricSink, MetricSinkError, Publisher, PublisherError};
 use millstream_host::{Spawn, Timestamp};
 use millstream_monitor::{Measured, MetricKey, Monitor, Point, PutError, StorageResolution};
+use parking_lot::Mutex;
+
+/// The address of the live page, once there is one.
+#[derive(Clone, Default)]
+pub(crate) struct PageAddress(Arc<Mutex<Option<String>>>);
+
+impl PageAddress {
+    pub(crate) fn set(&self, address: Option<String>) {
+        *self.0.lock() = address;
+    }
+}
 
 /// The monitor behind the functions' traits.
 #[derive(Clone)]
 pub(crate) struct MonitorServices {
     monitor: Monitor,
     spawn: Spawn,
+    page: PageAddress,
 }
 
 impl MonitorServices {
     /// Of this monitor; what waits for its disk does so elsewhere.
     pub(crate) fn new(monitor: Monitor, spawn: Spawn) -> MonitorServices {
-        MonitorServices { monitor, spawn }
+        MonitorServices { monitor, spawn, page: PageAddress::default() }
+    }
+
+    /// The same, for messages with a link to the live page.
+    pub(crate) fn with_page(self, page: PageAddress) -> MonitorServices {
+        MonitorServices { page, ..self }
     }
 }
 
@@ -51,10 +70,24 @@ impl MetricSink for MonitorServices {
 
 #[async_trait]
 impl Publisher for MonitorServices {
-    async fn publish(&self, topic: &str, subject: &str, message: &str) -> Result<(), PublisherError> {
-        match self.monitor.publish(topic, Some(subject), message).await {
+    async fn publish(
+        &self,
+        topic: &str,
+        subject: &str,
+        message: &str,
+        id: Option<&str>,
+    ) -> Result<(), PublisherError> {
+        let published = match id {
+            Some(id) => self.monitor.publish_once(id, topic, Some(subject), message).await,
+            None => self.monitor.publish(topic, Some(subject), message).await,
+        };
+        match published {
             Ok(_) => Ok(()),
             Err(error) => Err(PublisherError(error.to_string())),
         }
+    }
+
+    fn page(&self) -> Option<String> {
+        self.page.0.lock().clone()
     }
 }

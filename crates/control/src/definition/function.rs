@@ -13,12 +13,26 @@ pub struct FunctionDefinition {
     pub timeout: Duration,
     /// What it does.
     pub body: FunctionBody,
+    /// The stream that gets the rows that it rejects.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub dead_letter: Option<String>,
 }
 
 /// The functions in this program.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum FunctionBody {
+    /// Asks an endpoint for the label of a text in every record.
+    Classify {
+        /// Who labels.
+        endpoint: String,
+        /// Where the text is.
+        text: TextPlace,
+        /// Between columns, of records and answers.
+        delimiter: char,
+        /// The columns of an answer; a JSON object unless given.
+        output: Option<Vec<String>>,
+    },
     /// Asks an endpoint for the star rating of every review.
     ScoreReviews {
         /// Who rates.
@@ -46,6 +60,23 @@ pub enum FunctionBody {
     },
 }
 
+/// Where the text of a record is.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum TextPlace {
+    /// It is the whole record.
+    Line,
+    /// In a column.
+    Column {
+        /// The columns of a record, in order.
+        columns: Vec<String>,
+        /// Which of them.
+        text: String,
+    },
+    /// In a JSON document, at this path, such as `$.review.body`.
+    JsonPath(String),
+}
+
 /// How the rows that reach a function are written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -58,17 +89,21 @@ pub enum RowFormat {
 
 impl FunctionDefinition {
     pub(super) fn references(&self) -> Vec<Reference> {
-        vec![match &self.body {
-            FunctionBody::ScoreReviews { endpoint, .. } => Reference::new(Kind::Endpoint, endpoint),
+        let mut references = vec![match &self.body {
+            FunctionBody::Classify { endpoint, .. } | FunctionBody::ScoreReviews { endpoint, .. } => {
+                Reference::new(Kind::Endpoint, endpoint)
+            }
             FunctionBody::MetricFromAverage { metric, .. } => Reference::new(Kind::Metric, metric),
             FunctionBody::NotifyOnAnomaly { topic, .. } => Reference::new(Kind::Topic, topic),
-        }]
+        }];
+        references.extend(self.dead_letter.iter().map(|stream| Reference::new(Kind::Stream, stream)));
+        references
     }
 
     /// The column of rows that it reads, if it reads rows.
     pub fn row_column(&self) -> Option<&str> {
         match &self.body {
-            FunctionBody::ScoreReviews { .. } => None,
+            FunctionBody::Classify { .. } | FunctionBody::ScoreReviews { .. } => None,
             FunctionBody::MetricFromAverage { column, .. } | FunctionBody::NotifyOnAnomaly { column, .. } => {
                 Some(column)
             }

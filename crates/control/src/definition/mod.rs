@@ -31,7 +31,7 @@ pub use delivery_stream::{
 };
 pub use endpoint::{EndpointDefinition, Model};
 pub use feed::{FeedDefinition, FeedSource, FeedTarget};
-pub use function::{FunctionBody, FunctionDefinition, RowFormat};
+pub use function::{FunctionBody, FunctionDefinition, RowFormat, TextPlace};
 pub use identity::{Generation, Owner, ResourceId};
 pub use mail_server::{MailServerDefinition, SmtpSecurity};
 pub use metric::{AlarmDefinition, Comparison, MetricDefinition, Statistic};

@@ -6,11 +6,12 @@ use toml::Spanned;
 
 use super::checked_application::CheckedApplication;
 use super::declarations::{Builtin, Declarations};
-use super::lower::{delivery_stream, lower};
+use super::lower::{classify, delivery_stream, lower};
 use super::mistake::{Mistake, Mistakes};
 use super::similar_name::nearest;
 use super::{Pipeline, circles, declarations};
-use crate::definition::{Kind, Reference, check_name};
+use crate::definition::{FunctionBody, Kind, Reference, check_name};
+use crate::resources::function::classify_settings;
 
 /// Gives the text of a SQL file that a pipeline names.
 pub type SqlFiles<'a> = dyn Fn(&str) -> Result<String, String> + 'a;
@@ -174,7 +175,7 @@ impl Check<'_> {
             }
         }
         for function in &declared.functions {
-            self.function(function, &endpoints, &metrics, &topics);
+            self.function(function, &endpoints, &metrics, &topics, &streams);
         }
         for subscription in &declared.subscriptions {
             self.reference(&subscription.topic, &topics);
@@ -248,44 +249,81 @@ impl Check<'_> {
         endpoints: &Names<'_>,
         metrics: &Names<'_>,
         topics: &Names<'_>,
+        streams: &Names<'_>,
     ) {
-        for (reference, names) in
-            [(&function.endpoint, endpoints), (&function.metric, metrics), (&function.topic, topics)]
-        {
+        for (reference, names) in [
+            (&function.endpoint, endpoints),
+            (&function.metric, metrics),
+            (&function.topic, topics),
+            (&function.dead_letter, streams),
+        ] {
             if let Some(reference) = reference {
                 self.reference(reference, names);
             }
         }
+        let place = |given: &Option<Spanned<String>>| given.as_ref().map(Spanned::span);
+        let list = |given: &Option<Spanned<Vec<String>>>| given.as_ref().map(Spanned::span);
+        let unplaced = |is_given: bool| is_given.then(|| function.name.span());
         let given = [
-            ("endpoint", function.endpoint.is_some()),
-            ("columns", function.columns.is_some()),
-            ("metric", function.metric.is_some()),
-            ("column", function.column.is_some()),
-            ("topic", function.topic.is_some()),
-            ("threshold", function.threshold.is_some()),
-            ("quiet_period", function.quiet_period.is_some()),
+            ("endpoint", place(&function.endpoint)),
+            ("columns", list(&function.columns)),
+            ("text", place(&function.text)),
+            ("delimiter", place(&function.delimiter)),
+            ("output", list(&function.output)),
+            ("metric", place(&function.metric)),
+            ("column", unplaced(function.column.is_some())),
+            ("topic", place(&function.topic)),
+            ("threshold", unplaced(function.threshold.is_some())),
+            ("quiet_period", unplaced(function.quiet_period.is_some())),
+            ("dead_letter", place(&function.dead_letter)),
         ];
         let (kind, needed, allowed): (_, &[&str], &[&str]) = match function.builtin {
+            Builtin::Classify => ("classify", &["endpoint"], &["columns", "text", "delimiter", "output"]),
             Builtin::ScoreReviews => ("score-reviews", &["endpoint"], &["columns"]),
-            Builtin::MetricFromAverage => ("metric-from-average", &["metric"], &["column"]),
+            Builtin::MetricFromAverage => ("metric-from-average", &["metric"], &["column", "dead_letter"]),
             Builtin::NotifyOnAnomaly => {
-                ("notify-on-anomaly", &["topic"], &["threshold", "quiet_period", "column"])
+                ("notify-on-anomaly", &["topic"], &["threshold", "quiet_period", "column", "dead_letter"])
             }
         };
-        for (key, is_given) in given {
-            let is_needed = needed.contains(&key);
-            if is_needed && !is_given {
-                self.wrong(function.name.span(), format!("a function of kind {kind} needs {key}"), None);
-            } else if is_given && !is_needed && !allowed.contains(&key) {
-                let message = format!("a function of kind {kind} does not take {key}");
-                self.wrong(function.name.span(), message, None);
+        let known = self.mistakes.len();
+        for (key, span) in &given {
+            let is_needed = needed.contains(key);
+            match span {
+                None if is_needed => {
+                    self.wrong(function.name.span(), format!("a function of kind {kind} needs {key}"), None);
+                }
+                Some(span) if !is_needed && !allowed.contains(key) => {
+                    let message = format!("a function of kind {kind} does not take {key}");
+                    self.wrong(span.clone(), message, None);
+                }
+                _ => {}
             }
         }
-        if let Some(columns) = &function.columns {
+        if self.mistakes.len() == known && function.builtin == Builtin::Classify {
+            let place_of = |key: &str| {
+                let found = given.iter().find(|(known, _)| *known == key).and_then(|(_, span)| span.clone());
+                found.unwrap_or_else(|| function.name.span())
+            };
+            match classify(function) {
+                Err((key, reason)) => self.wrong(place_of(key), reason, None),
+                Ok(FunctionBody::Classify { text, delimiter, output, .. }) => {
+                    if let Err(reason) = classify_settings(&text, delimiter, output.as_ref()) {
+                        let key = ["output", "text", "columns"]
+                            .into_iter()
+                            .find(|key| reason.starts_with(key))
+                            .unwrap_or("text");
+                        self.wrong(place_of(key), reason, None);
+                    }
+                }
+                Ok(_) => {}
+            }
+        }
+        if function.builtin == Builtin::ScoreReviews
+            && let Some(columns) = &function.columns
+        {
             for needed in ["review_id", "product_category", "review_body"] {
-                if columns.iter().filter(|column| *column == needed).count() != 1 {
-                    let message = format!("columns must name \"{needed}\" once");
-                    self.wrong(function.name.span(), message, None);
+                if columns.get_ref().iter().filter(|column| *column == needed).count() != 1 {
+                    self.wrong(columns.span(), format!("columns must name \"{needed}\" once"), None);
                 }
             }
         }

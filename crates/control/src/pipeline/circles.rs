@@ -1,11 +1,13 @@
 //! Records must not run in a circle: each round would make more of them, for ever.
 
+use std::collections::{HashMap, HashSet};
+
 use toml::Spanned;
 
 use super::declarations::Declarations;
 
 /// A place where records come to rest until somebody reads them.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 enum Place<'a> {
     Stream(&'a str),
     DeliveryStream(&'a str),
@@ -27,26 +29,69 @@ pub(super) struct Circle {
     pub(super) way: String,
 }
 
-/// The first circle that the file declares.
+/// The first circle that the file declares. Looks at each place and each edge once.
 pub(super) fn find(declared: &Declarations) -> Option<Circle> {
     let edges = edges(declared);
+    let mut from: HashMap<Place<'_>, Vec<&Edge<'_>>> = HashMap::new();
     for edge in &edges {
-        let mut way = Vec::new();
-        if leads_back(&edges, edge.to, edge.from, &mut Vec::new(), &mut way) {
-            way.insert(0, edge);
-            let names: Vec<String> =
-                way.iter().map(|edge| format!("{} by {}", name(edge.to), edge.by)).collect();
-            return Some(Circle {
-                span: edge.reference.span(),
-                way: format!("{}, to {}", name(edge.from), names.join(", to ")),
-            });
+        from.entry(edge.from).or_default().push(edge);
+    }
+    // Places from which no circle can be reached.
+    let mut is_clear: HashSet<Place<'_>> = HashSet::new();
+    for start in &edges {
+        // The way to the current place, each step with what is still to be tried behind it.
+        let mut way: Vec<(&Edge<'_>, usize)> = Vec::new();
+        let mut on_way: HashSet<Place<'_>> = HashSet::new();
+        let mut next = Some(start).filter(|edge| !is_clear.contains(&edge.from));
+        if next.is_some() {
+            on_way.insert(start.from);
+        }
+        while let Some(edge) = next.take() {
+            if on_way.contains(&edge.to) {
+                way.push((edge, 0));
+                return Some(circle(&way));
+            }
+            if !is_clear.contains(&edge.to) {
+                on_way.insert(edge.to);
+                way.push((edge, 0));
+            }
+            while let Some((last, tried)) = way.last_mut() {
+                let place = last.to;
+                match from.get(&place).and_then(|edges| edges.get(*tried)) {
+                    Some(onward) => {
+                        *tried += 1;
+                        next = Some(onward);
+                        break;
+                    }
+                    None => {
+                        is_clear.insert(place);
+                        on_way.remove(&place);
+                        way.pop();
+                    }
+                }
+            }
         }
     }
     None
 }
 
+/// The circle at the end of a way: its last edge leads to where an earlier one began.
+fn circle(way: &[(&Edge<'_>, usize)]) -> Circle {
+    let (last, _) = way.last().expect("a way that closes has an edge");
+    let begin = way.iter().position(|(edge, _)| edge.from == last.to).unwrap_or(0);
+    let names: Vec<String> =
+        way[begin..].iter().map(|(edge, _)| format!("{} by {}", name(edge.to), edge.by)).collect();
+    Circle { span: last.reference.span(), way: format!("{}, to {}", name(last.to), names.join(", to ")) }
+}
+
 fn edges(declared: &Declarations) -> Vec<Edge<'_>> {
     let mut edges = Vec::new();
+    let dead_letters: HashMap<&str, &Spanned<String>> = declared
+        .functions
+        .iter()
+        .filter_map(|function| Some((function.name.get_ref().as_str(), function.dead_letter.as_ref()?)))
+        .collect();
+    let dead_letter = |function: &str| dead_letters.get(function).copied();
     for input in &declared.inputs {
         let Some(from) = &input.stream else { continue };
         let from = Place::Stream(from.get_ref());
@@ -66,6 +111,12 @@ fn edges(declared: &Declarations) -> Vec<Edge<'_>> {
         };
         let by = format!("application {}", application.name.get_ref());
         for output in &application.outputs {
+            if let Some(function) = &output.function
+                && let Some(to) = dead_letter(function.get_ref())
+            {
+                let by = format!("{by} and function {}", function.get_ref());
+                edges.push(Edge { from, to: Place::Stream(to.get_ref()), reference: to, by });
+            }
             if let Some(to) = &output.stream {
                 edges.push(Edge { from, to: Place::Stream(to.get_ref()), reference: to, by: by.clone() });
             }
@@ -80,31 +131,6 @@ fn edges(declared: &Declarations) -> Vec<Edge<'_>> {
         }
     }
     edges
-}
-
-/// Whether `goal` can be reached from `place`; the way there.
-fn leads_back<'a, 'e>(
-    edges: &'e [Edge<'a>],
-    place: Place<'a>,
-    goal: Place<'a>,
-    visited: &mut Vec<Place<'a>>,
-    way: &mut Vec<&'e Edge<'a>>,
-) -> bool {
-    if place == goal {
-        return true;
-    }
-    if visited.contains(&place) {
-        return false;
-    }
-    visited.push(place);
-    for edge in edges.iter().filter(|edge| edge.from == place) {
-        way.push(edge);
-        if leads_back(edges, edge.to, goal, visited, way) {
-            return true;
-        }
-        way.pop();
-    }
-    false
 }
 
 fn name(place: Place<'_>) -> String {
@@ -140,6 +166,26 @@ mod tests {
         assert_eq!(
             way(&format!("{STREAMS}{}{application}", copy("a", "b"))).unwrap(),
             "stream \"a\", to stream \"b\" by input ab, to stream \"a\" by application app"
+        );
+    }
+
+    #[test]
+    fn a_dead_letter_closes_a_circle_and_many_streams_take_no_time() {
+        let text = "[[stream]]\nname = \"a\"\n[[function]]\nname = \"f\"\nbuiltin = \"metric-from-average\"\n\
+                    dead_letter = \"a\"\n[[application]]\nname = \"app\"\nsql = \"\"\n\
+                    input = {stream = \"a\", columns = \"n INTEGER\"}\n[[application.output]]\nfrom = \"X\"\nfunction = \"f\"\n";
+        assert_eq!(way(text).unwrap(), "stream \"a\", to stream \"a\" by application app and function f");
+        let copy = |from: usize| {
+            format!("[[input]]\nname = \"i{from}\"\nstream = \"s{from}\"\ninto_stream = \"s{}\"\n", from + 1)
+        };
+        let chain: String = (0..20_000).rev().map(copy).collect();
+        assert_eq!(way(&chain), None);
+        let closed =
+            format!("{chain}[[input]]\nname = \"x\"\nstream = \"s20000\"\ninto_stream = \"s19998\"\n");
+        assert_eq!(
+            way(&closed).unwrap(),
+            "stream \"s19999\", to stream \"s20000\" by input i19999, to stream \"s19998\" by input x, to stream \
+             \"s19999\" by input i19998"
         );
     }
 }

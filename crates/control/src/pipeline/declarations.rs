@@ -163,16 +163,25 @@ pub struct FunctionDeclaration {
     pub name: Spanned<String>,
     /// Which of the functions in this program.
     pub builtin: Builtin,
-    /// A call may take so long; 60 s unless given.
+    /// Time limit of a call; 60 s unless given.
     #[serde(default)]
     pub timeout: Option<Period>,
-    /// For `score-reviews`: who rates.
+    /// For `classify` and `score-reviews`: who labels.
     #[serde(default)]
     pub endpoint: Option<Spanned<String>>,
-    /// For `score-reviews`: the columns of a record, tabs between; told record by record unless given. A `star_rating`
-    /// is its author's: only compared, never given to the model.
+    /// For `classify` and `score-reviews`: the columns of a record. `score-reviews` recognizes them record by record unless
+    /// given.
     #[serde(default)]
-    pub columns: Option<Vec<String>>,
+    pub columns: Option<Spanned<Vec<String>>>,
+    /// For `classify`: the column of the text, or its path in JSON; the whole record unless given.
+    #[serde(default)]
+    pub text: Option<Spanned<String>>,
+    /// For `classify`: what is between columns; a tab unless given.
+    #[serde(default)]
+    pub delimiter: Option<Spanned<String>>,
+    /// For `classify`: the columns of an answer; a JSON object unless given.
+    #[serde(default)]
+    pub output: Option<Spanned<Vec<String>>>,
     /// For `metric-from-average`: which metric.
     #[serde(default)]
     pub metric: Option<Spanned<String>>,
@@ -182,7 +191,10 @@ pub struct FunctionDeclaration {
     /// For `notify-on-anomaly`: which topic.
     #[serde(default)]
     pub topic: Option<Spanned<String>>,
-    /// For `notify-on-anomaly`: scores below it are no news.
+    /// For `metric-from-average` and `notify-on-anomaly`: the stream that gets the rows that it rejects.
+    #[serde(default)]
+    pub dead_letter: Option<Spanned<String>>,
+    /// For `notify-on-anomaly`: scores below it have no effect.
     #[serde(default)]
     pub threshold: Option<f64>,
     /// For `notify-on-anomaly`: no second notice before so much time has passed.
@@ -194,6 +206,8 @@ pub struct FunctionDeclaration {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Builtin {
+    /// Asks an endpoint for the label of a text in every record.
+    Classify,
     /// Asks an endpoint for the star rating of every review.
     ScoreReviews,
     /// Puts the average of a window as a metric.

@@ -13,7 +13,7 @@ use crate::definition::{
     EndpointDefinition, FeedDefinition, FeedSource, FeedTarget, FunctionBody, FunctionDefinition,
     InputDefinition, MailServerDefinition, MetricDefinition, Model, OutputFormat, OutputTarget,
     ReferenceDefinition, Shown, SmtpSecurity, StartingPosition, Statistic, StreamDefinition,
-    SubscriptionDefinition, TopicDefinition, TransformDefinition,
+    SubscriptionDefinition, TextPlace, TopicDefinition, TransformDefinition,
 };
 
 /// Time limit of a call of a function, unless the file says otherwise.
@@ -149,9 +149,10 @@ fn endpoint(declared: &declarations::EndpointDeclaration) -> EndpointDefinition 
 fn function(declared: &declarations::FunctionDeclaration) -> FunctionDefinition {
     let column = |default: &str| declared.column.clone().unwrap_or_else(|| default.to_owned());
     let body = match declared.builtin {
+        declarations::Builtin::Classify => classify(declared).expect("the file was checked"),
         declarations::Builtin::ScoreReviews => FunctionBody::ScoreReviews {
             endpoint: needed(&declared.endpoint),
-            columns: declared.columns.clone(),
+            columns: list(&declared.columns),
         },
         declarations::Builtin::MetricFromAverage => FunctionBody::MetricFromAverage {
             metric: needed(&declared.metric),
@@ -164,7 +165,58 @@ fn function(declared: &declarations::FunctionDeclaration) -> FunctionDefinition 
             quiet_period: declared.quiet_period.map_or(QUIET_PERIOD, |period| period.0),
         },
     };
-    FunctionDefinition { timeout: declared.timeout.map_or(TIMEOUT, |period| period.0), body }
+    FunctionDefinition {
+        timeout: declared.timeout.map_or(TIMEOUT, |period| period.0),
+        body,
+        dead_letter: optional(&declared.dead_letter),
+    }
+}
+
+fn list(declared: &Option<Spanned<Vec<String>>>) -> Option<Vec<String>> {
+    declared.as_ref().map(|list| list.get_ref().clone())
+}
+
+/// A `classify` function; also for its check.
+///
+/// # Errors
+/// Its keys do not go together: which one, and why.
+pub(super) fn classify(
+    declared: &declarations::FunctionDeclaration,
+) -> Result<FunctionBody, (&'static str, String)> {
+    let text = match (&declared.text, list(&declared.columns)) {
+        (Some(text), Some(columns)) => TextPlace::Column { columns, text: self::text(text) },
+        (Some(text), None) => TextPlace::JsonPath(self::text(text)),
+        (None, Some(columns)) => {
+            let known = columns.join("\" or \"");
+            return Err(("columns", format!("which column is the text? add text = \"{known}\"")));
+        }
+        (None, None) => TextPlace::Line,
+    };
+    let delimiter = match &declared.delimiter {
+        None => '\t',
+        Some(delimiter) => {
+            let mut letters = delimiter.get_ref().chars();
+            match (letters.next(), letters.next()) {
+                (Some(letter), None) => letter,
+                _ => {
+                    return Err((
+                        "delimiter",
+                        "a delimiter is one character, such as \"\\t\" or \";\"".to_owned(),
+                    ));
+                }
+            }
+        }
+    };
+    let output = list(&declared.output);
+    if declared.delimiter.is_some() && output.is_none() && !matches!(text, TextPlace::Column { .. }) {
+        return Err(("delimiter", "a delimiter is for columns or output, and neither is given".to_owned()));
+    }
+    Ok(FunctionBody::Classify {
+        endpoint: optional(&declared.endpoint).unwrap_or_default(),
+        text,
+        delimiter,
+        output,
+    })
 }
 
 /// A delivery stream; also for the check of its prefixes.

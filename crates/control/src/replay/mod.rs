@@ -202,8 +202,10 @@ impl Replay {
                         monitor: MonitorServices::new(monitor.clone(), spawn.clone()),
                         endpoints: &endpoints,
                         metric: &metric,
+                        log: None,
+                        live: Arc::new(Live::new()),
                     };
-                    let built = function::build(definition, &services);
+                    let built = function::build(&one.name, definition, &services);
                     function.replace(Some(Arc::new(built.map_err(|error| failed(&error.reason))?)));
                 }
                 _ => {}

@@ -10,6 +10,7 @@ use tokio::sync::Mutex;
 
 use super::{Server, ServerSettings};
 use crate::catalog::Catalog;
+use crate::connect::monitor_to_functions::PageAddress;
 use crate::connect::monitor_to_live::MonitorWatch;
 use crate::data_directory::DataDirectory;
 use crate::error::StartError;
@@ -56,6 +57,7 @@ pub(super) async fn open(
         catalog,
         registry,
         monitor,
+        page: PageAddress::default(),
         clock: Arc::clone(&clock),
         identifiers,
         live,

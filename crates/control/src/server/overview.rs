@@ -56,6 +56,11 @@ impl OverviewSource for Server {
 }
 
 impl Server {
+    /// Notes the address of the live page: mails name it from now on.
+    pub fn set_page(&self, address: Option<String>) {
+        self.world.page.set(address);
+    }
+
     /// One resource as people see it.
     pub fn describe(&self, reference: &Reference) -> Option<ResourceView> {
         self.world.registry.find(reference).map(|row| self.resource_view(&row))
@@ -105,6 +110,7 @@ impl Server {
                         "calls": statistics.invocations,
                         "errors": statistics.errors,
                         "throttles": statistics.throttles,
+                        "rejected_rows": function.function().rejected_rows.get(),
                         "newest_error": newest.first().map(|error| &error.message),
                     })
                 }

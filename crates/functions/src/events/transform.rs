@@ -87,7 +87,7 @@ pub struct DeliveryRecordMetadata {
 pub enum TransformResult {
     /// The data of the answer goes on.
     Ok,
-    /// Left out on purpose.
+    /// Skipped on purpose.
     Dropped,
     /// The function cannot process it.
     ProcessingFailed,
@@ -111,6 +111,9 @@ pub struct TransformedRecord {
     /// The new data; only `Ok` needs it.
     #[serde(default, with = "base64_data::optional", skip_serializing_if = "Option::is_none")]
     pub data: Option<Bytes>,
+    /// Why it is `ProcessingFailed`: an addition of ours, which goes into the failed object or error row.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub error_message: Option<String>,
 }
 
 impl TransformEvent {

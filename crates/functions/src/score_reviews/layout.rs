@@ -1,4 +1,4 @@
-//! Where the fields of a review stand in a raw record.
+//! Where the fields of a review are in a raw record.
 
 use std::borrow::Cow;
 
@@ -27,7 +27,7 @@ const THREE_COLUMNS: [&str; 3] = ["review_id", "product_category", "review_body"
 /// How a raw record is laid out.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub enum ReviewLayout {
-    /// Told record by record: `{` begins a JSON object, 15 tab-separated columns or more are the Amazon format, and
+    /// Recognized record by record: `{` begins a JSON object, 15 tab-separated columns or more are the Amazon format, and
     /// anything else is `review_id<TAB>product_category<TAB>review_body`.
     #[default]
     Automatic,
@@ -78,7 +78,7 @@ pub(super) struct RawReview<'record> {
 pub(super) enum LayoutError {
     #[error("the record is not UTF-8 text")]
     NotText,
-    #[error("the record has {present} columns and {needed} are needed")]
+    #[error("the record has {present} column{} and {needed} are needed", if *.present == 1 { "" } else { "s" })]
     TooFewColumns { present: usize, needed: usize },
     #[error(
         "the record has {present} columns and {expected} are expected, so the fields cannot be told apart"
@@ -117,16 +117,17 @@ impl ReviewLayout {
         for needed in THREE_COLUMNS {
             match columns.iter().filter(|column| *column == needed).count() {
                 1 => {}
-                0 => return Err(format!("the columns do not name \"{needed}\"; add it where it stands")),
+                0 => return Err(format!("the columns do not name \"{needed}\"; add it at its place")),
                 _ => return Err(format!("the columns name \"{needed}\" more than once")),
             }
         }
         Ok(())
     }
 
-    /// Reads a record. One line break at its end does not count.
+    /// Reads a record. One line break at its end does not count, nor does a byte order mark at its start.
     pub(super) fn read<'record>(&self, record: &'record [u8]) -> Result<RawReview<'record>, LayoutError> {
         let text = std::str::from_utf8(record).map_err(|_| LayoutError::NotText)?;
+        let text = text.strip_prefix('\u{feff}').unwrap_or(text);
         let line = text.strip_suffix('\n').map_or(text, |line| line.strip_suffix('\r').unwrap_or(line));
         let review = match self {
             ReviewLayout::Automatic if line.trim_start().starts_with('{') => {
@@ -240,7 +241,7 @@ mod tests {
     fn what_is_not_a_review_is_refused_with_the_reason() {
         let automatic = ReviewLayout::Automatic;
         let cases: [(&[u8], &str); 7] = [
-            (b"", "1 columns and 3"),
+            (b"", "1 column and 3"),
             (b"R1\tToys", "2 columns and 3"),
             (b"R1\tToys\t\xff", "UTF-8"),
             (b"\tToys\tGood", "review_id is empty"),

@@ -1,21 +1,37 @@
 //! Tests of `score-reviews` with a model that rates by simple words.
 
+use parking_lot::Mutex;
+
 use super::*;
-use crate::events::transform::TransformRecord;
+use crate::classifier::ClassifierError;
+use crate::events::transform::{TransformAnswer, TransformEvent, TransformRecord, TransformResult};
 use crate::function::FunctionErrorKind;
 
-/// "good" is 5 stars, "bad" 1, else 3. Refuses "refuse" (by index) and "poison" (without), at most `most` at once.
+/// "good" is 5 stars, "bad" 1, "odd" no star rating, else 3. Refuses "refuse" (by index) and "poison" (without), takes at
+/// most `most` at once, and is busy the first `busy` times.
 struct Words {
     most: usize,
+    busy: Mutex<usize>,
     calls: Mutex<Vec<usize>>,
 }
 
 #[async_trait]
 impl Classifier for Words {
-    async fn classify(&self, texts: Vec<String>) -> Result<Vec<StarRating>, ClassifierError> {
+    fn labels(&self) -> Option<Vec<String>> {
+        Some(["1 star", "2 stars", "3 stars", "4 stars", "5 stars"].map(str::to_owned).to_vec())
+    }
+
+    async fn classify(&self, texts: Vec<String>) -> Result<Vec<Prediction>, ClassifierError> {
         self.calls.lock().push(texts.len());
         if texts.len() > self.most {
             return Err(ClassifierError::TooMany(format!("{} texts", texts.len())));
+        }
+        {
+            let mut busy = self.busy.lock();
+            if *busy > 0 {
+                *busy -= 1;
+                return Err(ClassifierError::Busy("queue full".to_owned()));
+            }
         }
         if let Some(index) = texts.iter().position(|text| text == "refuse") {
             return Err(ClassifierError::Refused { index: Some(index), message: "too long".to_owned() });
@@ -26,19 +42,23 @@ impl Classifier for Words {
         if texts.iter().any(|text| text == "busy") {
             return Err(ClassifierError::Busy("queue full".to_owned()));
         }
-        if texts.iter().any(|text| text == "broken") {
-            return Err(ClassifierError::Other("not loaded".to_owned()));
+        if texts.iter().any(|text| text == "loading") {
+            return Err(ClassifierError::NotReady("being loaded".to_owned()));
         }
-        let stars = |text: &String| match text.as_str() {
-            "good" => 5,
-            "bad" => 1,
-            "hundred" => 100,
-            _ => 3,
+        if texts.iter().any(|text| text == "broken") {
+            return Err(ClassifierError::Other("its weights are gone".to_owned()));
+        }
+        let label = |text: &String| match text.as_str() {
+            "good" => "5 stars",
+            "bad" => "1 star",
+            "odd" => "neutral",
+            _ => "3 stars",
         };
         Ok(texts
             .iter()
-            .map(|text| StarRating {
-                star_rating: stars(text),
+            .map(|text| Prediction {
+                label: label(text).to_owned(),
+                label_index: 0,
                 probability: 0.9,
                 truncated: text.len() > 1_000,
             })
@@ -46,8 +66,12 @@ impl Classifier for Words {
     }
 }
 
+fn words(most: usize) -> Arc<Words> {
+    Arc::new(Words { most, busy: Mutex::default(), calls: Mutex::default() })
+}
+
 fn function(most: usize) -> (ScoreReviews, Arc<Words>) {
-    let words = Arc::new(Words { most, calls: Mutex::default() });
+    let words = words(most);
     let settings = ScoreReviewsSettings { max_body_bytes: 10_000, ..ScoreReviewsSettings::default() };
     (ScoreReviews::new(settings, words.clone()).unwrap(), words)
 }
@@ -97,7 +121,7 @@ async fn bad_records_fail_alone_and_the_model_is_asked_once() {
     assert_eq!(answers[7], "R8\t1\tToys\tbad\n", "the given rating is not used");
     assert_eq!(*words.calls.lock(), [5]);
     let statistics = function.statistics();
-    assert_eq!((statistics.scored, statistics.truncated, statistics.failed), (5, 1, 3));
+    assert_eq!((statistics.classified, statistics.truncated, statistics.failed), (5, 1, 3));
     assert!(statistics.newest_failure.unwrap().contains("max_body_bytes"));
 }
 
@@ -116,34 +140,56 @@ async fn a_refused_text_fails_its_record_only() {
     }
 }
 
-#[tokio::test]
-async fn a_model_that_may_work_later_fails_the_batch() {
+#[tokio::test(start_paused = true)]
+async fn h2_a_model_that_may_work_later_fails_no_record() {
     let (function, _) = function(100);
     let kind = async |body: &str| {
         let record = format!("R\tToys\t{body}");
         score(&function, &[b"R\tToys\tgood", record.as_bytes()]).await.unwrap_err().kind
     };
-    assert_eq!(kind("busy").await, FunctionErrorKind::Throttled);
+    assert_eq!(kind("busy").await, FunctionErrorKind::Throttled, "for as long as its patience lasts");
+    assert_eq!(kind("loading").await, FunctionErrorKind::NotReady);
     assert_eq!(kind("broken").await, FunctionErrorKind::Failed);
-    assert_eq!(kind("hundred").await, FunctionErrorKind::Failed);
     assert!(function.invoke(Bytes::from_static(b"not json")).await.is_err());
     assert_eq!(score(&function, &[]).await.unwrap(), Vec::<String>::new());
 }
 
+#[tokio::test(start_paused = true)]
+async fn h2_a_small_queue_that_is_busy_now_and_then_fails_no_record() {
+    let (function, words) = function(4);
+    *words.busy.lock() = 50;
+    let records = vec![&b"R\tToys\tgood\n"[..]; 5_000];
+    assert_eq!(score(&function, &records).await.unwrap(), vec!["R\t5\tToys\tgood\n"; 5_000]);
+}
+
+#[tokio::test]
+async fn silent_7_a_label_that_is_no_star_rating_fails_its_record_only() {
+    let (function, _) = function(100);
+    let mut records = vec![&b"R\tToys\tgood"[..]; 60];
+    records[17] = b"R\tToys\todd";
+    let answers = score(&function, &records).await.unwrap();
+    assert_eq!(answers.iter().filter(|answer| *answer == "R\t5\tToys\tgood\n").count(), 59);
+    assert_eq!(answers[17], "failed");
+    assert!(function.statistics().newest_failure.unwrap().contains("\"neutral\""));
+}
+
+#[tokio::test]
+async fn failures_carry_their_reason() {
+    let (function, _) = function(100);
+    let record = TransformRecord { record_id: "a".into(), data: "R1".into(), ..TransformRecord::default() };
+    let event = TransformEvent { records: vec![record], ..TransformEvent::default() };
+    let answer = function.invoke(event.encode()).await.unwrap();
+    let answer: serde_json::Value = serde_json::from_slice(&answer).unwrap();
+    assert_eq!(answer["records"][0]["errorMessage"], "the record has 1 column and 3 are needed");
+}
+
 #[tokio::test]
 async fn settings_refuse_empty_bodies_and_bad_layouts() {
-    let words = Arc::new(Words { most: 10, calls: Mutex::default() });
     let settings = ScoreReviewsSettings { empty_body: EmptyBody::Refuse, ..ScoreReviewsSettings::default() };
-    let seen = Arc::new(Mutex::new(Vec::new()));
-    let function = ScoreReviews::new(settings, words.clone()).unwrap().observed_by({
-        let seen = seen.clone();
-        move |review| seen.lock().push(review.clone())
-    });
+    let function = ScoreReviews::new(settings, words(10)).unwrap();
     let answers = score(&function, &[b"R1\tToys\t  ", b"R2\tToys\tgood"]).await.unwrap();
     assert_eq!(answers, ["failed", "R2\t5\tToys\tgood\n"]);
-    assert_eq!(seen.lock().len(), 1);
-    assert_eq!(seen.lock()[0].rating.star_rating, 5);
     let layout = ReviewLayout::Delimited { columns: vec!["review_id".to_owned()], delimiter: '\t' };
     let settings = ScoreReviewsSettings { layout, ..ScoreReviewsSettings::default() };
-    assert!(ScoreReviews::new(settings, words).is_err());
+    assert!(ScoreReviews::new(settings, words(10)).is_err());
 }

@@ -17,9 +17,9 @@ pub(super) fn announcement(definition: &AlarmDefinition, transition: &AlarmTrans
         let _ = write!(dimensions, ", {name} = {value}");
     }
     let text = format!(
-        "Alarm \"{name}\" changed from {from} to {to} at {at}.\n\
+        "{to}: {reason}\n\
          \n\
-         Reason:    {reason}\n\
+         Alarm \"{name}\" changed from {from} to {to} at {at}.\n\
          Metric:    {namespace} / {metric}{dimensions}\n\
          Condition: {statistic} {symbol} {threshold} over {period} s, in {m} of {n} periods\n\
          Gaps:      missing data is treated as {missing}\n",
@@ -93,8 +93,8 @@ mod tests {
         };
         let (subject, text) = announcement(&definition, &transition);
         assert_eq!(subject, "ALARM: low-average");
-        let expected = "Alarm \"low-average\" changed from OK to ALARM at 2026-01-02 03:04:05 UTC.\n\n\
-                        Reason:    because\n\
+        let expected = "ALARM: because\n\n\
+                        Alarm \"low-average\" changed from OK to ALARM at 2026-01-02 03:04:05 UTC.\n\
                         Metric:    Reviews / AVGStarRating, Product Category = All\n\
                         Condition: Average < 2.5 over 10 s, in 2 of 3 periods\n\
                         Gaps:      missing data is treated as missing\n";

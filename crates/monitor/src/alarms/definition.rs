@@ -67,6 +67,16 @@ impl Comparison {
         }
     }
 
+    /// `above`, `at or above`, `below` or `at or below`.
+    pub(super) fn words(self) -> &'static str {
+        match self {
+            Comparison::GreaterThanThreshold => "above",
+            Comparison::GreaterThanOrEqualToThreshold => "at or above",
+            Comparison::LessThanThreshold => "below",
+            Comparison::LessThanOrEqualToThreshold => "at or below",
+        }
+    }
+
     /// `>`, `>=`, `<` or `<=`.
     pub fn symbol(self) -> &'static str {
         match self {

@@ -67,30 +67,47 @@ fn reason(
     breaching: usize,
     absent: usize,
 ) -> String {
-    let AlarmDefinition { comparison, threshold, datapoints_to_alarm, evaluation_periods, .. } = definition;
-    if decisive.is_empty() {
+    let AlarmDefinition { statistic, comparison, threshold, datapoints_to_alarm, evaluation_periods, .. } =
+        definition;
+    let Some((_, newest)) = decisive.last() else {
         return format!(
             "no points in the newest {} periods of {} s; missing data is treated as {}",
             definition.range_periods(),
             definition.period,
             definition.missing_data.words()
         );
-    }
+    };
     let mut text = format!(
-        "{breaching} of {} datapoints {} {} {threshold} ({datapoints_to_alarm} of {evaluation_periods} needed), newest first: ",
-        decisive.len(),
-        if breaching == 1 { "is" } else { "are" },
-        comparison.symbol(),
+        "latest {} {} (alarm {} {})",
+        statistic.words(),
+        number(*newest),
+        comparison.words(),
+        number(*threshold)
     );
-    for (index, (at, value)) in decisive.iter().rev().take(VALUES_SHOWN).enumerate() {
-        let separator = if index == 0 { "" } else { ", " };
-        let _ = write!(text, "{separator}{value} at {}", super::announcement::time_of_day(*at));
-    }
-    if decisive.len() > VALUES_SHOWN {
-        text.push_str(", …");
+    if *evaluation_periods > 1 {
+        let _ = write!(
+            text,
+            "; {breaching} of {} periods {}, {datapoints_to_alarm} needed, newest first: ",
+            decisive.len(),
+            if breaching == 1 { "breaches" } else { "breach" },
+        );
+        for (index, (at, value)) in decisive.iter().rev().take(VALUES_SHOWN).enumerate() {
+            let separator = if index == 0 { "" } else { ", " };
+            let _ =
+                write!(text, "{separator}{} at {}", number(*value), super::announcement::time_of_day(*at));
+        }
+        if decisive.len() > VALUES_SHOWN {
+            text.push_str(", …");
+        }
     }
     if absent > 0 {
         let _ = write!(text, "; {absent} missing, treated as {}", definition.missing_data.words());
     }
     text
+}
+
+/// A number for people: with two decimals, or as many as it takes to tell it from zero.
+pub(super) fn number(value: f64) -> String {
+    let size = value.abs();
+    if size != 0.0 && !(0.005..1e15).contains(&size) { format!("{value:.2e}") } else { format!("{value:.2}") }
 }

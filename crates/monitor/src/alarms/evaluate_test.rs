@@ -7,9 +7,9 @@ use super::evaluate::{Sample, evaluate};
 use super::{AlarmActions, AlarmDefinition, Comparison, MissingData};
 use crate::metrics::{MetricKey, Statistic};
 
-/// `0` does not breach, `X` does, `-` is a gap; the oldest first.
-fn check(m: u32, n: u32, range: &str, missing_data: MissingData, current: AlarmState, expected: AlarmState) {
-    let definition = AlarmDefinition {
+/// M of N averages above 3.
+fn definition(m: u32, n: u32, missing_data: MissingData) -> AlarmDefinition {
+    AlarmDefinition {
         name: "a".to_owned(),
         metric: MetricKey::new("n", "m", []).unwrap(),
         statistic: Statistic::Average,
@@ -20,7 +20,12 @@ fn check(m: u32, n: u32, range: &str, missing_data: MissingData, current: AlarmS
         threshold: 3.0,
         missing_data,
         actions: AlarmActions::default(),
-    };
+    }
+}
+
+/// `0` does not breach, `X` does, `-` is a gap; the oldest first.
+fn check(m: u32, n: u32, range: &str, missing_data: MissingData, current: AlarmState, expected: AlarmState) {
+    let definition = definition(m, n, missing_data);
     definition.check().unwrap();
     let samples: Vec<Sample> = range
         .split_whitespace()
@@ -85,4 +90,35 @@ fn one_of_one_looks_at_the_newest_point() {
     row(1, 1, "0 0 X", [Some(Alarm); 4]);
     row(1, 1, "X - -", [Some(Alarm); 4]);
     row(1, 1, "- - -", [Some(InsufficientData), None, Some(Alarm), Some(Ok)]);
+}
+
+#[test]
+fn a_reason_says_the_newest_value_and_the_threshold() {
+    let mut definition = definition(1, 1, MissingData::Missing);
+    definition.statistic = Statistic::Average;
+    definition.comparison = Comparison::LessThanThreshold;
+    definition.threshold = 3.0;
+    let reason = |definition: &AlarmDefinition, values: &[f64]| {
+        let samples: Vec<Sample> = values
+            .iter()
+            .enumerate()
+            .map(|(index, value)| Sample { at: Timestamp(index as i64 * 10_000), value: Some(*value) })
+            .collect();
+        evaluate(definition, &samples, Ok).reason
+    };
+    assert_eq!(reason(&definition, &[1.0, 2.0, 4.833_333_333]), "latest average 4.83 (alarm below 3.00)");
+    definition.comparison = Comparison::GreaterThanOrEqualToThreshold;
+    definition.threshold = 0.000_25;
+    assert_eq!(
+        reason(&definition, &[2.0, 1.0, -0.0001]),
+        "latest average -1.00e-4 (alarm at or above 2.50e-4)"
+    );
+    definition.threshold = 3.0;
+    definition.evaluation_periods = 2;
+    definition.datapoints_to_alarm = 2;
+    assert_eq!(
+        reason(&definition, &[0.0, 2.0, 1.0, 4.8333]),
+        "latest average 4.83 (alarm at or above 3.00); 1 of 2 periods breaches, 2 needed, newest first: 4.83 at 00:00:30, \
+         1.00 at 00:00:20"
+    );
 }

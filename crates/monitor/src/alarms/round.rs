@@ -111,7 +111,7 @@ fn change(
     };
     let (subject, text) = announcement(definition, &transition);
     for topic in topics {
-        let message = Message { subject: Some(&subject), text: &text };
+        let message = Message { id: None, subject: Some(&subject), text: &text };
         match publishing.publish(connection, topic, message, now) {
             Ok(_) => {}
             Err(TopicError::Store(error)) => return Err(error.0),

@@ -30,6 +30,13 @@ pub(crate) fn insert(connection: &Connection, mail: &NewMail<'_>, is_queued: boo
     Ok(())
 }
 
+/// Whether a message of this id was published to the topic.
+pub(crate) fn has_message(connection: &Connection, topic: &str, message_id: &str) -> rusqlite::Result<bool> {
+    connection
+        .prepare_cached("SELECT EXISTS (SELECT 1 FROM mail WHERE message_id = ?1 AND topic = ?2)")?
+        .query_row(params![message_id, topic], |row| row.get(0))
+}
+
 /// How many mails wait for the SMTP server.
 pub(crate) fn queued(connection: &Connection) -> rusqlite::Result<usize> {
     database::count(connection, "SELECT count(*) FROM mail WHERE smtp_status = 'queued'", [])

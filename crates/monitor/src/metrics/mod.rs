@@ -20,7 +20,7 @@ use serde::{Deserialize, Serialize};
 
 pub(crate) use bucket::Bucket;
 pub use list::MetricFilter;
-pub(crate) use pending::{CheckedPoint, Pending};
+pub(crate) use pending::{CheckedPoint, Pending, check_unit};
 pub use statistic::{InvalidStatistic, Statistic};
 pub use statistics::{Datapoint, StatisticsQuery};
 pub(crate) use statistics::{is_period, samples, statistics};

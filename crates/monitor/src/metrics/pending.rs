@@ -36,14 +36,19 @@ pub(crate) struct CheckedPoint {
     bucket: Bucket,
 }
 
+/// Whether a unit is 1 to 64 printable ASCII characters.
+pub(crate) fn check_unit(unit: &str) -> Result<(), PutError> {
+    let is_printable = unit.bytes().all(|byte| byte == b' ' || byte.is_ascii_graphic());
+    if unit.is_empty() || unit.len() > limits::UNIT_CHARACTERS || !is_printable {
+        return Err(PutError::Unit(unit.chars().filter(|c| !c.is_control()).take(100).collect()));
+    }
+    Ok(())
+}
+
 impl CheckedPoint {
     /// Checks a point; `now` is its time when it bears none.
     pub fn new(point: &Point, now: Timestamp) -> Result<CheckedPoint, PutError> {
-        let unit = &point.unit;
-        let is_printable = unit.bytes().all(|byte| byte == b' ' || byte.is_ascii_graphic());
-        if unit.is_empty() || unit.len() > limits::UNIT_CHARACTERS || !is_printable {
-            return Err(PutError::Unit(unit.chars().take(100).collect()));
-        }
+        check_unit(&point.unit)?;
         let name = point.metric.name();
         let at = point.at.unwrap_or(now);
         if now.since(at) > limits::OLDEST_POINT {
@@ -53,7 +58,7 @@ impl CheckedPoint {
             return Err(PutError::TooFarAhead(name.to_owned()));
         }
         let resolution = point.resolution.seconds();
-        let slot = Slot { at: bucket_start(at, resolution), resolution, unit: unit.clone() };
+        let slot = Slot { at: bucket_start(at, resolution), resolution, unit: point.unit.clone() };
         Ok(CheckedPoint { metric: point.metric.clone(), slot, bucket: Bucket::of(&point.measured, name)? })
     }
 }

@@ -27,6 +27,18 @@ pub enum Statistic {
 }
 
 impl Statistic {
+    /// In a sentence: `average`, `95th percentile`.
+    pub(crate) fn words(&self) -> String {
+        match self {
+            Statistic::SampleCount => "count".to_owned(),
+            Statistic::Sum => "sum".to_owned(),
+            Statistic::Average => "average".to_owned(),
+            Statistic::Minimum => "minimum".to_owned(),
+            Statistic::Maximum => "maximum".to_owned(),
+            Statistic::Percentile { .. } => self.to_string(),
+        }
+    }
+
     /// Whether single values are needed and not only count, sum and extremes.
     pub(crate) fn needs_distribution(&self) -> bool {
         matches!(self, Statistic::Percentile { .. })

@@ -23,6 +23,8 @@ impl fmt::Display for MessageId {
 /// A message to be published.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Message<'a> {
+    /// A message with the id of an earlier one is that one; a new id unless given.
+    pub id: Option<&'a str>,
     pub subject: Option<&'a str>,
     pub text: &'a str,
 }
@@ -34,6 +36,12 @@ impl Message<'_> {
             let is_short = (1..=limits::SUBJECT_CHARACTERS).contains(&subject.chars().count());
             if !is_short || subject.trim().is_empty() || !is_one_line(subject) {
                 return Err(TopicError::Subject);
+            }
+        }
+        if let Some(id) = self.id {
+            let fits = (1..=limits::MESSAGE_ID_BYTES).contains(&id.len());
+            if !fits || !id.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte)) {
+                return Err(TopicError::MessageId);
             }
         }
         if !(1..=limits::MESSAGE_BYTES).contains(&self.text.len()) {
@@ -62,6 +70,11 @@ impl Publishing<'_> {
     ) -> Result<MessageId, TopicError> {
         message.check()?;
         table::require(connection, topic)?;
+        if let Some(id) = message.id
+            && mail::table::has_message(connection, topic, id)?
+        {
+            return Ok(MessageId(id.to_owned()));
+        }
         let recipients = table::recipients(connection, topic)?;
         if self.sends_mail && !recipients.is_empty() {
             let queued = mail::table::queued(connection)?;
@@ -69,7 +82,7 @@ impl Publishing<'_> {
                 return Err(TopicError::QueueFull { queued, limit: self.max_mails_queued });
             }
         }
-        let message_id = MessageId(new_id(self.random, now));
+        let message_id = MessageId(message.id.map_or_else(|| new_id(self.random, now), str::to_owned));
         let default_subject = format!("Message from topic {topic}");
         let mail = |recipient| NewMail {
             message_id: &message_id.0,

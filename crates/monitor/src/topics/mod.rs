@@ -77,6 +77,11 @@ impl FromStr for Protocol {
     }
 }
 
+/// Checks an e-mail address.
+pub(crate) fn check_address(address: &str) -> Result<(), TopicError> {
+    address::check(address)
+}
+
 /// Checks the name of a topic.
 pub(crate) fn check_name(name: &str) -> Result<(), TopicError> {
     let is_allowed = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_';

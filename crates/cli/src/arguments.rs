@@ -459,9 +459,13 @@ pub(crate) struct ReplayArguments {
     /// For SQL: how records are written.
     #[arg(long, value_enum, default_value = "csv")]
     pub(crate) format: Format,
-    /// The column that holds each row's ROWTIME.
+    /// The column that holds each row's ROWTIME. Rows go in by this time, whatever the order of their records.
     #[arg(long, value_name = "COLUMN", conflicts_with = "rate")]
     pub(crate) rowtime: Option<String>,
+    /// By how much times may go back (`10s`): rows wait no longer than this. Without it the whole input is sorted, as long
+    /// as its rows fit into 1 GiB.
+    #[arg(long, value_name = "TIME", requires = "rowtime", value_parser = period)]
+    pub(crate) lateness: Option<Duration>,
     /// Rows a second of virtual time, when no column holds it.
     #[arg(long, value_name = "NUMBER", default_value_t = 10.0, value_parser = above_zero)]
     pub(crate) rate: f64,
@@ -480,6 +484,10 @@ pub(crate) struct ReplayArguments {
     /// Only these in-application streams.
     #[arg(long, value_name = "NAME")]
     pub(crate) only: Vec<String>,
+    /// End with code 1 when more than this share of the records fails, from 0 to 1. Without it: when records fail and no
+    /// row comes of any.
+    #[arg(long, value_name = "SHARE", value_parser = share)]
+    pub(crate) fail_on_errors: Option<f64>,
     /// One JSON object a line.
     #[arg(long)]
     pub(crate) json: bool,
@@ -586,6 +594,11 @@ fn address(text: &str) -> Result<SocketAddr, String> {
 
 fn period(text: &str) -> Result<Duration, String> {
     text.parse::<Period>().map(|period| period.0)
+}
+
+fn share(text: &str) -> Result<f64, String> {
+    let number = text.parse::<f64>().ok().filter(|number| (0.0..=1.0).contains(number));
+    number.ok_or_else(|| format!("\"{text}\" is no share: a number from 0 to 1, such as 0.05"))
 }
 
 fn above_zero(text: &str) -> Result<f64, String> {

@@ -30,6 +30,7 @@ mod session;
 mod socket;
 mod version;
 
+use std::io::Write;
 use std::process::ExitCode;
 
 use clap::Parser;
@@ -39,20 +40,34 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 fn main() -> ExitCode {
     let arguments = arguments::Arguments::parse();
-    logging::start(arguments.command.has_live_display());
+    if let Err(error) = logging::start(arguments.command.has_live_display()) {
+        say(format_args!("error: {error}"));
+        return ExitCode::from(2);
+    }
     match commands::run(arguments.command) {
         Ok(code) => code,
+        // Whoever reads standard output has seen enough.
+        Err(error) if is_closed_output(&error) => ExitCode::SUCCESS,
         Err(error) => {
             let text = explained(&error);
             // The mistakes of a file say by themselves what they are.
             let start = if text.starts_with("error: ") { "" } else { "error: " };
-            #[expect(clippy::print_stderr, reason = "the last word of a failed command")]
-            {
-                eprintln!("{start}{}", text.trim_end());
-            }
+            say(format_args!("{start}{}", text.trim_end()));
             ExitCode::FAILURE
         }
     }
+}
+
+/// A line on standard error, whether somebody reads it or not.
+fn say(text: std::fmt::Arguments<'_>) {
+    // Whoever closed standard error does not want it.
+    let _ = writeln!(std::io::stderr(), "{text}");
+}
+
+/// Whether what failed is a write to a closed standard output: all other input and output has a context.
+fn is_closed_output(error: &anyhow::Error) -> bool {
+    let error = error.downcast_ref::<std::io::Error>();
+    error.is_some_and(|error| error.kind() == std::io::ErrorKind::BrokenPipe)
 }
 
 /// An error with its causes, each said once: some errors say their cause already.

@@ -5,6 +5,7 @@
 mod support;
 
 use std::fs;
+use std::io::Write;
 use std::path::Path;
 
 use serde_json::{Value, json};
@@ -185,7 +186,7 @@ fn replay_of_sql_takes_its_time_from_a_column_or_a_rate() {
     assert!(
         finished
             .stderr
-            .contains("the input: COERCION_ERROR: column \"at\": 'some day' is not a valid TIMESTAMP")
+            .contains("the input: COERCION_ERROR: record 3: column \"at\": 'some day' is not a valid TIMESTAMP")
     );
 
     // From standard input, as JSON, only one stream.
@@ -281,7 +282,7 @@ fn replay_of_a_pipeline_asks_its_preprocessing_function() {
         (0..16).map(|number| format!("R{number}\tToys\t{}", "x".repeat(500_000))).collect();
     fs::write(folder.path().join("large.tsv"), large.join("\n")).unwrap();
     let finished = run_in(folder.path(), &["replay", example.to_str().unwrap(), "--input", "large.tsv"]);
-    assert_wrote(&finished, "");
+    finished.assert_failed(1, &["no row came of 16 records"]);
     assert!(
         finished
             .stderr
@@ -317,6 +318,130 @@ fn replay_of_a_pipeline_asks_its_preprocessing_function() {
         &["replay", example.to_str().unwrap(), "--input", "rated.tsv", "--application", "reviews"],
     );
     finished.assert_failed(1, &["--application reviews", "there are: review-analytics"]);
+}
+
+#[test]
+fn replay_puts_rows_in_the_order_of_their_times() {
+    // Every second line is of the other end of the file.
+    let line = |second: u64| format!("2024-03-01 12:{:02}:{:02},{second}\n", second / 60, second % 60);
+    let sorted: String = (0..120).map(line).collect();
+    let mixed: String = (0..60).flat_map(|second| [line(second), line(119 - second)]).collect();
+    let jitter: String = (0..60).flat_map(|half| [line(2 * half + 1), line(2 * half)]).collect();
+    let folder = folder_with(&[
+        ("count.sql", COUNT),
+        ("sorted.csv", &sorted),
+        ("mixed.csv", &mixed),
+        ("jitter.csv", &jitter),
+    ]);
+    let of = |file: &str, more: &[&str]| {
+        replay(folder.path(), &[["--input", file, "--rowtime", "at"].as_slice(), more].concat())
+    };
+    let expected = of("sorted.csv", &[]);
+    assert_eq!(expected.lines.iter().filter(|line| line.contains("\tCOUNTS\t")).count(), 12);
+    assert!(expected.lines.iter().any(|line| line.contains("{\"n\":10,\"highest\":119.0}")), "{expected:#?}");
+    for (file, more) in [
+        ("mixed.csv", [].as_slice()),
+        ("jitter.csv", &[]),
+        ("jitter.csv", &["--lateness", "1s"]),
+        ("sorted.csv", &["--lateness", "0s"]),
+    ] {
+        let finished = of(file, more);
+        assert_eq!((finished.code, finished.stdout()), (Some(0), expected.stdout()), "{file} {more:?}");
+    }
+    of("mixed.csv", &["--lateness", "30s"])
+        .assert_failed(1, &["record 3 is 118 s behind one before it, and --lateness allows for 30 s"]);
+    run_in(folder.path(), &["replay", "count.sql", "--input", "sorted.csv", "--lateness", "1s"])
+        .assert_failed(2, &["--rowtime"]);
+}
+
+#[test]
+fn replay_says_what_is_wrong_with_its_input() {
+    let bad: String = (0..600).map(|number| format!("2024-03-01 12:00:00,dear {number}\n")).collect();
+    let good = "2024-03-01 12:00:01,1.5\n".repeat(8);
+    let mut cut = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::none());
+    cut.write_all(good.as_bytes()).unwrap();
+    let cut = cut.finish().unwrap();
+    let folder = folder_with(&[
+        ("count.sql", COUNT),
+        ("bad.csv", &bad),
+        ("half.csv", &format!("{good}{}", bad.lines().take(8).collect::<Vec<_>>().join("\n"))),
+        ("semicolon.csv", &good.replace(',', ";")),
+        ("marked.csv", &format!("\u{feff}{good}")),
+        ("rows.json", "{\"at\":\"2024-03-01 12:00:01\",\"price\":1.5}\n"),
+        ("pretty.json", "{\n \"at\": \"2024-03-01 12:00:01\",\n \"price\": 1.5\n}\n"),
+    ]);
+    fs::write(folder.path().join("cut.csv.gz"), &cut[..cut.len() - 20]).unwrap();
+    let of = |file: &str, more: &[&str]| replay(folder.path(), &[["--input", file].as_slice(), more].concat());
+
+    // Nothing but errors: five of a kind, then how many more there are.
+    let finished = of("bad.csv", &[]);
+    finished.assert_failed(1, &["no row came of 600 records", "COERCION_ERROR: 595 more"]);
+    assert_eq!(finished.stderr.matches("is not a valid").count(), 5, "{}", finished.stderr);
+    assert!(finished.stderr.contains("record 5: "), "{}", finished.stderr);
+
+    // Half of them: as much as is allowed for.
+    assert_eq!(of("half.csv", &[]).code, Some(0));
+    assert_eq!(of("half.csv", &["--fail-on-errors", "0.5"]).code, Some(0));
+    of("half.csv", &["--fail-on-errors", "0.49"]).assert_failed(1, &["8 of 16 records failed"]);
+    of("half.csv", &["--fail-on-errors", "2"]).assert_failed(2, &["a number from 0 to 1"]);
+
+    // Other shapes.
+    assert!(of("semicolon.csv", &[]).stderr.contains("every row has 1 of 2 columns: is the delimiter `;`?"));
+    assert!(of("rows.json", &[]).stderr.contains("this looks like JSON (--format says how records are written)"));
+    let finished = of("pretty.json", &["--format", "json"]);
+    assert!(finished.stderr.contains("this is JSON over several lines; a record is one line"));
+
+    // A byte order mark is no data; a file that is cut has no end.
+    let marked = of("marked.csv", &["--rowtime", "at"]);
+    assert!(marked.stderr.contains("8 records, 8 rows into the application"), "{}", marked.stderr);
+    of("cut.csv.gz", &[]).assert_failed(1, &["reading ends at line", "could not be read to its end"]);
+}
+
+#[test]
+fn logs_are_set_up_as_they_are_named_or_not_at_all() {
+    let with = |name: &str, value: &str| {
+        let program = std::process::Command::new(env!("CARGO_BIN_EXE_millstream"))
+            .args(["completions", "bash"])
+            .env(name, value)
+            .output()
+            .unwrap();
+        (program.status.code(), String::from_utf8(program.stderr).unwrap())
+    };
+    for (name, value) in [("MILLSTREAM_LOG", "debgu"), ("MILLSTREAM_LOG_FORMAT", "xml")] {
+        let (code, stderr) = with(name, value);
+        assert!(code == Some(2) && stderr.contains(name) && stderr.contains(value), "{code:?} {stderr}");
+    }
+    for (name, value) in [("MILLSTREAM_LOG", "warn,hyper=off"), ("MILLSTREAM_LOG_FORMAT", "json")] {
+        assert_eq!(with(name, value), (Some(0), String::new()));
+    }
+}
+
+#[test]
+fn a_closed_pipe_ends_a_command_without_noise() {
+    let folder = folder_with(&[
+        ("count.sql", COUNT),
+        ("prices.csv", &"2024-03-01 12:00:01,4.5\n".repeat(50_000)),
+    ]);
+    let mut program = std::process::Command::new(env!("CARGO_BIN_EXE_millstream"))
+        .args(["replay", "count.sql", "--stream", PRICES, "--input", "prices.csv"])
+        .current_dir(folder.path())
+        .stdout(std::process::Stdio::piped())
+        .stderr(std::process::Stdio::piped())
+        .spawn()
+        .unwrap();
+    drop(program.stdout.take());
+    let finished = program.wait_with_output().unwrap();
+    assert_eq!((finished.status.code(), String::from_utf8_lossy(&finished.stderr).as_ref()), (Some(0), ""));
+    // Nobody hears the mistake, and the program ends as it says.
+    let mut program = std::process::Command::new(env!("CARGO_BIN_EXE_millstream"))
+        .args(["replay", "nothing.sql", "--input", "x"])
+        .current_dir(folder.path())
+        .env("MILLSTREAM_LOG", "trace")
+        .stderr(std::process::Stdio::piped())
+        .spawn()
+        .unwrap();
+    drop(program.stderr.take());
+    assert_eq!(program.wait().unwrap().code(), Some(1));
 }
 
 #[test]

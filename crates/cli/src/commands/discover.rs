@@ -24,7 +24,7 @@ pub(super) fn run(arguments: &DiscoverArguments) -> anyhow::Result<ExitCode> {
     while records.len() < arguments.records as usize {
         match source.next_record() {
             NextRecord::Record(record) => records.push(record),
-            NextRecord::Unusable(reason) => tracing::warn!("{reason}"),
+            NextRecord::Unusable(reason) | NextRecord::Broken(reason) => tracing::warn!("{reason}"),
             NextRecord::End => break,
         }
     }

@@ -64,7 +64,7 @@ async fn over_sample(
         while batch.len() < BATCH_RECORDS {
             match source.next_record() {
                 NextRecord::Record(data) => batch.push(data),
-                NextRecord::Unusable(reason) => errors.push(reason.to_string()),
+                NextRecord::Unusable(reason) | NextRecord::Broken(reason) => errors.push(reason),
                 NextRecord::End => {
                     goes_on = false;
                     break;
@@ -73,11 +73,11 @@ async fn over_sample(
         }
         records += batch.len();
         replay.push(batch).await?;
-        errors.extend(replay.take_errors().into_iter().map(|error| error.message));
+        errors.extend(replay.take_errors().into_iter().map(|error| error.row.message));
         replay.take_rows();
     }
     replay.finish()?;
-    errors.extend(replay.take_errors().into_iter().map(|error| error.message));
+    errors.extend(replay.take_errors().into_iter().map(|error| error.row.message));
     let mut remarks: Vec<String> = Vec::new();
     for cut in replay.cut_texts() {
         let texts = if cut.count == 1 { "1 text".to_owned() } else { format!("{} texts", cut.count) };

@@ -37,7 +37,7 @@ pub(super) async fn run(arguments: PutArguments) -> anyhow::Result<ExitCode> {
                         break;
                     }
                 }
-                NextRecord::Unusable(reason) => {
+                NextRecord::Unusable(reason) | NextRecord::Broken(reason) => {
                     tracing::warn!("{reason}");
                     skipped += 1;
                 }

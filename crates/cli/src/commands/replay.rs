@@ -1,5 +1,6 @@
 //! `millstream replay`: an application over recorded data on a virtual clock.
 
+use std::collections::BTreeMap;
 use std::io::{IsTerminal, Write};
 use std::path::Path;
 use std::process::ExitCode;
@@ -10,12 +11,13 @@ use bytes::Bytes;
 use indicatif::{ProgressBar, ProgressStyle};
 use millstream_control::feeds::{LineSource, NextRecord, RecordSource};
 use millstream_control::pipeline::{ApplicationSwitches, CheckedApplication, Pipeline, SqlInput, check_sql};
-use millstream_control::replay::{Replay, ReplayedRow, Rowtimes, parse_instant};
+use millstream_control::replay::{Replay, ReplayedError, ReplayedRow, Rowtimes, parse_instant};
 use millstream_engine::formats::{InputColumn, InputSchema, RecordFormat};
 
 use super::files::{has_extension, read_text};
 use crate::arguments::{Format, ReplayArguments};
 use crate::loading::read_pipeline;
+use crate::say;
 
 /// Records and bytes that go into the engine at once: an event of them stays below the payload limit of functions.
 const BATCH_RECORDS: usize = 1_000;
@@ -64,10 +66,16 @@ async fn replay(arguments: &ReplayArguments) -> anyhow::Result<ExitCode> {
     } else {
         LineSource::file(&arguments.input, arguments.header, false)?
     };
+    if let Some(lateness) = arguments.lateness {
+        replay = replay.with_lateness(i64::try_from(lateness.as_millis()).unwrap_or(i64::MAX));
+    }
     let progress = progress();
     let mut out = Output { out: std::io::BufWriter::new(std::io::stdout().lock()), arguments, rows: 0 };
-    let (mut records, mut unusable, mut failed) = (0_u64, 0_u64, 0_u64);
+    let (mut records, mut unusable) = (0_u64, 0_u64);
+    let mut warnings = Warnings::default();
+    let mut is_broken = false;
     let mut goes_on = true;
+    let mut is_first = true;
     while goes_on {
         let mut batch: Vec<Bytes> = Vec::new();
         let mut bytes = 0;
@@ -79,7 +87,11 @@ async fn replay(arguments: &ReplayArguments) -> anyhow::Result<ExitCode> {
                 }
                 NextRecord::Unusable(reason) => {
                     unusable += 1;
-                    tracing::warn!("{reason}");
+                    warnings.warn("lines that are no records", &reason);
+                }
+                NextRecord::Broken(reason) => {
+                    is_broken = true;
+                    tracing::error!("{reason}");
                 }
                 NextRecord::End => {
                     goes_on = false;
@@ -89,38 +101,103 @@ async fn replay(arguments: &ReplayArguments) -> anyhow::Result<ExitCode> {
         }
         records += batch.len() as u64;
         replay.push(batch).await?;
+        if let Some(wrong) = replay.wrong_shape().filter(|_| is_first) {
+            let advice = if arguments.stream.is_some() { " (--format says how records are written)" } else { "" };
+            tracing::warn!("{wrong}{advice}");
+        }
+        is_first = false;
         if !goes_on {
-            replay.finish()?;
+            replay.end_input()?;
         }
-        out.rows(replay.take_rows())?;
-        for error in replay.take_errors() {
-            failed += 1;
-            let place = if error.pump_name.is_empty() { "the input" } else { &error.pump_name };
-            tracing::warn!("error_stream: {place}: {}: {}", error.error_name, error.message);
+        loop {
+            let has_more = replay.advance()?;
+            if !has_more && !goes_on {
+                replay.finish()?;
+            }
+            out.rows(replay.take_rows())?;
+            for error in replay.take_errors() {
+                warnings.failed(&error);
+            }
+            progress.set_message(format!("{records} records, {} rows out", out.rows));
+            if !has_more {
+                break;
+            }
         }
-        progress.set_message(format!("{records} records, {} rows out", out.rows));
     }
     out.out.flush()?;
     progress.finish_and_clear();
-    #[expect(clippy::print_stderr, reason = "the summary is no result")]
-    {
-        eprintln!(
-            "{records} records, {} rows into the application, {} rows out, {failed} rows to error_stream, {unusable} \
-             lines skipped",
-            replay.rows_in(),
-            out.rows
-        );
-        for cut in replay.cut_texts() {
-            eprintln!(
-                "{} cut to fit column \"{}\" of \"{}\", which is {}: widen it if they should stay whole",
-                if cut.count == 1 { "1 text was".to_owned() } else { format!("{} texts were", cut.count) },
-                cut.column,
-                cut.stream,
-                cut.sql_type
-            );
+    warnings.rest();
+    let failed = warnings.failed;
+    say(format_args!(
+        "{records} records, {} rows into the application, {} rows out, {failed} rows to error_stream, {unusable} lines \
+         skipped",
+        replay.rows_in(),
+        out.rows
+    ));
+    for cut in replay.cut_texts() {
+        say(format_args!(
+            "{} cut to fit column \"{}\" of \"{}\", which is {}: widen it if they should stay whole",
+            if cut.count == 1 { "1 text was".to_owned() } else { format!("{} texts were", cut.count) },
+            cut.column,
+            cut.stream,
+            cut.sql_type
+        ));
+    }
+    if is_broken {
+        anyhow::bail!("the input could not be read to its end: the rows are those of the records before");
+    }
+    let all = records + unusable;
+    let bad = warnings.bad_records + unusable;
+    match arguments.fail_on_errors {
+        Some(share) if bad as f64 > share * all as f64 => {
+            anyhow::bail!("{bad} of {all} records failed: --fail-on-errors {share} allows for fewer")
+        }
+        None if bad > 0 && replay.rows_in() == 0 => {
+            anyhow::bail!("no row came of {all} records: see the warnings above")
+        }
+        _ => Ok(ExitCode::SUCCESS),
+    }
+}
+
+/// Warnings, of each kind the first few.
+#[derive(Default)]
+struct Warnings {
+    kinds: BTreeMap<String, u64>,
+    failed: u64,
+    /// Records that failed before they were rows.
+    bad_records: u64,
+}
+
+impl Warnings {
+    const MOST_OF_A_KIND: u64 = 5;
+
+    fn warn(&mut self, kind: &str, text: &str) {
+        let count = self.kinds.entry(kind.to_owned()).or_default();
+        *count += 1;
+        if *count <= Self::MOST_OF_A_KIND {
+            tracing::warn!("{text}");
         }
     }
-    Ok(ExitCode::SUCCESS)
+
+    fn failed(&mut self, error: &ReplayedError) {
+        self.failed += 1;
+        self.bad_records += u64::from(error.record.is_some());
+        let ReplayedError { record, row } = error;
+        let place = if row.pump_name.is_empty() { "the input" } else { &row.pump_name };
+        let number = record.map(|record| format!("record {record}: ")).unwrap_or_default();
+        let kind = format!("error_stream: {place}: {}", row.error_name);
+        let text = format!("{kind}: {number}{}", row.message);
+        self.warn(&kind, &text);
+    }
+
+    /// Says how many were not shown.
+    fn rest(&self) {
+        for (kind, count) in &self.kinds {
+            if *count > Self::MOST_OF_A_KIND {
+                tracing::warn!("{kind}: {} more", count - Self::MOST_OF_A_KIND);
+            }
+        }
+    }
 }
 
 /// A spinner on a terminal; otherwise nothing.

@@ -130,7 +130,7 @@ impl RecordSource for LineSource {
                         let most = LongestLine::BYTES;
                         let number = self.line_number;
                         return NextRecord::Unusable(format!(
-                            "line {number} has {length} bytes: a record holds at most {most}; it is left out"
+                            "line {number} has {length} bytes: a record holds at most {most}; it is skipped"
                         ));
                     }
                     return NextRecord::Record(Bytes::from(line));
@@ -145,7 +145,7 @@ impl RecordSource for LineSource {
                         }
                         Some(Err(error)) => {
                             self.is_ended = true;
-                            return NextRecord::Unusable(error.to_string());
+                            return NextRecord::Broken(error.to_string());
                         }
                         None => self.is_ended = true,
                     }
@@ -153,7 +153,7 @@ impl RecordSource for LineSource {
                 Err(error) => {
                     self.is_ended = true;
                     let number = self.line_number + 1;
-                    return NextRecord::Unusable(format!("reading ends at line {number}: {error}"));
+                    return NextRecord::Broken(format!("reading ends at line {number}: {error}"));
                 }
             }
         }
@@ -166,9 +166,18 @@ fn open(path: &Path) -> Result<Box<dyn BufRead + Send>, OpenInputError> {
     let mut reader = BufReader::with_capacity(256 << 10, File::open(path).map_err(failed)?);
     let is_gzip = reader.fill_buf().map_err(failed)?.starts_with(&[0x1f, 0x8b]);
     if is_gzip {
-        return Ok(Box::new(BufReader::with_capacity(256 << 10, MultiGzDecoder::new(reader))));
+        return Ok(Box::new(without_mark(BufReader::with_capacity(256 << 10, MultiGzDecoder::new(reader)))));
     }
-    Ok(Box::new(reader))
+    Ok(Box::new(without_mark(reader)))
+}
+
+/// Skips the byte order mark that some programs write before UTF-8.
+fn without_mark<R: BufRead>(mut reader: R) -> R {
+    // What cannot be read is met again where lines are read.
+    if reader.fill_buf().is_ok_and(|start| start.starts_with(b"\xef\xbb\xbf")) {
+        reader.consume(3);
+    }
+    reader
 }
 
 #[cfg(test)]

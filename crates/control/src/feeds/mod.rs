@@ -32,6 +32,8 @@ pub enum NextRecord {
     Record(Bytes),
     /// Something that cannot be a record, and why; the source goes on behind it.
     Unusable(String),
+    /// The source cannot be read on, and why; its end follows.
+    Broken(String),
     /// There will be no more.
     End,
 }

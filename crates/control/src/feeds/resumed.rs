@@ -23,7 +23,7 @@ impl RecordSource for Resumed {
                 NextRecord::End => return next,
                 _ if self.left_out == 0 => return next,
                 NextRecord::Record(_) => self.left_out -= 1,
-                NextRecord::Unusable(_) => {}
+                NextRecord::Unusable(_) | NextRecord::Broken(_) => {}
             }
         }
     }

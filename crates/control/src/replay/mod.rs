@@ -1,20 +1,24 @@
 //! An application over recorded data on a virtual clock: the same data gives the same rows, as fast as it goes.
 //!
 //! ```text
-//!   records ─▶ preprocessing function (if declared) ─▶ parser ─▶ ROWTIME from a column or a rate ─▶ engine ─▶ rows
+//!   records ─▶ preprocessing function (if declared) ─▶ parser ─▶ ROWTIME from a column ─▶ sorted ─▶ engine ─▶ rows
+//!                                                           └──▶ or from a rate ─────────────────┘
 //! ```
 //!
-//! ROWTIME never decreases: a row that claims an earlier time than one before it gets that one's. After the last record
-//! the inputs have ended: every window that holds a row gives what it has.
+//! Rows whose time comes from a column go into the engine in the order of their times, whatever the order of their
+//! records: rows wait until none can come that belongs before them. After the last record the inputs have ended: every
+//! window that holds a row gives what it has.
 
+mod reorder;
 mod rowtime;
+mod shape;
 
 use std::sync::Arc;
 
 use arrow_array::{ArrayRef, TimestampMillisecondArray};
 use arrow_buffer::ScalarBuffer;
 use bytes::Bytes;
-use millstream_engine::formats::{OutputColumn, OutputFormat, OutputWriter, RecordParser};
+use millstream_engine::formats::{InputSchema, OutputColumn, OutputFormat, OutputWriter, RecordParser};
 use millstream_engine::{
     Application, Batch, CompileError, CutTexts, ErrorName, ErrorRow, PushError, TableError, array_from_values,
 };
@@ -23,7 +27,11 @@ use millstream_monitor::{Location, Monitor, MonitorSettings};
 use millstream_sql::{SqlType, StreamId, Value};
 use millstream_streamlog::StreamKey;
 
+pub use reorder::OrderError;
 pub use rowtime::{RowtimeError, Rowtimes, parse_instant};
+
+use reorder::Reorder;
+use shape::wrong_shape;
 
 use crate::applications::{Preprocessed, Preprocessor, RawRecord, read_file, rows_of};
 use crate::connect::monitor_to_functions::MonitorServices;
@@ -50,6 +58,9 @@ pub enum ReplayError {
     /// No time for a row.
     #[error(transparent)]
     Rowtime(#[from] RowtimeError),
+    /// The order of rows cannot be restored.
+    #[error(transparent)]
+    Order(#[from] OrderError),
     /// A reference table cannot be read.
     #[error("reference table \"{table}\" cannot be read: {reason}")]
     ReferenceTable {
@@ -74,6 +85,15 @@ pub struct ReplayedRow {
     pub json: String,
 }
 
+/// What has failed.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ReplayedError {
+    /// The number of its record, from 1; `None` for what fails in a pump.
+    pub record: Option<u64>,
+    /// As the error stream shows it.
+    pub row: ErrorRow,
+}
+
 /// An output stream that is watched.
 struct Watched {
     name: String,
@@ -92,7 +112,12 @@ pub struct Replay {
     preprocessor: Option<Preprocessor>,
     watched: Vec<Watched>,
     rows: Vec<ReplayedRow>,
-    errors: Vec<ErrorRow>,
+    errors: Vec<ReplayedError>,
+    schema: InputSchema,
+    /// Looked at once, with the first records.
+    wrong_shape: Option<Option<String>>,
+    /// Without it rows come in order.
+    reorder: Option<Reorder>,
     latest: Option<i64>,
     records_in: u64,
     rows_in: u64,
@@ -107,6 +132,7 @@ impl Replay {
     /// The plan cannot run, or the time column does not fit.
     pub fn new(checked: &CheckedApplication, seed: u64, rowtimes: Rowtimes) -> Result<Replay, ReplayError> {
         let rowtimes = rowtimes.bound_to(&checked.schema)?;
+        let reorder = (!rowtimes.are_in_order()).then(|| Reorder::new(None));
         let settings = checked.settings(seed, rowtimes.start(), true);
         let mut application = Application::new(checked.program.clone(), settings)?;
         let program = application.program().clone();
@@ -148,11 +174,23 @@ impl Replay {
             watched,
             rows: Vec::new(),
             errors: Vec::new(),
+            schema: checked.schema.clone(),
+            wrong_shape: None,
+            reorder,
             latest: None,
             records_in: 0,
             rows_in: 0,
             cut_values,
         })
+    }
+
+    /// Rows whose time comes from a column wait only for this many milliseconds of time; without it, for the whole input.
+    #[must_use]
+    pub fn with_lateness(mut self, millis: i64) -> Replay {
+        if self.reorder.is_some() {
+            self.reorder = Some(Reorder::new(Some(millis)));
+        }
+        self
     }
 
     /// Lets every record go first through the function that the pipeline declares for the application. To be called
@@ -222,29 +260,38 @@ impl Replay {
         Ok(self)
     }
 
-    /// Takes records in.
+    /// Takes records in. Their rows may wait: [`Self::advance`].
     ///
     /// # Errors
-    /// A row has no time, or the engine refuses the batch.
+    /// A row has no time or comes too late, or the engine refuses the batch.
     pub async fn push(&mut self, records: Vec<Bytes>) -> Result<(), ReplayError> {
         let now = self.latest.unwrap_or(self.rowtimes.start());
+        let first_number = self.records_in + 1;
         let raw: Vec<RawRecord> = records.into_iter().map(|data| self.raw_record(data, now)).collect();
         let outcomes = match &self.preprocessor {
             Some(preprocessor) => preprocessor.clone().run(&raw).await,
             None => raw.iter().map(|record| Preprocessed::Data(record.data.clone())).collect(),
         };
+        if self.wrong_shape.is_none() {
+            let data = outcomes.iter().filter_map(|outcome| match outcome {
+                Preprocessed::Data(data) => Some(data.clone()),
+                Preprocessed::Dropped | Preprocessed::Failed(_) => None,
+            });
+            self.wrong_shape = Some(wrong_shape(&self.schema, &data.collect::<Vec<_>>()));
+        }
         // The parser counts the records that it is given.
-        let mut parsed_records: Vec<&RawRecord> = Vec::with_capacity(raw.len());
-        for (record, outcome) in raw.iter().zip(outcomes) {
+        let mut parsed_records: Vec<(u64, &RawRecord)> = Vec::with_capacity(raw.len());
+        for ((number, record), outcome) in (first_number..).zip(&raw).zip(outcomes) {
             match outcome {
                 Preprocessed::Data(data) => {
                     self.parser.parse(&data);
-                    parsed_records.push(record);
+                    parsed_records.push((number, record));
                 }
                 Preprocessed::Dropped => {}
                 Preprocessed::Failed(message) => {
                     let name = ErrorName::FunctionError;
-                    self.errors.push(ErrorRow::of_record(name, &message, &record.data, now, now));
+                    let row = ErrorRow::of_record(name, &message, &record.data, now, now);
+                    self.errors.push(ReplayedError { record: Some(number), row });
                 }
             }
         }
@@ -253,14 +300,16 @@ impl Replay {
             *sum += count;
         }
         for error in &parsed.errors {
-            self.errors.push(ErrorRow::of_record(error.name, &error.message, &error.raw, now, now));
+            let row = ErrorRow::of_record(error.name, &error.message, &error.raw, now, now);
+            let record = Some(parsed_records[error.record as usize].0);
+            self.errors.push(ReplayedError { record, row });
         }
         let rows = parsed.row_to_record.len();
         if rows == 0 {
             return Ok(());
         }
-        let rowtimes = self.rowtimes.of_rows(&parsed.columns, rows, self.latest)?;
-        let records: Vec<&RawRecord> =
+        let rowtimes = self.rowtimes.of_rows(&parsed.columns, rows)?;
+        let records: Vec<(u64, &RawRecord)> =
             parsed.row_to_record.iter().map(|record| parsed_records[*record as usize]).collect();
         let mut columns = parsed.columns;
         for column in &self.metadata {
@@ -272,14 +321,35 @@ impl Replay {
                 column => metadata_column(*column, &records),
             });
         }
-        self.push_rows(rowtimes, columns)?;
         self.rows_in += rows as u64;
-        Ok(())
+        let batch = Batch::new(ScalarBuffer::from(rowtimes), columns);
+        match &mut self.reorder {
+            Some(reorder) => Ok(reorder.hold(batch, |row| records[row].0)?),
+            None => self.push_rows(&batch),
+        }
     }
 
-    fn push_rows(&mut self, rowtimes: Vec<i64>, columns: Vec<ArrayRef>) -> Result<(), ReplayError> {
-        let newest = rowtimes.last().copied().expect("there are rows");
-        self.application.push(self.inputs[0], &Batch::new(ScalarBuffer::from(rowtimes), columns), newest)?;
+    /// Gives the engine the next of the rows that wait and whose turn has come. False when there are none.
+    ///
+    /// # Errors
+    /// The engine refuses the batch.
+    pub fn advance(&mut self) -> Result<bool, ReplayError> {
+        let Some(batch) = self.reorder.as_mut().and_then(Reorder::next) else { return Ok(false) };
+        self.push_rows(&batch)?;
+        Ok(true)
+    }
+
+    /// No more records come: nothing that waits has to wait any longer.
+    ///
+    /// # Errors
+    /// The rows cannot be sorted.
+    pub fn end_input(&mut self) -> Result<(), ReplayError> {
+        Ok(self.reorder.as_mut().map_or(Ok(()), Reorder::end)?)
+    }
+
+    fn push_rows(&mut self, batch: &Batch) -> Result<(), ReplayError> {
+        let newest = batch.rowtimes.last().copied().expect("there are rows");
+        self.application.push(self.inputs[0], batch, newest)?;
         for other in &self.inputs[1..] {
             self.application.bound(*other, newest, newest)?;
         }
@@ -302,8 +372,10 @@ impl Replay {
     /// The data has ended: every window closes, and rows that wait go.
     ///
     /// # Errors
-    /// None today.
+    /// As of [`Self::end_input`] and [`Self::advance`].
     pub fn finish(&mut self) -> Result<(), ReplayError> {
+        self.end_input()?;
+        while self.advance()? {}
         let Some(latest) = self.latest else { return Ok(()) };
         self.application.drain(latest);
         self.collect();
@@ -319,8 +391,13 @@ impl Replay {
     }
 
     /// What has failed since the last call.
-    pub fn take_errors(&mut self) -> Vec<ErrorRow> {
+    pub fn take_errors(&mut self) -> Vec<ReplayedError> {
         std::mem::take(&mut self.errors)
+    }
+
+    /// What the first records look like that the schema does not say, such as another delimiter.
+    pub fn wrong_shape(&self) -> Option<&str> {
+        self.wrong_shape.as_ref()?.as_deref()
     }
 
     /// The streams whose rows come out, by name.
@@ -328,7 +405,7 @@ impl Replay {
         self.watched.iter().map(|watched| watched.name.as_str())
     }
 
-    /// Rows that the engine has taken.
+    /// Rows that the records held.
     pub fn rows_in(&self) -> u64 {
         self.rows_in
     }
@@ -365,13 +442,14 @@ impl Replay {
                 }
             }
         }
-        self.errors.extend(self.application.take_errors());
+        let errors = self.application.take_errors().into_iter();
+        self.errors.extend(errors.map(|row| ReplayedError { record: None, row }));
     }
 }
 
 /// The values of a metadata column, one for each row's record.
-fn metadata_column(column: MetadataColumn, records: &[&RawRecord]) -> ArrayRef {
-    let value = |record: &&RawRecord| match column {
+fn metadata_column(column: MetadataColumn, records: &[(u64, &RawRecord)]) -> ArrayRef {
+    let value = |(_, record): &(u64, &RawRecord)| match column {
         MetadataColumn::ApproximateArrivalTime => Value::Timestamp(record.arrival.millis()),
         MetadataColumn::PartitionKey => Value::Text(record.partition_key.clone()),
         MetadataColumn::SequenceNumber => Value::Text(record.sequence_number.clone()),

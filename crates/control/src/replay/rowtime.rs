@@ -101,14 +101,13 @@ impl Rowtimes {
         Ok(self)
     }
 
-    /// The ROWTIMEs of rows, never before `latest` nor decreasing.
-    pub(super) fn of_rows(
-        &mut self,
-        columns: &[ArrayRef],
-        rows: usize,
-        latest: Option<i64>,
-    ) -> Result<Vec<i64>, RowtimeError> {
-        let mut latest = latest.unwrap_or(i64::MIN);
+    /// Whether rows come in the order of their times: a rate never goes back.
+    pub(super) fn are_in_order(&self) -> bool {
+        matches!(self.source, Source::Rate { .. })
+    }
+
+    /// The times of rows.
+    pub(super) fn of_rows(&mut self, columns: &[ArrayRef], rows: usize) -> Result<Vec<i64>, RowtimeError> {
         let mut rowtimes = Vec::with_capacity(rows);
         for row in 0..rows {
             let time = match (&self.source, self.column) {
@@ -125,8 +124,7 @@ impl Rowtimes {
                 }
                 (Source::Column(_), None) => unreachable!("the column was found when the replay began"),
             };
-            latest = latest.max(time);
-            rowtimes.push(latest);
+            rowtimes.push(time);
             self.rows += 1;
         }
         Ok(rowtimes)
@@ -174,8 +172,8 @@ mod tests {
     #[test]
     fn a_rate_spreads_rows_evenly() {
         let mut rowtimes = Rowtimes::rate(1_000, 4.0).unwrap();
-        assert_eq!(rowtimes.of_rows(&[], 3, None).unwrap(), [1_000, 1_250, 1_500]);
-        assert_eq!(rowtimes.of_rows(&[], 1, Some(9_000)).unwrap(), [9_000]);
+        assert_eq!(rowtimes.of_rows(&[], 3).unwrap(), [1_000, 1_250, 1_500]);
+        assert_eq!(rowtimes.of_rows(&[], 1).unwrap(), [1_750]);
         assert_eq!(Rowtimes::rate(0, 0.0).err(), Some(RowtimeError::Rate));
     }
 }

@@ -1,0 +1,99 @@
+//! Data of another shape than its schema says: found before wrong rows are believed.
+
+use bytes::Bytes;
+use millstream_engine::formats::{InputSchema, RecordFormat};
+
+/// Separators that people use.
+const SEPARATORS: [char; 4] = [',', ';', '\t', '|'];
+
+/// What is wrong with the shape of the first records, as far as it can be seen: another delimiter, JSON where text is
+/// expected, JSON over several lines.
+pub(super) fn wrong_shape(schema: &InputSchema, records: &[Bytes]) -> Option<String> {
+    let records: Vec<&[u8]> =
+        records.iter().map(|record| record.trim_ascii()).filter(|record| !record.is_empty()).collect();
+    let first = *records.first()?;
+    match &schema.format {
+        RecordFormat::Json { .. } => {
+            let is_json = |record: &&[u8]| serde_json::from_slice::<serde::de::IgnoredAny>(record).is_ok();
+            if records.iter().any(is_json) {
+                return None;
+            }
+            match first[0] {
+                b'{' | b'[' if serde_json::from_slice::<serde::de::IgnoredAny>(&joined(&records)).is_ok() => {
+                    Some("this is JSON over several lines; a record is one line".to_owned())
+                }
+                b'{' | b'[' => None,
+                _ => Some("no record is JSON".to_owned()),
+            }
+        }
+        RecordFormat::Csv { column_delimiter, .. } => {
+            if records.iter().all(|record| matches!(record[0], b'{' | b'[')) {
+                return Some("this looks like JSON".to_owned());
+            }
+            let columns = schema.columns.len();
+            let is_whole = |record: &&[u8]| memchr::memmem::find(record, column_delimiter.as_bytes()).is_none();
+            if columns < 2 || !records.iter().all(is_whole) {
+                return None;
+            }
+            let fits = |separator: &&char| {
+                let separator = **separator as u8;
+                records.iter().all(|record| memchr::memchr_iter(separator, record).count() + 1 == columns)
+            };
+            let guess = SEPARATORS.iter().find(fits).map_or(String::new(), |separator| {
+                let separator = if *separator == '\t' { "a tab".to_owned() } else { format!("`{separator}`") };
+                format!(": is the delimiter {separator}?")
+            });
+            Some(format!("every row has 1 of {columns} columns{guess}"))
+        }
+    }
+}
+
+/// The lines as one text.
+fn joined(lines: &[&[u8]]) -> Vec<u8> {
+    lines.join(&b'\n')
+}
+
+#[cfg(test)]
+mod tests {
+    use millstream_engine::formats::InputColumn;
+    use millstream_sql::SqlType;
+
+    use super::*;
+
+    fn shape(format: RecordFormat, records: &[&'static str]) -> Option<String> {
+        let column = |name: &str| InputColumn {
+            name: name.to_owned(),
+            sql_type: SqlType::Integer,
+            mapping: Some(format!("$.{name}")),
+        };
+        let schema = InputSchema { format, columns: vec![column("a"), column("b")] };
+        let records: Vec<Bytes> = records.iter().map(|record| Bytes::from_static(record.as_bytes())).collect();
+        wrong_shape(&schema, &records)
+    }
+
+    #[test]
+    fn another_shape_is_seen() {
+        let csv = || RecordFormat::Csv {
+            row_delimiter: "\n".to_owned(),
+            column_delimiter: ",".to_owned(),
+            quoting: true,
+        };
+        let json = || RecordFormat::Json { record_row_path: "$".to_owned() };
+        let said = |text: &str| Some(text.to_owned());
+        assert_eq!(shape(csv(), &["1;2", "3;4"]), said("every row has 1 of 2 columns: is the delimiter `;`?"));
+        assert_eq!(shape(csv(), &["1\t2"]), said("every row has 1 of 2 columns: is the delimiter a tab?"));
+        assert_eq!(shape(csv(), &["1", "2"]), said("every row has 1 of 2 columns"));
+        assert_eq!(shape(csv(), &["{\"a\":1,\"b\":2}"]), said("this looks like JSON"));
+        for fine in [["1,2", "3"].as_slice(), &["1;2", "3,4"], &["", ""], &[]] {
+            assert_eq!(shape(csv(), fine), None, "{fine:?}");
+        }
+        assert_eq!(
+            shape(json(), &["{", "  \"a\": 1", "}"]),
+            said("this is JSON over several lines; a record is one line")
+        );
+        assert_eq!(shape(json(), &["1,x", "2,y"]), said("no record is JSON"));
+        for fine in [["{\"a\":1}", "no"].as_slice(), &["{\"a\":1", "{"], &["1"]] {
+            assert_eq!(shape(json(), fine), None, "{fine:?}");
+        }
+    }
+}

@@ -80,6 +80,9 @@ fn check(path: &Path, arguments: &CheckArguments) -> anyhow::Result<Result<Check
         Ok(pipeline) => pipeline,
         Err(mistakes) => return Ok(Err(mistakes)),
     };
+    if let Err(mistakes) = pipeline.check_files() {
+        return Ok(Err(mistakes));
+    }
     let lints = if arguments.lint { lint::pipeline(&pipeline, sample(arguments))? } else { Vec::new() };
     Ok(Ok({
         let declared = &pipeline.declarations;

@@ -1,17 +1,25 @@
 //! Checks a file whole: names, references between nouns, numbers, schemas, SQL.
 
+use std::collections::HashSet;
 use std::ops::Range;
 
+use millstream_monitor::{check_email, check_topic_name};
 use toml::Spanned;
 
 use super::checked_application::CheckedApplication;
 use super::declarations::{Builtin, Declarations};
-use super::lower::{classify, delivery_stream, lower};
+use super::lower::{self, classify, delivery_stream, lower};
 use super::mistake::{Mistake, Mistakes};
 use super::similar_name::nearest;
-use super::{Pipeline, circles, declarations};
+use super::source_text::SourceText;
+use super::{Pipeline, circles, declarations, shape};
 use crate::definition::{FunctionBody, Kind, Reference, check_name};
 use crate::resources::function::classify_settings;
+use crate::resources::notification;
+
+/// Names that are compared with a wrong one, and names that a message lists, at most.
+const MOST_COMPARED: usize = 1_000;
+const MOST_LISTED: usize = 20;
 
 /// Gives the text of a SQL file that a pipeline names.
 pub type SqlFiles<'a> = dyn Fn(&str) -> Result<String, String> + 'a;
@@ -22,54 +30,36 @@ pub(super) fn parse(
     files: &SqlFiles<'_>,
     existing: &[Reference],
 ) -> Result<Pipeline, Mistakes> {
-    let declarations: Declarations =
-        toml::from_str(text).map_err(|error| Mistakes(vec![syntax_mistake(source_name, text, &error)]))?;
+    let source = SourceText::new(source_name, text);
+    let declarations = shape::read(&source).map_err(in_order)?;
     let mut check = Check {
-        source_name,
-        text,
+        source: &source,
         files,
-        existing,
+        existing: existing.iter().collect(),
         mistakes: Vec::new(),
         warnings: Vec::new(),
         applications: Vec::new(),
     };
     check.all(&declarations);
-    let Check { mut mistakes, warnings, applications, .. } = check;
+    let Check { mistakes, warnings, applications, .. } = check;
     if mistakes.is_empty() {
         let desired = lower(&declarations, &applications);
-        let source_name = source_name.to_owned();
-        return Ok(Pipeline { source_name, declarations, desired, applications, warnings });
+        let (source_name, text) = (source_name.to_owned(), text.to_owned());
+        return Ok(Pipeline { source_name, text, declarations, desired, applications, warnings });
     }
+    Err(in_order(mistakes))
+}
+
+fn in_order(mut mistakes: Vec<Mistake>) -> Mistakes {
     mistakes.sort_by_key(|mistake| (mistake.line, mistake.column));
-    Err(Mistakes(mistakes))
-}
-
-/// A mistake of the TOML itself, or a key or value that does not belong there.
-fn syntax_mistake(source_name: &str, text: &str, error: &toml::de::Error) -> Mistake {
-    let message = error.message();
-    let hint = hint_for(message);
-    let span = error.span().unwrap_or(0..0);
-    Mistake::at(source_name, text, span, message.lines().next().unwrap_or("not valid TOML"), hint)
-}
-
-/// "unknown field `x`, expected one of `a`, `b`" names all that would be right: offer the nearest.
-fn hint_for(message: &str) -> Option<String> {
-    let (unknown, expected) = message.split_once(", expected ")?;
-    let wrong = unknown.split('`').nth(1)?;
-    let known: Vec<&str> = expected.split('`').skip(1).step_by(2).collect();
-    match nearest(wrong, known.iter().copied()) {
-        Some(name) => Some(format!("did you mean \"{name}\"?")),
-        None if known.is_empty() => None,
-        None => Some(format!("there are: {}", known.join(", "))),
-    }
+    Mistakes(mistakes)
 }
 
 pub(super) struct Check<'a> {
-    pub(super) source_name: &'a str,
-    pub(super) text: &'a str,
+    pub(super) source: &'a SourceText<'a>,
     pub(super) files: &'a SqlFiles<'a>,
     /// What exists beside the file.
-    existing: &'a [Reference],
+    existing: HashSet<&'a Reference>,
     pub(super) mistakes: Vec<Mistake>,
     pub(super) warnings: Vec<String>,
     pub(super) applications: Vec<CheckedApplication>,
@@ -78,44 +68,61 @@ pub(super) struct Check<'a> {
 /// The names of one noun.
 pub(super) struct Names<'d> {
     kind: Kind,
+    /// In the order of the file.
     names: Vec<&'d str>,
+    known: HashSet<&'d str>,
+}
+
+impl Names<'_> {
+    /// What else could have been meant.
+    fn hint(&self, wanted: &str) -> String {
+        let section = self.kind.noun().replace(' ', "_");
+        // Among very many, the way to the nearest is long.
+        let near = nearest(wanted, self.names.iter().copied().take(MOST_COMPARED));
+        match near {
+            Some(name) => format!("did you mean \"{name}\"?"),
+            None if self.names.is_empty() => format!("declare it: [[{section}]] name = \"{wanted}\""),
+            None => format!("there are: {}", listed(&self.names)),
+        }
+    }
+}
+
+/// Names in a message, not more than fit.
+pub(super) fn listed(names: &[&str]) -> String {
+    let shown = names.iter().take(MOST_LISTED).copied().collect::<Vec<_>>().join(", ");
+    if names.len() > MOST_LISTED { format!("{shown}, … ({} in all)", names.len()) } else { shown }
 }
 
 impl Check<'_> {
     pub(super) fn wrong(&mut self, span: Range<usize>, message: impl Into<String>, hint: Option<String>) {
-        self.mistakes.push(Mistake::at(self.source_name, self.text, span, message, hint));
+        self.mistakes.push(Mistake::within(self.source, span, message, hint));
     }
 
     /// Names of a noun; a name that is there twice, or cannot be one, is a mistake.
     fn names<'d>(&mut self, kind: Kind, given: impl Iterator<Item = &'d Spanned<String>>) -> Names<'d> {
         let mut names: Vec<&str> = Vec::new();
+        let mut known: HashSet<&str> = HashSet::new();
         for name in given {
             if let Err(error) = check_name(kind, name.get_ref()) {
                 self.wrong(name.span(), error.to_string(), None);
             }
-            if names.contains(&name.get_ref().as_str()) {
+            if !known.insert(name.get_ref()) {
                 let message = format!("{kind} \"{}\" is declared twice", name.get_ref());
                 self.wrong(name.span(), message, Some("give one of them another name".to_owned()));
             }
             names.push(name.get_ref());
         }
-        Names { kind, names }
+        Names { kind, names, known }
     }
 
     /// A reference must name something that is declared.
     pub(super) fn reference(&mut self, reference: &Spanned<String>, names: &Names<'_>) {
         let wanted = reference.get_ref().as_str();
-        let exists = self.existing.iter().any(|one| one.kind == names.kind && one.name == wanted);
-        if exists || names.names.contains(&wanted) {
+        if names.known.contains(wanted) || self.existing.contains(&Reference::new(names.kind, wanted)) {
             return;
         }
-        let section = names.kind.noun().replace(' ', "_");
-        let hint = match nearest(wanted, names.names.iter().copied()) {
-            Some(name) => format!("did you mean \"{name}\"?"),
-            None if names.names.is_empty() => format!("declare it: [[{section}]] name = \"{wanted}\""),
-            None => format!("there are: {}", names.names.join(", ")),
-        };
-        self.wrong(reference.span(), format!("there is no {} \"{wanted}\"", names.kind), Some(hint));
+        let message = format!("there is no {} \"{wanted}\"", names.kind);
+        self.wrong(reference.span(), message, Some(names.hint(wanted)));
     }
 
     /// Exactly one of several ways must be chosen.
@@ -179,10 +186,25 @@ impl Check<'_> {
         }
         for subscription in &declared.subscriptions {
             self.reference(&subscription.topic, &topics);
-            let email = subscription.email.get_ref();
-            if !email.split_once('@').is_some_and(|(name, host)| !name.is_empty() && !host.is_empty()) {
-                self.wrong(subscription.email.span(), format!("\"{email}\" is not an e-mail address"), None);
+            if let Err(error) = check_email(subscription.email.get_ref()) {
+                self.wrong(subscription.email.span(), error.to_string(), None);
             }
+        }
+        for topic in &declared.topics {
+            if let Err(error) = check_topic_name(topic.name.get_ref()) {
+                self.wrong(topic.name.span(), error.to_string(), None);
+            }
+        }
+        for metric in &declared.metrics {
+            if let Err(error) = notification::check_metric(metric.name.get_ref(), &lower::metric(metric)) {
+                self.wrong(metric.name.span(), error, None);
+            }
+        }
+        if let Some(smtp) = &declared.smtp
+            && let Err(error) = notification::check_mail_server(&lower::mail_server(smtp))
+        {
+            let is_of_sender = error.contains("the sender");
+            self.wrong(if is_of_sender { smtp.from.span() } else { smtp.host.span() }, error, None);
         }
         for alarm in &declared.alarms {
             self.reference(&alarm.metric, &metrics);
@@ -192,6 +214,8 @@ impl Check<'_> {
             }
             if !(1..=100).contains(&alarm.evaluation_periods) {
                 self.wrong(alarm.name.span(), "evaluation_periods is 1 to 100", None);
+            } else if let Err(error) = notification::check_alarm(alarm.name.get_ref(), &lower::alarm(alarm)) {
+                self.wrong(alarm.name.span(), error, None);
             }
         }
         for input in &declared.inputs {

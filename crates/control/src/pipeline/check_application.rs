@@ -5,7 +5,7 @@ use millstream_engine::formats::{InputColumn, InputSchema, RecordFormat};
 use millstream_sql::{Column, InputStream, Program, ReferenceTable, Severity, compile_with_tables};
 use toml::Spanned;
 
-use super::check::{Check, Names};
+use super::check::{Check, Names, listed};
 use super::checked_application::{CheckedApplication, columns_of, input_names, metadata_of, table_of};
 use super::declarations::{ApplicationDeclaration, RecordFormatChoice, StartingPosition};
 use super::lower::source;
@@ -14,6 +14,7 @@ use super::mistake::Mistake;
 use super::reference::CheckedReference;
 use super::schema_text::parse_columns;
 use super::similar_name::nearest;
+use super::source_text::{place_of_inline_text, place_within};
 use super::switches::ApplicationSwitches;
 use crate::applications::ERROR_STREAM;
 use crate::definition::ReferencePlace;
@@ -101,9 +102,12 @@ impl Check<'_> {
             }
             let from = output.from.get_ref();
             if from != ERROR_STREAM && program.stream(from).is_none() {
-                let known = program.streams.iter().map(|stream| stream.name.as_str());
-                let hint = nearest(from, known.chain([ERROR_STREAM]))
-                    .map(|name| format!("did you mean \"{name}\"? (names are case-sensitive)"));
+                let known: Vec<&str> = program.streams.iter().map(|stream| stream.name.as_str()).collect();
+                let hint = match nearest(from, known.iter().copied().chain([ERROR_STREAM])) {
+                    Some(name) => format!("did you mean \"{name}\"? (names are case-sensitive)"),
+                    None => format!("there are: {}, {ERROR_STREAM}", listed(&known)),
+                };
+                let hint = Some(hint);
                 let message = format!("the application has no in-application stream \"{from}\"");
                 self.wrong(output.from.span(), message, hint);
             }
@@ -218,7 +222,8 @@ impl Check<'_> {
         let columns = match parse_columns(text.columns.get_ref()) {
             Ok(columns) => columns,
             Err(error) => {
-                self.wrong(text.columns.span(), error.to_string(), None);
+                let place = place_within(self.source.text, text.columns, &error.span);
+                self.wrong(place, error.to_string(), None);
                 return None;
             }
         };
@@ -259,14 +264,14 @@ impl Check<'_> {
         let (sql, name, text, offset);
         if let Some(inline) = &declared.sql {
             sql = inline.get_ref().clone();
-            match place_of_inline_text(self.text, inline) {
+            match place_of_inline_text(self.source.text, inline) {
                 Some(start) => {
-                    (name, text, offset) = (self.source_name.to_owned(), self.text.to_owned(), start)
+                    (name, text, offset) = (self.source.name.to_owned(), self.source.text.to_owned(), start)
                 }
                 None => {
                     let application = declared.name.get_ref();
                     (name, text, offset) =
-                        (format!("{} (sql of {application})", self.source_name), sql.clone(), 0);
+                        (format!("{} (sql of {application})", self.source.name), sql.clone(), 0);
                 }
             }
         } else if let Some(file) = &declared.sql_file {
@@ -297,18 +302,4 @@ impl Check<'_> {
         }
         compilation.program.map(|program| (sql, program))
     }
-}
-
-/// Where the characters of an inline text begin in the file, when they stand there as they are.
-fn place_of_inline_text(file: &str, inline: &Spanned<String>) -> Option<usize> {
-    let span = inline.span();
-    let raw = file.get(span.clone())?;
-    let quotes = if raw.starts_with("\"\"\"") || raw.starts_with("'''") { 3 } else { 1 };
-    let mut start = quotes;
-    if quotes == 3 {
-        start += if raw.get(3..)?.starts_with("\r\n") { 2 } else { 0 };
-        start += usize::from(raw.get(start..)?.starts_with('\n'));
-    }
-    let text = raw.get(start..raw.len().checked_sub(quotes)?)?;
-    (text == inline.get_ref()).then_some(span.start + start)
 }

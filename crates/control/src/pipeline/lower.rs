@@ -41,9 +41,7 @@ pub(super) fn lower(declared: &Declarations, applications: &[CheckedApplication]
         add(&definition.name(), Definition::Subscription(definition));
     }
     for metric in &declared.metrics {
-        let unit = metric.unit.clone().unwrap_or_else(|| "None".to_owned());
-        let definition = MetricDefinition { namespace: metric.namespace.clone(), unit };
-        add(metric.name.get_ref(), Definition::Metric(definition));
+        add(metric.name.get_ref(), Definition::Metric(self::metric(metric)));
     }
     for alarm in &declared.alarms {
         add(alarm.name.get_ref(), Definition::Alarm(self::alarm(alarm)));
@@ -95,7 +93,14 @@ fn compression(choice: declarations::CompressionChoice) -> Compression {
     }
 }
 
-fn mail_server(declared: &declarations::SmtpDeclaration) -> MailServerDefinition {
+/// A metric; also for its check.
+pub(super) fn metric(declared: &declarations::MetricDeclaration) -> MetricDefinition {
+    let unit = declared.unit.clone().unwrap_or_else(|| "None".to_owned());
+    MetricDefinition { namespace: declared.namespace.clone(), unit }
+}
+
+/// The mail server; also for its check.
+pub(super) fn mail_server(declared: &declarations::SmtpDeclaration) -> MailServerDefinition {
     MailServerDefinition {
         host: text(&declared.host),
         port: declared.port,
@@ -110,7 +115,8 @@ fn mail_server(declared: &declarations::SmtpDeclaration) -> MailServerDefinition
     }
 }
 
-fn alarm(declared: &declarations::AlarmDeclaration) -> AlarmDefinition {
+/// An alarm; also for its check.
+pub(super) fn alarm(declared: &declarations::AlarmDeclaration) -> AlarmDefinition {
     AlarmDefinition {
         metric: text(&declared.metric),
         statistic: match declared.statistic {

@@ -1,13 +1,16 @@
-//! What is wrong with a file, where, and how to mend it.
+//! What is wrong with a file, where, and how to fix it.
 
 use std::fmt;
+use std::ops::Range;
+
+use super::source_text::SourceText;
 
 /// One mistake.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Mistake {
     /// What is wrong and why.
     pub message: String,
-    /// How to mend it.
+    /// How to fix it.
     pub hint: Option<String>,
     /// Line, from 1.
     pub line: usize,
@@ -18,18 +21,29 @@ pub struct Mistake {
 }
 
 impl Mistake {
-    /// A mistake at a range of bytes of `text`.
+    /// A mistake at a range of bytes of `text`. Reads the text up to there.
     pub fn at(
         source_name: &str,
         text: &str,
-        span: std::ops::Range<usize>,
+        span: Range<usize>,
         message: impl Into<String>,
         hint: Option<String>,
     ) -> Mistake {
+        Mistake::within(&SourceText::new(source_name, text), span, message, hint)
+    }
+
+    /// A mistake at a range of bytes of a text whose lines are known.
+    pub(super) fn within(
+        source: &SourceText<'_>,
+        span: Range<usize>,
+        message: impl Into<String>,
+        hint: Option<String>,
+    ) -> Mistake {
+        let SourceText { name: source_name, text, .. } = source;
         let start = floor_to_character(text, span.start);
-        let line_start = text[..start].rfind('\n').map_or(0, |newline| newline + 1);
+        let (line, line_start) = source.line_of(start);
+        let line = line + 1;
         let shown = text[line_start..].lines().next().unwrap_or("");
-        let line = text[..start].matches('\n').count() + 1;
         let column = text[line_start..start].chars().count() + 1;
         let end = floor_to_character(text, span.end).min(line_start + shown.len()).max(start);
         let width = text[start..end].chars().count().max(1);
@@ -82,11 +96,11 @@ mod tests {
     #[test]
     fn a_mistake_shows_its_line() {
         let text = "a = 1\nbé = 2\n";
-        let mistake = Mistake::at("f.toml", text, 6..9, "no", Some("mend".into()));
+        let mistake = Mistake::at("f.toml", text, 6..9, "no", Some("fix".into()));
         assert_eq!((mistake.line, mistake.column), (2, 1));
         assert_eq!(
             mistake.rendered,
-            "error: no\n  --> f.toml:2:1\n   |\n2  | bé = 2\n   | ^^\n   hint: mend\n"
+            "error: no\n  --> f.toml:2:1\n   |\n2  | bé = 2\n   | ^^\n   hint: fix\n"
         );
         // Beyond the end, or inside a character: no panic.
         Mistake::at("f", text, 8..99, "x", None);

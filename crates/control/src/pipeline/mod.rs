@@ -18,8 +18,11 @@ mod metadata_column;
 mod mistake;
 mod reference;
 mod schema_text;
+mod shape;
 mod similar_name;
+mod source_text;
 mod sql_file;
+mod start_mistakes;
 mod switches;
 
 pub use check::SqlFiles;
@@ -53,6 +56,8 @@ use crate::definition::{
 pub struct Pipeline {
     /// What the file is called in messages.
     pub source_name: String,
+    /// The text of the file.
+    text: String,
     /// What the file declares.
     pub declarations: Declarations,
     /// What it declares as definitions, in the order of the file.

@@ -1,11 +1,18 @@
 //! Columns as text: `review_id VARCHAR(64), star_rating INTEGER`.
 
+use std::collections::HashSet;
+use std::ops::Range;
+
 use millstream_sql::{Column, InputStream, SqlType, parse_sql_type};
 
 /// A text that does not declare columns.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{0}; write columns as NAME TYPE, such as: ticker VARCHAR(8), price DOUBLE")]
-pub struct SchemaTextError(String);
+#[error("{message}; write columns as NAME TYPE, such as: ticker VARCHAR(8), price DOUBLE")]
+pub struct SchemaTextError {
+    message: String,
+    /// Bytes of the text that are wrong.
+    pub span: Range<usize>,
+}
 
 /// Parses `NAME TYPE, …`. Names keep their case, as if quoted; quotes around a name are allowed. The third part is what
 /// stands behind the type: the path of a JSON column.
@@ -14,23 +21,37 @@ pub struct SchemaTextError(String);
 /// What is wrong with the text.
 pub fn parse_columns(text: &str) -> Result<Vec<(String, SqlType, Option<String>)>, SchemaTextError> {
     let mut columns: Vec<(String, SqlType, Option<String>)> = Vec::new();
-    for part in split_outside_parentheses(text) {
-        let part = part.trim();
+    let mut known: HashSet<String> = HashSet::new();
+    for untrimmed in split_outside_parentheses(text) {
+        let part = untrimmed.trim();
+        let span_of = |part: &str| {
+            // Of a part of `text`, by where it is in memory.
+            let start = (part.as_ptr() as usize).saturating_sub(text.as_ptr() as usize);
+            start..start + part.len()
+        };
+        let wrong = |part: &str, message: String| SchemaTextError { message, span: span_of(part) };
         if part.is_empty() {
-            return Err(SchemaTextError("a column is empty".to_owned()));
+            return Err(wrong(untrimmed, "a column is empty".to_owned()));
         }
-        let (name, rest) = split_name(part)?;
+        let (name, rest) = split_name(part).map_err(|message| wrong(part, message))?;
         let (type_text, mapping) = match rest.find('$') {
             Some(at) => (rest[..at].trim(), Some(rest[at..].trim().to_owned())),
             None => (rest.trim(), None),
         };
         if type_text.is_empty() {
-            return Err(SchemaTextError(format!("column \"{name}\" has no type")));
+            return Err(wrong(part, format!("column \"{name}\" has no type")));
+        }
+        if let Some(at) =
+            type_text.find([' ', '\t']).filter(|at| type_text[*at..].trim_start().starts_with(['.', '[']))
+        {
+            let path = type_text[at..].trim_start();
+            let message = format!("column \"{name}\": a path begins with $: write ${path}");
+            return Err(wrong(path, message));
         }
         let sql_type = parse_sql_type(type_text)
-            .map_err(|mistake| SchemaTextError(format!("column \"{name}\": {}", mistake.message)))?;
-        if columns.iter().any(|(known, _, _)| *known == name) {
-            return Err(SchemaTextError(format!("column \"{name}\" is there twice")));
+            .map_err(|mistake| wrong(type_text, format!("column \"{name}\": {}", mistake.message)))?;
+        if !known.insert(name.clone()) {
+            return Err(wrong(part, format!("column \"{name}\" is there twice")));
         }
         columns.push((name, sql_type, mapping));
     }
@@ -46,7 +67,8 @@ pub fn parse_input_stream(text: &str) -> Result<InputStream, SchemaTextError> {
         rest.trim_end().strip_suffix(')').map(|columns| (name.trim().trim_matches('"'), columns))
     });
     let Some((name, columns)) = inner.filter(|(name, _)| !name.is_empty()) else {
-        return Err(SchemaTextError(format!("\"{text}\" is not of the form NAME (COLUMN TYPE, …)")));
+        let message = format!("\"{text}\" is not of the form NAME (COLUMN TYPE, …)");
+        return Err(SchemaTextError { message, span: 0..text.len() });
     };
     let columns = parse_columns(columns)?
         .into_iter()
@@ -55,10 +77,10 @@ pub fn parse_input_stream(text: &str) -> Result<InputStream, SchemaTextError> {
     Ok(InputStream { name: name.to_owned(), columns, metadata_columns: 0 })
 }
 
-fn split_name(part: &str) -> Result<(String, &str), SchemaTextError> {
+fn split_name(part: &str) -> Result<(String, &str), String> {
     if let Some(rest) = part.strip_prefix('"') {
         let Some((name, rest)) = rest.split_once('"') else {
-            return Err(SchemaTextError(format!("the quote of {part} is not closed")));
+            return Err(format!("the quote of {part} is not closed"));
         };
         return Ok((name.to_owned(), rest));
     }
@@ -112,5 +134,16 @@ mod tests {
             assert!(error.starts_with(expected), "{text}: {error}");
         }
         assert!(parse_input_stream("nothing").is_err());
+        for (text, marked) in [
+            ("a INTEGER,\n  b INTEGR, c DOUBLE", "INTEGR"),
+            ("a DOUBLE .CHANGE", ".CHANGE"),
+            ("a INTEGER, , b INTEGER", " "),
+            ("a INTEGER, \"b\" DOUBLE [0].x", "[0].x"),
+        ] {
+            let error = parse_columns(text).unwrap_err();
+            assert_eq!(&text[error.span.clone()], marked, "{text}: {error}");
+        }
+        let error = parse_columns("a DOUBLE .CHANGE").unwrap_err().to_string();
+        assert!(error.contains("a path begins with $: write $.CHANGE"), "{error}");
     }
 }

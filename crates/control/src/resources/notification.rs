@@ -3,7 +3,7 @@
 use millstream_monitor::{
     AlarmActions, AlarmDefinition as MonitorAlarm, Comparison as MonitorComparison, MetricKey, MissingData,
     Monitor, Protocol, SmtpCredentials, SmtpSecurity as MonitorSecurity, SmtpSettings,
-    Statistic as MonitorStatistic,
+    Statistic as MonitorStatistic, check_metric_unit,
 };
 
 use super::{NotReady, Prepared};
@@ -94,6 +94,28 @@ async fn on_disk<E: std::fmt::Display + Send + 'static>(
     world.spawn().blocking(work).await.map_err(NotReady::yet)?.map_err(NotReady::yet)
 }
 
+/// Whether mails could be sent by this server, as far as that can be seen without it.
+pub(crate) fn check_mail_server(definition: &MailServerDefinition) -> Result<(), String> {
+    smtp_settings_with(definition, String::new()).check().map_err(|error| error.to_string())
+}
+
+/// Whether the monitor can keep this metric.
+pub(crate) fn check_metric(name: &str, definition: &MetricDefinition) -> Result<(), String> {
+    check_metric_unit(&definition.unit).map_err(|error| error.to_string())?;
+    metric_key(name, definition).map(drop).map_err(|error| error.reason)
+}
+
+/// Whether the monitor can watch this alarm.
+pub(crate) fn check_alarm(name: &str, definition: &AlarmDefinition) -> Result<(), String> {
+    // Its metric is checked on its own.
+    let metric = MetricKey::new("n", "m", []).map_err(|error| error.to_string())?;
+    if definition.period.subsec_nanos() != 0 {
+        return Err(format!("the period of alarm \"{name}\" is whole seconds"));
+    }
+    let alarm = alarm(name.to_owned(), definition, metric);
+    millstream_monitor::check_alarm(&alarm).map_err(|error| error.to_string())
+}
+
 fn smtp_settings(definition: &MailServerDefinition) -> Result<SmtpSettings, NotReady> {
     let password = match &definition.password_variable {
         Some(variable) => std::env::var(variable).map_err(|_| {
@@ -103,7 +125,11 @@ fn smtp_settings(definition: &MailServerDefinition) -> Result<SmtpSettings, NotR
         })?,
         None => String::new(),
     };
-    Ok(SmtpSettings {
+    Ok(smtp_settings_with(definition, password))
+}
+
+fn smtp_settings_with(definition: &MailServerDefinition, password: String) -> SmtpSettings {
+    SmtpSettings {
         security: match definition.security {
             SmtpSecurity::None => MonitorSecurity::None,
             SmtpSecurity::Starttls => MonitorSecurity::StartTls,
@@ -112,9 +138,9 @@ fn smtp_settings(definition: &MailServerDefinition) -> Result<SmtpSettings, NotR
         credentials: definition
             .user
             .as_ref()
-            .map(|user| SmtpCredentials { user_name: user.clone(), password: password.clone() }),
+            .map(|user| SmtpCredentials { user_name: user.clone(), password }),
         ..SmtpSettings::new(&definition.host, definition.port, &definition.from)
-    })
+    }
 }
 
 fn metric_key(name: &str, definition: &MetricDefinition) -> Result<MetricKey, NotReady> {

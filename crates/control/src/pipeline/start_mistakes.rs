@@ -1,0 +1,83 @@
+//! What a start would meet and the text of a file does not show: models, inputs and tables that are not there.
+
+use std::collections::HashMap;
+use std::path::Path;
+
+use super::Pipeline;
+use super::mistake::{Mistake, Mistakes};
+use super::source_text::SourceText;
+use crate::definition::{
+    Definition, EndpointDefinition, FeedDefinition, FeedSource, Kind, Model, Reference, ReferencePlace,
+};
+use crate::feeds::LineSource;
+use crate::resources::endpoint::folder_mistake;
+use crate::resources::function::labels_mistake;
+
+impl Pipeline {
+    /// Looks at the files that it names, without starting anything. To be called when its paths are resolved. Reads the
+    /// first bytes of each file.
+    ///
+    /// # Errors
+    /// Every file that a start could not use, at the place where it is named.
+    pub fn check_files(&self) -> Result<(), Mistakes> {
+        let source = SourceText::new(&self.source_name, &self.text);
+        let mut mistakes = Vec::new();
+        let mut wrong = |span, message: String| mistakes.push(Mistake::within(&source, span, message, None));
+        let desired: HashMap<Reference, &Definition> =
+            self.desired.iter().map(|one| (one.reference(), &one.definition)).collect();
+        let find = |kind, name: &str| desired.get(&Reference::new(kind, name)).copied();
+        let endpoint = |name: &str| match find(Kind::Endpoint, name) {
+            Some(Definition::Endpoint(endpoint)) => Some(endpoint.clone()),
+            _ => None,
+        };
+        for declared in &self.declarations.endpoints {
+            let Some(EndpointDefinition { model: Model::Folder(folder), .. }) =
+                endpoint(declared.name.get_ref())
+            else {
+                continue;
+            };
+            if let Some(message) = model_mistake(&folder) {
+                wrong(declared.model.span(), message);
+            }
+        }
+        for declared in &self.declarations.functions {
+            let Some(Definition::Function(function)) = find(Kind::Function, declared.name.get_ref()) else {
+                continue;
+            };
+            if let Some(message) = labels_mistake(function, &endpoint) {
+                let place = declared.endpoint.as_ref().unwrap_or(&declared.name);
+                wrong(place.span(), message);
+            }
+        }
+        for declared in &self.declarations.inputs {
+            let Some(Definition::Feed(FeedDefinition { source: FeedSource::File { path, .. }, .. })) =
+                find(Kind::Feed, declared.name.get_ref())
+            else {
+                continue;
+            };
+            if let Err(error) = LineSource::file(path, false, false) {
+                let place = declared.path.as_ref().unwrap_or(&declared.name);
+                wrong(place.span(), error.to_string());
+            }
+        }
+        for (declared, checked) in self.declarations.applications.iter().zip(&self.applications) {
+            for (declared, reference) in declared.references.iter().zip(&checked.references) {
+                let ReferencePlace::File(path) = &reference.place else { continue };
+                if let Err(error) = std::fs::File::open(path) {
+                    let place = declared.path.as_ref().unwrap_or(&declared.name);
+                    wrong(place.span(), format!("cannot read {}: {error}", path.display()));
+                }
+            }
+        }
+        mistakes.sort_by_key(|mistake| (mistake.line, mistake.column));
+        if mistakes.is_empty() { Ok(()) } else { Err(Mistakes(mistakes)) }
+    }
+}
+
+/// What is wrong with a model folder, as far as its configuration shows.
+fn model_mistake(folder: &Path) -> Option<String> {
+    folder_mistake(folder).or_else(|| {
+        let labels = millstream_inference::Model::labels_of_folder(folder);
+        labels.err().map(|error| format!("{}: {error}", folder.display()))
+    })
+}

@@ -51,7 +51,9 @@ fn filter(text: &str) -> Result<EnvFilter, String> {
             ));
         }
     }
-    EnvFilter::builder().parse(directives.join(",")).map_err(|error| format!("MILLSTREAM_LOG={text}: {error}"))
+    EnvFilter::builder()
+        .parse(directives.join(","))
+        .map_err(|error| format!("MILLSTREAM_LOG={text}: {error}"))
 }
 
 #[cfg(test)]
@@ -60,10 +62,13 @@ mod tests {
 
     #[test]
     fn a_level_is_a_level() {
-        for fine in ["info", "warn,millstream_delivery=debug", "OFF", "error, hyper=trace", "millstream[run]=info"] {
+        for fine in
+            ["info", "warn,millstream_delivery=debug", "OFF", "error, hyper=trace", "millstream[run]=info"]
+        {
             assert!(filter(fine).is_ok(), "{fine}");
         }
-        for (wrong, said) in [("debgu", "\"debgu\" is no level"), ("info,millstream=lots", "expected one of")] {
+        for (wrong, said) in [("debgu", "\"debgu\" is no level"), ("info,millstream=lots", "expected one of")]
+        {
             let error = filter(wrong).unwrap_err();
             assert!(error.contains(said), "{error}");
         }

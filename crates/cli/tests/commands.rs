@@ -184,9 +184,9 @@ fn replay_of_sql_takes_its_time_from_a_column_or_a_rate() {
             .contains("5 records, 3 rows into the application, 4 rows out, 2 rows to error_stream")
     );
     assert!(
-        finished
-            .stderr
-            .contains("the input: COERCION_ERROR: record 3: column \"at\": 'some day' is not a valid TIMESTAMP")
+        finished.stderr.contains(
+            "the input: COERCION_ERROR: record 3: column \"at\": 'some day' is not a valid TIMESTAMP"
+        )
     );
 
     // From standard input, as JSON, only one stream.
@@ -371,7 +371,8 @@ fn replay_says_what_is_wrong_with_its_input() {
         ("pretty.json", "{\n \"at\": \"2024-03-01 12:00:01\",\n \"price\": 1.5\n}\n"),
     ]);
     fs::write(folder.path().join("cut.csv.gz"), &cut[..cut.len() - 20]).unwrap();
-    let of = |file: &str, more: &[&str]| replay(folder.path(), &[["--input", file].as_slice(), more].concat());
+    let of =
+        |file: &str, more: &[&str]| replay(folder.path(), &[["--input", file].as_slice(), more].concat());
 
     // Nothing but errors: five of a kind, then how many more there are.
     let finished = of("bad.csv", &[]);
@@ -387,7 +388,9 @@ fn replay_says_what_is_wrong_with_its_input() {
 
     // Other shapes.
     assert!(of("semicolon.csv", &[]).stderr.contains("every row has 1 of 2 columns: is the delimiter `;`?"));
-    assert!(of("rows.json", &[]).stderr.contains("this looks like JSON (--format says how records are written)"));
+    assert!(
+        of("rows.json", &[]).stderr.contains("this looks like JSON (--format says how records are written)")
+    );
     let finished = of("pretty.json", &["--format", "json"]);
     assert!(finished.stderr.contains("this is JSON over several lines; a record is one line"));
 
@@ -418,10 +421,8 @@ fn logs_are_set_up_as_they_are_named_or_not_at_all() {
 
 #[test]
 fn a_closed_pipe_ends_a_command_without_noise() {
-    let folder = folder_with(&[
-        ("count.sql", COUNT),
-        ("prices.csv", &"2024-03-01 12:00:01,4.5\n".repeat(50_000)),
-    ]);
+    let folder =
+        folder_with(&[("count.sql", COUNT), ("prices.csv", &"2024-03-01 12:00:01,4.5\n".repeat(50_000))]);
     let mut program = std::process::Command::new(env!("CARGO_BIN_EXE_millstream"))
         .args(["replay", "count.sql", "--stream", PRICES, "--input", "prices.csv"])
         .current_dir(folder.path())

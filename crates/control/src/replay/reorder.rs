@@ -176,7 +176,8 @@ impl Reorder {
         let all = if all.rowtimes.is_sorted() {
             all
         } else {
-            let rows = u32::try_from(all.len()).map_err(|_| OrderError::Arrow("there are too many".into()))?;
+            let rows =
+                u32::try_from(all.len()).map_err(|_| OrderError::Arrow("there are too many".into()))?;
             let mut order: Vec<u32> = (0..rows).collect();
             order.sort_by_key(|row| all.rowtimes[*row as usize]);
             all.take(&UInt32Array::from(order))?

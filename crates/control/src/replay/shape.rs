@@ -31,7 +31,8 @@ pub(super) fn wrong_shape(schema: &InputSchema, records: &[Bytes]) -> Option<Str
                 return Some("this looks like JSON".to_owned());
             }
             let columns = schema.columns.len();
-            let is_whole = |record: &&[u8]| memchr::memmem::find(record, column_delimiter.as_bytes()).is_none();
+            let is_whole =
+                |record: &&[u8]| memchr::memmem::find(record, column_delimiter.as_bytes()).is_none();
             if columns < 2 || !records.iter().all(is_whole) {
                 return None;
             }
@@ -40,7 +41,8 @@ pub(super) fn wrong_shape(schema: &InputSchema, records: &[Bytes]) -> Option<Str
                 records.iter().all(|record| memchr::memchr_iter(separator, record).count() + 1 == columns)
             };
             let guess = SEPARATORS.iter().find(fits).map_or(String::new(), |separator| {
-                let separator = if *separator == '\t' { "a tab".to_owned() } else { format!("`{separator}`") };
+                let separator =
+                    if *separator == '\t' { "a tab".to_owned() } else { format!("`{separator}`") };
                 format!(": is the delimiter {separator}?")
             });
             Some(format!("every row has 1 of {columns} columns{guess}"))
@@ -67,7 +69,8 @@ mod tests {
             mapping: Some(format!("$.{name}")),
         };
         let schema = InputSchema { format, columns: vec![column("a"), column("b")] };
-        let records: Vec<Bytes> = records.iter().map(|record| Bytes::from_static(record.as_bytes())).collect();
+        let records: Vec<Bytes> =
+            records.iter().map(|record| Bytes::from_static(record.as_bytes())).collect();
         wrong_shape(&schema, &records)
     }
 
@@ -80,7 +83,10 @@ mod tests {
         };
         let json = || RecordFormat::Json { record_row_path: "$".to_owned() };
         let said = |text: &str| Some(text.to_owned());
-        assert_eq!(shape(csv(), &["1;2", "3;4"]), said("every row has 1 of 2 columns: is the delimiter `;`?"));
+        assert_eq!(
+            shape(csv(), &["1;2", "3;4"]),
+            said("every row has 1 of 2 columns: is the delimiter `;`?")
+        );
         assert_eq!(shape(csv(), &["1\t2"]), said("every row has 1 of 2 columns: is the delimiter a tab?"));
         assert_eq!(shape(csv(), &["1", "2"]), said("every row has 1 of 2 columns"));
         assert_eq!(shape(csv(), &["{\"a\":1,\"b\":2}"]), said("this looks like JSON"));

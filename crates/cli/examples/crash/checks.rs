@@ -26,19 +26,14 @@ pub(crate) fn run(folder: &Path, done: &Done) -> anyhow::Result<()> {
     let log = open_log(&data)?;
     let checks = Checks { data: &data, log: &log, done };
     let mut mistakes = Vec::new();
-    let steps: [(&str, &dyn Fn() -> anyhow::Result<Vec<String>>); 8] = [
-        ("input streams", &|| checks.inputs()),
-        ("copies", &|| checks.copies()),
-        ("windows", &|| checks.windows()),
-        ("objects", &|| checks.objects()),
-        ("reviews", &|| checks.reviews()),
-        ("puts", &|| checks.puts()),
-        ("the run without kills", &|| checks.replayed()),
-        ("leftovers", &|| checks.leftovers(folder)),
-    ];
-    for (name, check) in steps {
-        mistakes.extend(check().with_context(|| name.to_owned())?);
-    }
+    mistakes.extend(checks.inputs().context("input streams")?);
+    mistakes.extend(checks.copies().context("copies")?);
+    mistakes.extend(checks.windows().context("windows")?);
+    mistakes.extend(checks.objects().context("objects")?);
+    mistakes.extend(checks.reviews().context("reviews")?);
+    mistakes.extend(checks.puts().context("puts")?);
+    mistakes.extend(checks.replayed().context("the run without kills")?);
+    mistakes.extend(checks.leftovers(folder).context("leftovers")?);
     if mistakes.is_empty() {
         return Ok(());
     }

@@ -29,7 +29,7 @@ mod rounds;
 mod schedule;
 
 use std::path::PathBuf;
-use std::process::ExitCode;
+use std::process::{Command, ExitCode};
 
 use clap::Parser;
 
@@ -76,7 +76,33 @@ fn main() -> ExitCode {
     }
 }
 
+/// Runs the same on a small disk of its own, which this process and its children alone see; a copy of it stays when the test
+/// fails.
+fn run_on_a_small_disk() -> anyhow::Result<()> {
+    const SCRIPT: &str = "mount -t tmpfs -o size=512m tmpfs \"$1\" || exit 9
+folder=$1; kept=$2; shift 2
+\"$0\" \"$@\" --folder \"$folder\"; code=$?
+[ $code = 0 ] || { rm -f \"$folder/ballast\"; cp -r \"$folder\" \"$kept\"; echo \"a copy of it: $kept\" >&2; }
+exit $code";
+    let temporary = tempfile::Builder::new().prefix("millstream-crash-").tempdir()?.keep();
+    let disk = temporary.join("disk");
+    std::fs::create_dir(&disk)?;
+    let mut command = Command::new("unshare");
+    command.args(["--map-root-user", "--mount", "sh", "-c", SCRIPT]).arg(std::env::current_exe()?);
+    command.arg(&disk).arg(temporary.join("kept")).args(std::env::args_os().skip(1));
+    let status = command.status()?;
+    anyhow::ensure!(
+        status.code() != Some(9),
+        "a full disk needs a disk of its own, and none can be mounted here (unshare --map-root-user --mount)"
+    );
+    anyhow::ensure!(status.success(), "see above");
+    Ok(std::fs::remove_dir_all(&temporary)?)
+}
+
 fn run(arguments: &Arguments) -> anyhow::Result<()> {
+    if arguments.faults.contains(&FaultKind::Disk) && arguments.folder.is_none() {
+        return run_on_a_small_disk();
+    }
     let (folder, temporary) = match &arguments.folder {
         Some(folder) => {
             std::fs::create_dir_all(folder)?;

@@ -47,6 +47,13 @@ enum Command {
         /// Where the random points begin.
         #[arg(long, default_value_t = 1)]
         seed: u64,
+        /// The whole program under load instead of the log alone: about a second a round, and the output is compared with
+        /// that of a run without kills.
+        #[arg(long)]
+        whole: bool,
+        /// With --whole: what happens in the rounds, each as often as it is named: kill, terminate, torn, catalog, disk.
+        #[arg(long, requires = "whole")]
+        faults: Option<String>,
     },
     /// Feed the engine damaged SQL, damaged records and random programs.
     Fuzz {
@@ -78,7 +85,10 @@ fn main() -> ExitCode {
     let result = match Arguments::parse().command {
         Command::Check => check::run(),
         Command::Test { strict } => test::run(strict),
-        Command::Crash { rounds, seed } => test::crash(rounds, seed),
+        Command::Crash { rounds, seed, whole: false, .. } => test::crash(rounds, seed),
+        Command::Crash { rounds, seed, whole: true, faults } => {
+            test::crash_whole(rounds, seed, faults.as_deref(), test::Build::Release)
+        }
         Command::Fuzz { seconds, seed, case } => test::fuzz(seconds, seed, case),
         Command::Golden { complete } => test::golden(complete),
         Command::Docs => docs::run(),

@@ -25,6 +25,7 @@ pub(crate) fn run(strict: bool) -> anyhow::Result<()> {
     }
     run_program(tests.env("MILLSTREAM_TEST_LEAVE_OUT", names.join(",")))?;
     fuzz(60, 1, None)?;
+    crash_whole(100, 1, None, Build::Debug)?;
     docs::run()?;
     if left_out.is_empty() {
         say("\nall checks passed");
@@ -63,6 +64,35 @@ pub(crate) fn crash(rounds: u64, seed: u64) -> anyhow::Result<()> {
     let program = target().join("release").join("streamlog-crash");
     let (rounds, seed) = (rounds.to_string(), seed.to_string());
     run_program(Command::new(program).args(["--rounds", &rounds, "--seed", &seed]))
+}
+
+/// How the program is built that is tested.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Build {
+    /// As the tests are.
+    Debug,
+    Release,
+}
+
+/// The crash test of the whole program.
+pub(crate) fn crash_whole(rounds: u64, seed: u64, faults: Option<&str>, build: Build) -> anyhow::Result<()> {
+    let mut building =
+        vec!["build", "--quiet", "-p", "millstream", "--bin", "millstream", "--example", "crash"];
+    let folder = match build {
+        Build::Debug => target().join("debug"),
+        Build::Release => {
+            building.push("--release");
+            target().join("release")
+        }
+    };
+    run_program(&mut cargo(&building))?;
+    let mut test = Command::new(folder.join("examples").join("crash"));
+    test.arg("--program").arg(folder.join("millstream"));
+    test.args(["--rounds", &rounds.to_string(), "--seed", &seed.to_string()]);
+    if let Some(faults) = faults {
+        test.args(["--faults", faults]);
+    }
+    run_program(&mut test)
 }
 
 pub(crate) fn golden(complete: bool) -> anyhow::Result<()> {

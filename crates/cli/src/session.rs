@@ -86,8 +86,9 @@ impl Session {
             .build()
             .context("the system gives no threads")?;
         let result = runtime.block_on(self.run_within(arguments));
-        // A thread that waits for standard input, or that hangs, must not keep the process.
-        runtime.shutdown_timeout(Duration::from_millis(100));
+        // A thread that waits for standard input, or that hangs, must not keep the process: it goes with it. Under one that
+        // still works, the runtime must not vanish before.
+        std::mem::forget(runtime);
         result
     }
 
@@ -98,11 +99,22 @@ impl Session {
             true => None,
             false => Some(serving::bind(arguments.listen).await?),
         };
+        // A start that waits for a disk or a model can be ended, too.
         let server = tokio::select! {
-            started = self.start(arguments) => started?,
-            // A start that waits for a disk or a model can be ended, too; nothing has been promised yet.
+            opened = self.open(arguments) => opened?,
             () = signals.stop() => return Ok(ExitCode::from(STOPPED_EARLY)),
         };
+        tokio::select! {
+            started = self.start(&server) => started?,
+            () = signals.stop() => {
+                // What runs already ends in order; the next signal ends the process, whatever hangs.
+                tokio::select! {
+                    _ = server.stop(STOP_LIMIT) => {}
+                    () = signals.stop() => {}
+                }
+                return Ok(ExitCode::from(STOPPED_EARLY));
+            }
+        }
         let (page, address) = match listener {
             Some(listener) => {
                 let (page, address) = Serving::page(listener, server.clone())?;
@@ -163,8 +175,8 @@ impl Session {
         Ok(if is_clean { ExitCode::SUCCESS } else { ExitCode::from(STOPPED_EARLY) })
     }
 
-    /// Opens the data directory, applies what is to be applied, starts everything.
-    async fn start(&self, arguments: &SessionArguments) -> anyhow::Result<Arc<Server>> {
+    /// Opens the data directory; nothing runs yet.
+    async fn open(&self, arguments: &SessionArguments) -> anyhow::Result<Arc<Server>> {
         let settings = ServerSettings {
             data_directory: arguments.data.data_dir.clone(),
             version: VERSION.to_owned(),
@@ -178,18 +190,22 @@ impl Session {
             loading::load(file, &[])??;
         }
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
-        let server = Server::open(settings, clock, Random::from_entropy()).await?;
+        Ok(Server::open(settings, clock, Random::from_entropy()).await?)
+    }
+
+    /// Applies what is to be applied, and starts everything.
+    async fn start(&self, server: &Arc<Server>) -> anyhow::Result<()> {
         match &self.what {
             What::Serve { files } => {
                 for file in files {
-                    match apply_file(&server, file, false).await? {
+                    match apply_file(server, file, false).await? {
                         Applied::Report(report) => check(&report, file)?,
                         Applied::Mistakes(mistakes) => anyhow::bail!("{mistakes}"),
                     }
                 }
             }
             What::File { file, feed } => {
-                let report = apply_with_feed(&server, file, feed.as_deref()).await?;
+                let report = apply_with_feed(server, file, feed.as_deref()).await?;
                 check(&report, file)?;
             }
             What::Own { desired, owner } => {
@@ -197,8 +213,7 @@ impl Session {
                 check(&report, Path::new("demo"))?;
             }
         }
-        server.start(!self.what.is_serve()).await?;
-        Ok(server)
+        Ok(server.start(!self.what.is_serve()).await?)
     }
 }
 

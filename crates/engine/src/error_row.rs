@@ -1,6 +1,7 @@
 //! Rows of the error stream.
 
 use crate::batch::Batch;
+use crate::evaluation_context::EvaluationContext;
 use crate::row_error::{ErrorName, RowError};
 use millstream_sql::SqlType;
 use serde::{Deserialize, Serialize};
@@ -51,12 +52,12 @@ impl ErrorRow {
         row: usize,
         types: &[SqlType],
         pump: &Arc<str>,
-        now: i64,
+        clock: EvaluationContext,
     ) -> ErrorRow {
         let mut fields = Vec::new();
         crate::formats::write_fields(types.iter().copied(), &batch.columns, row, &mut fields);
         ErrorRow {
-            error_time: now,
+            error_time: clock.time_of(batch.rowtimes[row]),
             error_name: error.name.as_str().to_owned(),
             message: error.message.chars().take(MESSAGE_LENGTH).collect(),
             data_rowtime: Some(batch.rowtimes[row]),

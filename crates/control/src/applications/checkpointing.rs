@@ -179,6 +179,13 @@ impl Cadence {
         Cadence { ended_at: now, took: Duration::ZERO, records: 0, bytes: 0 }
     }
 
+    /// Of an application that goes on from a checkpoint: the first one is due as soon as there is something new, so that a
+    /// process that never lives for [`INTERVAL`] comes further in each life.
+    pub(crate) fn resumed(now: Timestamp) -> Cadence {
+        let interval = i64::try_from(INTERVAL.as_millis()).expect("the interval is a few seconds");
+        Cadence::new(Timestamp(now.millis().saturating_sub(interval)))
+    }
+
     /// Input has been taken.
     pub(crate) fn add(&mut self, records: u64, bytes: u64) {
         self.records += records;
@@ -210,6 +217,16 @@ impl Cadence {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_process_that_is_killed_every_second_comes_further_in_each_life() {
+        assert!(!Cadence::new(Timestamp(5_000)).is_due(Timestamp(6_000)));
+        let mut cadence = Cadence::resumed(Timestamp(5_000));
+        assert!(cadence.is_due(Timestamp(5_001)));
+        cadence.begun();
+        cadence.ended(Timestamp(5_001), Timestamp(5_002));
+        assert!(!cadence.is_due(Timestamp(6_000)), "then as always");
+    }
 
     #[test]
     fn a_checkpoint_is_due_by_time_or_amount_and_never_takes_more_than_a_fifth_of_the_time() {

@@ -92,8 +92,18 @@ impl Intake {
         let ports = self.ports.len();
         let port_of = |record: &RecordView<'_>| record.shard().0 as usize % ports;
         let mut start = 0;
-        // Records of one input stream that follow each other go in together.
-        for run in records.chunk_by(|one, next| port_of(one) == port_of(next)) {
+        // Records of one input stream that follow each other go in together. Where there are several, all of them come to
+        // an instant before its first record: which row of an instant leaves first must not depend on when the clock was
+        // looked at.
+        let is_together = |one: &RecordView<'_>, next: &RecordView<'_>| {
+            port_of(one) == port_of(next) && (ports == 1 || one.arrival() == next.arrival())
+        };
+        for run in records.chunk_by(is_together) {
+            if ports > 1
+                && let Err(error) = self.bound(application, run[0].arrival().millis(), now)
+            {
+                report.refused = Some((0, error));
+            }
             let outcomes = outcomes.map(|outcomes| &outcomes[start..start + run.len()]);
             start += run.len();
             self.take_run(port_of(&run[0]), application, run, outcomes, now, &mut report);

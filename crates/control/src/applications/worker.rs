@@ -311,7 +311,7 @@ impl Worker {
             spawn: components.spawn,
             checkpoints: components.checkpoints,
             storing: None,
-            cadence: Cadence::new(now),
+            cadence: if is_new { Cadence::new(now) } else { Cadence::resumed(now) },
             log: components.log,
             registry: components.registry,
             live: components.live,

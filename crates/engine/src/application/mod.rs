@@ -131,6 +131,7 @@ enum Readers {
 struct Surroundings<'a> {
     /// What the clock says, in milliseconds since the epoch.
     now: i64,
+    virtual_clock: bool,
     tables: &'a Tables,
     share: MemoryShare,
     workers: Workers,
@@ -144,8 +145,8 @@ impl Surroundings<'_> {
         query_started: i64,
         errors: &'r mut Vec<ErrorRow>,
     ) -> RunContext<'r> {
-        let Surroundings { now, tables, share, workers } = *self;
-        let evaluation = EvaluationContext { query_started, now };
+        let Surroundings { now, virtual_clock, tables, share, workers } = *self;
+        let evaluation = EvaluationContext { query_started, now, virtual_clock };
         RunContext { evaluation, pump, errors, tables, share, workers, is_tight: false }
     }
 }
@@ -339,14 +340,16 @@ impl Application {
         }
         let last = batch.rowtimes[batch.len() - 1];
         self.start();
-        self.streams[input.0].latest = last;
+        let mut before = std::mem::replace(&mut self.streams[input.0].latest, last);
         let virtual_clock = self.settings.virtual_clock;
         let time = |rowtime| if virtual_clock { rowtime } else { now };
         let no_pump = Arc::from("");
+        let query_started = self.settings.query_started;
+        let clock = EvaluationContext { query_started, now: time(last), virtual_clock };
         let small_enough = self.streams[input.0]
             .row_limit
             .as_ref()
-            .and_then(|limit| limit.refuse(batch, &no_pump, time(last), &mut self.errors));
+            .and_then(|limit| limit.refuse(batch, &no_pump, clock, &mut self.errors));
         let batch = small_enough.as_ref().unwrap_or(batch);
         let whole = vec![Message::Rows(batch.clone()), Message::Bound(last)];
         self.run(input, whole, Readers::SingleRows(false), time(last));
@@ -354,6 +357,11 @@ impl Application {
             for row in 0..batch.len() {
                 let rowtime = batch.rowtimes[row];
                 let now = if self.settings.virtual_clock { rowtime } else { now };
+                // Time comes before the row, as it may have come by a bound: what ends now leaves first either way.
+                if rowtime > before {
+                    before = rowtime;
+                    self.run(input, vec![Message::Bound(rowtime)], Readers::SingleRows(true), now);
+                }
                 let one = vec![Message::Rows(batch.slice(row, 1)), Message::Bound(rowtime)];
                 self.run(input, one, Readers::SingleRows(true), now);
             }
@@ -435,10 +443,11 @@ impl Application {
     /// by then.
     fn start(&mut self) {
         let now = self.settings.query_started;
+        let virtual_clock = self.settings.virtual_clock;
         for index in 0..self.pumps.len() {
             let pump = &mut self.pumps[index];
-            let surroundings =
-                Surroundings { now, tables: &self.tables, share: self.share, workers: Workers::ONE };
+            let (tables, share, workers) = (&self.tables, self.share, Workers::ONE);
+            let surroundings = Surroundings { now, virtual_clock, tables, share, workers };
             let given = pump.run_once(surroundings, &mut self.errors);
             if given.is_empty() {
                 continue;
@@ -454,10 +463,16 @@ impl Application {
         let RunningPump { name, target, target_types, writer, .. } = &self.pumps[pump];
         let stream = &self.program.streams[target.0].name;
         let (share, errors) = (self.share, &mut self.errors);
+        let clock = EvaluationContext {
+            query_started: self.settings.query_started,
+            now,
+            virtual_clock: self.settings.virtual_clock,
+        };
         self.streams[target.0].merge.take(*writer, messages, share, &mut |rows, held| {
             let error = share.no_room_to_wait(stream, held);
             errors.extend(
-                (0..rows.len()).map(|row| ErrorRow::of_batch_row(&error, rows, row, target_types, name, now)),
+                (0..rows.len())
+                    .map(|row| ErrorRow::of_batch_row(&error, rows, row, target_types, name, clock)),
             );
         })
     }
@@ -465,6 +480,7 @@ impl Application {
     /// Carries messages of a stream through some of its pumps and all pumps behind them, round by round. The front end
     /// refuses circles of pumps, so the rounds come to an end.
     fn run(&mut self, stream: StreamId, messages: Vec<Message>, readers: Readers, now: i64) {
+        let virtual_clock = self.settings.virtual_clock;
         let workers =
             Workers { threads: self.settings.threads, worthwhile: self.settings.nanoseconds_worth_a_thread };
         let mut round = vec![Delivery { stream, messages, readers }];
@@ -485,7 +501,8 @@ impl Application {
                 }
             }
             let mut next = Vec::new();
-            let surroundings = Surroundings { now, tables: &self.tables, share: self.share, workers };
+            let (tables, share) = (&self.tables, self.share);
+            let surroundings = Surroundings { now, virtual_clock, tables, share, workers };
             for given in round::run(&mut self.pumps, &round, surroundings) {
                 self.errors.extend(given.errors);
                 let target = self.pumps[given.pump].target;
@@ -524,7 +541,7 @@ impl RunningPump {
         for message in &mut messages {
             if let Message::Rows(batch) = message
                 && let Some(kept) =
-                    self.row_limit.refuse(batch, &self.name, context.evaluation.now, context.errors)
+                    self.row_limit.refuse(batch, &self.name, context.evaluation, context.errors)
             {
                 *batch = kept;
             }
@@ -563,8 +580,8 @@ fn refuse_nulls(
     let mut kept = vec![true; batch.len()];
     for (row, error) in errors.iter() {
         kept[row] = false;
-        let now = context.evaluation.now;
-        context.errors.push(ErrorRow::of_batch_row(error, batch, row, types, context.pump, now));
+        let error = ErrorRow::of_batch_row(error, batch, row, types, context.pump, context.evaluation);
+        context.errors.push(error);
     }
     batch.filter(&BooleanArray::from(kept)).expect("the mask has one value for each row")
 }

@@ -2,6 +2,7 @@
 
 use super::ErrorRow;
 use crate::batch::Batch;
+use crate::evaluation_context::EvaluationContext;
 use crate::operators::RowSize;
 use crate::row_error::{ErrorName, RowError};
 use arrow_array::BooleanArray;
@@ -32,7 +33,7 @@ impl RowLimit {
         &self,
         batch: &Batch,
         pump: &Arc<str>,
-        now: i64,
+        clock: EvaluationContext,
         errors: &mut Vec<ErrorRow>,
     ) -> Option<Batch> {
         const MOST: usize = MOST_BYTES - METADATA_BYTES;
@@ -50,7 +51,7 @@ impl RowLimit {
                  about it: leave out columns, or shorten texts with SUBSTRING"
             );
             let error = RowError::new(ErrorName::RowTooLarge, message);
-            errors.push(ErrorRow::of_batch_row(&error, batch, row, &self.types, pump, now));
+            errors.push(ErrorRow::of_batch_row(&error, batch, row, &self.types, pump, clock));
         }
         Some(batch.filter(&kept).expect("the mask has one value for each row"))
     }

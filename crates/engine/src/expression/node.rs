@@ -110,6 +110,9 @@ impl Node {
                 input.rowtimes.clone(),
                 None,
             ))),
+            NodeKind::Clock(ClockFunction::RowTimestamp) if input.context.virtual_clock => Datum::Column(
+                Arc::new(PrimitiveArray::<TimestampMillisecondType>::new(input.rowtimes.clone(), None)),
+            ),
             NodeKind::Clock(function) => Datum::Constant(clock_value(*function, input.context)),
             NodeKind::Operation { operands, kernel } => {
                 let operands: Vec<Datum> =

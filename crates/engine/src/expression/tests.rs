@@ -9,7 +9,7 @@ use millstream_sql::{
 };
 use proptest::prelude::*;
 
-const CONTEXT: EvaluationContext = EvaluationContext { query_started: 0, now: 0 };
+const CONTEXT: EvaluationContext = EvaluationContext { query_started: 0, now: 0, virtual_clock: false };
 
 fn expression(kind: Kind, sql_type: SqlType) -> Expression {
     Expression::new(kind, sql_type, Span::default())

@@ -315,7 +315,11 @@ impl<'f> Runner<'f> {
                 return;
             }
         };
-        let context = EvaluationContext { query_started: DEFAULT_DAY_MILLIS, now: DEFAULT_DAY_MILLIS };
+        let context = EvaluationContext {
+            query_started: DEFAULT_DAY_MILLIS,
+            now: DEFAULT_DAY_MILLIS,
+            virtual_clock: true,
+        };
         let result = match CompiledExpression::compile(&expression) {
             Ok(compiled) => compiled.evaluate_constant(&context),
             Err(error) => {

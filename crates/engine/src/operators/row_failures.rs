@@ -62,12 +62,5 @@ pub(super) fn report_row(
     types: &[SqlType],
     context: &mut RunContext<'_>,
 ) {
-    context.errors.push(ErrorRow::of_batch_row(
-        error,
-        batch,
-        row,
-        types,
-        context.pump,
-        context.evaluation.now,
-    ));
+    context.errors.push(ErrorRow::of_batch_row(error, batch, row, types, context.pump, context.evaluation));
 }

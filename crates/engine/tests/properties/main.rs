@@ -1,6 +1,7 @@
 //! Properties of whole applications over random programs and random rows.
 //!
 //! - Any cutting of the rows into batches gives the same rows and errors.
+//! - Time that goes on without rows, as far as it truly does, changes no row: nobody can tell how often a clock was read.
 //! - A checkpoint anywhere changes nothing, and neither do the rows' numbers; what many snapshots have stored in parts is
 //!   the state as one alone would store it.
 //! - A limit of memory refuses the same rows in any batches.
@@ -54,6 +55,18 @@ proptest! {
         prop_assert_eq!(&whole, &single, "row by row: {}", query.text());
         let cut = run(&query, &rows, &Cuts::every(&cuts));
         prop_assert_eq!(&whole, &cut, "{}", query.text());
+    }
+
+    #[test]
+    fn true_bounds_anywhere_change_nothing(
+        query in program::any_query(),
+        rows in rows::rows(60),
+        cuts in prop::collection::vec(1_usize..20, 1..8),
+        quarters in prop::collection::vec(0_i64..=4, 1..8),
+    ) {
+        let whole = run(&query, &rows, &Cuts::none());
+        let bounded = run(&query, &rows, &Cuts::every(&cuts).with_bounds(&quarters));
+        prop_assert_eq!(&whole, &bounded, "{}", query.text());
     }
 
     #[test]

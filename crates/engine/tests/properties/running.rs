@@ -31,17 +31,19 @@ pub(crate) struct Cuts {
     checkpoints: bool,
     /// Snapshots from one restart to the next; 3 when 0.
     period: u32,
+    /// How far time goes on before each batch, over and over: in quarters of what it may; empty for not before its rows.
+    bounds: Vec<i64>,
     /// Bytes; 0 for no limit.
     memory_limit: u64,
 }
 
 impl Cuts {
     pub(crate) fn none() -> Cuts {
-        Cuts { sizes: Vec::new(), checkpoints: false, period: 0, memory_limit: 0 }
+        Cuts { sizes: Vec::new(), checkpoints: false, period: 0, bounds: Vec::new(), memory_limit: 0 }
     }
 
     pub(crate) fn every(sizes: &[usize]) -> Cuts {
-        Cuts { sizes: sizes.to_vec(), checkpoints: false, period: 0, memory_limit: 0 }
+        Cuts { sizes: sizes.to_vec(), checkpoints: false, period: 0, bounds: Vec::new(), memory_limit: 0 }
     }
 
     pub(crate) fn with_checkpoints(mut self) -> Cuts {
@@ -51,6 +53,12 @@ impl Cuts {
 
     pub(crate) fn with_many_snapshots(mut self, period: u32) -> Cuts {
         (self.checkpoints, self.period) = (true, period);
+        self
+    }
+
+    /// Time goes on also without rows: each number, 0 to 4, says how many quarters of the way to the next row.
+    pub(crate) fn with_bounds(mut self, quarters: &[i64]) -> Cuts {
+        self.bounds = quarters.to_vec();
         self
     }
 
@@ -88,11 +96,18 @@ pub(crate) fn run(query: &Query, rows: &[Row], cuts: &Cuts) -> Found {
     application.subscribe(output);
     let mut found = Found { rows: Vec::new(), errors: Vec::new() };
     let mut snapshots = Snapshots::with_period(cuts.period);
-    let (mut rest, mut sizes) = (rows, cuts.sizes.iter().cycle());
+    let (mut rest, mut sizes, mut bounds) = (rows, cuts.sizes.iter().cycle(), cuts.bounds.iter().cycle());
+    let mut latest = rows.first().map_or(0, |row| row.rowtime);
     while !rest.is_empty() {
         let size = sizes.next().map_or(rest.len(), |size| (*size).min(rest.len()));
         let (taken, later) = rest.split_at(size);
         rest = later;
+        if let Some(quarters) = bounds.next() {
+            let bound = latest + (taken[0].rowtime - latest) * quarters / 4;
+            application.bound(StreamId(0), bound, bound).expect("the input exists");
+            found.collect(&mut application, output, &types);
+        }
+        latest = taken[size - 1].rowtime;
         application.push(StreamId(0), &batch(taken), 0).expect("the rows are in order");
         found.collect(&mut application, output, &types);
         if cuts.checkpoints {

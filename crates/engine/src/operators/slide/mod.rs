@@ -289,9 +289,9 @@ impl Operator for Slide {
             let mut kept = vec![true; output.len()];
             for (row, error) in found.failed {
                 if std::mem::replace(&mut kept[row], false) {
-                    let now = context.evaluation.now;
+                    let clock = context.evaluation;
                     let error =
-                        ErrorRow::of_batch_row(&error, &batch, row, &self.input_types, context.pump, now);
+                        ErrorRow::of_batch_row(&error, &batch, row, &self.input_types, context.pump, clock);
                     context.errors.push(error);
                 }
             }

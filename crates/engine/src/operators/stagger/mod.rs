@@ -138,9 +138,9 @@ impl Stagger {
             for (row, error) in errors {
                 if std::mem::replace(&mut kept[row], false) {
                     let keys = Batch::new(rowtimes.clone(), key_columns.clone());
-                    let now = context.evaluation.now;
+                    let clock = context.evaluation;
                     let error =
-                        ErrorRow::of_batch_row(&error, &keys, row, &self.key_types, context.pump, now);
+                        ErrorRow::of_batch_row(&error, &keys, row, &self.key_types, context.pump, clock);
                     context.errors.push(error);
                 }
             }

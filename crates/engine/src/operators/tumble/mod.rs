@@ -311,9 +311,9 @@ impl Tumble {
                 if std::mem::replace(&mut kept[group], false) {
                     let keys = &batch.columns[..self.key_types.len()];
                     let row = Batch::new(batch.rowtimes.clone(), keys.to_vec());
-                    let now = context.evaluation.now;
+                    let clock = context.evaluation;
                     let error =
-                        ErrorRow::of_batch_row(&error, &row, group, &self.key_types, context.pump, now);
+                        ErrorRow::of_batch_row(&error, &row, group, &self.key_types, context.pump, clock);
                     context.errors.push(error);
                 }
             }

@@ -120,7 +120,8 @@ async fn replay(arguments: &ReplayArguments) -> anyhow::Result<ExitCode> {
             );
         }
     }
-    Ok(ExitCode::SUCCESS)
+    // What is missing at the end was named.
+    Ok(if source.is_cut() { ExitCode::from(4) } else { ExitCode::SUCCESS })
 }
 
 /// A spinner on a terminal; otherwise nothing.

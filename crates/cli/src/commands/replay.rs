@@ -199,6 +199,11 @@ impl Warnings {
             }
         }
     }
+<<<<<<< HEAD
+=======
+    // What is missing at the end was named.
+    Ok(if source.is_cut() { ExitCode::from(4) } else { ExitCode::SUCCESS })
+>>>>>>> classify
 }
 
 /// A spinner on a terminal; otherwise nothing.

@@ -16,9 +16,9 @@ pub(crate) fn start(has_live_display: bool) -> Result<(), String> {
     let filter = filter(wanted.as_deref().unwrap_or(default))?;
     let builder = tracing_subscriber::fmt()
         .with_env_filter(filter)
-        .with_writer(std::io::stderr)
-        // Nobody is there to read them when standard error is closed.
+        // It would say on standard error that nothing can be said on standard error, and panic when it cannot.
         .log_internal_errors(false)
+        .with_writer(std::io::stderr)
         .with_ansi(std::io::stderr().is_terminal());
     match variable("MILLSTREAM_LOG_FORMAT")?.as_deref() {
         None | Some("text") => builder.init(),

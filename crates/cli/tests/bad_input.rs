@@ -148,7 +148,7 @@ fn bad_reviews_are_set_aside_and_their_neighbours_arrive() {
     for number in [201, 200] {
         let index = left_out.iter().position(|line| line.starts_with(id(number).as_bytes())).unwrap();
         let said = format!(
-            "has {} bytes: a record holds at most {}; it is left out",
+            "has {} bytes: a record holds at most {}; it is skipped",
             left_out[index].len(),
             MIB - 64
         );

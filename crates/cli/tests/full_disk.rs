@@ -63,6 +63,28 @@ fn can_mount(folder: &std::path::Path) -> bool {
     command.stdout(Stdio::null()).stderr(Stdio::null()).status().is_ok_and(|status| status.success())
 }
 
+/// A log that is written to the disk that is full.
+#[test]
+fn an_output_that_takes_nothing_ends_nothing() {
+    let folder = tempfile::tempdir().unwrap();
+    fs::write(folder.path().join("pipeline.toml"), PIPELINE.replace("VARCHAR(16)", "BIGINT")).unwrap();
+    let lines: Vec<String> = (0..2_000).map(|number| format!("{number}\nno number\n")).collect();
+    fs::write(folder.path().join("ids.tsv"), lines.concat()).unwrap();
+    let full = || fs::OpenOptions::new().write(true).open("/dev/full").unwrap();
+    let mut command = Command::new(env!("CARGO_BIN_EXE_millstream"));
+    command.args(["run", "pipeline.toml", "--until-end", "--json", "--no-console", "--data-dir", "data"]);
+    let status = command.current_dir(folder.path()).stdout(full()).stderr(full()).status().unwrap();
+    assert_eq!(status.code(), Some(0));
+    let raw = joined(&objects_of(&folder.path().join("data"), "raw/"));
+    assert!(raw == lines.concat().replace('\n', "").into_bytes());
+    let numbered = support::objects::lines(&objects_of(&folder.path().join("data"), "numbered/"));
+    assert_eq!(numbered.len(), 2_000);
+
+    let mut refused = Command::new(env!("CARGO_BIN_EXE_millstream"));
+    let status = refused.args(["run", "no-such-file"]).stdout(full()).stderr(full()).status().unwrap();
+    assert_eq!(status.code(), Some(1), "it fails as it would with somebody to tell");
+}
+
 #[test]
 fn a_full_disk_holds_things_up_and_loses_nothing() {
     let folder = tempfile::tempdir().unwrap();

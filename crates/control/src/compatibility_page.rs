@@ -54,8 +54,8 @@ const CHOICES: &[(&str, &str, &str)] = &[
     ),
     (
         "JSON outputs",
-        "nothing stands between records",
-        "as the service writes them; the switch `json_newline` adds a newline",
+        "each object ends with a newline",
+        "files of objects hold one a line; `json_newline = false` writes them as the service does, with nothing between",
     ),
     (
         "FOLLOWING windows in joins",

@@ -13,6 +13,7 @@ use crate::connect::monitor_to_functions::PageAddress;
 use crate::connect::rejected_to_log::RejectedCount;
 use crate::data_directory::DataDirectory;
 use crate::definition::{Kind, Reference};
+use crate::feeds::KnownRatings;
 use crate::identifier::Identifiers;
 use crate::live::Live;
 use crate::registry::Registry;
@@ -45,6 +46,8 @@ pub(crate) struct World {
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) identifiers: Identifiers,
     pub(crate) live: Arc<Live>,
+    /// What authors of reviews gave, beside the records.
+    pub(crate) known_ratings: Arc<KnownRatings>,
     pub(crate) supervisor: Supervisor,
     pub(crate) functions: Slots<CallableFunction>,
     pub(crate) endpoints: Slots<ModelServer>,

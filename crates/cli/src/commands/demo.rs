@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use millstream_control::definition::{
     Definition, Desired, FeedDefinition, FeedSource, FeedTarget, FunctionBody, Owner,
 };
-use millstream_control::feeds::{LineSource, SyntheticReviews};
+use millstream_control::feeds::{LineSource, REVIEW_COLUMNS};
 use millstream_control::pipeline::Pipeline;
 
 use crate::arguments::DemoArguments;
@@ -17,31 +17,29 @@ use crate::session::{Session, What};
 const REVIEWS: &str = include_str!("../../../../examples/reviews.toml");
 /// The delivery stream in it.
 const DELIVERY_STREAM: &str = "customer-reviews";
-/// What a header must name.
-const NEEDED_COLUMNS: [&str; 3] = ["review_id", "product_category", "review_body"];
 
 pub(super) fn run(arguments: DemoArguments) -> anyhow::Result<ExitCode> {
     let no_files = |name: &str| Err(format!("{name}: the pipeline of the demo is whole in itself"));
     let mut pipeline = Pipeline::parse("examples/reviews.toml", REVIEWS, &no_files)?;
-    let (source, columns, feed, name) = match &arguments.input {
+    let (source, feed, name) = match &arguments.input {
         Some(path) => {
-            let columns = columns_of(path)?;
+            let review_columns = Some(columns_of(path)?);
             let name = path.display().to_string();
-            let source = FeedSource::File { path: absolute(path), header: true, repeat: false };
-            (source, columns, format!("demo {name}"), name)
+            let source =
+                FeedSource::File { path: absolute(path), header: true, repeat: false, review_columns };
+            (source, format!("demo {name}"), name)
         }
         None => {
             let seed = arguments.seed;
-            let columns = SyntheticReviews::COLUMNS.map(str::to_owned).to_vec();
             let source = FeedSource::SyntheticReviews { seed, rate: arguments.rate };
-            (source, columns, format!("demo seed {seed}"), format!("synthetic reviews (seed {seed})"))
+            (source, format!("demo seed {seed}"), format!("synthetic reviews (seed {seed})"))
         }
     };
     for desired in &mut pipeline.desired {
         match &mut desired.definition {
             Definition::Function(function) => {
                 if let FunctionBody::ScoreReviews { columns: given, .. } = &mut function.body {
-                    *given = Some(columns.clone());
+                    *given = Some(REVIEW_COLUMNS.map(str::to_owned).to_vec());
                 }
             }
             Definition::Application(application) => application.seed = arguments.seed,
@@ -70,7 +68,7 @@ fn columns_of(path: &Path) -> anyhow::Result<Vec<String>> {
     let header = LineSource::first_line(path)?;
     let columns: Vec<String> = header.trim_start_matches('\u{feff}').split('\t').map(str::to_owned).collect();
     let missing: Vec<&str> =
-        NEEDED_COLUMNS.into_iter().filter(|needed| !columns.iter().any(|column| column == needed)).collect();
+        REVIEW_COLUMNS.into_iter().filter(|needed| !columns.iter().any(|column| column == needed)).collect();
     if !missing.is_empty() {
         anyhow::ensure!(
             std::fs::metadata(path).map_or(true, |found| found.len() > 0),

@@ -12,6 +12,12 @@ use serde_json::json;
 
 use crate::arguments::DiscoverArguments;
 
+/// A record without the line end that its source keeps.
+fn without_line_end(record: &[u8]) -> &[u8] {
+    let line = record.strip_suffix(b"\n").unwrap_or(record);
+    line.strip_suffix(b"\r").unwrap_or(line)
+}
+
 /// Rows of the sample that are shown.
 const SHOWN_ROWS: usize = 5;
 
@@ -24,11 +30,11 @@ pub(super) fn run(arguments: &DiscoverArguments) -> anyhow::Result<ExitCode> {
     while records.len() < arguments.records as usize {
         match source.next_record() {
             NextRecord::Record(record) => records.push(record),
-            NextRecord::Unusable(reason) | NextRecord::Broken(reason) => tracing::warn!("{reason}"),
+            NextRecord::Unusable(reason) => tracing::warn!("{reason}"),
             NextRecord::End => break,
         }
     }
-    let sample: Vec<&[u8]> = records.iter().map(|record| record.as_ref()).collect();
+    let sample: Vec<&[u8]> = records.iter().map(|record| without_line_end(record)).collect();
     let types = match (arguments.typed, arguments.roomy) {
         (true, _) => Types::Narrow,
         (false, true) => Types::Roomy,

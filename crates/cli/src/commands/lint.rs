@@ -64,7 +64,7 @@ async fn over_sample(
         while batch.len() < BATCH_RECORDS {
             match source.next_record() {
                 NextRecord::Record(data) => batch.push(data),
-                NextRecord::Unusable(reason) | NextRecord::Broken(reason) => errors.push(reason),
+                NextRecord::Unusable(reason) => errors.push(reason),
                 NextRecord::End => {
                     goes_on = false;
                     break;

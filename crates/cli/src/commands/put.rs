@@ -29,15 +29,15 @@ pub(super) async fn run(arguments: PutArguments) -> anyhow::Result<ExitCode> {
         while records < BATCH_RECORDS && body.len() < BATCH_BYTES {
             match source.next_record() {
                 NextRecord::Record(record) => {
+                    // With its line end.
                     body.extend_from_slice(&record);
-                    body.push(b'\n');
                     records += 1;
                     // Somebody types: what is there goes now.
                     if source.is_interactive() {
                         break;
                     }
                 }
-                NextRecord::Unusable(reason) | NextRecord::Broken(reason) => {
+                NextRecord::Unusable(reason) => {
                     tracing::warn!("{reason}");
                     skipped += 1;
                 }

@@ -73,7 +73,6 @@ async fn replay(arguments: &ReplayArguments) -> anyhow::Result<ExitCode> {
     let mut out = Output { out: std::io::BufWriter::new(std::io::stdout().lock()), arguments, rows: 0 };
     let (mut records, mut unusable) = (0_u64, 0_u64);
     let mut warnings = Warnings::default();
-    let mut is_broken = false;
     let mut goes_on = true;
     let mut is_first = true;
     while goes_on {
@@ -88,10 +87,6 @@ async fn replay(arguments: &ReplayArguments) -> anyhow::Result<ExitCode> {
                 NextRecord::Unusable(reason) => {
                     unusable += 1;
                     warnings.warn("lines that are no records", &reason);
-                }
-                NextRecord::Broken(reason) => {
-                    is_broken = true;
-                    tracing::error!("{reason}");
                 }
                 NextRecord::End => {
                     goes_on = false;
@@ -144,9 +139,6 @@ async fn replay(arguments: &ReplayArguments) -> anyhow::Result<ExitCode> {
             cut.sql_type
         ));
     }
-    if is_broken {
-        anyhow::bail!("the input could not be read to its end: the rows are those of the records before");
-    }
     let all = records + unusable;
     let bad = warnings.bad_records + unusable;
     match arguments.fail_on_errors {
@@ -156,7 +148,8 @@ async fn replay(arguments: &ReplayArguments) -> anyhow::Result<ExitCode> {
         None if bad > 0 && replay.rows_in() == 0 => {
             anyhow::bail!("no row came of {all} records: see the warnings above")
         }
-        _ => Ok(ExitCode::SUCCESS),
+        // What is missing at the end was named.
+        _ => Ok(if source.is_cut() { ExitCode::from(4) } else { ExitCode::SUCCESS }),
     }
 }
 

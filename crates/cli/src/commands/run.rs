@@ -22,7 +22,7 @@ pub(super) fn run(arguments: RunArguments) -> anyhow::Result<ExitCode> {
                 true => FeedSource::StandardInput { header: arguments.header },
                 false => {
                     let path = loading::absolute(path);
-                    FeedSource::File { path, header: arguments.header, repeat: false }
+                    FeedSource::File { path, header: arguments.header, repeat: false, review_columns: None }
                 }
             };
             let definition = Definition::Feed(FeedDefinition { source, target, rate: arguments.rate });

@@ -192,12 +192,9 @@ async fn put(
     Query(query): Query<PutQuery>,
     body: Bytes,
 ) -> Response {
-    let lines = body.split(|byte| *byte == b'\n');
-    let mut records: Vec<Bytes> = lines.map(|line| body.slice_ref(line)).collect();
-    // The body ends with a line break, not with an empty record.
-    if records.last().is_some_and(Bytes::is_empty) {
-        records.pop();
-    }
+    // A record keeps its line end.
+    let lines = body.split_inclusive(|byte| *byte == b'\n');
+    let records: Vec<Bytes> = lines.map(|line| body.slice_ref(line)).collect();
     match shared.server.put(&stream, query.key.as_deref(), records).await {
         Ok(records) => Json(PutAnswer { records }).into_response(),
         Err(error @ PutError::NotFound { .. }) => failed(StatusCode::NOT_FOUND, error),

@@ -6,6 +6,7 @@ use millstream_delivery::{DeliveredObject, ObjectKind, Observer, Outcome, Transf
 use millstream_host::{Clock, Timestamp};
 
 use crate::applications::counted;
+use crate::feeds::KnownRatings;
 use crate::live::Live;
 use crate::slots::Slot;
 use crate::view::ClassifiedReview;
@@ -20,6 +21,8 @@ pub(crate) struct LiveDelivery {
     pub(crate) name: String,
     pub(crate) live: Arc<Live>,
     pub(crate) clock: Arc<dyn Clock>,
+    /// Ratings of authors that are not in the records.
+    pub(crate) known_ratings: Arc<KnownRatings>,
     /// The function that the records go through; what it is may change.
     pub(crate) function: Option<Arc<Slot<CallableFunction>>>,
 }
@@ -76,7 +79,9 @@ impl Observer for LiveDelivery {
         for TransformedRecord { record, outcome } in records {
             match outcome {
                 Outcome::Ok(data) if scores_reviews => {
-                    if let Some(review) = LiveDelivery::review(columns, &record.data, data, now) {
+                    if let Some(mut review) = LiveDelivery::review(columns, &record.data, data, now) {
+                        let beside = self.known_ratings.of(&review.review_id);
+                        review.known_rating = review.known_rating.or(beside);
                         self.live.review(review);
                     }
                 }

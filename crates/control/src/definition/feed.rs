@@ -29,6 +29,10 @@ pub enum FeedSource {
         header: bool,
         /// Begin again at the end of the file.
         repeat: bool,
+        /// A file of reviews with these columns, tabs between: records are `review_id`, `product_category` and `review_body`;
+        /// a `star_rating` is only compared with what the model says.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        review_columns: Option<Vec<String>>,
     },
     /// The lines of standard input. It belongs to one process: after a restart the feed has ended.
     StandardInput {

@@ -5,22 +5,27 @@
 //! |---|---|
 //! | `lines.rs` | lines of a file or of standard input as records |
 //! | `synthetic/` | made-up reviews |
+//! | `review_lines.rs`, `known_ratings.rs` | files of reviews; the ratings of their authors, beside the records |
 //! | `resumed.rs` | a source behind the records of an earlier run |
 //! | `put.rs` | a thread that reads a source, a task that puts its records |
 //! | `copy.rs` | the records of a stream into another one |
 //! | `pace.rs` | how many records are due |
 
 mod copy;
+mod known_ratings;
 mod lines;
 mod pace;
 mod put;
 mod resumed;
+mod review_lines;
 mod synthetic;
 
 pub(crate) use copy::{CopyProgress, Copying};
+pub use known_ratings::KnownRatings;
 pub use lines::{LineSource, LongestLine, OpenInputError};
 pub(crate) use put::{FeedServices, Putting, true_progress};
 pub use resumed::Resumed;
+pub use review_lines::{REVIEW_COLUMNS, ReviewLines};
 pub use synthetic::SyntheticReviews;
 
 use bytes::Bytes;
@@ -32,8 +37,6 @@ pub enum NextRecord {
     Record(Bytes),
     /// Something that cannot be a record, and why; the source goes on behind it.
     Unusable(String),
-    /// The source cannot be read on, and why; its end follows.
-    Broken(String),
     /// There will be no more.
     End,
 }

@@ -209,7 +209,7 @@ impl Putting {
                     let number = producer.first_number + batch.len() as u64;
                     batch.push(&repeatable_partition_key(producer.id, number), &data);
                 }
-                Some(NextRecord::Unusable(reason) | NextRecord::Broken(reason)) => {
+                Some(NextRecord::Unusable(reason)) => {
                     let now = self.services.clock.now();
                     self.services.live.problem(now, &self.services.name, reason, 1);
                 }

@@ -2,16 +2,16 @@
 
 use super::{NextRecord, RecordSource};
 
-/// Leaves out records at the beginning of a source.
+/// Skips records at the beginning of a source.
 pub struct Resumed {
-    left_out: u64,
+    skipped: u64,
     source: Box<dyn RecordSource>,
 }
 
 impl Resumed {
-    /// Leaves out the first `records`; what cannot be a record does not count and is left out with them.
+    /// Skips the first `records`; what cannot be a record does not count and is skipped with them.
     pub fn after(records: u64, source: Box<dyn RecordSource>) -> Resumed {
-        Resumed { left_out: records, source }
+        Resumed { skipped: records, source }
     }
 }
 
@@ -21,9 +21,9 @@ impl RecordSource for Resumed {
             let next = self.source.next_record();
             match next {
                 NextRecord::End => return next,
-                _ if self.left_out == 0 => return next,
-                NextRecord::Record(_) => self.left_out -= 1,
-                NextRecord::Unusable(_) | NextRecord::Broken(_) => {}
+                _ if self.skipped == 0 => return next,
+                NextRecord::Record(_) => self.skipped -= 1,
+                NextRecord::Unusable(_) => {}
             }
         }
     }
@@ -43,7 +43,7 @@ mod tests {
     }
 
     #[test]
-    fn records_of_an_earlier_run_are_left_out() {
+    fn records_of_an_earlier_run_are_skipped() {
         let record = |text: &'static str| NextRecord::Record(Bytes::from_static(text.as_bytes()));
         let records = vec![record("a"), NextRecord::Unusable("no".into()), record("b"), record("c")];
         let mut resumed = Resumed::after(2, Box::new(Listed(records.clone())));

@@ -66,7 +66,7 @@ impl Check<'_> {
         }
         let mut switches = ApplicationSwitches::default();
         for (name, value) in &declared.switches {
-            if let Err(error) = switches.set(name, value.get_ref()) {
+            if let Err(error) = switches.set(name, &value.get_ref().text()) {
                 self.wrong(value.span(), error, None);
             }
         }

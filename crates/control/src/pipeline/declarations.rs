@@ -247,7 +247,27 @@ pub struct ApplicationDeclaration {
     pub threads: Option<NonZeroUsize>,
     /// Compatibility switches by name.
     #[serde(default)]
-    pub switches: std::collections::BTreeMap<String, Spanned<String>>,
+    pub switches: std::collections::BTreeMap<String, Spanned<SwitchValue>>,
+}
+
+/// The value of a switch: a text, or `true` or `false` as they are.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(untagged, expecting = "a text, true or false")]
+pub enum SwitchValue {
+    /// In quotes.
+    Text(String),
+    /// Without quotes.
+    Flag(bool),
+}
+
+impl SwitchValue {
+    /// As the pages of switches write it.
+    pub fn text(&self) -> String {
+        match self {
+            SwitchValue::Text(text) => text.clone(),
+            SwitchValue::Flag(flag) => flag.to_string(),
+        }
+    }
 }
 
 /// What an application reads.

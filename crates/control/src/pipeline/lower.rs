@@ -268,7 +268,7 @@ fn application(
         place: reference.place.clone(),
         schema: schema_definition(&reference.schema),
     });
-    let switches = declared.switches.iter().map(|(name, value)| (name.clone(), text(value)));
+    let switches = declared.switches.iter().map(|(name, value)| (name.clone(), value.get_ref().text()));
     ApplicationDefinition {
         sql: checked.sql.clone(),
         input: InputDefinition {
@@ -317,7 +317,12 @@ fn feed(declared: &declarations::InputDeclaration) -> FeedDefinition {
     let header = declared.header;
     let source = match (&declared.path, &declared.stream) {
         (Some(path), _) if path.get_ref() == "-" => FeedSource::StandardInput { header },
-        (Some(path), _) => FeedSource::File { path: path.get_ref().into(), header, repeat: declared.repeat },
+        (Some(path), _) => FeedSource::File {
+            path: path.get_ref().into(),
+            header,
+            repeat: declared.repeat,
+            review_columns: None,
+        },
         (None, stream) => FeedSource::Stream { stream: needed(stream) },
     };
     let target = match &declared.delivery_stream {

@@ -32,7 +32,8 @@ pub use declarations::{
     BackupDeclaration, Builtin, Comparison, CompressionChoice, Declarations, DeliveryStreamDeclaration,
     EndpointDeclaration, FunctionDeclaration, InputDeclaration, MetricDeclaration, OutputFormatChoice,
     RecordFormatChoice, ReferenceDeclaration, Shown, SmtpDeclaration, SmtpSecurity, StartingPosition,
-    StatisticChoice, StreamDeclaration, SubscriptionDeclaration, TopicDeclaration, TransformDeclaration,
+    StatisticChoice, StreamDeclaration, SubscriptionDeclaration, SwitchValue, TopicDeclaration,
+    TransformDeclaration,
 };
 pub use durations::{ByteSize, Period};
 pub(crate) use layout_1::definitions_of_layout_1;

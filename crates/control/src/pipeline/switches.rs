@@ -3,11 +3,11 @@
 use millstream_engine::Switches;
 
 /// All of them.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ApplicationSwitches {
     /// Those of the SQL.
     pub engine: Switches,
-    /// A newline after each JSON object of an output; without it objects follow each other at once.
+    /// A newline after each JSON object of an output; without it objects follow each other at once, as in the service.
     pub json_newline: bool,
     /// Which time a row bears.
     pub rowtime: RowtimeSource,
@@ -35,10 +35,21 @@ pub enum PreprocessorTimeUnit {
     Milliseconds,
 }
 
+impl Default for ApplicationSwitches {
+    fn default() -> ApplicationSwitches {
+        ApplicationSwitches {
+            engine: Switches::default(),
+            json_newline: true,
+            rowtime: RowtimeSource::default(),
+            preprocessor_time_unit: PreprocessorTimeUnit::default(),
+        }
+    }
+}
+
 impl ApplicationSwitches {
     /// The switches of inputs and outputs: name, default, other value, meaning.
     pub const OWN: [(&'static str, &'static str, &'static str, &'static str); 3] = [
-        ("json_newline", "false", "true", "whether a newline follows each JSON object of an output"),
+        ("json_newline", "true", "false", "whether a newline follows each JSON object of an output"),
         (
             "rowtime",
             "arrival",
@@ -102,6 +113,9 @@ mod tests {
     #[test]
     fn switches_are_set_by_name() {
         let mut switches = ApplicationSwitches::default();
+        assert!(switches.json_newline, "on unless switched off");
+        switches.set("json_newline", "false").unwrap();
+        assert!(!switches.json_newline);
         switches.set("json_newline", "true").unwrap();
         switches.set("preprocessor_time_unit", "milliseconds").unwrap();
         switches.set("range_lower_bound", "exclusive").unwrap();

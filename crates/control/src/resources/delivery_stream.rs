@@ -156,6 +156,7 @@ pub(super) async fn prepare(
             name: row.name.clone(),
             live: Arc::clone(&world.live),
             clock: Arc::clone(&world.clock),
+            known_ratings: Arc::clone(&world.known_ratings),
             function,
         })),
     };

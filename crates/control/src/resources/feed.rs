@@ -11,8 +11,8 @@ use crate::applications::LogInput;
 use crate::catalog::{FeedProgress, ResourceRow};
 use crate::definition::{FeedDefinition, FeedSource, Kind, Reference, ResourceId};
 use crate::feeds::{
-    CopyProgress, Copying, FeedServices, LineSource, Putting, RecordSource, Resumed, SyntheticReviews,
-    true_progress,
+    CopyProgress, Copying, FeedServices, KnownRatings, LineSource, Putting, RecordSource, Resumed,
+    ReviewLines, SyntheticReviews, true_progress,
 };
 use crate::supervise::TaskScope;
 use crate::world::{World, log_key};
@@ -59,7 +59,7 @@ pub(super) async fn prepare(
 
 /// Looks whether the source can be opened.
 pub(super) async fn look(world: &World, definition: &FeedDefinition) -> Result<(), NotReady> {
-    let FeedSource::File { path, header, repeat } = definition.source.clone() else { return Ok(()) };
+    let FeedSource::File { path, header, repeat, .. } = definition.source.clone() else { return Ok(()) };
     let opened = move || LineSource::file(&path, header, repeat).map(|_| ());
     world.spawn().blocking(opened).await.map_err(NotReady::yet)?.map_err(NotReady::yet)
 }
@@ -76,11 +76,12 @@ async fn from_source(
     let (catalog, id, name) = (world.catalog.clone(), row.id, row.name.clone());
     let repeats_ended = world.repeats_ended_feeds;
     let (source, log) = (definition.source.clone(), Arc::clone(&world.log));
+    let ratings = Arc::clone(&world.known_ratings);
     let key = log_key(&definition.target.reference());
     let progress = move || {
         let noted = catalog.feed_progress(id, &name).map_err(|error| error.to_string())?;
         let progress = true_progress(&log, &key, id, noted);
-        open(&catalog, id, progress, &source, repeats_ended)
+        open(&catalog, id, progress, &source, ratings, repeats_ended)
     };
     let opened = world.spawn().blocking(progress).await;
     let (source, progress) = opened.map_err(NotReady::yet)?.map_err(NotReady::yet)?;
@@ -93,6 +94,7 @@ fn open(
     id: ResourceId,
     mut progress: FeedProgress,
     source: &FeedSource,
+    ratings: Arc<KnownRatings>,
     repeats_ended: bool,
 ) -> Result<(Option<Box<dyn RecordSource>>, FeedProgress), String> {
     if progress.ended {
@@ -103,14 +105,18 @@ fn open(
         catalog.put_feed_progress(id, progress).map_err(|error| error.to_string())?;
     }
     let source: Box<dyn RecordSource> = match source {
-        FeedSource::File { path, header, repeat } => {
-            Box::new(LineSource::file(path, *header, *repeat).map_err(|error| error.to_string())?)
+        FeedSource::File { path, header, repeat, review_columns } => {
+            let lines = LineSource::file(path, *header, *repeat).map_err(|error| error.to_string())?;
+            match review_columns {
+                None => Box::new(lines),
+                Some(columns) => Box::new(ReviewLines::new(lines, columns, ratings)?),
+            }
         }
         // What was not read is not there any more.
         FeedSource::StandardInput { header } => {
             return Ok((Some(Box::new(LineSource::standard_input(*header))), progress));
         }
-        FeedSource::SyntheticReviews { seed, rate } => Box::new(SyntheticReviews::new(*seed, *rate)),
+        FeedSource::SyntheticReviews { seed, rate } => Box::new(SyntheticReviews::new(*seed, *rate, ratings)),
         FeedSource::Stream { .. } => unreachable!("a stream is no source of lines"),
     };
     Ok((Some(Box::new(Resumed::after(progress.produced, source))), progress))

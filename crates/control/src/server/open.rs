@@ -61,6 +61,7 @@ pub(super) async fn open(
         clock: Arc::clone(&clock),
         identifiers,
         live,
+        known_ratings: Arc::default(),
         supervisor: supervisor.clone(),
         functions: Slots::default(),
         endpoints: Slots::default(),

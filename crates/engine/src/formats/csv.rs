@@ -1,7 +1,8 @@
 //! Records of delimited fields: CSV, TSV and the like.
 //!
 //! Columns go by position. Missing fields are NULL, further fields are ignored, rows without a character are skipped. With
-//! quoting, a field that begins with `"` runs to the next lone `"`, delimiters and all; `""` is a quote.
+//! quoting, a field that begins with `"` runs to the next lone `"`, delimiters and all; `""` is a quote. A line end at the
+//! end of a text, `\n` or `\r\n`, is part of no field, whatever separates rows.
 
 use crate::formats::parser::Rows;
 use crate::row_error::ErrorName;
@@ -55,7 +56,7 @@ impl CsvReader {
 
     /// Reads the rows of a text; `count_rows` makes each row a record of its own.
     pub(super) fn read(&mut self, text: &str, count_rows: bool, rows: &mut Rows) {
-        let mut rest = text;
+        let mut rest = text.strip_suffix('\n').map_or(text, |line| line.strip_suffix('\r').unwrap_or(line));
         while !rest.is_empty() {
             let start = rest;
             let (row, after) =

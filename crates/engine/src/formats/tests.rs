@@ -58,6 +58,23 @@ fn text(value: &str) -> Value {
 }
 
 #[test]
+fn silent_5_the_line_end_of_a_record_is_part_of_no_field() {
+    let types = [TEXT, SqlType::Integer];
+    let expected = [vec![text("a"), Value::Integer(1)], vec![text("b"), Value::Integer(2)]];
+    for (delimiter, records) in
+        [(",", ["a,1\n", "b,2\r\n"]), (",", ["\"a\",\"1\"\r\n", "b,\"2\"\n"]), ("\t", ["a\t1\r\n", "b\t2"])]
+    {
+        let mut parser = csv(delimiter, true, &types);
+        for record in ["\n", "\r\n"].iter().chain(&records) {
+            parser.parse(record.as_bytes());
+        }
+        let batch = parser.finish();
+        assert_eq!(rows(&batch, &types), expected, "{records:?}");
+        assert!(batch.errors.is_empty(), "{:?}", batch.errors);
+    }
+}
+
+#[test]
 fn csv_rows_go_by_position() {
     let types = [TEXT, TEXT, SqlType::Integer];
     let mut parser = csv(",", true, &types);

@@ -7,18 +7,18 @@
 //!   bursts        ▌60 s         ▌300 s    ten seconds of one-star reviews, the first after a minute
 //! ```
 //!
-//! A record is `review_id<TAB>star_rating<TAB>product_category<TAB>review_body`, where the rating is what the author
-//! meant to give.
+//! A record is `review_id<TAB>product_category<TAB>review_body<LF>`. What the author meant to give goes beside it.
 
 mod phrases;
 
 use std::f64::consts::TAU;
+use std::sync::Arc;
 
 use bytes::Bytes;
 use millstream_host::Random;
 
 use self::phrases::{CATEGORIES, MOODS};
-use super::{NextRecord, RecordSource};
+use super::{KnownRatings, NextRecord, RecordSource};
 
 /// When the first burst begins, in seconds of the story.
 const FIRST_BURST: f64 = 60.0;
@@ -36,19 +36,27 @@ pub struct SyntheticReviews {
     seed: u64,
     reviews_per_second: f64,
     number: u64,
+    ratings: Arc<KnownRatings>,
+}
+
+/// A review.
+struct Review {
+    id: String,
+    /// What its author gives.
+    stars: u8,
+    category: &'static str,
+    body: String,
 }
 
 impl SyntheticReviews {
-    /// The names of the columns of a record.
-    pub const COLUMNS: [&'static str; 4] = ["review_id", "star_rating", "product_category", "review_body"];
-
-    /// Reviews that depend on `seed` alone; the story's time passes at `reviews_per_second` (more than 0).
-    pub fn new(seed: u64, reviews_per_second: f64) -> SyntheticReviews {
-        SyntheticReviews { seed, reviews_per_second, number: 0 }
+    /// Reviews that depend on `seed` alone; the story's time passes at `reviews_per_second` (more than 0). What the authors
+    /// meant to give goes into `ratings`.
+    pub fn new(seed: u64, reviews_per_second: f64, ratings: Arc<KnownRatings>) -> SyntheticReviews {
+        SyntheticReviews { seed, reviews_per_second, number: 0, ratings }
     }
 
     /// The review of a number.
-    fn review(&self, number: u64) -> String {
+    fn review(&self, number: u64) -> Review {
         let mut random = Random::from_seed(self.seed ^ number.wrapping_mul(0x9e37_79b9_7f4a_7c15));
         let stars = self.stars(number, &mut random);
         let category = &CATEGORIES[random.below(CATEGORIES.len() as u64) as usize];
@@ -63,7 +71,8 @@ impl SyntheticReviews {
             body.push(' ');
             body.push_str(pick(&mut random, mood.closings));
         }
-        format!("S{:08X}{number:06}\t{stars}\t{}\t{body}", self.seed as u32, category.name)
+        let id = format!("S{:08X}{number:06}", self.seed as u32);
+        Review { id, stars, category: category.name, body }
     }
 
     /// What the author gives.
@@ -100,7 +109,9 @@ impl RecordSource for SyntheticReviews {
     fn next_record(&mut self) -> NextRecord {
         let review = self.review(self.number);
         self.number += 1;
-        NextRecord::Record(Bytes::from(review))
+        self.ratings.note(&review.id, review.stars);
+        let Review { id, category, body, .. } = review;
+        NextRecord::Record(Bytes::from(format!("{id}\t{category}\t{body}\n")))
     }
 }
 
@@ -109,14 +120,24 @@ mod tests {
     use super::*;
     use std::collections::HashSet;
 
-    fn reviews(seed: u64, count: u64) -> Vec<String> {
-        let generator = SyntheticReviews::new(seed, 10.0);
-        (0..count).map(|number| generator.review(number)).collect()
+    /// Records, and what their authors give.
+    fn reviews(seed: u64, count: usize) -> Vec<(String, u8)> {
+        let ratings = Arc::new(KnownRatings::default());
+        let mut generator = SyntheticReviews::new(seed, 10.0, Arc::clone(&ratings));
+        (0..count)
+            .map(|_| match generator.next_record() {
+                NextRecord::Record(record) => {
+                    let record = String::from_utf8(record.to_vec()).unwrap();
+                    let stars = ratings.of(record.split('\t').next().unwrap()).unwrap();
+                    (record, stars)
+                }
+                other => panic!("{other:?}"),
+            })
+            .collect()
     }
 
-    fn average(reviews: &[String]) -> f64 {
-        let stars = reviews.iter().map(|review| review.split('\t').nth(1).unwrap().parse::<f64>().unwrap());
-        stars.sum::<f64>() / reviews.len() as f64
+    fn average(reviews: &[(String, u8)]) -> f64 {
+        reviews.iter().map(|(_, stars)| f64::from(*stars)).sum::<f64>() / reviews.len() as f64
     }
 
     #[test]
@@ -129,15 +150,14 @@ mod tests {
     fn every_review_has_its_columns_and_an_id_of_its_own() {
         let reviews = reviews(1, 3_000);
         let mut ids = HashSet::new();
-        for review in &reviews {
-            let fields: Vec<&str> = review.split('\t').collect();
-            assert_eq!(fields.len(), SyntheticReviews::COLUMNS.len(), "{review}");
+        for (review, _) in &reviews {
+            let fields: Vec<&str> = review.strip_suffix('\n').unwrap().split('\t').collect();
+            assert_eq!(fields.len(), 3, "silent_6: id, category and text: {review}");
             assert!(ids.insert(fields[0].to_owned()), "{review}");
-            assert!(("1"..="5").contains(&fields[1]), "{review}");
-            assert!(!fields[3].contains("{}"), "{review}");
+            assert!(!fields[2].contains("{}"), "{review}");
         }
         let categories: HashSet<&str> =
-            reviews.iter().filter_map(|review| review.split('\t').nth(2)).collect();
+            reviews.iter().filter_map(|(review, _)| review.split('\t').nth(1)).collect();
         assert_eq!(categories.len(), CATEGORIES.len());
     }
 

@@ -119,11 +119,18 @@ impl Checks<'_> {
             Ok(())
         })?;
         mistakes.extend(counts.mistakes(|_| true));
+        // A copy keeps the order within a shard.
         let mut counts = self.counts("stream spread");
-        Stream::new(self.log, "spread")?.for_each(|record| {
-            counts.see(id_of(record)?);
-            Ok(())
-        })?;
+        let mut newest: BTreeMap<u32, u64> = BTreeMap::new();
+        let mut stream = Stream::new(self.log, "spread")?;
+        while let Some(record) = stream.next()? {
+            let id = id_of(std::str::from_utf8(&record.data)?)?;
+            counts.see(id);
+            if let Some(before) = newest.insert(record.shard, id).filter(|before| *before >= id) {
+                mistakes
+                    .push(format!("stream spread, shard {}: id {id} comes behind {before}", record.shard));
+            }
+        }
         mistakes.extend(counts.mistakes_in_any_order(|_| true));
         Ok(mistakes)
     }
@@ -227,8 +234,11 @@ impl Checks<'_> {
     fn reviews(&self) -> anyhow::Result<Vec<String>> {
         let reviews = self.done.load.reviews;
         let id_of = |text: &str| -> anyhow::Result<u64> {
-            let digits =
-                text.trim_start_matches('V').get(..7).with_context(|| format!("no review: {text:?}"))?;
+            let digits = text
+                .trim_start()
+                .trim_start_matches('V')
+                .get(..7)
+                .with_context(|| format!("no review: {text:?}"))?;
             digits.parse().with_context(|| format!("no review: {text:?}"))
         };
         let mut mistakes = Vec::new();

@@ -53,7 +53,10 @@ pub(crate) fn compare(log: &Arc<Log>, replayed: &Replayed) -> anyhow::Result<Vec
         outputs.push(Output {
             name: to,
             stream,
-            writer: OutputWriter::new(OutputFormat::Json { newline: false }, columns.collect()),
+            writer: OutputWriter::new(
+                OutputFormat::Json { newline: checked.switches.json_newline },
+                columns.collect(),
+            ),
             written: Stream::new(log, to)?,
             rows: 0,
             difference: None,

@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use anyhow::Context;
 use millstream_host::{Clock, SystemClock};
+use rusqlite::{Connection, OpenFlags};
 use rustix::process::{Pid, Signal, kill_process};
 
 use crate::faults::{Disturbance, tear};
@@ -92,7 +93,9 @@ pub(crate) fn run(program: &Path, folder: &Path, schedule: &Schedule, rate: f64)
     // A copy begins behind the newest record: everything is there before the first comes.
     place.write_pipeline(None)?;
     let mut first = place.start("serve", "the first start")?;
-    wait_until("the first start listens", || Ok(place.data.join("control.sock").exists().then_some(())))?;
+    wait_until("the first start listens", STOP_LIMIT, || {
+        Ok(place.data.join("control.sock").exists().then_some(()))
+    })?;
     terminate(&mut first)?;
     place.write_pipeline(Some(&load))?;
     let putting = Putting::start(program, &place.data)?;
@@ -108,7 +111,19 @@ pub(crate) fn run(program: &Path, folder: &Path, schedule: &Schedule, rate: f64)
     }
     let puts = putting.stop();
     place.write_pipeline(Some(&Load { rate: None, review_rate: None, ..load }))?;
-    let mut last = place.start("run", "the last run")?;
+    for (number, end) in schedule.ends.iter().enumerate() {
+        let mut process = place.start("close", &format!("end {}", number + 1))?;
+        sleep(end.life);
+        signal(&process);
+        sleep(end.drain);
+        process.end()?;
+    }
+    let mut last = place.start("close", "the last run")?;
+    wait_until("the last run has read all input", END_LIMIT, || {
+        anyhow::ensure!(last.0.try_wait()?.is_none(), "the last run has ended:{}", place.newest_errors());
+        Ok(place.all_is_read()?.then_some(()))
+    })?;
+    signal(&last);
     let status = end_of(&mut last, END_LIMIT)?
         .with_context(|| format!("the last run has not come to its end after {END_LIMIT:?}"))?;
     anyhow::ensure!(status.success(), "the last run ended with {status}: {}", place.newest_errors());
@@ -133,6 +148,7 @@ impl Place<'_> {
         writeln!(errors, "== {round}: {command}")?;
         let what: &[&str] = match command {
             "run" => &["run", "pipeline.toml", "--until-end"],
+            "close" => &["serve", "--apply", "pipeline.toml", "--close-windows"],
             _ => &["serve", "--apply", "pipeline.toml"],
         };
         let mut process = Command::new(self.program);
@@ -141,6 +157,15 @@ impl Place<'_> {
             process.current_dir(self.folder).stdin(Stdio::null()).stdout(out).stderr(errors).spawn();
         let process = process.with_context(|| format!("{} cannot be started", self.program.display()))?;
         Ok(Process(process))
+    }
+
+    /// Whether every feed has read its file to the end.
+    fn all_is_read(&self) -> anyhow::Result<bool> {
+        let flags = OpenFlags::SQLITE_OPEN_READ_ONLY;
+        let catalog = Connection::open_with_flags(self.data.join("catalog.sqlite"), flags)?;
+        catalog.busy_timeout(STOP_LIMIT)?;
+        let sql = "SELECT COUNT(*) FROM feed_position WHERE ended = 0";
+        Ok(catalog.query_row(sql, [], |row| row.get::<_, i64>(0))? == 0)
     }
 
     /// The end of what the process has said.
@@ -201,10 +226,15 @@ impl Place<'_> {
     }
 }
 
+/// Asks a process to end.
+fn signal(process: &Process) {
+    // Whoever waits for it finds one that has ended already.
+    let _ = kill_process(Pid::from_child(&process.0), Signal::TERM);
+}
+
 /// Asks a process to end, and waits for it.
 fn terminate(process: &mut Process) -> anyhow::Result<ExitStatus> {
-    // One that has ended already is found below.
-    let _ = kill_process(Pid::from_child(&process.0), Signal::TERM);
+    signal(process);
     match end_of(process, STOP_LIMIT)? {
         Some(status) => Ok(status),
         None => {
@@ -228,16 +258,17 @@ fn end_of(process: &mut Process, limit: Duration) -> anyhow::Result<Option<ExitS
     }
 }
 
-fn wait_until<T>(what: &str, look: impl Fn() -> anyhow::Result<Option<T>>) -> anyhow::Result<T> {
+fn wait_until<T>(
+    what: &str,
+    limit: Duration,
+    mut look: impl FnMut() -> anyhow::Result<Option<T>>,
+) -> anyhow::Result<T> {
     let started_at = SystemClock.now();
     loop {
         if let Some(found) = look()? {
             return Ok(found);
         }
-        anyhow::ensure!(
-            SystemClock.now().since(started_at) < STOP_LIMIT,
-            "{what}: not within {STOP_LIMIT:?}"
-        );
-        sleep(LOOK_AGAIN);
+        anyhow::ensure!(SystemClock.now().since(started_at) < limit, "{what}: not within {limit:?}");
+        sleep(LOOK_AGAIN * 10);
     }
 }

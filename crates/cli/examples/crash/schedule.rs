@@ -38,10 +38,20 @@ pub(crate) struct Round {
     pub(crate) random: u64,
 }
 
+/// A life at the end of all input: asked to end with its windows closed, and killed on the way.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct End {
+    /// How long it lives before it is asked.
+    pub(crate) life: Duration,
+    /// How long it may close windows and deliver.
+    pub(crate) drain: Duration,
+}
+
 /// All lives.
 #[derive(Clone, Debug)]
 pub(crate) struct Schedule {
     pub(crate) rounds: Vec<Round>,
+    pub(crate) ends: Vec<End>,
 }
 
 impl Schedule {
@@ -68,7 +78,12 @@ impl Schedule {
                 random: random.next_u64(),
             }
         });
-        Schedule { rounds: rounds.collect() }
+        let rounds: Vec<Round> = rounds.collect();
+        let ends = (0..2 + rounds.len() / 25).map(|_| End {
+            life: Duration::from_millis(100 + random.below(2_000)),
+            drain: Duration::from_millis(random.below(2_000)),
+        });
+        Schedule { ends: ends.collect(), rounds }
     }
 
     /// The longest that the process can be up in all rounds.

@@ -25,6 +25,8 @@ const TICK: Duration = Duration::from_secs(1);
 /// Time limit of a stop that was asked for: what is under way may arrive, then everything is stored and ends.
 const DELIVER_LIMIT: Duration = Duration::from_millis(400);
 const STOP_LIMIT: Duration = Duration::from_millis(700);
+/// The same after an end that somebody has waited for, such as that of an input: there is no hurry.
+const AWAITED_STOP_LIMIT: Duration = Duration::from_secs(10);
 /// Time limit for delivering what came in, when the time of `--duration` is up.
 const DURATION_LIMIT: Duration = Duration::from_secs(60);
 /// Exit code of a stop that left something for the next run.
@@ -165,7 +167,11 @@ impl Session {
             },
             socket.stop(),
         );
-        let (stopped, (), ()) = tokio::join!(server.stop(STOP_LIMIT), page_ended, socket_ended);
+        let limit = match ending {
+            Ending::Signal | Ending::Failed(_) if !closes_windows => STOP_LIMIT,
+            _ => AWAITED_STOP_LIMIT,
+        };
+        let (stopped, (), ()) = tokio::join!(server.stop(limit), page_ended, socket_ended);
         second.abort();
         if let Ending::Failed(reason) = ending {
             anyhow::bail!("data directory {}: {reason}", arguments.data.data_dir.display());

@@ -27,6 +27,7 @@ pub(crate) fn run() -> anyhow::Result<()> {
     if data.exists() {
         std::fs::remove_dir_all(&data).context("the data directory of the last run")?;
     }
+    check_translation("README.zh.md")?;
     let mut count = 0;
     for document in documents()? {
         let text = std::fs::read_to_string(&document)?;
@@ -81,6 +82,21 @@ fn links(text: &str) -> Vec<(usize, String)> {
     links
 }
 
+/// The commands of a README in another language are those of README.md, which are run.
+fn check_translation(name: &str) -> anyhow::Result<()> {
+    let read = |name: &str| std::fs::read_to_string(root().join(name)).with_context(|| name.to_owned());
+    let texts = |text: &str| commands(text).into_iter().map(|command| command.text).collect::<Vec<_>>();
+    let (original, translation) = (read("README.md")?, read(name)?);
+    anyhow::ensure!(
+        texts(&original) == texts(&translation),
+        "{name} does not have the commands of README.md: bring them into line"
+    );
+    for (line, target) in links(&translation) {
+        anyhow::ensure!(root().join(&target).exists(), "{name}:{line}: the link {target} leads nowhere");
+    }
+    Ok(())
+}
+
 /// README and everything below `docs/`.
 fn documents() -> anyhow::Result<Vec<PathBuf>> {
     let mut documents = ["README.md", "CONTRIBUTING.md", "ARCHITECTURE.md", "CHANGELOG.md"]
@@ -130,6 +146,11 @@ fn commands(text: &str) -> Vec<DocCommand> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_chinese_readme_has_the_commands_and_links_of_the_english_one() {
+        check_translation("README.zh.md").unwrap();
+    }
 
     #[test]
     fn links_to_files_are_found() {

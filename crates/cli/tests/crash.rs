@@ -117,7 +117,7 @@ fn an_application_has_seen_every_record_once_after_any_crash() {
     assert_eq!(summary["errors"], 0, "{summary}");
 
     let raw = String::from_utf8(joined(&objects_of(Path::new(&data_directory), "raw/"))).unwrap();
-    let raw: Vec<usize> = raw.split("ID").skip(1).map(|number| number.parse().unwrap()).collect();
+    let raw: Vec<usize> = raw.split("ID").skip(1).map(|number| number.trim_end().parse().unwrap()).collect();
     assert_eq!(first_occurrences(&raw), (0..RECORDS).collect::<Vec<_>>());
 
     // A row may come twice, but always the same: restored state gives the same rows as no crash.

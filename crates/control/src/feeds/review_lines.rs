@@ -37,11 +37,15 @@ impl ReviewLines {
         Ok(ReviewLines { lines, columns: columns.len(), places, rating: place(RATING), ratings })
     }
 
-    /// The record of a line.
-    fn record(&self, line: &[u8]) -> Result<Bytes, String> {
-        let text = std::str::from_utf8(line).map_err(|_| "it is not UTF-8 text".to_owned())?;
+    /// The record of a line. A line that cannot be taken for a record of three columns is passed on as it came: the function
+    /// fails it, and keeps it with the reason.
+    fn record(&self, line: &Bytes) -> Result<Bytes, String> {
+        let Ok(text) = std::str::from_utf8(line) else { return Ok(line.clone()) };
         let text = text.strip_suffix('\n').map_or(text, |line| line.strip_suffix('\r').unwrap_or(line));
         let fields: Vec<&str> = text.split('\t').collect();
+        if fields.len() < REVIEW_COLUMNS.len() {
+            return Ok(line.clone());
+        }
         if fields.len() != self.columns {
             return Err(format!("it has {} columns and the first line names {}", fields.len(), self.columns));
         }
@@ -78,7 +82,7 @@ mod tests {
         let path = folder.path().join("reviews.tsv");
         std::fs::write(
             &path,
-            "star_rating\treview_body\tx\treview_id\tproduct_category\r\n4\tgood\t?\tR1\tToys\r\n4\ttoo short\nbad\tfine\t\tR2\tPets",
+            "star_rating\treview_body\tx\treview_id\tproduct_category\r\n4\tgood\t?\tR1\tToys\r\n4\ttoo short\n4\tone\ttoo\tfew\nbad\tfine\t\tR2\tPets",
         )
         .unwrap();
         let columns = ["star_rating", "review_body", "x", "review_id", "product_category"].map(str::to_owned);
@@ -86,8 +90,13 @@ mod tests {
         let lines = || LineSource::file(&path, true, false).unwrap();
         let mut reviews = ReviewLines::new(lines(), &columns, Arc::clone(&ratings)).unwrap();
         assert_eq!(reviews.next_record(), NextRecord::Record(Bytes::from("R1\tToys\tgood\n")));
+        assert_eq!(
+            reviews.next_record(),
+            NextRecord::Record(Bytes::from("4\ttoo short\n")),
+            "the function fails it"
+        );
         let skipped = reviews.next_record();
-        assert!(matches!(&skipped, NextRecord::Unusable(why) if why.starts_with("line 3 ")), "{skipped:?}");
+        assert!(matches!(&skipped, NextRecord::Unusable(why) if why.starts_with("line 4 ")), "{skipped:?}");
         assert_eq!(reviews.next_record(), NextRecord::Record(Bytes::from("R2\tPets\tfine\n")));
         assert_eq!(reviews.next_record(), NextRecord::End);
         assert_eq!((ratings.of("R1"), ratings.of("R2")), (Some(4), None));

@@ -76,7 +76,7 @@ fn an_output_that_takes_nothing_ends_nothing() {
     let status = command.current_dir(folder.path()).stdout(full()).stderr(full()).status().unwrap();
     assert_eq!(status.code(), Some(0));
     let raw = joined(&objects_of(&folder.path().join("data"), "raw/"));
-    assert!(raw == lines.concat().into_bytes());
+    assert!(raw == lines.concat().into_bytes(), "records are lines");
     let numbered = support::objects::lines(&objects_of(&folder.path().join("data"), "numbered/"));
     assert_eq!(numbered.len(), 2_000);
 
@@ -122,7 +122,7 @@ fn a_full_disk_holds_things_up_and_loses_nothing() {
 
     let data = folder.path().join("data");
     let raw = String::from_utf8(joined(&objects_of(&data, "raw/"))).unwrap();
-    assert!(raw == ids.join("\n") + "\n", "every record once and in order");
+    assert!(raw == format!("{}\n", ids.join("\n")), "every record once and in order");
     let numbered = lines(&objects_of(&data, "numbered/"));
     let numbered: Vec<&str> = numbered.iter().map(|line| line.split_once(',').unwrap().1).collect();
     let expected: Vec<&str> = ids.iter().map(|id| id.split_once('\t').unwrap().0).collect();

@@ -53,7 +53,7 @@ fn a_dead_mail_server_stops_nothing() {
 
     // Ending does not wait for the mail server, and everything else has arrived.
     program.signal(Signal::TERM);
-    let summary = program.finish().summary_of_success();
+    let summary = program.finish().summary_of_stop();
     assert_eq!(summary["records_in"], reviews, "{summary}");
     assert_eq!(delivered(&folder.path().join("data")).len(), reviews);
 

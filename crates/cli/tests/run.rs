@@ -362,7 +362,7 @@ fn a_second_signal_ends_the_waiting_and_the_next_run_goes_on() {
         program.signal(Signal::INT);
         program.json_until(|line| line["phase"] == "draining");
         // What came in is delivered at once, not when the window closes.
-        delivered.push_str(&lines.replace('\n', ""));
+        delivered.push_str(lines);
         wait_for("the records are in objects", || {
             let raw = joined(&objects_of(&data, "raw/"));
             (raw == delivered.as_bytes()).then_some(())

@@ -50,7 +50,7 @@ struct Checks<'a> {
 
 /// The id that a record begins with.
 fn id_of(record: &str) -> anyhow::Result<u64> {
-    let (id, _) = record.split_once(',').with_context(|| format!("no record: {record:?}"))?;
+    let (id, _) = record.trim_start().split_once(',').with_context(|| format!("no record: {record:?}"))?;
     id.parse().with_context(|| format!("no record: {record:?}"))
 }
 
@@ -193,7 +193,7 @@ impl Checks<'_> {
         let mut counts = self.counts(prefix);
         for_each_object(self.data, prefix, |_, text| {
             counts.begin();
-            for record in text.split(separator).filter(|record| !record.is_empty()) {
+            for record in text.split(separator).filter(|record| !record.trim().is_empty()) {
                 counts.see(id_of(record)?);
             }
             Ok(())
@@ -245,7 +245,7 @@ impl Checks<'_> {
         let mut raw = Counts::new("rated/backup", reviews);
         for_each_object(self.data, "rated/backup", |_, text| {
             raw.begin();
-            for record in text.split('|').filter(|record| !record.is_empty()) {
+            for record in text.split('|').filter(|record| !record.trim().is_empty()) {
                 raw.see(id_of(record)?);
             }
             Ok(())

@@ -123,6 +123,8 @@ pub(crate) fn run(program: &Path, folder: &Path, schedule: &Schedule, rate: f64)
         anyhow::ensure!(last.0.try_wait()?.is_none(), "the last run has ended:{}", place.newest_errors());
         Ok(place.all_is_read()?.then_some(()))
     })?;
+    // All may have been read before it began: it must hear the signal.
+    sleep(Round::AFTER * 2);
     signal(&last);
     let status = end_of(&mut last, END_LIMIT)?
         .with_context(|| format!("the last run has not come to its end after {END_LIMIT:?}"))?;

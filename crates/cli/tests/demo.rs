@@ -123,7 +123,8 @@ fn made_up_reviews_go_through_and_the_next_run_goes_on() {
     main.iter().for_each(|object| assert_dated(object, MAIN, DELIVERY_STREAM));
     backup.iter().for_each(|object| assert_dated(object, BACKUP, DELIVERY_STREAM));
     assert_eq!(objects_of(folder.path(), "").len(), main.len() + backup.len(), "there are no other objects");
-    assert!((2..=3).contains(&number(&summary, "windows")), "{summary}");
+    // Of eight seconds; the window that is open at the end is kept for the next run.
+    assert!((1..=2).contains(&number(&summary, "windows")), "{summary}");
     let average = summary["newest_average"].as_f64().unwrap();
     assert!((3.0..=5.0).contains(&average), "{summary}");
     assert!(summary["max_anomaly_score"].as_f64().unwrap() > 0.0, "more records than the forest's first 256");

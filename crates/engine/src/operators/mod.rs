@@ -298,3 +298,23 @@ fn column_types(node: &Node) -> Vec<SqlType> {
 fn compile_all(expressions: &[millstream_sql::Expression]) -> Result<Vec<CompiledExpression>, CompileError> {
     expressions.iter().map(CompiledExpression::compile).collect()
 }
+
+/// The keys of groups and, behind them, the arguments of their aggregates; for each aggregate, which of these is its
+/// argument.
+fn compile_keys_and_arguments(
+    keys: &[millstream_sql::Expression],
+    aggregates: &[millstream_sql::AggregateCall],
+) -> Result<(Vec<CompiledExpression>, Vec<Option<usize>>), CompileError> {
+    let mut expressions = compile_all(keys)?;
+    let mut arguments = Vec::with_capacity(aggregates.len());
+    for call in aggregates {
+        arguments.push(match &call.argument {
+            Some(argument) => {
+                expressions.push(CompiledExpression::compile(argument)?);
+                Some(expressions.len() - 1)
+            }
+            None => None,
+        });
+    }
+    Ok((expressions, arguments))
+}

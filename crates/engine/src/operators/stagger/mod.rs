@@ -7,7 +7,10 @@ mod shard;
 
 use super::interleave::Interleaved;
 use super::row_failures::{evaluate_all, report_row};
-use super::{END_OF_TIME, Operator, Outbox, RunContext, StateError, StateReader, StateWriter, compile_all};
+use super::{
+    END_OF_TIME, Operator, Outbox, RunContext, StateError, StateReader, StateWriter,
+    compile_keys_and_arguments,
+};
 use crate::aggregates::Accumulator;
 use crate::batch::Batch;
 use crate::codec::{Decoder, put_u64};
@@ -63,17 +66,7 @@ impl Stagger {
         aggregates: &[AggregateCall],
         input_types: Vec<SqlType>,
     ) -> Result<Stagger, CompileError> {
-        let mut expressions = compile_all(keys)?;
-        let mut arguments = Vec::new();
-        for call in aggregates {
-            arguments.push(match &call.argument {
-                Some(argument) => {
-                    expressions.push(CompiledExpression::compile(argument)?);
-                    Some(expressions.len() - 1)
-                }
-                None => None,
-            });
-        }
+        let (expressions, arguments) = compile_keys_and_arguments(keys, aggregates)?;
         let shard = |_| {
             let accumulators = aggregates.iter().map(|call| Accumulator::new(call, false));
             WindowShard::new(accumulators.collect())

@@ -9,7 +9,10 @@ mod shard;
 
 use super::interleave::Interleaved;
 use super::row_failures::{evaluate_all, report_row};
-use super::{END_OF_TIME, Operator, Outbox, RunContext, StateError, StateReader, StateWriter, compile_all};
+use super::{
+    END_OF_TIME, Operator, Outbox, RunContext, StateError, StateReader, StateWriter,
+    compile_keys_and_arguments,
+};
 use crate::aggregates::Accumulator;
 use crate::batch::Batch;
 use crate::error_row::ErrorRow;
@@ -108,17 +111,7 @@ impl Tumble {
         aggregates: &[AggregateCall],
         input_types: Vec<SqlType>,
     ) -> Result<Tumble, CompileError> {
-        let mut expressions = compile_all(keys)?;
-        let mut arguments = Vec::new();
-        for call in aggregates {
-            arguments.push(match &call.argument {
-                Some(argument) => {
-                    expressions.push(CompiledExpression::compile(argument)?);
-                    Some(expressions.len() - 1)
-                }
-                None => None,
-            });
-        }
+        let (mut expressions, arguments) = compile_keys_and_arguments(keys, aggregates)?;
         let (driving_key, driver) = match driver {
             GroupDriver::Periodic { key, period, offset } => {
                 (*key, Driver::Time(WindowBoundary::Periodic { period: *period, offset: *offset }))

@@ -51,9 +51,23 @@ pub(crate) fn repeatable_uuid(text: &str) -> String {
     uuid::Builder::from_custom_bytes(bytes).into_uuid().to_string()
 }
 
-/// A partition key that follows from the number of a row, and spreads rows evenly.
-pub(crate) fn repeatable_partition_key(producer: u64, number: u64) -> String {
-    format!("{:016x}", mixed(producer.wrapping_add(number.wrapping_mul(0x9e37_79b9_7f4a_7c15))))
+/// A partition key that follows from the number of a row, and spreads rows evenly: 16 hexadecimal digits.
+pub(crate) struct RepeatableKey([u8; 16]);
+
+impl RepeatableKey {
+    pub(crate) fn new(producer: u64, number: u64) -> RepeatableKey {
+        let mut mixed = mixed(producer.wrapping_add(number.wrapping_mul(0x9e37_79b9_7f4a_7c15)));
+        let mut digits = [0; 16];
+        for digit in digits.iter_mut().rev() {
+            *digit = b"0123456789abcdef"[(mixed & 15) as usize];
+            mixed >>= 4;
+        }
+        RepeatableKey(digits)
+    }
+
+    pub(crate) fn as_str(&self) -> &str {
+        std::str::from_utf8(&self.0).expect("digits are text")
+    }
 }
 
 #[cfg(test)]
@@ -64,8 +78,13 @@ mod tests {
     fn what_follows_from_a_text_is_the_same_in_every_build() {
         assert_eq!(stable_hash("a"), stable_hash("a"));
         assert_ne!(stable_hash("a"), stable_hash("b"));
-        assert_eq!(repeatable_partition_key(1, 2), repeatable_partition_key(1, 2));
-        assert_ne!(repeatable_partition_key(1, 2), repeatable_partition_key(1, 3));
+        assert_eq!(RepeatableKey::new(1, 2).as_str(), RepeatableKey::new(1, 2).as_str());
+        assert_ne!(RepeatableKey::new(1, 2).as_str(), RepeatableKey::new(1, 3).as_str());
+        let padded = (0..64).map(|number| RepeatableKey::new(7, number).as_str().to_owned());
+        let formatted = (0..64_u64).map(|number| {
+            format!("{:016x}", mixed(7_u64.wrapping_add(number.wrapping_mul(0x9e37_79b9_7f4a_7c15))))
+        });
+        assert!(padded.eq(formatted), "as hexadecimal numbers with leading zeros");
         assert_eq!(stable_hash(""), 0xf52a_15e9_a9b5_e89b);
         let uuid = repeatable_uuid("x");
         assert_eq!((uuid.len(), &uuid[14..15]), (36, "8"), "version 8: made by ourselves");

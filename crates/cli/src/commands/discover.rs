@@ -4,8 +4,7 @@ use std::io::Write;
 use std::process::ExitCode;
 
 use anyhow::Context;
-use bytes::Bytes;
-use millstream_control::feeds::{LineSource, NextRecord, RecordSource};
+use millstream_control::feeds::{LineSource, RecordSource, SourceBatch, SourceState};
 use millstream_engine::discover::{Discovered, Types, discover_types};
 use millstream_engine::formats::RecordFormat;
 use serde_json::json;
@@ -26,15 +25,18 @@ pub(super) fn run(arguments: &DiscoverArguments) -> anyhow::Result<ExitCode> {
         true => LineSource::standard_input(false),
         false => LineSource::file(&arguments.file, false, false)?,
     };
-    let mut records: Vec<Bytes> = Vec::new();
-    while records.len() < arguments.records as usize {
-        match source.next_record() {
-            NextRecord::Record(record) => records.push(record),
-            NextRecord::Unusable(reason) => tracing::warn!("{reason}"),
-            NextRecord::End => break,
+    let mut records = SourceBatch::default();
+    let most = arguments.records as usize;
+    while records.len() < most {
+        let wanted = most - records.len();
+        if source.read(&mut records, wanted) == SourceState::Ended {
+            break;
         }
     }
-    let sample: Vec<&[u8]> = records.iter().map(|record| without_line_end(record)).collect();
+    for reason in records.unusable() {
+        tracing::warn!("{reason}");
+    }
+    let sample: Vec<&[u8]> = records.iter().map(without_line_end).collect();
     let types = match (arguments.typed, arguments.roomy) {
         (true, _) => Types::Narrow,
         (false, true) => Types::Roomy,

@@ -2,8 +2,7 @@
 
 use std::path::Path;
 
-use bytes::Bytes;
-use millstream_control::feeds::{LineSource, NextRecord, RecordSource};
+use millstream_control::feeds::{LineSource, RecordSource, SourceBatch, SourceState};
 use millstream_control::pipeline::{CheckedApplication, Pipeline, lint_sql};
 use millstream_control::replay::{Replay, Rowtimes};
 
@@ -59,20 +58,13 @@ async fn over_sample(
     let mut replay = Replay::new(checked, 0, Rowtimes::rate(START, RATE)?)?;
     let mut source = LineSource::file(file, has_header, false)?;
     let (mut records, mut errors, mut goes_on) = (0, Vec::new(), true);
+    let mut batch = SourceBatch::default();
     while goes_on && records < MOST_RECORDS {
-        let mut batch: Vec<Bytes> = Vec::new();
-        while batch.len() < BATCH_RECORDS {
-            match source.next_record() {
-                NextRecord::Record(data) => batch.push(data),
-                NextRecord::Unusable(reason) => errors.push(reason),
-                NextRecord::End => {
-                    goes_on = false;
-                    break;
-                }
-            }
-        }
+        batch.clear();
+        goes_on = source.read(&mut batch, BATCH_RECORDS) == SourceState::Open;
+        errors.extend_from_slice(batch.unusable());
         records += batch.len();
-        replay.push(batch).await?;
+        replay.push(&batch).await?;
         errors.extend(replay.take_errors().into_iter().map(|error| error.row.message));
         replay.take_rows();
     }

@@ -3,7 +3,7 @@
 use std::process::ExitCode;
 
 use hyper::Method;
-use millstream_control::feeds::{LineSource, NextRecord, RecordSource};
+use millstream_control::feeds::{LineSource, RecordSource, SourceBatch, SourceState};
 
 use super::print;
 use crate::arguments::PutArguments;
@@ -11,7 +11,6 @@ use crate::socket::{Client, PutAnswer, escaped};
 
 /// The most of one request.
 const BATCH_RECORDS: usize = 500;
-const BATCH_BYTES: usize = 4 << 20;
 
 pub(super) async fn run(arguments: PutArguments) -> anyhow::Result<ExitCode> {
     let mut client = Client::connect(&arguments.data.data_dir).await?;
@@ -23,33 +22,18 @@ pub(super) async fn run(arguments: PutArguments) -> anyhow::Result<ExitCode> {
     let path = format!("/v1/records/{}{key}", escaped(&arguments.stream));
     let (mut put, mut skipped) = (0_u64, 0_u64);
     let mut is_ended = false;
+    let mut batch = SourceBatch::default();
     while !is_ended {
-        let mut body = Vec::new();
-        let mut records = 0;
-        while records < BATCH_RECORDS && body.len() < BATCH_BYTES {
-            match source.next_record() {
-                NextRecord::Record(record) => {
-                    // With its line end.
-                    body.extend_from_slice(&record);
-                    records += 1;
-                    // Somebody types: what is there goes now.
-                    if source.is_interactive() {
-                        break;
-                    }
-                }
-                NextRecord::Unusable(reason) => {
-                    tracing::warn!("{reason}");
-                    skipped += 1;
-                }
-                NextRecord::End => {
-                    is_ended = true;
-                    break;
-                }
-            }
+        batch.clear();
+        // What somebody types goes as it comes.
+        is_ended = source.read(&mut batch, BATCH_RECORDS) == SourceState::Ended;
+        for reason in batch.unusable() {
+            tracing::warn!("{reason}");
+            skipped += 1;
         }
         // Also without a record the server is asked whether there is such a stream.
-        if records > 0 || (is_ended && put == 0) {
-            let answer: PutAnswer = client.call(Method::POST, &path, body).await?;
+        if !batch.is_empty() || (is_ended && put == 0) {
+            let answer: PutAnswer = client.call(Method::POST, &path, batch.bytes().to_vec()).await?;
             put += answer.records;
         }
     }

@@ -7,9 +7,8 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use anyhow::Context;
-use bytes::Bytes;
 use indicatif::{ProgressBar, ProgressStyle};
-use millstream_control::feeds::{LineSource, NextRecord, RecordSource};
+use millstream_control::feeds::{LineSource, RecordSource, SourceBatch, SourceState};
 use millstream_control::pipeline::{ApplicationSwitches, CheckedApplication, Pipeline, SqlInput, check_sql};
 use millstream_control::replay::{Replay, ReplayedError, ReplayedRow, Rowtimes, parse_instant};
 use millstream_engine::formats::{InputColumn, InputSchema, RecordFormat};
@@ -19,9 +18,8 @@ use crate::arguments::{Format, ReplayArguments};
 use crate::loading::read_pipeline;
 use crate::say;
 
-/// Records and bytes that go into the engine at once: an event of them stays below the payload limit of functions.
-const BATCH_RECORDS: usize = 1_000;
-const BATCH_BYTES: usize = 1 << 20;
+/// Records that go into the engine at once.
+const BATCH_RECORDS: usize = 8_192;
 
 pub(super) fn run(arguments: &ReplayArguments) -> anyhow::Result<ExitCode> {
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
@@ -73,29 +71,18 @@ async fn replay(arguments: &ReplayArguments) -> anyhow::Result<ExitCode> {
     let mut out = Output { out: std::io::BufWriter::new(std::io::stdout().lock()), arguments, rows: 0 };
     let (mut records, mut unusable) = (0_u64, 0_u64);
     let mut warnings = Warnings::default();
+    let mut batch = SourceBatch::default();
     let mut goes_on = true;
     let mut is_first = true;
     while goes_on {
-        let mut batch: Vec<Bytes> = Vec::new();
-        let mut bytes = 0;
-        while batch.len() < BATCH_RECORDS && bytes < BATCH_BYTES {
-            match source.next_record() {
-                NextRecord::Record(data) => {
-                    bytes += data.len();
-                    batch.push(data);
-                }
-                NextRecord::Unusable(reason) => {
-                    unusable += 1;
-                    warnings.warn("lines that are no records", &reason);
-                }
-                NextRecord::End => {
-                    goes_on = false;
-                    break;
-                }
-            }
+        batch.clear();
+        goes_on = source.read(&mut batch, BATCH_RECORDS) == SourceState::Open;
+        for reason in batch.unusable() {
+            unusable += 1;
+            warnings.warn("lines that are no records", reason);
         }
         records += batch.len() as u64;
-        replay.push(batch).await?;
+        replay.push(&batch).await?;
         if let Some(wrong) = replay.wrong_shape().filter(|_| is_first) {
             let advice =
                 if arguments.stream.is_some() { " (--format says how records are written)" } else { "" };

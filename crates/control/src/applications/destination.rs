@@ -10,7 +10,7 @@ use millstream_streamlog::{AppendError, Log, Producer, RecordBatchBuilder, Strea
 
 use super::counted;
 use super::output_queue::{RowNumber, WaitingRow};
-use crate::identifier::{repeatable_partition_key, repeatable_uuid};
+use crate::identifier::{RepeatableKey, repeatable_uuid};
 use crate::resource_name::application_arn;
 use crate::slots::Slot;
 use crate::world::CallableFunction;
@@ -193,7 +193,7 @@ async fn append_rows(log: &Log, key: &StreamKey, rows: &[WaitingRow]) -> Result<
     let mut batch = RecordBatchBuilder::with_capacity(rows.len(), bytes);
     for row in rows {
         let number = row.number.unwrap_or(RowNumber { producer: 0, number: row.place });
-        batch.push(&repeatable_partition_key(number.producer, number.number), &row.data);
+        batch.push(RepeatableKey::new(number.producer, number.number).as_str(), &row.data);
     }
     let batch = batch.build();
     match rows.first().and_then(|row| row.number) {

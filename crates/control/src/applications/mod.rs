@@ -41,7 +41,7 @@ mod worker;
 pub(crate) use checkpointing::Checkpoints;
 pub(crate) use destination::Destination;
 pub(crate) use error_stream::ERROR_STREAM;
-pub(crate) use input::{BeyondEnd, LogInput, RawRecord};
+pub(crate) use input::{BeyondEnd, EVENT_RECORDS, LogInput, RawRecord};
 pub(crate) use outputs::OutputPlan;
 pub(crate) use parts::PartStore;
 pub(crate) use preprocess::{Preprocessed, Preprocessor};

@@ -7,10 +7,9 @@ use std::fs::File;
 use std::io::{self, BufRead, BufReader, Read};
 use std::path::{Path, PathBuf};
 
-use bytes::Bytes;
 use flate2::bufread::MultiGzDecoder;
 
-use super::{NextRecord, RecordSource};
+use super::{RecordSource, SourceBatch, SourceState};
 
 /// The longest line that can be a record, in bytes: a record and its partition key have 1 MiB.
 #[derive(Clone, Copy, Debug)]
@@ -34,15 +33,37 @@ pub struct LineSource {
     /// `None` for standard input.
     path: Option<PathBuf>,
     reader: Box<dyn BufRead + Send>,
-    /// The first line is a header and no record.
-    header: bool,
     /// Begin anew at the end.
     repeat: bool,
+    assembler: Assembler,
+    is_ended: bool,
+    is_cut: bool,
+}
+
+/// What a line is.
+pub(super) enum Line<'line> {
+    Record {
+        /// Its number in the file, from 1.
+        number: u64,
+        /// With its line end.
+        data: &'line [u8],
+    },
+    /// It cannot be a record, and why.
+    Unusable(String),
+}
+
+/// Puts lines together from what lies in the reader's buffer.
+struct Assembler {
+    /// The first line is a header and no record.
+    header: bool,
+    /// The number of the line that was read last, from 1.
     line_number: u64,
     /// Records since the beginning of the file: a file without any is not begun anew.
     records: u64,
-    is_ended: bool,
-    is_cut: bool,
+    /// The beginning of a line whose end has not been read, of the longest no more than can be a record.
+    begun: Vec<u8>,
+    /// How long it is in truth.
+    begun_bytes: usize,
 }
 
 impl LineSource {
@@ -55,10 +76,8 @@ impl LineSource {
         Ok(LineSource {
             path: Some(path.to_owned()),
             reader,
-            header,
             repeat,
-            line_number: 0,
-            records: 0,
+            assembler: Assembler::new(header),
             is_ended: false,
             is_cut: false,
         })
@@ -68,29 +87,17 @@ impl LineSource {
     pub fn standard_input(header: bool) -> LineSource {
         LineSource {
             path: None,
-            reader: Box::new(BufReader::new(io::stdin())),
-            header,
+            reader: Box::new(BufReader::with_capacity(256 << 10, io::stdin())),
             repeat: false,
-            line_number: 0,
-            records: 0,
+            assembler: Assembler::new(header),
             is_ended: false,
             is_cut: false,
         }
     }
 
-    /// The number of the line that was read last, from 1.
-    pub(super) fn line_number(&self) -> u64 {
-        self.line_number
-    }
-
     /// It could not be read to its end, such as a compressed file of which a part is missing.
     pub fn is_cut(&self) -> bool {
         self.is_cut
-    }
-
-    /// Somebody types the lines.
-    pub fn is_interactive(&self) -> bool {
-        self.path.is_none() && std::io::IsTerminal::is_terminal(&io::stdin())
     }
 
     /// The first line of a file as text.
@@ -105,94 +112,135 @@ impl LineSource {
         Ok(String::from_utf8_lossy(line).trim_end_matches(['\n', '\r']).to_owned())
     }
 
-    /// The next line with its end, and how many bytes it has; no more than the longest are kept.
-    fn read_line(&mut self) -> io::Result<Option<(Vec<u8>, usize)>> {
-        let mut kept = Vec::new();
-        let mut length = 0;
-        loop {
-            let available = self.reader.fill_buf()?;
-            if available.is_empty() {
-                if length == 0 {
-                    return Ok(None);
-                }
-                if length < LongestLine::BYTES {
-                    kept.push(b'\n');
-                }
-                return Ok(Some((kept, length + 1)));
-            }
-            let end = memchr::memchr(b'\n', available);
-            let part = end.map_or(available.len(), |at| at + 1);
-            let room = LongestLine::BYTES.saturating_sub(kept.len()).min(part);
-            kept.extend_from_slice(&available[..room]);
-            length += part;
-            self.reader.consume(part);
-            if end.is_some() {
-                return Ok(Some((kept, length)));
-            }
-        }
-    }
-}
-
-const BYTE_ORDER_MARK: &[u8] = "\u{feff}".as_bytes();
-
-/// A line of a file without what is before its first.
-fn without_mark(line: Vec<u8>) -> Vec<u8> {
-    line.strip_prefix(BYTE_ORDER_MARK).map(<[u8]>::to_vec).unwrap_or(line)
-}
-
-impl RecordSource for LineSource {
-    fn next_record(&mut self) -> NextRecord {
-        while !self.is_ended {
-            match self.read_line() {
-                Ok(Some((line, length))) => {
-                    self.line_number += 1;
-                    let line = if self.line_number == 1 { without_mark(line) } else { line };
-                    // A file of nothing but a mark.
-                    if self.line_number == 1 && length == BYTE_ORDER_MARK.len() + 1 && line == b"\n" {
-                        continue;
-                    }
-                    if self.header && self.line_number == 1 {
-                        continue;
-                    }
-                    self.records += 1;
-                    if length > LongestLine::BYTES {
-                        let most = LongestLine::BYTES;
-                        let number = self.line_number;
-                        return NextRecord::Unusable(format!(
-                            "line {number} has {length} bytes: a record holds at most {most}; it is skipped"
-                        ));
-                    }
-                    return NextRecord::Record(Bytes::from(line));
-                }
-                Ok(None) => {
-                    let again = self.path.as_deref().filter(|_| self.repeat && self.records > 0).map(open);
-                    match again {
-                        Some(Ok(reader)) => {
-                            self.reader = reader;
-                            self.line_number = 0;
-                            self.records = 0;
-                        }
-                        Some(Err(error)) => {
-                            self.is_ended = true;
-                            return NextRecord::Unusable(error.to_string());
-                        }
-                        None => self.is_ended = true,
-                    }
-                }
+    /// Gives the next lines to `take`, at most `most`: those that have been read already, or else waits for one.
+    pub(super) fn read_lines(&mut self, most: usize, mut take: impl FnMut(Line<'_>)) -> SourceState {
+        let mut given = 0;
+        while given == 0 && !self.is_ended {
+            let available = match self.reader.fill_buf() {
+                Ok(available) => available,
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
                 Err(error) => {
                     (self.is_ended, self.is_cut) = (true, true);
-                    let number = self.line_number + 1;
+                    let number = self.assembler.line_number + 1;
                     let why = match error.kind() {
                         io::ErrorKind::UnexpectedEof => {
                             "the compressed data ends in the middle: a part of the file is missing".to_owned()
                         }
                         _ => error.to_string(),
                     };
-                    return NextRecord::Unusable(format!("reading ends at line {number}: {why}"));
+                    take(Line::Unusable(format!("reading ends at line {number}: {why}")));
+                    break;
+                }
+            };
+            if available.is_empty() {
+                given += self.assembler.end_file(&mut take);
+                self.end_file(&mut take);
+                continue;
+            }
+            let mut used = 0;
+            for end in memchr::memchr_iter(b'\n', available) {
+                if given == most {
+                    break;
+                }
+                given += self.assembler.end_line(&available[used..=end], &mut take);
+                used = end + 1;
+            }
+            if given < most {
+                self.assembler.begin_line(&available[used..]);
+                used = available.len();
+            }
+            self.reader.consume(used);
+        }
+        if self.is_ended { SourceState::Ended } else { SourceState::Open }
+    }
+
+    /// The file has ended: it is begun anew, or that was all.
+    fn end_file(&mut self, take: &mut impl FnMut(Line<'_>)) {
+        let again = self.path.as_deref().filter(|_| self.repeat && self.assembler.records > 0);
+        match again.map(open) {
+            Some(Ok(reader)) => {
+                self.reader = reader;
+                self.assembler = Assembler::new(self.assembler.header);
+            }
+            Some(Err(error)) => {
+                self.is_ended = true;
+                take(Line::Unusable(error.to_string()));
+            }
+            None => self.is_ended = true,
+        }
+    }
+}
+
+impl Assembler {
+    fn new(header: bool) -> Assembler {
+        Assembler { header, line_number: 0, records: 0, begun: Vec::new(), begun_bytes: 0 }
+    }
+
+    /// Keeps the beginning of a line, or more of it.
+    fn begin_line(&mut self, part: &[u8]) {
+        let room = LongestLine::BYTES.saturating_sub(self.begun.len()).min(part.len());
+        self.begun.extend_from_slice(&part[..room]);
+        self.begun_bytes += part.len();
+    }
+
+    /// Takes the line that ends with `part`; gives how many records it is.
+    #[inline]
+    fn end_line(&mut self, part: &[u8], take: &mut impl FnMut(Line<'_>)) -> usize {
+        if self.begun_bytes == 0 {
+            return self.line(part, part.len(), take);
+        }
+        self.begin_line(part);
+        let line = std::mem::take(&mut self.begun);
+        let bytes = std::mem::take(&mut self.begun_bytes);
+        let count = self.line(&line, bytes, take);
+        self.begun = line;
+        self.begun.clear();
+        count
+    }
+
+    /// Takes the last line of a file when it has no end.
+    fn end_file(&mut self, take: &mut impl FnMut(Line<'_>)) -> usize {
+        if self.begun_bytes == 0 { 0 } else { self.end_line(b"\n", take) }
+    }
+
+    /// A line that has `bytes` bytes, of which `line` are kept.
+    #[inline]
+    fn line(&mut self, line: &[u8], bytes: usize, take: &mut impl FnMut(Line<'_>)) -> usize {
+        self.line_number += 1;
+        let mut line = line;
+        if self.line_number == 1 {
+            if let Some(rest) = line.strip_prefix(BYTE_ORDER_MARK) {
+                line = rest;
+                if line == b"\n" {
+                    // A file of nothing but a mark.
+                    return 0;
                 }
             }
+            if self.header {
+                return 0;
+            }
         }
-        NextRecord::End
+        self.records += 1;
+        if bytes > LongestLine::BYTES {
+            let (most, number) = (LongestLine::BYTES, self.line_number);
+            take(Line::Unusable(format!(
+                "line {number} has {bytes} bytes: a record holds at most {most}; it is skipped"
+            )));
+        } else {
+            take(Line::Record { number: self.line_number, data: line });
+        }
+        1
+    }
+}
+
+const BYTE_ORDER_MARK: &[u8] = "\u{feff}".as_bytes();
+
+impl RecordSource for LineSource {
+    fn read(&mut self, batch: &mut SourceBatch, most: usize) -> SourceState {
+        self.read_lines(most, |line| match line {
+            Line::Record { data, .. } => batch.push(data),
+            Line::Unusable(reason) => batch.push_unusable(reason),
+        })
     }
 }
 
@@ -209,65 +257,106 @@ fn open(path: &Path) -> Result<Box<dyn BufRead + Send>, OpenInputError> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use proptest::prelude::*;
     use std::io::Write;
 
-    fn lines(bytes: &[u8], header: bool) -> Vec<NextRecord> {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("input");
-        std::fs::write(&path, bytes).unwrap();
-        let mut source = LineSource::file(&path, header, false).unwrap();
-        let mut records = Vec::new();
+    /// Lines as they stand; what cannot be a record with a `!` before it.
+    fn all_lines(source: &mut LineSource, most: usize) -> Vec<String> {
+        let mut lines = Vec::new();
         loop {
-            match source.next_record() {
-                NextRecord::End => return records,
-                record => records.push(record),
+            let before = lines.len();
+            let state = source.read_lines(most, |line| {
+                lines.push(match line {
+                    Line::Record { data, .. } => String::from_utf8_lossy(data).into_owned(),
+                    Line::Unusable(reason) => format!("!{reason}"),
+                });
+            });
+            assert!(lines.len() - before <= most, "more than asked for");
+            if state == SourceState::Ended {
+                return lines;
             }
         }
     }
 
-    fn record(text: &str) -> NextRecord {
-        NextRecord::Record(Bytes::copy_from_slice(text.as_bytes()))
+    fn file(bytes: &[u8], header: bool) -> LineSource {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("input");
+        std::fs::write(&path, bytes).unwrap();
+        LineSource::file(&path, header, false).unwrap()
+    }
+
+    fn lines(bytes: &[u8], header: bool) -> Vec<String> {
+        all_lines(&mut file(bytes, header), 1_000)
+    }
+
+    fn zipped(text: &str) -> Vec<u8> {
+        let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+        encoder.write_all(text.as_bytes()).unwrap();
+        encoder.finish().unwrap()
     }
 
     #[test]
     fn lines_become_records_plain_and_compressed() {
-        assert_eq!(lines(b"h\na\r\n\nb", true), [record("a\r\n"), record("\n"), record("b\n")]);
-        let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
-        encoder.write_all(b"x\ny\n").unwrap();
-        assert_eq!(lines(&encoder.finish().unwrap(), false), [record("x\n"), record("y\n")]);
-        assert_eq!(lines(b"", true), []);
+        assert_eq!(lines(b"h\na\r\n\nb", true), ["a\r\n", "\n", "b\n"]);
+        assert_eq!(lines(&zipped("x\ny\n"), false), ["x\n", "y\n"]);
+        assert!(lines(b"", true).is_empty());
+    }
+
+    proptest! {
+        /// However little lies in the reader's buffer, and however few lines are asked for at once.
+        #[test]
+        fn lines_are_the_same_in_any_portions(
+            parts in prop::collection::vec("[ab\r]{0,9}", 0..20),
+            ends_with_line_end in any::<bool>(),
+            buffer in 1_usize..30,
+            most in 1_usize..6,
+        ) {
+            let mut text = parts.join("\n");
+            if ends_with_line_end {
+                text.push('\n');
+            }
+            let expected: Vec<String> = text.split_terminator('\n').map(|line| format!("{line}\n")).collect();
+            let reader = BufReader::with_capacity(buffer, io::Cursor::new(text.into_bytes()));
+            let mut source = LineSource { reader: Box::new(reader), ..LineSource::standard_input(false) };
+            prop_assert_eq!(all_lines(&mut source, most), expected);
+        }
+    }
+
+    #[test]
+    fn what_is_at_hand_is_given_before_more_is_waited_for() {
+        /// Gives one text, then must not be asked.
+        struct Once(Option<&'static [u8]>);
+        impl Read for Once {
+            fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+                let text = self.0.take().expect("nobody waits for more");
+                buffer[..text.len()].copy_from_slice(text);
+                Ok(text.len())
+            }
+        }
+        let reader = BufReader::new(Once(Some(b"one\ntwo\nthr")));
+        let mut source = LineSource { reader: Box::new(reader), ..LineSource::standard_input(false) };
+        let mut batch = SourceBatch::default();
+        assert_eq!(source.read(&mut batch, 100), SourceState::Open);
+        assert_eq!(batch.bytes(), b"one\ntwo\n");
     }
 
     #[test]
     fn silent_3_a_byte_order_mark_is_no_part_of_the_data() {
-        assert_eq!(lines("\u{feff}a\n\u{feff}b\n".as_bytes(), false), [record("a\n"), record("\u{feff}b\n")]);
-        assert_eq!(lines("\u{feff}h\na\n".as_bytes(), true), [record("a\n")]);
-        assert_eq!(lines("\u{feff}".as_bytes(), false), []);
+        assert_eq!(lines("\u{feff}a\n\u{feff}b\n".as_bytes(), false), ["a\n", "\u{feff}b\n"]);
+        assert_eq!(lines("\u{feff}h\na\n".as_bytes(), true), ["a\n"]);
+        assert!(lines("\u{feff}".as_bytes(), false).is_empty());
     }
 
     #[test]
     fn silent_3_a_file_that_is_cut_says_so() {
-        let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
         let text: String =
             (0..20_000).map(|number| format!("line {number} {}\n", number * 7_919 % 10_007)).collect();
-        encoder.write_all(text.as_bytes()).unwrap();
-        let whole = encoder.finish().unwrap();
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("cut.gz");
+        let whole = zipped(&text);
         for (length, is_cut) in [(whole.len() / 2, true), (whole.len() - 1, true), (whole.len(), false)] {
-            std::fs::write(&path, &whole[..length]).unwrap();
-            let mut source = LineSource::file(&path, false, false).unwrap();
-            let mut last = NextRecord::End;
-            loop {
-                match source.next_record() {
-                    NextRecord::End => break,
-                    next => last = next,
-                }
-            }
+            let mut source = file(&whole[..length], false);
+            let last = all_lines(&mut source, 1_000).pop().unwrap();
             assert_eq!(source.is_cut(), is_cut, "{length}");
-            let named =
-                matches!(&last, NextRecord::Unusable(why) if why.contains("a part of the file is missing"));
-            assert_eq!(named, is_cut, "{last:?}");
+            assert_eq!(last.contains("a part of the file is missing"), is_cut, "{last:?}");
         }
     }
 
@@ -276,17 +365,30 @@ mod tests {
         let mut bytes = vec![b'x'; 3 << 20];
         bytes.extend_from_slice(b"\nnext\n");
         let records = lines(&bytes, false);
-        assert!(matches!(&records[0], NextRecord::Unusable(why) if why.contains("line 1 has 3145729 bytes")));
-        assert_eq!(records[1], record("next\n"));
+        assert!(records[0].starts_with("!line 1 has 3145729 bytes"), "{}", records[0]);
+        assert_eq!(records[1], "next\n");
+    }
+
+    #[test]
+    fn a_file_is_begun_anew_when_it_shall_be() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("input");
+        std::fs::write(&path, "h\na\nb").unwrap();
+        let mut source = LineSource::file(&path, true, true).unwrap();
+        let mut batch = SourceBatch::default();
+        while batch.len() < 5 {
+            assert_eq!(source.read(&mut batch, 5), SourceState::Open);
+        }
+        assert!(batch.bytes().starts_with(b"a\nb\na\nb\na\n"));
+        std::fs::write(&path, "h\n").unwrap();
+        let mut source = LineSource::file(&path, true, true).unwrap();
+        assert!(all_lines(&mut source, 5).is_empty(), "one without records is not");
     }
 
     #[test]
     fn damaged_gzip_ends_with_a_reason() {
         let records = lines(&[0x1f, 0x8b, 8, 0, 1, 2, 3], false);
-        assert!(
-            matches!(&records[0], NextRecord::Unusable(why) if why.contains("reading ends")),
-            "{records:?}"
-        );
+        assert!(records[0].starts_with("!reading ends"), "{records:?}");
         assert!(LineSource::file(Path::new("/nonexistent/file"), false, false).is_err());
     }
 }

@@ -3,6 +3,7 @@
 //!
 //! | file | holds |
 //! |---|---|
+//! | `source_batch.rs` | records of a source, many in one buffer |
 //! | `lines.rs` | lines of a file or of standard input as records |
 //! | `synthetic/` | made-up reviews |
 //! | `review_lines.rs`, `known_ratings.rs` | files of reviews; the ratings of their authors, beside the records |
@@ -18,6 +19,7 @@ mod pace;
 mod put;
 mod resumed;
 mod review_lines;
+mod source_batch;
 mod synthetic;
 
 pub(crate) use copy::{CopyProgress, Copying};
@@ -26,23 +28,21 @@ pub use lines::{LineSource, LongestLine, OpenInputError};
 pub(crate) use put::{FeedServices, Putting, true_progress};
 pub use resumed::Resumed;
 pub use review_lines::{REVIEW_COLUMNS, ReviewLines};
+pub use source_batch::SourceBatch;
 pub use synthetic::SyntheticReviews;
 
-use bytes::Bytes;
-
-/// What a source gives next.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum NextRecord {
-    /// A record.
-    Record(Bytes),
-    /// Something that cannot be a record, and why; the source goes on behind it.
-    Unusable(String),
+/// Whether a source may give more.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SourceState {
+    /// There may be more records.
+    Open,
     /// There will be no more.
-    End,
+    Ended,
 }
 
-/// Gives records one after the other; may block.
+/// Gives records in batches; may block.
 pub trait RecordSource: Send + 'static {
-    /// The next record.
-    fn next_record(&mut self) -> NextRecord;
+    /// Adds the next records to `batch`, at most `most` (more than 0): those that are at hand, or else waits for one. Of
+    /// lines these are some 256 KiB, or one longer line. A source that is open may add nothing.
+    fn read(&mut self, batch: &mut SourceBatch, most: usize) -> SourceState;
 }

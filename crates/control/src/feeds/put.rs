@@ -9,15 +9,16 @@ use millstream_streamlog::{AppendError, Log, Producer, RecordBatch, RecordBatchB
 use tokio::sync::{mpsc, watch};
 
 use super::pace::Pace;
-use super::{NextRecord, RecordSource};
+use super::{RecordSource, SourceBatch, SourceState};
 use crate::catalog::{Catalog, FeedProgress};
 use crate::definition::ResourceId;
-use crate::identifier::{repeatable_partition_key, stable_hash};
+use crate::identifier::{RepeatableKey, stable_hash};
 use crate::live::Live;
 use crate::supervise::StopSignal;
 
-/// Records read ahead of their time.
-const READ_AHEAD: usize = 4_096;
+/// Records that are read at once, and how many such batches are read ahead of their time.
+const READ_RECORDS: usize = 4_096;
+const READ_AHEAD: usize = 2;
 /// The most of one append.
 const APPEND_RECORDS: usize = 4_096;
 const APPEND_BYTES: usize = 4 << 20;
@@ -101,7 +102,9 @@ pub(crate) fn true_progress(
 /// A feed from a source.
 pub(crate) struct Putting {
     services: FeedServices,
-    records: mpsc::Receiver<NextRecord>,
+    batches: mpsc::Receiver<SourceBatch>,
+    /// The batch under way, and its first record that was not taken yet.
+    current: (SourceBatch, usize),
     progress: FeedProgress,
     /// The progress is kept over restarts.
     keeps_progress: bool,
@@ -120,20 +123,21 @@ impl Putting {
         progress: FeedProgress,
         keeps_progress: bool,
     ) -> Result<(Putting, watch::Receiver<bool>), std::io::Error> {
-        let (sender, records) = mpsc::channel(READ_AHEAD);
+        let (sender, batches) = mpsc::channel(READ_AHEAD);
         // The thread ends when nobody wants its records; one that waits for standard input ends with the process.
         services.spawn.thread(&format!("feed-{}", services.name), move || {
             loop {
-                let record = source.next_record();
-                let is_end = record == NextRecord::End;
-                if sender.blocking_send(record).is_err() || is_end {
+                let mut batch = SourceBatch::default();
+                let state = source.read(&mut batch, READ_RECORDS);
+                if sender.blocking_send(batch).is_err() || state == SourceState::Ended {
                     return;
                 }
             }
         })?;
         let (ended, receiver) = watch::channel(false);
         let producer = services.producer(&pass_name(&progress));
-        Ok((Putting { services, records, progress, keeps_progress, producer, ended }, receiver))
+        let current = (SourceBatch::default(), 0);
+        Ok((Putting { services, batches, current, progress, keeps_progress, producer, ended }, receiver))
     }
 
     /// Puts records until the end of the source, then waits for its stop.
@@ -192,29 +196,33 @@ impl Putting {
     async fn gather(&mut self, most: usize, producer: Producer) -> (RecordBatch, GoesOn) {
         let mut batch = RecordBatchBuilder::new();
         while batch.len() < most && batch.bytes() < APPEND_BYTES {
+            let (current, next) = &mut self.current;
+            if *next < current.len() {
+                let number = producer.first_number + batch.len() as u64;
+                let key = RepeatableKey::new(producer.id, number);
+                batch.push(key.as_str(), current.record(*next));
+                *next += 1;
+                continue;
+            }
             let next = if batch.is_empty() {
                 tokio::select! {
-                    next = self.records.recv() => next,
+                    next = self.batches.recv() => next,
                     () = self.services.stop.stopped() => return (batch.build(), GoesOn::Stopped),
                 }
             } else {
-                match self.records.try_recv() {
+                match self.batches.try_recv() {
                     Ok(next) => Some(next),
                     Err(mpsc::error::TryRecvError::Empty) => break,
                     Err(mpsc::error::TryRecvError::Disconnected) => None,
                 }
             };
-            match next {
-                Some(NextRecord::Record(data)) => {
-                    let number = producer.first_number + batch.len() as u64;
-                    batch.push(&repeatable_partition_key(producer.id, number), &data);
-                }
-                Some(NextRecord::Unusable(reason)) => {
-                    let now = self.services.clock.now();
-                    self.services.live.problem(now, &self.services.name, reason, 1);
-                }
-                Some(NextRecord::End) | None => return (batch.build(), GoesOn::SourceEnded),
+            // The thread ends with its last batch.
+            let Some(next) = next else { return (batch.build(), GoesOn::SourceEnded) };
+            for reason in next.unusable() {
+                let now = self.services.clock.now();
+                self.services.live.problem(now, &self.services.name, reason.clone(), 1);
             }
+            self.current = (next, 0);
         }
         (batch.build(), GoesOn::Yes)
     }

@@ -1,6 +1,9 @@
 //! A source that goes on behind the records of an earlier run.
 
-use super::{NextRecord, RecordSource};
+use super::{RecordSource, SourceBatch, SourceState};
+
+/// Records that are read at once to be skipped.
+const SKIPPED_AT_ONCE: usize = 4_096;
 
 /// Skips records at the beginning of a source.
 pub struct Resumed {
@@ -16,40 +19,51 @@ impl Resumed {
 }
 
 impl RecordSource for Resumed {
-    fn next_record(&mut self) -> NextRecord {
-        loop {
-            let next = self.source.next_record();
-            match next {
-                NextRecord::End => return next,
-                _ if self.skipped == 0 => return next,
-                NextRecord::Record(_) => self.skipped -= 1,
-                NextRecord::Unusable(_) => {}
+    fn read(&mut self, batch: &mut SourceBatch, most: usize) -> SourceState {
+        let mut skipped = SourceBatch::default();
+        while self.skipped > 0 {
+            let rest = usize::try_from(self.skipped).unwrap_or(usize::MAX);
+            if self.source.read(&mut skipped, rest.min(SKIPPED_AT_ONCE)) == SourceState::Ended {
+                return SourceState::Ended;
             }
+            self.skipped -= skipped.len() as u64;
+            skipped.clear();
         }
+        self.source.read(batch, most)
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use bytes::Bytes;
 
-    struct Listed(Vec<NextRecord>);
+    /// Records and, with a `!`, what is none.
+    struct Listed(Vec<&'static str>);
 
     impl RecordSource for Listed {
-        fn next_record(&mut self) -> NextRecord {
-            if self.0.is_empty() { NextRecord::End } else { self.0.remove(0) }
+        fn read(&mut self, batch: &mut SourceBatch, most: usize) -> SourceState {
+            for text in self.0.drain(..most.min(2).min(self.0.len())) {
+                match text.strip_prefix('!') {
+                    Some(reason) => batch.push_unusable(reason.to_owned()),
+                    None => batch.push(text.as_bytes()),
+                }
+            }
+            if self.0.is_empty() { SourceState::Ended } else { SourceState::Open }
         }
+    }
+
+    fn read(resumed: &mut Resumed) -> Vec<String> {
+        let mut batch = SourceBatch::default();
+        while resumed.read(&mut batch, 10) == SourceState::Open {}
+        batch.iter().map(|record| String::from_utf8_lossy(record).into_owned()).collect()
     }
 
     #[test]
     fn records_of_an_earlier_run_are_skipped() {
-        let record = |text: &'static str| NextRecord::Record(Bytes::from_static(text.as_bytes()));
-        let records = vec![record("a"), NextRecord::Unusable("no".into()), record("b"), record("c")];
-        let mut resumed = Resumed::after(2, Box::new(Listed(records.clone())));
-        assert_eq!(resumed.next_record(), record("c"));
-        assert_eq!(resumed.next_record(), NextRecord::End);
-        let mut shorter = Resumed::after(9, Box::new(Listed(records)));
-        assert_eq!(shorter.next_record(), NextRecord::End);
+        let records = || Box::new(Listed(vec!["a", "!no", "b", "c", "d"]));
+        assert_eq!(read(&mut Resumed::after(2, records())), ["c", "d"]);
+        assert_eq!(read(&mut Resumed::after(0, records())), ["a", "b", "c", "d"]);
+        assert!(read(&mut Resumed::after(4, records())).is_empty());
+        assert!(read(&mut Resumed::after(9, records())).is_empty());
     }
 }

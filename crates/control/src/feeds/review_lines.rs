@@ -2,9 +2,8 @@
 
 use std::sync::Arc;
 
-use bytes::Bytes;
-
-use super::{KnownRatings, LineSource, NextRecord, RecordSource};
+use super::lines::Line;
+use super::{KnownRatings, LineSource, RecordSource, SourceBatch, SourceState};
 
 /// The columns of a record.
 pub const REVIEW_COLUMNS: [&str; 3] = ["review_id", "product_category", "review_body"];
@@ -13,7 +12,12 @@ const RATING: &str = "star_rating";
 /// Lines of a file of reviews whose columns are known.
 pub struct ReviewLines {
     lines: LineSource,
-    columns: usize,
+    columns: Columns,
+}
+
+/// Where a line has what.
+struct Columns {
+    count: usize,
     places: [usize; 3],
     rating: Option<usize>,
     ratings: Arc<KnownRatings>,
@@ -34,41 +38,42 @@ impl ReviewLines {
         for (found, wanted) in places.iter_mut().zip(REVIEW_COLUMNS) {
             *found = place(wanted).ok_or_else(|| format!("the file has no column {wanted}"))?;
         }
-        Ok(ReviewLines { lines, columns: columns.len(), places, rating: place(RATING), ratings })
+        let columns = Columns { count: columns.len(), places, rating: place(RATING), ratings };
+        Ok(ReviewLines { lines, columns })
     }
+}
 
-    /// The record of a line. A line that cannot be taken for a record of three columns is passed on as it came: the function
-    /// fails it, and keeps it with the reason.
-    fn record(&self, line: &Bytes) -> Result<Bytes, String> {
-        let Ok(text) = std::str::from_utf8(line) else { return Ok(line.clone()) };
+impl Columns {
+    /// Adds the record of a line to `batch`. A line that cannot be taken for a record of three columns is passed on as it
+    /// came: the function fails it, and keeps it with the reason.
+    fn add(&self, number: u64, line: &[u8], batch: &mut SourceBatch) {
+        let Ok(text) = std::str::from_utf8(line) else { return batch.push(line) };
         let text = text.strip_suffix('\n').map_or(text, |line| line.strip_suffix('\r').unwrap_or(line));
         let fields: Vec<&str> = text.split('\t').collect();
         if fields.len() < REVIEW_COLUMNS.len() {
-            return Ok(line.clone());
+            return batch.push(line);
         }
-        if fields.len() != self.columns {
-            return Err(format!("it has {} columns and the first line names {}", fields.len(), self.columns));
+        if fields.len() != self.count {
+            return batch.push_unusable(format!(
+                "line {number} is no review and is skipped: it has {} columns and the first line names {}",
+                fields.len(),
+                self.count
+            ));
         }
         let [id, category, body] = self.places.map(|place| fields[place]);
         if let Some(stars) = self.rating.and_then(|place| fields[place].trim().parse().ok()) {
             self.ratings.note(id, stars);
         }
-        Ok(Bytes::from(format!("{id}\t{category}\t{body}\n")))
+        batch.push(format!("{id}\t{category}\t{body}\n").as_bytes());
     }
 }
 
 impl RecordSource for ReviewLines {
-    fn next_record(&mut self) -> NextRecord {
-        match self.lines.next_record() {
-            NextRecord::Record(line) => match self.record(&line) {
-                Ok(record) => NextRecord::Record(record),
-                Err(reason) => {
-                    let number = self.lines.line_number();
-                    NextRecord::Unusable(format!("line {number} is no review and is skipped: {reason}"))
-                }
-            },
-            other => other,
-        }
+    fn read(&mut self, batch: &mut SourceBatch, most: usize) -> SourceState {
+        self.lines.read_lines(most, |line| match line {
+            Line::Record { number, data } => self.columns.add(number, data, batch),
+            Line::Unusable(reason) => batch.push_unusable(reason),
+        })
     }
 }
 
@@ -89,16 +94,12 @@ mod tests {
         let ratings = Arc::new(KnownRatings::default());
         let lines = || LineSource::file(&path, true, false).unwrap();
         let mut reviews = ReviewLines::new(lines(), &columns, Arc::clone(&ratings)).unwrap();
-        assert_eq!(reviews.next_record(), NextRecord::Record(Bytes::from("R1\tToys\tgood\n")));
-        assert_eq!(
-            reviews.next_record(),
-            NextRecord::Record(Bytes::from("4\ttoo short\n")),
-            "the function fails it"
-        );
-        let skipped = reviews.next_record();
-        assert!(matches!(&skipped, NextRecord::Unusable(why) if why.starts_with("line 4 ")), "{skipped:?}");
-        assert_eq!(reviews.next_record(), NextRecord::Record(Bytes::from("R2\tPets\tfine\n")));
-        assert_eq!(reviews.next_record(), NextRecord::End);
+        let mut batch = SourceBatch::default();
+        while reviews.read(&mut batch, 10) == SourceState::Open {}
+        let records: Vec<&[u8]> = batch.iter().collect();
+        let expected = [b"R1\tToys\tgood\n".as_slice(), b"4\ttoo short\n", b"R2\tPets\tfine\n"];
+        assert_eq!(records, expected, "the function fails the second");
+        assert!(batch.unusable()[0].starts_with("line 4 "), "{:?}", batch.unusable());
         assert_eq!((ratings.of("R1"), ratings.of("R2")), (Some(4), None));
         assert!(ReviewLines::new(lines(), &columns[..3], ratings).is_err());
     }

@@ -15,12 +15,13 @@ mod shape;
 
 use std::sync::Arc;
 
-use arrow_array::{ArrayRef, TimestampMillisecondArray};
+use arrow_array::{ArrayRef, TimestampMillisecondArray, new_null_array};
 use arrow_buffer::ScalarBuffer;
 use bytes::Bytes;
 use millstream_engine::formats::{InputSchema, OutputColumn, OutputFormat, OutputWriter, RecordParser};
 use millstream_engine::{
-    Application, Batch, CompileError, CutTexts, ErrorName, ErrorRow, PushError, TableError, array_from_values,
+    Application, Batch, CompileError, CutTexts, ErrorName, ErrorRow, PushError, TableError,
+    array_from_values, physical_type,
 };
 use millstream_host::{Clock, ManualClock, Random, Spawn, Timestamp};
 use millstream_monitor::{Location, Monitor, MonitorSettings};
@@ -33,15 +34,20 @@ pub use rowtime::{RowtimeError, Rowtimes, parse_instant};
 use reorder::Reorder;
 use shape::wrong_shape;
 
-use crate::applications::{Preprocessed, Preprocessor, RawRecord, read_file, rows_of};
+use crate::applications::{EVENT_RECORDS, Preprocessed, Preprocessor, RawRecord, read_file, rows_of};
 use crate::connect::monitor_to_functions::MonitorServices;
 use crate::definition::{Definition, ReferencePlace};
+use crate::feeds::SourceBatch;
 use crate::live::Live;
 use crate::pipeline::{CheckedApplication, MetadataColumn, Pipeline, PreprocessorTimeUnit};
 use crate::resources::function::FunctionServices;
 use crate::resources::{endpoint, function};
 use crate::slots::Slots;
 use crate::world::CallableFunction;
+
+/// What a recorded record says of its source.
+const SHARD: &str = "shardId-000000000000";
+const PARTITION_KEY: &str = "replay";
 
 /// Why a replay did not go on.
 #[derive(Debug, thiserror::Error)]
@@ -107,7 +113,8 @@ pub struct Replay {
     parser: RecordParser,
     /// The input streams; rows go to the first.
     inputs: Vec<StreamId>,
-    metadata: Vec<MetadataColumn>,
+    /// Each with whether the SQL may name it: one that it does not name costs nothing.
+    metadata: Vec<(MetadataColumn, bool)>,
     rowtimes: Rowtimes,
     preprocessor: Option<Preprocessor>,
     watched: Vec<Watched>,
@@ -164,11 +171,13 @@ impl Replay {
         let watched = watched.collect();
         let columns = checked.schema.columns.iter();
         let cut_values = columns.map(|column| (column.name.clone(), column.sql_type, 0)).collect();
+        let metadata = checked.metadata.iter();
+        let metadata = metadata.map(|column| (*column, column.may_be_named_in(&checked.sql)));
         Ok(Replay {
             application,
             parser: checked.schema.parser().expect("the schema was checked"),
             inputs,
-            metadata: checked.metadata.clone(),
+            metadata: metadata.collect(),
             rowtimes,
             preprocessor: None,
             watched,
@@ -264,28 +273,86 @@ impl Replay {
     ///
     /// # Errors
     /// A row has no time or comes too late, or the engine refuses the batch.
-    pub async fn push(&mut self, records: Vec<Bytes>) -> Result<(), ReplayError> {
-        let now = self.latest.unwrap_or(self.rowtimes.start());
+    pub async fn push(&mut self, batch: &SourceBatch) -> Result<(), ReplayError> {
         let first_number = self.records_in + 1;
-        let raw: Vec<RawRecord> = records.into_iter().map(|data| self.raw_record(data, now)).collect();
-        let outcomes = match &self.preprocessor {
-            Some(preprocessor) => preprocessor.clone().run(&raw).await,
-            None => raw.iter().map(|record| Preprocessed::Data(record.data.clone())).collect(),
+        self.records_in += batch.len() as u64;
+        let given = match self.preprocessor.clone() {
+            Some(preprocessor) => Some(self.preprocess(preprocessor, batch, first_number).await),
+            None => {
+                if self.wrong_shape.is_none() {
+                    self.wrong_shape = Some(wrong_shape(&self.schema, batch.iter()));
+                }
+                batch.iter().for_each(|record| self.parser.parse(record));
+                None
+            }
         };
+        let number_of = |parsed: u32| match &given {
+            Some(given) => given[parsed as usize],
+            None => first_number + u64::from(parsed),
+        };
+        let now = self.now();
+        let parsed = self.parser.finish();
+        for ((_, _, sum), count) in self.cut_values.iter_mut().zip(&parsed.cut_values) {
+            *sum += count;
+        }
+        for error in &parsed.errors {
+            let row = ErrorRow::of_record(error.name, &error.message, &error.raw, now, now);
+            self.errors.push(ReplayedError { record: Some(number_of(error.record)), row });
+        }
+        let rows = parsed.row_to_record.len();
+        if rows == 0 {
+            return Ok(());
+        }
+        let rowtimes = self.rowtimes.of_rows(&parsed.columns, rows)?;
+        let mut columns = parsed.columns;
+        for (column, is_read) in &self.metadata {
+            columns.push(if *is_read {
+                metadata_column(*column, &rowtimes, parsed.row_to_record.iter().map(|row| number_of(*row)))
+            } else {
+                new_null_array(&physical_type(column.sql_type()), rows)
+            });
+        }
+        self.rows_in += rows as u64;
+        let batch = Batch::new(ScalarBuffer::from(rowtimes), columns);
+        match &mut self.reorder {
+            Some(reorder) => Ok(reorder.hold(batch, |row| number_of(parsed.row_to_record[row]))?),
+            None => self.push_rows(&batch),
+        }
+    }
+
+    /// Parses what the preprocessing function makes of records. Gives the number of each record that was parsed.
+    async fn preprocess(
+        &mut self,
+        preprocessor: Preprocessor,
+        batch: &SourceBatch,
+        first_number: u64,
+    ) -> Vec<u64> {
+        let now = self.now();
+        let raw_record = |(number, data): (u64, &[u8])| RawRecord {
+            shard: SHARD.to_owned(),
+            sequence_number: number.to_string(),
+            partition_key: PARTITION_KEY.to_owned(),
+            arrival: Timestamp(now),
+            data: Bytes::copy_from_slice(data),
+        };
+        let raw: Vec<RawRecord> = (first_number..).zip(batch.iter()).map(raw_record).collect();
+        let mut outcomes = Vec::with_capacity(raw.len());
+        for event in raw.chunks(EVENT_RECORDS) {
+            outcomes.append(&mut preprocessor.clone().run(event).await);
+        }
         if self.wrong_shape.is_none() {
             let data = outcomes.iter().filter_map(|outcome| match outcome {
-                Preprocessed::Data(data) => Some(data.clone()),
+                Preprocessed::Data(data) => Some(data.as_ref()),
                 Preprocessed::Dropped | Preprocessed::Failed(_) => None,
             });
-            self.wrong_shape = Some(wrong_shape(&self.schema, &data.collect::<Vec<_>>()));
+            self.wrong_shape = Some(wrong_shape(&self.schema, data));
         }
-        // The parser counts the records that it is given.
-        let mut parsed_records: Vec<(u64, &RawRecord)> = Vec::with_capacity(raw.len());
+        let mut given = Vec::with_capacity(raw.len());
         for ((number, record), outcome) in (first_number..).zip(&raw).zip(outcomes) {
             match outcome {
                 Preprocessed::Data(data) => {
                     self.parser.parse(&data);
-                    parsed_records.push((number, record));
+                    given.push(number);
                 }
                 Preprocessed::Dropped => {}
                 Preprocessed::Failed(message) => {
@@ -295,38 +362,12 @@ impl Replay {
                 }
             }
         }
-        let parsed = self.parser.finish();
-        for ((_, _, sum), count) in self.cut_values.iter_mut().zip(&parsed.cut_values) {
-            *sum += count;
-        }
-        for error in &parsed.errors {
-            let row = ErrorRow::of_record(error.name, &error.message, &error.raw, now, now);
-            let record = Some(parsed_records[error.record as usize].0);
-            self.errors.push(ReplayedError { record, row });
-        }
-        let rows = parsed.row_to_record.len();
-        if rows == 0 {
-            return Ok(());
-        }
-        let rowtimes = self.rowtimes.of_rows(&parsed.columns, rows)?;
-        let records: Vec<(u64, &RawRecord)> =
-            parsed.row_to_record.iter().map(|record| parsed_records[*record as usize]).collect();
-        let mut columns = parsed.columns;
-        for column in &self.metadata {
-            columns.push(match column {
-                // A recorded record arrives when its row does.
-                MetadataColumn::ApproximateArrivalTime => {
-                    Arc::new(TimestampMillisecondArray::from(rowtimes.clone())) as ArrayRef
-                }
-                column => metadata_column(*column, &records),
-            });
-        }
-        self.rows_in += rows as u64;
-        let batch = Batch::new(ScalarBuffer::from(rowtimes), columns);
-        match &mut self.reorder {
-            Some(reorder) => Ok(reorder.hold(batch, |row| records[row].0)?),
-            None => self.push_rows(&batch),
-        }
+        given
+    }
+
+    /// The time of the newest row, or the start.
+    fn now(&self) -> i64 {
+        self.latest.unwrap_or(self.rowtimes.start())
     }
 
     /// Gives the engine the next of the rows that wait and whose turn has come. False when there are none.
@@ -356,17 +397,6 @@ impl Replay {
         self.latest = Some(newest);
         self.collect();
         Ok(())
-    }
-
-    fn raw_record(&mut self, data: Bytes, arrival: i64) -> RawRecord {
-        self.records_in += 1;
-        RawRecord {
-            shard: "shardId-000000000000".to_owned(),
-            sequence_number: self.records_in.to_string(),
-            partition_key: "replay".to_owned(),
-            arrival: Timestamp(arrival),
-            data,
-        }
     }
 
     /// The data has ended: every window closes, and rows that wait go.
@@ -447,14 +477,17 @@ impl Replay {
     }
 }
 
-/// The values of a metadata column, one for each row's record.
-fn metadata_column(column: MetadataColumn, records: &[(u64, &RawRecord)]) -> ArrayRef {
-    let value = |(_, record): &(u64, &RawRecord)| match column {
-        MetadataColumn::ApproximateArrivalTime => Value::Timestamp(record.arrival.millis()),
-        MetadataColumn::PartitionKey => Value::Text(record.partition_key.clone()),
-        MetadataColumn::SequenceNumber => Value::Text(record.sequence_number.clone()),
-        MetadataColumn::ShardId => Value::Text(record.shard.clone()),
+/// The values of a metadata column, one for each row: its ROWTIME and the number of its record are known. A recorded
+/// record arrives when its row does.
+fn metadata_column(column: MetadataColumn, rowtimes: &[i64], numbers: impl Iterator<Item = u64>) -> ArrayRef {
+    let all = |text: &str| vec![Value::Text(text.to_owned()); rowtimes.len()];
+    let values = match column {
+        MetadataColumn::ApproximateArrivalTime => {
+            return Arc::new(TimestampMillisecondArray::from(rowtimes.to_vec()));
+        }
+        MetadataColumn::PartitionKey => all(PARTITION_KEY),
+        MetadataColumn::ShardId => all(SHARD),
+        MetadataColumn::SequenceNumber => numbers.map(|number| Value::Text(number.to_string())).collect(),
     };
-    let values: Vec<Value> = records.iter().map(value).collect();
     array_from_values(column.sql_type(), &values).expect("the values are of the column's type")
 }

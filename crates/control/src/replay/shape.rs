@@ -1,6 +1,5 @@
 //! Data of another shape than its schema says: found before wrong rows are believed.
 
-use bytes::Bytes;
 use millstream_engine::formats::{InputSchema, RecordFormat};
 
 /// Separators that people use.
@@ -8,9 +7,12 @@ const SEPARATORS: [char; 4] = [',', ';', '\t', '|'];
 
 /// What is wrong with the shape of the first records, as far as it can be seen: another delimiter, JSON where text is
 /// expected, JSON over several lines.
-pub(super) fn wrong_shape(schema: &InputSchema, records: &[Bytes]) -> Option<String> {
+pub(super) fn wrong_shape<'r>(
+    schema: &InputSchema,
+    records: impl Iterator<Item = &'r [u8]>,
+) -> Option<String> {
     let records: Vec<&[u8]> =
-        records.iter().map(|record| record.trim_ascii()).filter(|record| !record.is_empty()).collect();
+        records.map(|record| record.trim_ascii()).filter(|record| !record.is_empty()).collect();
     let first = *records.first()?;
     match &schema.format {
         RecordFormat::Json { .. } => {
@@ -69,9 +71,7 @@ mod tests {
             mapping: Some(format!("$.{name}")),
         };
         let schema = InputSchema { format, columns: vec![column("a"), column("b")] };
-        let records: Vec<Bytes> =
-            records.iter().map(|record| Bytes::from_static(record.as_bytes())).collect();
-        wrong_shape(&schema, &records)
+        wrong_shape(&schema, records.iter().map(|record| record.as_bytes()))
     }
 
     #[test]

@@ -14,11 +14,10 @@ mod phrases;
 use std::f64::consts::TAU;
 use std::sync::Arc;
 
-use bytes::Bytes;
 use millstream_host::Random;
 
 use self::phrases::{CATEGORIES, MOODS};
-use super::{KnownRatings, NextRecord, RecordSource};
+use super::{KnownRatings, RecordSource, SourceBatch, SourceState};
 
 /// When the first burst begins, in seconds of the story.
 const FIRST_BURST: f64 = 60.0;
@@ -30,6 +29,9 @@ const BURST_LENGTH: f64 = 10.0;
 const BURST_SHARE: f64 = 0.9;
 /// Length of a tide of moods in seconds.
 const TIDE: f64 = 170.0;
+
+/// Reviews that are made up at once.
+const AT_ONCE: usize = 64;
 
 /// Makes reviews up, for ever.
 pub struct SyntheticReviews {
@@ -106,12 +108,15 @@ fn pick<'a>(random: &mut Random, from: &[&'a str]) -> &'a str {
 }
 
 impl RecordSource for SyntheticReviews {
-    fn next_record(&mut self) -> NextRecord {
-        let review = self.review(self.number);
-        self.number += 1;
-        self.ratings.note(&review.id, review.stars);
-        let Review { id, category, body, .. } = review;
-        NextRecord::Record(Bytes::from(format!("{id}\t{category}\t{body}\n")))
+    fn read(&mut self, batch: &mut SourceBatch, most: usize) -> SourceState {
+        for _ in 0..most.min(AT_ONCE) {
+            let review = self.review(self.number);
+            self.number += 1;
+            self.ratings.note(&review.id, review.stars);
+            let Review { id, category, body, .. } = review;
+            batch.push(format!("{id}\t{category}\t{body}\n").as_bytes());
+        }
+        SourceState::Open
     }
 }
 
@@ -124,16 +129,17 @@ mod tests {
     fn reviews(seed: u64, count: usize) -> Vec<(String, u8)> {
         let ratings = Arc::new(KnownRatings::default());
         let mut generator = SyntheticReviews::new(seed, 10.0, Arc::clone(&ratings));
-        (0..count)
-            .map(|_| match generator.next_record() {
-                NextRecord::Record(record) => {
-                    let record = String::from_utf8(record.to_vec()).unwrap();
-                    let stars = ratings.of(record.split('\t').next().unwrap()).unwrap();
-                    (record, stars)
-                }
-                other => panic!("{other:?}"),
-            })
-            .collect()
+        let mut batch = SourceBatch::default();
+        while batch.len() < count {
+            let most = count - batch.len();
+            generator.read(&mut batch, most);
+        }
+        let review = |record: &[u8]| {
+            let record = String::from_utf8(record.to_vec()).unwrap();
+            let stars = ratings.of(record.split('\t').next().unwrap()).unwrap();
+            (record, stars)
+        };
+        batch.iter().map(review).collect()
     }
 
     fn average(reviews: &[(String, u8)]) -> f64 {

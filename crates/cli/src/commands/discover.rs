@@ -5,9 +5,9 @@ use std::process::ExitCode;
 
 use anyhow::Context;
 use bytes::Bytes;
+use millstream_columns::discover::{Discovered, Types, discover_types};
+use millstream_columns::formats::RecordFormat;
 use millstream_control::feeds::{LineSource, NextRecord, RecordSource};
-use millstream_engine::discover::{Discovered, Types, discover_types};
-use millstream_engine::formats::RecordFormat;
 use serde_json::json;
 
 use crate::arguments::DiscoverArguments;

@@ -2,7 +2,8 @@
 //! over that limit. `cargo run --release --example memory`.
 
 use arrow_array::{ArrayRef, Float64Array, Int32Array, StringArray};
-use millstream_engine::{Application, ApplicationSettings, Batch, catalog};
+use millstream_columns::Batch;
+use millstream_engine::{Application, ApplicationSettings, catalog};
 use millstream_sql::{Column, InputStream, SqlType, StreamId, compile};
 use std::alloc::System;
 use std::sync::Arc;

@@ -1,6 +1,5 @@
 //! Numbers, texts and rows as bytes of a checkpoint: compact, the same for the same values, checked when they are read.
 
-use crate::batch::{Batch, physical_type};
 use crate::state::StateError;
 use arrow_array::cast::AsArray;
 use arrow_array::types::{
@@ -10,6 +9,7 @@ use arrow_array::types::{
 use arrow_array::{Array, ArrayRef, BinaryArray, BooleanArray, NullArray, PrimitiveArray, StringArray};
 use arrow_buffer::{BooleanBuffer, Buffer, NullBuffer, OffsetBuffer, ScalarBuffer, ToByteSlice};
 use arrow_schema::DataType;
+use millstream_columns::{Batch, physical_type};
 use millstream_sql::{SqlType, Value};
 use std::sync::Arc;
 
@@ -378,7 +378,7 @@ fn take_bits(from: &mut Decoder<'_>, rows: usize) -> Result<BooleanBuffer, State
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::values::array_from_values;
+    use millstream_columns::array_from_values;
     use millstream_sql::{IntervalQualifier, TimeUnit};
 
     fn every_type() -> Vec<(SqlType, Value)> {

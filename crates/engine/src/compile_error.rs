@@ -1,6 +1,6 @@
 //! What is wrong with a plan.
 
-use crate::values::ValueTypeError;
+use millstream_columns::ValueTypeError;
 use millstream_sql::{SqlType, Value};
 
 /// Why a plan cannot be built. Apart from a lack of memory the front end lets none of these through: meeting one is a

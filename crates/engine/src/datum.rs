@@ -1,13 +1,12 @@
 //! Operands of a vectorised operation, and the loops that every operation on numbers shares.
 
 use crate::evaluation_context::EvaluationContext;
-use crate::row_error::{RowError, RowErrors};
 use arrow_array::cast::AsArray;
 use arrow_array::types::ArrowPrimitiveType;
 use arrow_array::{Array, ArrayRef, BooleanArray, PrimitiveArray, StringArray, UInt32Array, new_null_array};
-use arrow_buffer::{BooleanBuffer, Buffer, NullBuffer, NullBufferBuilder, ScalarBuffer};
+use arrow_buffer::{BooleanBuffer, Buffer, NullBuffer, NullBufferBuilder};
 use arrow_schema::DataType;
-use std::sync::Arc;
+use millstream_columns::{RowError, RowErrors, primitive_array};
 
 /// One value for all rows, or one for each.
 #[derive(Clone, Debug)]
@@ -262,15 +261,6 @@ pub(crate) fn mark_failed(
         }
     }
     validity.finish()
-}
-
-pub(crate) fn primitive_array<R: ArrowPrimitiveType>(
-    values: Vec<R::Native>,
-    nulls: Option<NullBuffer>,
-    result: &DataType,
-) -> ArrayRef {
-    let array = PrimitiveArray::<R>::new(ScalarBuffer::from(values), nulls);
-    if array.data_type() == result { Arc::new(array) } else { Arc::new(array.with_data_type(result.clone())) }
 }
 
 /// Packs `predicate` of two slices of one length into bits.

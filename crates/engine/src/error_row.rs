@@ -1,8 +1,7 @@
 //! Rows of the error stream.
 
-use crate::batch::Batch;
 use crate::evaluation_context::EvaluationContext;
-use crate::row_error::{ErrorName, RowError};
+use millstream_columns::{Batch, ErrorName, RowError};
 use millstream_sql::SqlType;
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
@@ -55,7 +54,7 @@ impl ErrorRow {
         clock: EvaluationContext,
     ) -> ErrorRow {
         let mut fields = Vec::new();
-        crate::formats::write_fields(types.iter().copied(), &batch.columns, row, &mut fields);
+        millstream_columns::formats::write_fields(types.iter().copied(), &batch.columns, row, &mut fields);
         ErrorRow {
             error_time: clock.time_of(batch.rowtimes[row]),
             error_name: error.name.as_str().to_owned(),

@@ -1,22 +1,17 @@
 //! The engine: runs the typed plan of streaming SQL over columns of rows.
 //!
 //! ```text
-//!   record bytes ─▶ formats ─▶ Batch ─▶ expression ─▶ values + RowErrors ─▶ formats ─▶ record bytes
+//!   Batch ─▶ pumps: operators and expressions ─▶ Batch + RowErrors
 //! ```
 //!
 //! | module | what it holds |
 //! |---|---|
-//! | [`batch`] | [`Batch`]: rows in columns with their ROWTIMEs; how each SQL type is held |
-//! | [`values`] | single values in and out of columns |
-//! | [`row_error`] | errors of single rows: [`RowErrors`] |
 //! | [`expression`] | [`CompiledExpression`]: a plan's expression, ready to run column by column |
 //! | `datum`, `evaluation_context`, `compile_error`, `error_row` | what expressions and operators share |
 //! | `fingerprint` | what a pump computes, as a hash that stays from build to build |
 //! | `cast` | CAST and the implied conversions |
 //! | [`functions`] | the scalar functions, one file each, and their catalog |
 //! | `log_parsers` | functions that take a text apart into a record, one file each |
-//! | [`discover`] | a schema for records of which only a sample is known |
-//! | [`formats`] | records of CSV, TSV and JSON in, CSV and JSON out |
 //! | `operators`, `windows`, `aggregates`, `grouping` | the operators of a plan and what they are made of |
 //! | [`application`] | [`Application`]: streams, pumps, errors, checkpoints |
 //! | `state`, `codec` | how operators write their state into the parts of a checkpoint |
@@ -25,36 +20,27 @@
 //!
 //! Invariants:
 //! - No I/O, no clock, no randomness: what time it is comes in an [`EvaluationContext`].
-//! - A bad row or record never stops its neighbours and never panics: it becomes a [`RowError`].
+//! - A bad row or record never stops its neighbours and never panics: it becomes a [`RowError`](millstream_columns::RowError).
 //! - Any slicing of the same rows gives the same values.
 
 mod aggregates;
 pub mod application;
-pub mod batch;
 pub mod bench;
-mod calendar;
 mod cast;
 mod codec;
 mod compatibility;
 mod compile_error;
-mod datetime_text;
 mod datum;
-pub mod discover;
 mod error_row;
 mod evaluation_context;
 pub mod expression;
 mod fingerprint;
-pub mod formats;
 pub mod functions;
 pub mod golden;
 mod grouping;
 mod log_parsers;
-mod number_text;
 mod operators;
-pub mod row_error;
 mod state;
-mod text_builder;
-pub mod values;
 mod windows;
 
 pub use application::{
@@ -63,10 +49,7 @@ pub use application::{
     ScratchReason, Snapshot, SnapshotError, Switch, SwitchError, Switches, TableError, check_memory,
     fixed_memory, plan_restore, read_saved_checkpoint,
 };
-pub use batch::{Batch, physical_type};
 pub use compatibility::{Compatibility, compatibility};
 pub use expression::{CompileError, CompiledExpression, Evaluated, EvaluationContext};
 pub use functions::catalog;
-pub use row_error::{ErrorName, RowError, RowErrors};
 pub use state::StateError;
-pub use values::{ValueTypeError, array_from_values, value_at};

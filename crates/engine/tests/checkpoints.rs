@@ -3,7 +3,8 @@
 //! `checkpoints/format-N/` holds what the code wrote while N was its format: the state of every program of
 //! `programs.sql` after [`BEFORE`] rows. Set `MILLSTREAM_WRITE_CHECKPOINTS` to a folder to write those of this build.
 
-use millstream_engine::{Application, ApplicationSettings, Batch, array_from_values, catalog, value_at};
+use millstream_columns::{Batch, array_from_values, value_at};
+use millstream_engine::{Application, ApplicationSettings, catalog};
 use millstream_sql::{Column, InputStream, Program, SqlType, StreamId, Value, compile};
 use std::path::{Path, PathBuf};
 

@@ -1,7 +1,8 @@
 //! Texts that pumps cut to the length of a column are counted.
 
 use arrow_array::StringArray;
-use millstream_engine::{Application, ApplicationSettings, Batch, catalog};
+use millstream_columns::Batch;
+use millstream_engine::{Application, ApplicationSettings, catalog};
 use millstream_sql::{Column, InputStream, SqlType, compile};
 use std::sync::Arc;
 

@@ -1,7 +1,8 @@
 //! The end of the inputs, and rows that wait for stragglers.
 
 use arrow_array::{ArrayRef, TimestampMillisecondArray};
-use millstream_engine::{Application, ApplicationSettings, Batch, PushError, catalog, value_at};
+use millstream_columns::{Batch, value_at};
+use millstream_engine::{Application, ApplicationSettings, PushError, catalog};
 use millstream_sql::{Column, InputStream, SqlType, StreamId, Value, compile};
 use std::sync::Arc;
 

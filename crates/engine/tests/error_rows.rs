@@ -1,7 +1,8 @@
 //! What the error stream tells of a row: why, when, which, and from which pump.
 
 use arrow_array::{ArrayRef, Decimal128Array, Int32Array, StringArray, TimestampMillisecondArray};
-use millstream_engine::{Application, ApplicationSettings, Batch, catalog};
+use millstream_columns::Batch;
+use millstream_engine::{Application, ApplicationSettings, catalog};
 use millstream_sql::{Column, InputStream, SqlType, StreamId, compile};
 use std::sync::Arc;
 

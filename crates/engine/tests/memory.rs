@@ -1,9 +1,8 @@
 //! The limits of memory and of rows: which rows become errors, and that the others go on.
 
 use arrow_array::{ArrayRef, Int32Array, StringArray};
-use millstream_engine::{
-    Application, ApplicationSettings, Batch, ErrorRow, catalog, check_memory, fixed_memory,
-};
+use millstream_columns::Batch;
+use millstream_engine::{Application, ApplicationSettings, ErrorRow, catalog, check_memory, fixed_memory};
 use millstream_sql::{
     Column, InputStream, ReferenceTable, SqlType, StreamId, TableId, compile, compile_with_tables,
 };

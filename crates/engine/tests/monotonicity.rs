@@ -1,7 +1,8 @@
 //! Monotonicity: rule by rule what may close windows (section 2.7), and operator by operator what columns keep of it.
 
 use arrow_array::{ArrayRef, Int32Array};
-use millstream_engine::{Application, ApplicationSettings, Batch, catalog};
+use millstream_columns::Batch;
+use millstream_engine::{Application, ApplicationSettings, catalog};
 use millstream_sql::{Column, Compilation, GroupDriver, InputStream, NodeKind, SqlType, Value, compile};
 use std::sync::Arc;
 
@@ -312,7 +313,7 @@ fn counts(from: &str, key: &str) -> Vec<(i64, i64)> {
     application.subscribe(output);
     let times: Vec<i64> = (0..40).map(|row| row * row * 137).collect();
     let null =
-        |sql_type: SqlType| millstream_engine::array_from_values(sql_type, &vec![Value::Null; times.len()]);
+        |sql_type: SqlType| millstream_columns::array_from_values(sql_type, &vec![Value::Null; times.len()]);
     let numbers: ArrayRef = Arc::new(Int32Array::from_iter_values(0..40));
     let columns = vec![
         null(SqlType::Varchar { length: 4 }).expect("NULLs"),
@@ -327,7 +328,7 @@ fn counts(from: &str, key: &str) -> Vec<(i64, i64)> {
     let mut rows = Vec::new();
     for batch in application.take_output(output) {
         for (row, rowtime) in batch.rowtimes.iter().enumerate() {
-            match millstream_engine::value_at(&batch.columns[0], SqlType::BigInt, row) {
+            match millstream_columns::value_at(&batch.columns[0], SqlType::BigInt, row) {
                 Value::Integer(count) => rows.push((*rowtime, count)),
                 other => panic!("{other:?}"),
             }

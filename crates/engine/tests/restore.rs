@@ -3,8 +3,9 @@
 use arrow_array::cast::AsArray;
 use arrow_array::types::{Int64Type, TimestampMillisecondType};
 use arrow_array::{ArrayRef, Int32Array, StringArray};
+use millstream_columns::Batch;
 use millstream_engine::{
-    Application, ApplicationSettings, Batch, CheckpointError, Manifest, PartError, PartId, RestoreReport,
+    Application, ApplicationSettings, CheckpointError, Manifest, PartError, PartId, RestoreReport,
     ScratchReason, SnapshotError, catalog, plan_restore,
 };
 use millstream_sql::{Column, InputStream, Program, SqlType, StreamId, compile};

@@ -6,9 +6,10 @@ use std::sync::Arc;
 use anyhow::Context;
 use arrow_array::{ArrayRef, new_null_array};
 use arrow_buffer::ScalarBuffer;
+use millstream_columns::formats::{OutputColumn, OutputFormat, OutputWriter, RecordParser};
+use millstream_columns::{Batch, physical_type};
 use millstream_control::pipeline::{CheckedApplication, Pipeline};
-use millstream_engine::formats::{OutputColumn, OutputFormat, OutputWriter, RecordParser};
-use millstream_engine::{Application, ApplicationSettings, Batch, physical_type};
+use millstream_engine::{Application, ApplicationSettings};
 use millstream_sql::StreamId;
 use millstream_streamlog::Log;
 

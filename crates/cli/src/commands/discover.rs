@@ -4,9 +4,9 @@ use std::io::Write;
 use std::process::ExitCode;
 
 use anyhow::Context;
+use millstream_columns::discover::{Discovered, Types, discover_types};
+use millstream_columns::formats::RecordFormat;
 use millstream_control::feeds::{LineSource, RecordSource, SourceBatch, SourceState};
-use millstream_engine::discover::{Discovered, Types, discover_types};
-use millstream_engine::formats::RecordFormat;
 use serde_json::json;
 
 use crate::arguments::DiscoverArguments;

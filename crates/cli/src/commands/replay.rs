@@ -8,10 +8,10 @@ use std::time::Duration;
 
 use anyhow::Context;
 use indicatif::{ProgressBar, ProgressStyle};
+use millstream_columns::formats::{InputColumn, InputSchema, RecordFormat};
 use millstream_control::feeds::{LineSource, RecordSource, SourceBatch, SourceState};
 use millstream_control::pipeline::{ApplicationSwitches, CheckedApplication, Pipeline, SqlInput, check_sql};
 use millstream_control::replay::{Replay, ReplayedError, ReplayedRow, Rowtimes, parse_instant};
-use millstream_engine::formats::{InputColumn, InputSchema, RecordFormat};
 
 use super::files::{has_extension, read_text};
 use crate::arguments::{Format, ReplayArguments};

@@ -1,7 +1,8 @@
 //! Rows of `error_stream`, for an output that asks for them.
 
-use millstream_engine::formats::{EncodedRows, OutputColumn, OutputWriter};
-use millstream_engine::{ErrorRow, array_from_values};
+use millstream_columns::array_from_values;
+use millstream_columns::formats::{EncodedRows, OutputColumn, OutputWriter};
+use millstream_engine::ErrorRow;
 use millstream_sql::{SqlType, Value};
 
 /// The name of the stream.
@@ -42,7 +43,7 @@ pub(crate) fn write(writer: &OutputWriter, rows: &[ErrorRow]) -> EncodedRows {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use millstream_engine::formats::OutputFormat;
+    use millstream_columns::formats::OutputFormat;
 
     #[test]
     fn a_row_has_the_documented_columns() {

@@ -7,10 +7,9 @@
 use arrow_array::{ArrayRef, new_null_array};
 use arrow_buffer::ScalarBuffer;
 use bytes::Bytes;
-use millstream_engine::formats::RecordParser;
-use millstream_engine::{
-    Application, Batch, ErrorName, ErrorRow, PushError, array_from_values, physical_type,
-};
+use millstream_columns::formats::RecordParser;
+use millstream_columns::{Batch, ErrorName, array_from_values, physical_type};
+use millstream_engine::{Application, ErrorRow, PushError};
 use millstream_sql::{Program, StreamId, Value};
 use millstream_streamlog::{MergedBatch, RecordView};
 

@@ -67,7 +67,7 @@ pub(crate) struct OutputQueue {
 
 impl OutputQueue {
     /// Adds rows at the end, numbered one by one; they share one buffer.
-    pub(crate) fn push(&self, first: RowNumber, rows: millstream_engine::formats::EncodedRows) {
+    pub(crate) fn push(&self, first: RowNumber, rows: millstream_columns::formats::EncodedRows) {
         {
             let mut queue = self.rows.lock();
             let bytes = Bytes::from(rows.bytes);
@@ -158,7 +158,7 @@ impl OutputQueue {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use millstream_engine::formats::EncodedRows;
+    use millstream_columns::formats::EncodedRows;
 
     #[test]
     fn rows_stay_in_order_until_they_are_acknowledged() {

@@ -8,8 +8,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use arrow_array::ArrayRef;
-use millstream_engine::formats::{OutputColumn, OutputFormat, OutputWriter};
-use millstream_engine::{Application, Batch, ErrorRow, value_at};
+use millstream_columns::formats::{OutputColumn, OutputFormat, OutputWriter};
+use millstream_columns::{Batch, value_at};
+use millstream_engine::{Application, ErrorRow};
 use millstream_host::{Backoff, Clock};
 use millstream_sql::{SqlType, StreamId, Value};
 

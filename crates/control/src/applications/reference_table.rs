@@ -5,7 +5,8 @@ use std::sync::Arc;
 
 use arrow_buffer::ScalarBuffer;
 use bytes::Bytes;
-use millstream_engine::{Batch, ErrorRow};
+use millstream_columns::Batch;
+use millstream_engine::ErrorRow;
 use object_store::{ObjectStore, ObjectStoreExt};
 
 use crate::pipeline::CheckedReference;

@@ -5,8 +5,9 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use millstream_engine::formats::{OutputColumn, OutputFormat, OutputWriter};
-use millstream_engine::{Application, Batch, ErrorRow};
+use millstream_columns::Batch;
+use millstream_columns::formats::{OutputColumn, OutputFormat, OutputWriter};
+use millstream_engine::{Application, ErrorRow};
 use millstream_sql::StreamId;
 use tokio::sync::mpsc;
 

@@ -1,7 +1,7 @@
 //! Checks an application: its inputs and reference tables, its SQL, its outputs.
 
+use millstream_columns::formats::{InputColumn, InputSchema, RecordFormat};
 use millstream_engine::check_memory;
-use millstream_engine::formats::{InputColumn, InputSchema, RecordFormat};
 use millstream_sql::{Column, InputStream, Program, ReferenceTable, Severity, compile_with_tables};
 use toml::Spanned;
 

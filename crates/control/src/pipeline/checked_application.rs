@@ -2,8 +2,8 @@
 
 use std::num::NonZeroUsize;
 
+use millstream_columns::formats::{InputColumn, InputSchema, RecordFormat};
 use millstream_engine::ApplicationSettings;
-use millstream_engine::formats::{InputColumn, InputSchema, RecordFormat};
 use millstream_sql::{
     Column, InputStream, Program, ReferenceTable, Severity, compile_with_tables, parse_sql_type,
 };

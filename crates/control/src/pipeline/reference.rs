@@ -1,6 +1,6 @@
 //! Reference tables of an application.
 
-use millstream_engine::formats::InputSchema;
+use millstream_columns::formats::InputSchema;
 
 use crate::definition::ReferencePlace;
 

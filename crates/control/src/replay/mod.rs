@@ -18,11 +18,9 @@ use std::sync::Arc;
 use arrow_array::{ArrayRef, TimestampMillisecondArray, new_null_array};
 use arrow_buffer::ScalarBuffer;
 use bytes::Bytes;
-use millstream_engine::formats::{InputSchema, OutputColumn, OutputFormat, OutputWriter, RecordParser};
-use millstream_engine::{
-    Application, Batch, CompileError, CutTexts, ErrorName, ErrorRow, PushError, TableError,
-    array_from_values, physical_type,
-};
+use millstream_columns::formats::{InputSchema, OutputColumn, OutputFormat, OutputWriter, RecordParser};
+use millstream_columns::{Batch, ErrorName, array_from_values, physical_type};
+use millstream_engine::{Application, CompileError, CutTexts, ErrorRow, PushError, TableError};
 use millstream_host::{Clock, ManualClock, Random, Spawn, Timestamp};
 use millstream_monitor::{Location, Monitor, MonitorSettings};
 use millstream_sql::{SqlType, StreamId, Value};

@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 
 use arrow_array::{Array, UInt32Array};
 use arrow_schema::ArrowError;
-use millstream_engine::Batch;
+use millstream_columns::Batch;
 
 /// How many bytes of rows may wait before replays without a lateness begin to give them.
 const WHOLE_INPUT_BYTES: usize = 1 << 30;

@@ -3,8 +3,8 @@
 use arrow_array::ArrayRef;
 use jiff::civil::{Date, DateTime};
 use jiff::tz::TimeZone;
-use millstream_engine::formats::InputSchema;
-use millstream_engine::value_at;
+use millstream_columns::formats::InputSchema;
+use millstream_columns::value_at;
 use millstream_sql::{SqlType, Value};
 
 /// A row without a time.

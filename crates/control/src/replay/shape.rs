@@ -1,6 +1,6 @@
 //! Data of another shape than its schema says: found before wrong rows are believed.
 
-use millstream_engine::formats::{InputSchema, RecordFormat};
+use millstream_columns::formats::{InputSchema, RecordFormat};
 
 /// Separators that people use.
 const SEPARATORS: [char; 4] = [',', ';', '\t', '|'];
@@ -59,7 +59,7 @@ fn joined(lines: &[&[u8]]) -> Vec<u8> {
 
 #[cfg(test)]
 mod tests {
-    use millstream_engine::formats::InputColumn;
+    use millstream_columns::formats::InputColumn;
     use millstream_sql::SqlType;
 
     use super::*;

@@ -3,8 +3,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use millstream_columns::formats::OutputFormat as EngineFormat;
 use millstream_engine::RestoreReport;
-use millstream_engine::formats::OutputFormat as EngineFormat;
 
 use super::{NotReady, Occasion, StateOutlook, Stopped};
 use crate::applications::{

@@ -2,10 +2,11 @@
 //!
 //! The condition runs in an application of its own: `SELECT STREAM * FROM S WHERE condition`, one record at a time.
 
+use millstream_columns::Batch;
+use millstream_columns::discover::discover;
+use millstream_columns::formats::{InputColumn, InputSchema, RecordFormat, RecordParser};
 use millstream_engine::Application;
-use millstream_engine::discover::discover;
-use millstream_engine::formats::{InputColumn, InputSchema, RecordFormat, RecordParser};
-use millstream_engine::{ApplicationSettings, Batch};
+use millstream_engine::ApplicationSettings;
 use millstream_sql::{Column, InputStream, Severity, StreamId, compile};
 
 use super::Server;

@@ -1,8 +1,8 @@
 //! Records of CSV and JSON: sound ones, damaged ones, noise.
 
 use crate::random::Random;
-use millstream_engine::discover::discover;
-use millstream_engine::formats::{InputColumn, InputSchema, RecordFormat};
+use millstream_columns::discover::discover;
+use millstream_columns::formats::{InputColumn, InputSchema, RecordFormat};
 use millstream_sql::SqlType;
 
 /// Records with a schema that may fit.

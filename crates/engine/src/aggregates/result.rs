@@ -1,6 +1,6 @@
 //! Results of exact aggregates: ranges and rounding.
 
-use crate::row_error::RowError;
+use millstream_columns::RowError;
 
 /// A sum as BIGINT.
 pub(crate) fn integer_in_range(sum: i128) -> Result<i64, RowError> {

@@ -7,7 +7,7 @@ use super::manifest::{FORMAT, Manifest, ManifestError};
 use super::{Application, ApplicationSettings, RestoreReport, SnapshotError, format_2};
 use crate::expression::CompileError;
 use crate::state::{PartError, PartId, StateError};
-use crate::values::ValueTypeError;
+use millstream_columns::ValueTypeError;
 use millstream_sql::Program;
 use std::collections::HashMap;
 use std::convert::Infallible;

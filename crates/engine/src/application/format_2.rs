@@ -5,11 +5,10 @@ use super::manifest::{
     FORMAT, Manifest, OperatorManifest, PieceManifest, PumpManifest, StreamManifest, WriterManifest,
 };
 use super::{CheckpointError, merge};
-use crate::batch::Batch;
 use crate::codec::{put_batch, put_u64};
 use crate::fingerprint;
 use crate::state::{PartId, PartRef};
-use crate::values::array_from_values;
+use millstream_columns::{Batch, array_from_values};
 use millstream_sql::{Program, SqlType, Value};
 use serde::Deserialize;
 use std::collections::HashMap;

@@ -3,10 +3,10 @@
 //! A row waits until every other writer has come at least as far. Rows of one ROWTIME leave in the order of the
 //! writers, as far as they are there.
 
-use crate::batch::Batch;
 use crate::codec::{Decoder, put_batch, put_u64, take_batch};
 use crate::operators::{END_OF_TIME, MemoryShare, Message, RowSize};
 use crate::state::StateError;
+use millstream_columns::Batch;
 use millstream_sql::SqlType;
 use std::collections::VecDeque;
 

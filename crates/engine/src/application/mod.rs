@@ -32,15 +32,14 @@ pub use settings::{ApplicationSettings, SWITCHES, Switch, SwitchError, Switches}
 pub use snapshot::{Snapshot, SnapshotError};
 pub use tables::TableError;
 
-use crate::batch::Batch;
 use crate::expression::{CompileError, EvaluationContext};
 use crate::functions;
 use crate::operators::{
     BuildSettings, Dataflow, END_OF_TIME, MemoryShare, Message, RunContext, Tables, Workers, states_of,
 };
-use crate::row_error::{ErrorName, RowError, RowErrors};
 use arrow_array::{Array, BooleanArray};
 use merge::Merge;
+use millstream_columns::{Batch, ErrorName, RowError, RowErrors};
 use millstream_sql::{ClockFunction, ExpressionKind, Node, Program, SqlType, Stream, StreamId};
 use round::Delivery;
 use row_limit::RowLimit;

@@ -1,11 +1,10 @@
 //! How large a row of a stream may be.
 
 use super::ErrorRow;
-use crate::batch::Batch;
 use crate::evaluation_context::EvaluationContext;
 use crate::operators::RowSize;
-use crate::row_error::{ErrorName, RowError};
 use arrow_array::BooleanArray;
+use millstream_columns::{Batch, ErrorName, RowError};
 use millstream_sql::SqlType;
 use std::sync::Arc;
 

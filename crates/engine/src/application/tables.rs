@@ -1,8 +1,8 @@
 //! Reference tables: loaded from outside, whole, as often as they change.
 
 use super::Application;
-use crate::batch::{Batch, physical_type};
 use crate::operators::RowSize;
+use millstream_columns::{Batch, physical_type};
 use millstream_sql::{SqlType, TableId};
 
 /// Why rows were refused for a reference table. The table is then as it was before.

@@ -1,12 +1,12 @@
 //! From the bytes of records to the bytes of results, one pump between them.
 
 use super::operators::{COLUMNS, application};
-use crate::Batch;
 use crate::bench::{Bench, Measurement};
-use crate::formats::{
+use arrow_buffer::ScalarBuffer;
+use millstream_columns::Batch;
+use millstream_columns::formats::{
     InputColumn, InputSchema, OutputColumn, OutputFormat, OutputWriter, RecordFormat, RecordParser,
 };
-use arrow_buffer::ScalarBuffer;
 use millstream_sql::{SqlType, StreamId};
 use std::fmt::Write as _;
 use std::hint::black_box;

@@ -1,10 +1,11 @@
 //! Filter, projection and string functions over columns.
 
 use crate::bench::{Bench, Measurement};
-use crate::{Batch, CompiledExpression, EvaluationContext};
+use crate::{CompiledExpression, EvaluationContext};
 use arrow_array::cast::AsArray;
 use arrow_array::{ArrayRef, Float64Array, Int32Array, StringArray};
 use arrow_buffer::ScalarBuffer;
+use millstream_columns::Batch;
 use millstream_sql::{
     ArithmeticOperator, CastMode, ComparisonOperator, Expression, ExpressionKind, Span, SqlType, Value,
 };

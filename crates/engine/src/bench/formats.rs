@@ -1,7 +1,7 @@
 //! Rows from TSV and JSON bytes, and rows to JSON.
 
 use crate::bench::{Bench, Measurement};
-use crate::formats::{
+use millstream_columns::formats::{
     InputColumn, InputSchema, OutputColumn, OutputFormat, OutputWriter, RecordFormat, RecordParser,
 };
 use millstream_sql::SqlType;

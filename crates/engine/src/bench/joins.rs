@@ -1,8 +1,9 @@
 //! Applications over several inputs: joins of streams, lookups in a reference table, UNION ALL.
 
 use crate::bench::{Bench, Measurement};
-use crate::{Application, ApplicationSettings, Batch, catalog};
+use crate::{Application, ApplicationSettings, catalog};
 use arrow_array::{ArrayRef, Float64Array, Int64Array, StringArray};
+use millstream_columns::Batch;
 use millstream_sql::{Column, InputStream, ReferenceTable, SqlType, StreamId, TableId, compile_with_tables};
 use std::hint::black_box;
 use std::sync::Arc;

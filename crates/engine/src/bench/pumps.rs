@@ -2,7 +2,8 @@
 
 use super::operators::{COLUMNS, trades};
 use super::{Bench, Budget, Measurement};
-use crate::{Application, ApplicationSettings, Batch, catalog};
+use crate::{Application, ApplicationSettings, catalog};
+use millstream_columns::Batch;
 use millstream_sql::{Column, InputStream, StreamId, compile};
 use std::hint::black_box;
 

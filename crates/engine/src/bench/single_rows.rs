@@ -2,7 +2,7 @@
 
 use super::operators::{application, trades};
 use super::{Bench, Budget, Measurement};
-use crate::Batch;
+use millstream_columns::Batch;
 use millstream_sql::StreamId;
 use std::hint::black_box;
 

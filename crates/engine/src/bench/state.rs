@@ -1,9 +1,10 @@
 //! Large states: what a checkpoint costs while a part of the keys changes, and how long it takes to go on from one.
 
 use super::{Bench, Budget, Measurement, wall_seconds};
-use crate::{Application, ApplicationSettings, Batch, Manifest, PartId, catalog};
+use crate::{Application, ApplicationSettings, Manifest, PartId, catalog};
 use arrow_array::{ArrayRef, Float64Array, StringArray};
 use arrow_buffer::ScalarBuffer;
+use millstream_columns::Batch;
 use millstream_sql::{Column, InputStream, Program, SqlType, StreamId, compile};
 use std::collections::{HashMap, HashSet};
 use std::convert::Infallible;

@@ -1,15 +1,15 @@
 //! Datetimes to datetimes, texts to datetimes.
 
-use crate::batch::physical_type;
-use crate::calendar::{MILLIS_PER_DAY, split_millis};
 use crate::cast::Cast;
 use crate::cast::numbers::from_texts;
-use crate::datetime_text::{parse_date, parse_time, parse_timestamp};
 use crate::datum::{checked_unary, unary};
 use crate::expression::CompileError;
-use crate::number_text::trim_blanks;
-use crate::row_error::RowError;
 use arrow_array::types::{Date32Type, Time32MillisecondType, TimestampMillisecondType};
+use millstream_columns::RowError;
+use millstream_columns::calendar::{MILLIS_PER_DAY, split_millis};
+use millstream_columns::datetime_text::{parse_date, parse_time, parse_timestamp};
+use millstream_columns::number_text::trim_blanks;
+use millstream_columns::physical_type;
 use millstream_sql::SqlType;
 
 pub(super) fn datetime_to_datetime(from: SqlType, to: SqlType) -> Result<Option<Cast>, CompileError> {

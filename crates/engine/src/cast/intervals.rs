@@ -1,19 +1,19 @@
 //! Intervals to intervals and numbers, texts to intervals.
 
-use crate::batch::physical_type;
 use crate::cast::Cast;
 use crate::cast::numbers::from_texts;
-use crate::datetime_text::parse_interval;
 use crate::datum::{Kernel, checked_unary};
 use crate::expression::CompileError;
-use crate::expression::arithmetic::{divide_half_up, fits_precision, power_of_ten};
 use crate::expression::datetime::resolution;
-use crate::number_text::trim_blanks;
-use crate::row_error::RowError;
 use arrow_array::types::{
     ArrowPrimitiveType, Decimal128Type, DurationMillisecondType, Float32Type, Float64Type, Int8Type,
     Int16Type, Int32Type, Int64Type,
 };
+use millstream_columns::RowError;
+use millstream_columns::datetime_text::parse_interval;
+use millstream_columns::decimal::{divide_half_up, fits_precision, power_of_ten};
+use millstream_columns::number_text::trim_blanks;
+use millstream_columns::physical_type;
 use millstream_sql::{CastMode, IntervalQualifier, SqlType, TimeUnit};
 
 /// Milliseconds, or months, of one unit of an interval's leading field.

@@ -14,8 +14,8 @@ pub(crate) mod text;
 
 use crate::datum::Kernel;
 use crate::expression::CompileError;
-use crate::text_builder::binary_array;
 use arrow_array::cast::AsArray;
+use millstream_columns::text_builder::binary_array;
 use millstream_sql::{CastMode, SqlType};
 use std::sync::Arc;
 

@@ -1,18 +1,17 @@
 //! Numbers to numbers, texts to numbers and booleans. Fractions round half away from zero; what does not fit is a
 //! row error.
 
-use crate::batch::physical_type;
 use crate::cast::Cast;
-use crate::datum::{Arguments, Kernel, checked_unary, primitive_array, unary};
+use crate::datum::{Arguments, Kernel, checked_unary, unary};
 use crate::expression::CompileError;
-use crate::expression::arithmetic::{divide_half_up, fits_precision, power_of_ten, rescale};
-use crate::number_text::{DecimalText, parse_double, parse_integer, trim_blanks};
-use crate::row_error::{RowError, RowErrors};
 use arrow_array::types::{
     ArrowPrimitiveType, Decimal128Type, Float32Type, Float64Type, Int8Type, Int16Type, Int32Type, Int64Type,
 };
 use arrow_array::{ArrayRef, BooleanArray};
 use arrow_buffer::NullBufferBuilder;
+use millstream_columns::decimal::{divide_half_up, fits_precision, power_of_ten, rescale};
+use millstream_columns::number_text::{DecimalText, parse_double, parse_integer, trim_blanks};
+use millstream_columns::{RowError, RowErrors, physical_type, primitive_array};
 use millstream_sql::SqlType;
 use std::sync::Arc;
 
@@ -195,7 +194,7 @@ fn decimal_to_number(scale: u8, to: SqlType) -> Kernel {
 
 fn decimal_display(digits: i128, scale: u8) -> String {
     let mut out = Vec::new();
-    crate::number_text::write_decimal(&mut out, digits, scale);
+    millstream_columns::number_text::write_decimal(&mut out, digits, scale);
     String::from_utf8_lossy(&out).into_owned()
 }
 

@@ -4,18 +4,18 @@
 //! up with blanks.
 
 use crate::cast::Cast;
-use crate::datetime_text::{
-    write_date, write_interval_millis, write_interval_months, write_millis, write_time, write_timestamp,
-};
 use crate::datum::{Arguments, Kernel};
-use crate::number_text::{write_decimal, write_integer, write_java_double, write_java_float};
-use crate::row_error::{RowError, RowErrors};
-use crate::text_builder::{TextBuilder, character_boundary};
 use arrow_array::types::{
     ArrowPrimitiveType, Date32Type, Decimal128Type, DurationMillisecondType, Float32Type, Float64Type,
     Int8Type, Int16Type, Int32Type, Int64Type, Time32MillisecondType, TimestampMillisecondType,
 };
 use arrow_array::{Array, ArrayRef, StringArray};
+use millstream_columns::datetime_text::{
+    write_date, write_interval_millis, write_interval_months, write_millis, write_time, write_timestamp,
+};
+use millstream_columns::number_text::{write_decimal, write_integer, write_java_double, write_java_float};
+use millstream_columns::text_builder::{TextBuilder, character_boundary};
+use millstream_columns::{RowError, RowErrors};
 use millstream_sql::{CastMode, SqlType};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};

@@ -3,14 +3,15 @@
 //! Integers check for overflow without a branch and look at rows again only when some lane overflowed. DECIMAL
 //! computes in 128 bits and rounds half away from zero to the scale of the result.
 
-use crate::batch::physical_type;
 use crate::expression::CompileError;
 use crate::expression::datum::{Kernel, checked_binary, checked_unary, unary};
-use crate::row_error::RowError;
 use arrow_array::types::{
     Decimal128Type, DurationMillisecondType, Float32Type, Float64Type, Int8Type, Int16Type, Int32Type,
     Int64Type,
 };
+use millstream_columns::RowError;
+use millstream_columns::decimal::{divide_half_up, fits_precision, power_of_ten, rescale};
+use millstream_columns::physical_type;
 use millstream_sql::{ArithmeticOperator, SqlType};
 
 /// The kernel of an arithmetic operation and whether it can fail.
@@ -170,36 +171,6 @@ macro_rules! float_kernels {
 
 float_kernels!(float_f32, Float32Type, f32);
 float_kernels!(float_f64, Float64Type, f64);
-
-/// Ten to the power of `exponent`; `None` above 38.
-pub(crate) fn power_of_ten(exponent: u32) -> Option<i128> {
-    10i128.checked_pow(exponent)
-}
-
-/// `numerator / denominator`, rounded half away from zero. The denominator is not zero.
-pub(crate) fn divide_half_up(numerator: i128, denominator: i128) -> Option<i128> {
-    let quotient = numerator.checked_div(denominator)?;
-    let remainder = numerator % denominator;
-    let twice = remainder.unsigned_abs().checked_mul(2)?;
-    if twice < denominator.unsigned_abs() {
-        return Some(quotient);
-    }
-    if (numerator < 0) == (denominator < 0) { quotient.checked_add(1) } else { quotient.checked_sub(1) }
-}
-
-/// Moves scaled digits to another scale, rounding half away from zero.
-pub(crate) fn rescale(digits: i128, from: u8, to: u8) -> Option<i128> {
-    if to >= from {
-        digits.checked_mul(power_of_ten(u32::from(to - from))?)
-    } else {
-        divide_half_up(digits, power_of_ten(u32::from(from - to))?)
-    }
-}
-
-/// Whether scaled digits have at most `precision` digits.
-pub(crate) fn fits_precision(digits: i128, precision: u8) -> bool {
-    power_of_ten(u32::from(precision)).is_none_or(|limit| digits.unsigned_abs() < limit.unsigned_abs())
-}
 
 fn decimal_operation(
     operator: ArithmeticOperator,

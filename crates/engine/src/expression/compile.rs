@@ -8,7 +8,7 @@ use crate::expression::{
     CompileError, arithmetic, comparison, datetime, intervals, logic, membership, texts,
 };
 use crate::functions::{self, CallSite};
-use crate::values::{array_from_values, value_at};
+use millstream_columns::{array_from_values, value_at};
 use millstream_sql::{
     ArithmeticOperator, CaseBranch, CastMode, ComparisonOperator, Expression, ExpressionKind as Kind,
     IntervalQualifier, SqlType, Value,

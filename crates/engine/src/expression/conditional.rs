@@ -4,10 +4,10 @@ use crate::expression::datum::Datum;
 use crate::expression::logic::masks;
 use crate::expression::node::{Input, Node};
 use crate::expression::null_array;
-use crate::row_error::RowErrors;
 use arrow_array::cast::AsArray;
 use arrow_array::{Array, ArrayRef, BooleanArray, Scalar};
 use arrow_buffer::BooleanBuffer;
+use millstream_columns::RowErrors;
 use millstream_sql::SqlType;
 
 /// Searched CASE: conditions in order, the first TRUE one decides.

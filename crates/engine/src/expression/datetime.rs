@@ -1,16 +1,16 @@
 //! Datetimes: shifting by intervals, differences, FLOOR / CEIL to a unit, STEP, EXTRACT.
 
-use crate::batch::physical_type;
-use crate::calendar::{
-    MILLIS_PER_DAY, add_months, civil_from_days, first_day_of_month, month_number, split_millis,
-};
 use crate::expression::CompileError;
 use crate::expression::datum::{Kernel, checked_binary, checked_unary, unary};
-use crate::row_error::RowError;
 use arrow_array::types::{
     Date32Type, Decimal128Type, DurationMillisecondType, Int8Type, Int16Type, Int32Type, Int64Type,
     Time32MillisecondType, TimestampMillisecondType,
 };
+use millstream_columns::RowError;
+use millstream_columns::calendar::{
+    MILLIS_PER_DAY, add_months, civil_from_days, first_day_of_month, month_number, split_millis,
+};
+use millstream_columns::physical_type;
 use millstream_sql::{IntervalQualifier, RoundingDirection, SqlType, TimeUnit, Value};
 
 fn types_error(operation: &'static str, types: impl ToString) -> CompileError {

@@ -1,13 +1,13 @@
 //! Arithmetic of intervals: sums, and products with numbers.
 
-use crate::batch::physical_type;
 use crate::expression::CompileError;
-use crate::expression::arithmetic::power_of_ten;
 use crate::expression::datum::{Kernel, checked_binary};
-use crate::row_error::RowError;
 use arrow_array::types::{
     ArrowPrimitiveType, Decimal128Type, DurationMillisecondType, Float64Type, Int32Type, Int64Type,
 };
+use millstream_columns::RowError;
+use millstream_columns::decimal::power_of_ten;
+use millstream_columns::physical_type;
 use millstream_sql::{IntervalQualifier, SqlType};
 
 fn out_of_range() -> RowError {

@@ -5,7 +5,7 @@
 //! quantifiers goes to `fancy-regex`, which goes back and tries again: all the searches of a row share a budget of steps
 //! ([`StepBudget`]), so that a pattern that explodes is a row error.
 
-use crate::row_error::RowError;
+use millstream_columns::RowError;
 use std::sync::OnceLock;
 
 /// Limits on the times that a search goes back, tried one after the other: the first that suffices tells within a factor of

@@ -5,10 +5,10 @@
 //! the end. Time: O(text × longest segment) at worst, a substring search without `_`.
 
 use crate::expression::datum::{Arguments, Kernel};
-use crate::row_error::{RowError, RowErrors};
 use arrow_array::{ArrayRef, BooleanArray};
 use arrow_buffer::BooleanBuffer;
 use memchr::memmem::Finder;
+use millstream_columns::{RowError, RowErrors};
 use std::sync::Arc;
 
 /// A prepared LIKE pattern.

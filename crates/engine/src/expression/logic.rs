@@ -2,10 +2,10 @@
 
 use crate::expression::datum::{Datum, Kernel};
 use crate::expression::node::{Input, Node};
-use crate::row_error::RowErrors;
 use arrow_array::cast::AsArray;
 use arrow_array::{Array, ArrayRef, BooleanArray};
 use arrow_buffer::{BooleanBuffer, NullBuffer};
+use millstream_columns::RowErrors;
 use millstream_sql::TruthTest;
 use std::sync::Arc;
 

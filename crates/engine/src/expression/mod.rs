@@ -32,12 +32,10 @@ pub(crate) use crate::datum;
 pub use crate::compile_error::CompileError;
 pub use crate::evaluation_context::EvaluationContext;
 
-use crate::batch::{Batch, physical_type};
 use crate::cast::text::counted_text;
-use crate::row_error::{RowError, RowErrors};
-use crate::values::value_at;
 use arrow_array::{Array, ArrayRef, BooleanArray};
 use arrow_buffer::ScalarBuffer;
+use millstream_columns::{Batch, RowError, RowErrors, physical_type, value_at};
 use millstream_sql::{self as sql, SqlType, Value};
 use node::{Input, Node};
 use std::sync::Arc;

@@ -4,10 +4,10 @@ use crate::expression::conditional;
 use crate::expression::datum::{Arguments, Datum, Kernel};
 use crate::expression::logic;
 use crate::expression::{EvaluationContext, null_array};
-use crate::row_error::RowErrors;
 use arrow_array::types::{Date32Type, Time32MillisecondType, TimestampMillisecondType};
 use arrow_array::{ArrayRef, PrimitiveArray};
 use arrow_buffer::ScalarBuffer;
+use millstream_columns::RowErrors;
 use millstream_sql::{ClockFunction, SqlType};
 use std::sync::Arc;
 
@@ -145,7 +145,7 @@ fn run(operands: &[Datum], kernel: &Kernel, input: &Input<'_>, errors: &mut RowE
 }
 
 fn clock_value(function: ClockFunction, context: &EvaluationContext) -> ArrayRef {
-    let (days, millis) = crate::calendar::split_millis(context.query_started);
+    let (days, millis) = millstream_columns::calendar::split_millis(context.query_started);
     match function {
         ClockFunction::RowTimestamp => {
             Arc::new(PrimitiveArray::<TimestampMillisecondType>::from_value(context.now, 1))

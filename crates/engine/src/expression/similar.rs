@@ -2,7 +2,7 @@
 //! match in linear time.
 
 use crate::expression::like::{TextPattern, escape_character};
-use crate::row_error::RowError;
+use millstream_columns::RowError;
 use regex::{Regex, RegexBuilder};
 use std::iter::Peekable;
 use std::str::Chars;

@@ -2,8 +2,7 @@
 //! nothing.
 
 use super::*;
-use crate::row_error::ErrorName;
-use crate::values::array_from_values;
+use millstream_columns::{ErrorName, array_from_values};
 use millstream_sql::{
     ArithmeticOperator, CaseBranch, CastMode, ComparisonOperator, Expression, ExpressionKind as Kind, Span,
 };

@@ -1,9 +1,9 @@
 //! `||` of texts and byte strings.
 
 use crate::expression::datum::Kernel;
-use crate::row_error::RowError;
-use crate::text_builder::{TextBuilder, binary_array};
 use arrow_array::cast::AsArray;
+use millstream_columns::RowError;
+use millstream_columns::text_builder::{TextBuilder, binary_array};
 use millstream_sql::SqlType;
 use std::sync::Arc;
 

@@ -1,14 +1,13 @@
 //! `ABS(number)`, `ABS(interval)`.
 
-use crate::batch::physical_type;
 use crate::expression::CompileError;
 use crate::expression::datum::{Kernel, checked_unary, unary};
 use crate::functions::{CallSite, Function, signature};
-use crate::row_error::RowError;
 use arrow_array::types::{
     Decimal128Type, DurationMillisecondType, Float32Type, Float64Type, Int8Type, Int16Type, Int32Type,
     Int64Type,
 };
+use millstream_columns::{RowError, physical_type};
 use millstream_sql::{Argument, Signature, SignatureError, SqlType};
 
 pub(super) const FUNCTIONS: &[Function] =

@@ -2,18 +2,18 @@
 //!
 //! The `…_TO_CHAR` functions give the text `null` for a NULL value.
 
-use crate::batch::physical_type;
-use crate::calendar::{MILLIS_PER_DAY, split_millis};
 use crate::expression::CompileError;
-use crate::expression::datum::{Arguments, Kernel, primitive_array};
+use crate::expression::datum::{Arguments, Kernel};
 use crate::expression::null_array;
 use crate::functions::simple_date_format::SimpleDateFormat;
 use crate::functions::{CallSite, Function, signature};
-use crate::row_error::{RowError, RowErrors};
-use crate::text_builder::TextBuilder;
 use arrow_array::types::{ArrowPrimitiveType, Date32Type, Time32MillisecondType, TimestampMillisecondType};
 use arrow_array::{Array, ArrayRef};
 use arrow_buffer::NullBufferBuilder;
+use millstream_columns::calendar::{MILLIS_PER_DAY, split_millis};
+use millstream_columns::text_builder::TextBuilder;
+use millstream_columns::{RowError, RowErrors};
+use millstream_columns::{physical_type, primitive_array};
 use millstream_sql::{Argument, Signature, SignatureError, SqlType};
 use std::sync::Arc;
 

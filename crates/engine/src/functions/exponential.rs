@@ -1,11 +1,10 @@
 //! `EXP`, `LN`, `LOG10`, `POWER`, `SQRT`: in DOUBLE; arguments outside the domain are row errors.
 
-use crate::batch::physical_type;
 use crate::expression::CompileError;
 use crate::expression::datum::{Kernel, checked_binary, checked_unary};
 use crate::functions::{CallSite, Function, signature};
-use crate::row_error::RowError;
 use arrow_array::types::Float64Type;
+use millstream_columns::{RowError, physical_type};
 use millstream_sql::{Argument, Signature, SignatureError, SqlType};
 
 pub(super) const FUNCTIONS: &[Function] = &[

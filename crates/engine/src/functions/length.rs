@@ -1,12 +1,12 @@
 //! `CHAR_LENGTH(text)`, `CHARACTER_LENGTH(text)`: characters, the blanks of a CHAR included.
 
-use crate::batch::physical_type;
 use crate::expression::CompileError;
-use crate::expression::datum::{Kernel, primitive_array};
+use crate::expression::datum::Kernel;
 use crate::expression::null_array;
 use crate::functions::{CallSite, Function, signature};
 use arrow_array::Array;
 use arrow_array::types::Int32Type;
+use millstream_columns::{physical_type, primitive_array};
 use millstream_sql::{Argument, Signature, SignatureError, SqlType};
 
 pub(super) const FUNCTIONS: &[Function] = &[

@@ -24,9 +24,9 @@ use crate::expression::datum::{Arguments, Kernel};
 use crate::expression::like::TextPattern;
 use crate::expression::similar::SimilarPattern;
 use crate::log_parsers;
-use crate::row_error::{RowError, RowErrors};
-use crate::text_builder::TextBuilder;
 use arrow_array::{ArrayRef, StringArray};
+use millstream_columns::text_builder::TextBuilder;
+use millstream_columns::{RowError, RowErrors};
 use millstream_sql::{
     Argument, Expression, ExpressionKind, FunctionCatalog, RecordField, Signature, SignatureError, SqlType,
     Value,

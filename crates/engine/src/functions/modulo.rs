@@ -1,11 +1,10 @@
 //! `MOD(a, b)`: the remainder of the division that truncates, with the sign of `a`. Whole numbers only.
 
-use crate::batch::physical_type;
 use crate::expression::CompileError;
 use crate::expression::datum::{Kernel, checked_binary};
 use crate::functions::{CallSite, Function, signature};
-use crate::row_error::RowError;
 use arrow_array::types::{Decimal128Type, Int8Type, Int16Type, Int32Type, Int64Type};
+use millstream_columns::{RowError, physical_type};
 use millstream_sql::{Argument, Signature, SignatureError, SqlType};
 
 pub(super) const FUNCTIONS: &[Function] =

@@ -3,9 +3,9 @@
 use crate::expression::CompileError;
 use crate::expression::datum::Kernel;
 use crate::functions::{CallSite, Function, signature, text_rows};
-use crate::row_error::RowError;
-use crate::text_builder::character_boundary;
 use arrow_array::types::Int64Type;
+use millstream_columns::RowError;
+use millstream_columns::text_builder::character_boundary;
 use millstream_sql::{Argument, Signature, SignatureError, SqlType};
 
 pub(super) const FUNCTIONS: &[Function] =

@@ -1,12 +1,12 @@
 //! `POSITION(part IN text)`: the character at which the first occurrence begins, from 1; 0 without one.
 
-use crate::batch::physical_type;
 use crate::expression::CompileError;
-use crate::expression::datum::{Kernel, primitive_array};
+use crate::expression::datum::Kernel;
 use crate::expression::null_array;
 use crate::functions::{CallSite, Function, signature};
 use arrow_array::types::Int32Type;
 use memchr::memmem::Finder;
+use millstream_columns::{physical_type, primitive_array};
 use millstream_sql::{Argument, Signature, SignatureError, SqlType};
 
 pub(super) const FUNCTIONS: &[Function] =

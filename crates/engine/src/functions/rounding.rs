@@ -1,12 +1,12 @@
 //! `FLOOR(number)`, `CEIL(number)`, `CEILING(number)`: integers stay, DECIMAL loses its fraction, floats become DOUBLE.
 //! An interval stays as it is: it is rounded only to a unit.
 
-use crate::batch::physical_type;
 use crate::expression::CompileError;
-use crate::expression::arithmetic::power_of_ten;
 use crate::expression::datum::{Kernel, unary};
 use crate::functions::{CallSite, Function, signature};
 use arrow_array::types::{Decimal128Type, Float64Type};
+use millstream_columns::decimal::power_of_ten;
+use millstream_columns::physical_type;
 use millstream_sql::{Argument, Signature, SignatureError, SqlType};
 use std::sync::Arc;
 

@@ -1,6 +1,6 @@
 //! The checks that signatures share. A bare NULL fits every place.
 
-use crate::row_error::RowError;
+use millstream_columns::RowError;
 use millstream_sql::{Argument, SignatureError, SqlType, Value};
 
 /// The longest VARCHAR.

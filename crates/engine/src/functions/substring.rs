@@ -5,11 +5,11 @@
 use crate::expression::CompileError;
 use crate::expression::datum::{Arguments, Kernel, Lane};
 use crate::functions::{CallSite, Function, signature, text_rows};
-use crate::row_error::{RowError, RowErrors};
-use crate::text_builder::{binary_array, character_boundary};
 use arrow_array::cast::AsArray;
 use arrow_array::types::Int64Type;
 use arrow_array::{ArrayRef, StringArray};
+use millstream_columns::text_builder::{binary_array, character_boundary};
+use millstream_columns::{RowError, RowErrors};
 use millstream_sql::{Argument, Signature, SignatureError, SqlType};
 use std::sync::Arc;
 

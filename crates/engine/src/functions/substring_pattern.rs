@@ -7,7 +7,7 @@ use crate::expression::java_regex::JavaRegex;
 use crate::expression::like::escape_character;
 use crate::expression::similar;
 use crate::functions::{CallSite, Function, signature, text_rows};
-use crate::row_error::RowError;
+use millstream_columns::RowError;
 use millstream_sql::{Argument, Signature, SignatureError, Value};
 use regex::Regex;
 

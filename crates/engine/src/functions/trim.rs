@@ -3,7 +3,7 @@
 use crate::expression::CompileError;
 use crate::expression::datum::Kernel;
 use crate::functions::{CallSite, Function, signature, text_rows};
-use crate::row_error::RowError;
+use millstream_columns::RowError;
 use millstream_sql::{Argument, Signature, SignatureError};
 
 pub(super) const FUNCTIONS: &[Function] = &[

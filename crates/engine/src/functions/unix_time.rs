@@ -1,11 +1,10 @@
 //! `UNIX_TIMESTAMP`, `TO_TIMESTAMP`, `TSDIFF`: milliseconds since 1970-01-01 00:00:00.
 
-use crate::batch::physical_type;
 use crate::expression::CompileError;
 use crate::expression::datum::{Kernel, checked_binary, unary};
 use crate::functions::{CallSite, Function, signature};
-use crate::row_error::RowError;
 use arrow_array::types::{Int64Type, TimestampMillisecondType};
+use millstream_columns::{RowError, physical_type};
 use millstream_sql::{Argument, Signature, SignatureError, SqlType};
 
 pub(super) const FUNCTIONS: &[Function] = &[

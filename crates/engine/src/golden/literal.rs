@@ -1,6 +1,6 @@
 //! Values as golden files write them.
 
-use crate::datetime_text::{parse_record_date, parse_record_time};
+use millstream_columns::datetime_text::{parse_record_date, parse_record_time};
 use millstream_sql::civil::{MILLIS_PER_DAY, civil_from_days, parse_timestamp};
 use millstream_sql::{SqlType, Value};
 
@@ -219,10 +219,10 @@ pub(crate) fn interval_text(value: &Value, sql_type: SqlType) -> Option<String> 
     let mut out = Vec::new();
     match value {
         Value::IntervalMillis(millis) => {
-            crate::datetime_text::write_interval_millis(&mut out, *millis, qualifier);
+            millstream_columns::datetime_text::write_interval_millis(&mut out, *millis, qualifier);
         }
         Value::IntervalMonths(months) => {
-            crate::datetime_text::write_interval_months(&mut out, *months, qualifier);
+            millstream_columns::datetime_text::write_interval_months(&mut out, *months, qualifier);
         }
         _ => return None,
     }

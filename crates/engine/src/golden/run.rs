@@ -4,11 +4,10 @@ use super::compare::matches;
 use super::file::{Block, EvalResult, ExpectedRow, GoldenFile, Step, StepKind};
 use super::literal::{DEFAULT_DAY_MILLIS, write_rowtime, write_value};
 use crate::application::{Application, ApplicationSettings};
-use crate::batch::Batch;
 use crate::expression::{CompiledExpression, EvaluationContext};
 use crate::functions::{catalog, use_signed_tsdiff};
-use crate::values::{array_from_values, value_at};
 use arrow_buffer::ScalarBuffer;
+use millstream_columns::{Batch, array_from_values, value_at};
 use millstream_sql::{
     Diagnostic, SqlType, StreamId, TableId, Value, compile_expression, compile_with_tables,
 };

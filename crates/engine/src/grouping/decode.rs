@@ -108,7 +108,7 @@ fn counted<'k>(rest: &mut &'k [u8]) -> Result<&'k [u8], StateError> {
 mod tests {
     use super::*;
     use crate::grouping::EncodedKeys;
-    use crate::values::array_from_values;
+    use millstream_columns::array_from_values;
     use millstream_sql::{IntervalQualifier, TimeUnit};
 
     #[test]

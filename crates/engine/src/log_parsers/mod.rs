@@ -11,7 +11,7 @@ mod sys_log;
 mod variable_column;
 mod w3c;
 
-use crate::row_error::RowError;
+use millstream_columns::RowError;
 use millstream_sql::{Argument, RecordField, SignatureError, SqlType, Value};
 use std::borrow::Cow;
 

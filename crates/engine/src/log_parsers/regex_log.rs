@@ -12,7 +12,7 @@ fn prepare(arguments: &[Argument]) -> Result<Prepared, SignatureError> {
     check_arguments(arguments, 2..=3, "2 or 3")?;
     let pattern = constant_text(arguments, 1, "the pattern")?;
     // By itself first: what is wrong with it is said in its own terms.
-    let refuse = |error: crate::row_error::RowError| refused(1, error.message.as_ref());
+    let refuse = |error: millstream_columns::RowError| refused(1, error.message.as_ref());
     JavaRegex::new(pattern).map_err(refuse)?;
     let whole = JavaRegex::new(&format!("\\A(?:{pattern})\\z")).map_err(refuse)?;
     let groups = whole.group_count().saturating_sub(1);

@@ -2,7 +2,7 @@
 //! year: it is the one that puts the time closest to ROWTIME, and not more than a day behind it.
 
 use super::{DEFAULT_FIELD, LogParser, Prepared, check_arguments, plain_field};
-use crate::calendar::{MILLIS_PER_DAY, civil_from_days, days_from_civil};
+use millstream_columns::calendar::{MILLIS_PER_DAY, civil_from_days, days_from_civil};
 use millstream_sql::{Argument, SignatureError, SqlType};
 use std::borrow::Cow;
 
@@ -20,7 +20,7 @@ fn prepare(arguments: &[Argument]) -> Result<Prepared, SignatureError> {
     let split: super::Split = Box::new(|text, rowtime| {
         let Some((time, message)) = parse(text, rowtime) else { return Ok(None) };
         let mut written = Vec::new();
-        crate::datetime_text::write_timestamp(&mut written, time, true);
+        millstream_columns::datetime_text::write_timestamp(&mut written, time, true);
         let written = String::from_utf8_lossy(&written).into_owned();
         Ok(Some(vec![Some(Cow::Owned(written)), Some(Cow::Borrowed(message))]))
     });

@@ -4,8 +4,8 @@
 //! message depends on what came before it alone, not on how rows were cut into batches.
 
 use super::StateError;
-use crate::batch::Batch;
 use crate::operators::saved_batch::SavedBatch;
+use millstream_columns::Batch;
 use millstream_sql::SqlType;
 use serde::{Deserialize, Serialize};
 use std::collections::VecDeque;

@@ -1,10 +1,10 @@
 //! COUNT_DISTINCT_ITEMS_TUMBLING: how many different items each window holds.
 
 use super::{Operator, Outbox, RunContext, StateError, StateReader, StateWriter};
-use crate::batch::Batch;
 use crate::grouping::{EncodedKeys, PackedKey};
 use arrow_array::{Array, Int64Array};
 use arrow_buffer::ScalarBuffer;
+use millstream_columns::Batch;
 use millstream_sketch::DistinctCounter;
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;

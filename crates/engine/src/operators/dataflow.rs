@@ -11,10 +11,10 @@
 
 use super::finite::FiniteRelation;
 use super::{BuildSettings, END_OF_TIME, Message, Operator, Outbox, RunContext, build, state_kind};
-use crate::batch::Batch;
 use crate::expression::CompileError;
 use crate::fingerprint;
 use crate::state::{NewPiece, Pieces, StateError, StateKind, StateReader, StateWriter};
+use millstream_columns::Batch;
 use millstream_sql::{Node, NodeKind, Program, StreamId};
 
 /// The operators of a query.

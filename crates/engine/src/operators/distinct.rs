@@ -3,11 +3,11 @@
 use super::counted_keys::CountedKeys;
 use super::row_failures::report_row;
 use super::{Operator, Outbox, RunContext, StateError, StateReader, StateWriter};
-use crate::batch::Batch;
 use crate::grouping::EncodedKeys;
 use crate::state::keyed::KeyedLog;
-use crate::values::most_value_bytes;
 use arrow_array::{ArrayRef, BooleanArray};
+use millstream_columns::Batch;
+use millstream_columns::values::most_value_bytes;
 use millstream_sql::SqlType;
 
 pub(super) struct Distinct {

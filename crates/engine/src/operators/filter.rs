@@ -2,9 +2,9 @@
 
 use super::row_failures::evaluate_all;
 use super::{Operator, Outbox, RunContext};
-use crate::batch::Batch;
 use crate::expression::{CompileError, CompiledExpression};
 use arrow_array::cast::AsArray;
+use millstream_columns::Batch;
 use millstream_sql::{Expression, SqlType};
 
 pub(super) struct Filter {

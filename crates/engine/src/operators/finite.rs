@@ -6,11 +6,10 @@ use super::{
     BuildSettings, Message, Operator, Outbox, RunContext, build_operator, column_types, compile_all,
     not_an_operator,
 };
-use crate::batch::Batch;
 use crate::expression::{CompileError, CompiledExpression};
 use crate::grouping::{EncodedKeys, GroupTable};
-use crate::values::array_from_values;
 use arrow_array::BooleanArray;
+use millstream_columns::{Batch, array_from_values};
 use millstream_sql::{Node, NodeKind, SetOperation, SqlType, TableId, Value};
 
 /// A relation whose rows are all there. Their ROWTIMEs mean nothing.

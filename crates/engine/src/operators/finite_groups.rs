@@ -3,11 +3,10 @@
 use super::row_failures::{evaluate_all, report};
 use super::{RunContext, compile_all};
 use crate::aggregates::Accumulator;
-use crate::batch::Batch;
 use crate::expression::{CompileError, CompiledExpression};
 use crate::grouping::{EncodedKeys, GroupTable};
-use crate::row_error::RowErrors;
 use arrow_array::{ArrayRef, UInt32Array};
+use millstream_columns::{Batch, RowErrors};
 use millstream_sql::{AggregateCall, Expression, SqlType};
 
 /// What is computed: the keys, then the aggregates.

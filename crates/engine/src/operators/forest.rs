@@ -3,9 +3,8 @@
 use super::numbers::number;
 use super::row_failures::report;
 use super::{Operator, Outbox, RunContext, StateError, StateReader, StateWriter, column_types};
-use crate::batch::Batch;
-use crate::row_error::{RowError, RowErrors};
 use arrow_array::{Float64Array, StringArray};
+use millstream_columns::{Batch, RowError, RowErrors};
 use millstream_sketch::{ColumnAttribution, Explanation, ForestSettings, RandomCutForest};
 use millstream_sql::{Node, RandomCutForestCall, SqlType};
 use std::sync::Arc;
@@ -72,7 +71,7 @@ fn explain(names: &[String], attribution: &[ColumnAttribution], with_directional
         if index > 0 {
             out.push(',');
         }
-        crate::formats::push_json_text(&mut out, name);
+        millstream_columns::formats::push_json_text(&mut out, name);
         out.push_str(":{");
         if with_directionality {
             let direction = if part.high >= part.low && part.high > 0.0 { "HIGH" } else { "LOW" };

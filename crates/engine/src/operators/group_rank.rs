@@ -5,8 +5,8 @@ use super::row_failures::report_row;
 use super::saved_batch::SavedBatch;
 use super::sort_order::SortOrder;
 use super::{Operator, Outbox, RunContext, StateError, StateReader, StateWriter};
-use crate::batch::Batch;
 use arrow_array::{Int32Array, UInt32Array};
+use millstream_columns::Batch;
 use millstream_sql::{GroupRankCall, RankOrder, SqlType};
 use std::sync::Arc;
 

@@ -3,9 +3,8 @@
 use super::numbers::number;
 use super::row_failures::report;
 use super::{Operator, Outbox, RunContext, StateError, StateReader, StateWriter};
-use crate::batch::Batch;
-use crate::row_error::{RowError, RowErrors};
 use arrow_array::StringArray;
+use millstream_columns::{Batch, RowError, RowErrors};
 use millstream_sketch::{Hotspot, HotspotSettings, Hotspots};
 use millstream_sql::{HotspotsCall, SqlType};
 use std::fmt::Write;

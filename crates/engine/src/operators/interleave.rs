@@ -1,7 +1,7 @@
 //! Rows that several shards have made, in one order.
 
-use crate::row_error::{RowError, RowErrors};
 use arrow_array::{Array, ArrayRef};
+use millstream_columns::{RowError, RowErrors};
 use std::collections::HashMap;
 
 /// Which row of which shard comes where.

@@ -4,12 +4,11 @@ use super::finite::FiniteRelation;
 use super::memory::{GROUP_OVERHEAD, RowSize};
 use super::row_failures::{evaluate_all, report_row};
 use super::{BuildSettings, Operator, Outbox, RunContext, column_types, compile_all};
-use crate::batch::Batch;
 use crate::expression::{CompileError, CompiledExpression};
 use crate::grouping::{EncodedKeys, GroupTable};
-use crate::row_error::RowError;
 use arrow_array::cast::AsArray;
 use arrow_array::{Array, ArrayRef, UInt32Array};
+use millstream_columns::{Batch, RowError};
 use millstream_sql::{Expression, Matching, Node, SqlType};
 
 /// Pairs that are looked at together: bounds the memory of a condition without equal keys.

@@ -15,10 +15,10 @@
 //! taken off the limit before it is shared out: see `application::fixed_memory`.
 
 use super::RunContext;
-use crate::batch::Batch;
-use crate::row_error::{ErrorName, RowError};
-use crate::values::most_value_bytes;
 use arrow_array::cast::AsArray;
+use millstream_columns::Batch;
+use millstream_columns::values::most_value_bytes;
+use millstream_columns::{ErrorName, RowError};
 use millstream_sql::{SqlType, Value};
 
 /// Bytes that stand around a group or a partition: its entries in tables and lists.

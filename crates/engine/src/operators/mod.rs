@@ -34,10 +34,10 @@ mod tumble;
 mod union;
 mod workers;
 
-use crate::batch::Batch;
 use crate::error_row::ErrorRow;
 use crate::expression::{CompileError, CompiledExpression, EvaluationContext};
 use crate::state::{StateError, StateKind, StateReader, StateWriter};
+use millstream_columns::Batch;
 use millstream_sql::{Node, NodeKind, SqlType, TableFunction};
 use std::sync::Arc;
 

@@ -2,12 +2,11 @@
 
 use super::row_failures::{evaluate_all, report};
 use super::{Operator, Outbox, RunContext};
-use crate::batch::Batch;
 use crate::expression::{CompileError, CompiledExpression};
 use crate::log_parsers::{self, Fields, Split};
-use crate::row_error::{ErrorName, RowError, RowErrors};
 use arrow_array::cast::AsArray;
 use arrow_array::{Array, ArrayRef, BooleanArray, StringArray};
+use millstream_columns::{Batch, ErrorName, RowError, RowErrors};
 use millstream_sql::{CastMode, Expression, ExpressionKind, LogParserCall, Span, SqlType, Value};
 use std::borrow::Cow;
 use std::sync::Arc;

@@ -2,13 +2,12 @@
 
 use super::row_failures::{evaluate_all, report_row};
 use super::{END_OF_TIME, Operator, Outbox, RunContext, StateError, StateReader, StateWriter};
-use crate::batch::Batch;
 use crate::expression::{CompileError, CompiledExpression};
-use crate::row_error::{ErrorName, RowError};
 use arrow_array::cast::AsArray;
 use arrow_array::types::TimestampMillisecondType;
 use arrow_array::{Array, UInt32Array};
 use arrow_buffer::ScalarBuffer;
+use millstream_columns::{Batch, ErrorName, RowError};
 use millstream_sql::{Expression, ExpressionKind, Projection, SqlType, Value};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -108,7 +107,7 @@ fn follows_rowtime(expression: &Expression) -> bool {
 
 fn timestamp_text(millis: i64) -> String {
     let mut text = Vec::new();
-    crate::datetime_text::write_timestamp(&mut text, millis, true);
+    millstream_columns::datetime_text::write_timestamp(&mut text, millis, true);
     String::from_utf8_lossy(&text).into_owned()
 }
 

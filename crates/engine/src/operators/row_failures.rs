@@ -1,11 +1,10 @@
 //! Taking failed rows out of a batch and sending them to the error stream.
 
 use super::RunContext;
-use crate::batch::Batch;
 use crate::error_row::ErrorRow;
 use crate::expression::{CompiledExpression, Evaluated};
-use crate::row_error::{RowError, RowErrors};
 use arrow_array::{ArrayRef, BooleanArray};
+use millstream_columns::{Batch, RowError, RowErrors};
 use millstream_sql::SqlType;
 
 /// Evaluates all expressions over the batch. Rows that fail in any of them are reported and taken out; the values of

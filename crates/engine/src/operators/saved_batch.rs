@@ -1,8 +1,7 @@
 //! Rows as a checkpoint holds them.
 
 use super::StateError;
-use crate::batch::Batch;
-use crate::values::{array_from_values, value_at};
+use millstream_columns::{Batch, array_from_values, value_at};
 use millstream_sql::{SqlType, Value};
 use serde::{Deserialize, Serialize};
 

@@ -11,14 +11,13 @@ use super::row_failures::report_row;
 use super::saved_batch::SavedBatch;
 use super::sort_order::SortOrder;
 use super::{END_OF_TIME, Operator, Outbox, RunContext, StateError, StateReader, StateWriter};
-use crate::batch::Batch;
 use crate::codec::Decoder;
 use crate::expression::{CompileError, CompiledExpression};
 use crate::state::runs::{RowRuns, encode_rows};
-use crate::values::value_at;
 use crate::windows::WindowBoundary;
 use arrow_array::UInt32Array;
 use arrow_buffer::ScalarBuffer;
+use millstream_columns::{Batch, value_at};
 use millstream_sql::{SortBucket, SortColumn, SqlType, Value};
 use serde::{Deserialize, Serialize};
 

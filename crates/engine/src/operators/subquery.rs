@@ -4,11 +4,10 @@ use super::finite::FiniteRelation;
 use super::memory::{GROUP_OVERHEAD, RowSize};
 use super::row_failures::{evaluate_all, report_row};
 use super::{BuildSettings, Operator, Outbox, RunContext, column_types};
-use crate::batch::Batch;
 use crate::expression::{CompileError, CompiledExpression, null_array};
 use crate::grouping::{EncodedKeys, GroupTable};
-use crate::row_error::RowError;
 use arrow_array::{Array, ArrayRef, BooleanArray, UInt32Array};
+use millstream_columns::{Batch, RowError};
 use millstream_sql::{Node, SqlType, SubqueryValue};
 use std::sync::Arc;
 

@@ -6,13 +6,13 @@
 use super::counted_keys::CountedKeys;
 use super::row_failures::report_row;
 use super::{Operator, Outbox, RunContext, StateError, StateReader, StateWriter};
-use crate::batch::Batch;
 use crate::expression::{CompileError, CompiledExpression};
 use crate::grouping::{EncodedKeys, decode_key};
 use crate::state::keyed::KeyedLog;
-use crate::values::{array_from_values, most_value_bytes};
 use arrow_array::{Array, ArrayRef, Int64Array};
 use arrow_buffer::ScalarBuffer;
+use millstream_columns::Batch;
+use millstream_columns::values::{array_from_values, most_value_bytes};
 use millstream_sql::{CastMode, Expression, ExpressionKind, Span, SqlType, Value};
 use serde::Deserialize;
 use std::cmp::Reverse;

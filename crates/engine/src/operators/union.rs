@@ -4,8 +4,8 @@ use super::arrival_queue::{ArrivalQueue, Released, SavedQueue};
 use super::memory::RowSize;
 use super::row_failures::report_row;
 use super::{Operator, Outbox, RunContext, StateError, StateReader, StateWriter};
-use crate::batch::Batch;
 use arrow_array::Array;
+use millstream_columns::Batch;
 use millstream_sql::SqlType;
 
 pub(super) struct Union {

@@ -10,7 +10,7 @@ pub(crate) mod runs;
 
 pub use part::{PART_BYTES, PartId, PartIdError, PartRef};
 
-use crate::values::ValueTypeError;
+use millstream_columns::ValueTypeError;
 use std::collections::BTreeMap;
 use std::sync::{Arc, OnceLock};
 

@@ -8,8 +8,8 @@
 //! ```
 
 use super::{StateError, StateReader, StateWriter};
-use crate::batch::Batch;
 use crate::codec::{Decoder, put_batch, put_u64, take_batch};
+use millstream_columns::Batch;
 use millstream_sql::SqlType;
 
 /// The runs of one list of rows.

@@ -5,8 +5,8 @@ use crate::aggregates::{
     Moments, average_of_decimals, average_of_integers, decimal_in_range, integer_in_range,
 };
 use crate::grouping::encode_value;
-use crate::row_error::RowError;
-use crate::values::{ENTRY_OVERHEAD, value_bytes};
+use millstream_columns::RowError;
+use millstream_columns::values::{ENTRY_OVERHEAD, value_bytes};
 use millstream_sql::{AggregateFunction, Frame, SqlType, Value, WindowCall, WindowFunction};
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, VecDeque};

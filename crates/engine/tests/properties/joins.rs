@@ -2,9 +2,8 @@
 
 use crate::running::OutputRow;
 use crate::snapshots::Snapshots;
-use millstream_engine::{
-    Application, ApplicationSettings, Batch, Switches, array_from_values, catalog, value_at,
-};
+use millstream_columns::{Batch, array_from_values, value_at};
+use millstream_engine::{Application, ApplicationSettings, Switches, catalog};
 use millstream_sql::{Column, InputStream, SqlType, StreamId, Value, compile};
 use proptest::prelude::*;
 

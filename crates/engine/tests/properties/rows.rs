@@ -1,6 +1,6 @@
 //! Random rows of the input `S (K VARCHAR(40), N INTEGER, D DOUBLE, B BOOLEAN, E DECIMAL(10,2))`, with NULLs.
 
-use millstream_engine::{Batch, array_from_values};
+use millstream_columns::{Batch, array_from_values};
 use millstream_sql::{Column, InputStream, SqlType, Value};
 use proptest::prelude::*;
 

@@ -3,7 +3,8 @@
 use crate::program::Query;
 use crate::rows::{Row, batch, input};
 use crate::snapshots::Snapshots;
-use millstream_engine::{Application, ApplicationSettings, catalog, fixed_memory, value_at};
+use millstream_columns::value_at;
+use millstream_engine::{Application, ApplicationSettings, catalog, fixed_memory};
 use millstream_sql::{SqlType, StreamId, Value, compile};
 use proptest::prelude::*;
 use proptest::test_runner::TestCaseError;

@@ -2,7 +2,8 @@
 
 use crate::program::{Query, any_query};
 use crate::rows::{Row, batch, input, rows};
-use millstream_engine::{Application, ApplicationSettings, ErrorRow, catalog, value_at};
+use millstream_columns::value_at;
+use millstream_engine::{Application, ApplicationSettings, ErrorRow, catalog};
 use millstream_sql::{StreamId, Value, compile};
 use proptest::prelude::*;
 

@@ -1,8 +1,8 @@
 //! Writing a datetime by a template.
 
 use super::{Item, MONTHS, SimpleDateFormat, WEEKDAYS};
-use crate::calendar::{civil_from_days, days_from_civil, split_millis};
-use crate::number_text::write_padded;
+use millstream_columns::calendar::{civil_from_days, days_from_civil, split_millis};
+use millstream_columns::number_text::write_padded;
 
 impl SimpleDateFormat {
     /// Writes milliseconds since the epoch to the end of `out`.

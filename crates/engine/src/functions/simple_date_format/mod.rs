@@ -9,7 +9,7 @@
 mod format;
 mod parse;
 
-use crate::row_error::RowError;
+use millstream_columns::RowError;
 
 pub(super) const MONTHS: [&str; 12] = [
     "January",
@@ -113,7 +113,7 @@ fn refused(template: &str, reason: &str) -> RowError {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::datetime_text::parse_timestamp;
+    use millstream_columns::datetime_text::parse_timestamp;
     use proptest::prelude::*;
 
     const NOW: i64 = 1_704_067_200_000;

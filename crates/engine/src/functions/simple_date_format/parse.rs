@@ -2,10 +2,10 @@
 
 use super::format::{week_of_year, weekday};
 use super::{Item, MONTHS, SimpleDateFormat, WEEKDAYS};
-use crate::calendar::{
+use millstream_columns::RowError;
+use millstream_columns::calendar::{
     MILLIS_PER_DAY, add_months, civil_from_days, days_from_civil, days_in_month, split_millis,
 };
-use crate::row_error::RowError;
 
 impl SimpleDateFormat {
     /// Milliseconds since the epoch of the front of `text`; what follows the template is ignored. Fields that the

@@ -21,12 +21,12 @@ use super::{
     BuildSettings, END_OF_TIME, Operator, Outbox, RunContext, StateError, StateReader, StateWriter,
     column_types, compile_all,
 };
-use crate::batch::Batch;
 use crate::codec::Decoder;
 use crate::expression::{CompileError, CompiledExpression};
 use crate::grouping::{EncodedKeys, GroupTable};
 use arrow_array::cast::AsArray;
 use arrow_array::{Array, ArrayRef, TimestampMillisecondArray};
+use millstream_columns::Batch;
 use millstream_sql::{Expression, Frame, JoinSide, Matching, SqlType};
 use serde::{Deserialize, Serialize};
 use side::{NO_GROUP, NONE, Side};

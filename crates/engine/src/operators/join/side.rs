@@ -9,13 +9,13 @@
 //! Rows have numbers in the order of their arrival. Rows with equal keys form a list, oldest first; since rows leave
 //! in the order of their arrival, what leaves is always the head of its list.
 
-use crate::batch::Batch;
 use crate::expression::CompiledExpression;
 use crate::operators::memory::RowSize;
 use crate::state::runs::{RowRuns, encode_rows};
 use arrow_array::cast::AsArray;
 use arrow_array::types::TimestampMillisecondType;
 use arrow_array::{Array, ArrayRef, UInt32Array};
+use millstream_columns::Batch;
 use millstream_sql::{Frame, JoinSide, SqlType};
 use std::cmp::Reverse;
 use std::collections::{BinaryHeap, VecDeque};

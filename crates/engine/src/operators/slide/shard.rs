@@ -3,12 +3,11 @@
 use super::Call;
 use crate::codec::Decoder;
 use crate::grouping::{EncodedKeys, KeyTable};
-use crate::row_error::RowError;
 use crate::state::StateError;
 use crate::state::keyed::{Changes, Shard};
-use crate::values::array_from_values;
 use crate::windows::{CallState, FrameRows};
 use arrow_array::ArrayRef;
+use millstream_columns::{RowError, array_from_values};
 use millstream_sql::{Frame, Value};
 use serde::{Deserialize, Serialize};
 

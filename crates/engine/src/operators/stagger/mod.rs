@@ -12,15 +12,15 @@ use super::{
     compile_keys_and_arguments,
 };
 use crate::aggregates::Accumulator;
-use crate::batch::Batch;
 use crate::codec::{Decoder, put_u64};
 use crate::error_row::ErrorRow;
 use crate::expression::{CompileError, CompiledExpression};
 use crate::grouping::{EncodedKeys, RoutedRows, SHARDS, decode_key, shard_of_hash, stable_hash};
 use crate::state::keyed::KeyedLog;
-use crate::values::{array_from_values, most_value_bytes};
 use arrow_array::{ArrayRef, BooleanArray};
 use arrow_buffer::ScalarBuffer;
+use millstream_columns::Batch;
+use millstream_columns::values::{array_from_values, most_value_bytes};
 use millstream_sql::{AggregateCall, Expression, SqlType, Value};
 use serde::Deserialize;
 use shard::{Due, StaggeredRows, WindowShard};

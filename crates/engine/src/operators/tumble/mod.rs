@@ -14,15 +14,15 @@ use super::{
     compile_keys_and_arguments,
 };
 use crate::aggregates::Accumulator;
-use crate::batch::Batch;
 use crate::error_row::ErrorRow;
 use crate::expression::{CompileError, CompiledExpression};
 use crate::grouping::{EncodedKeys, RoutedRows, SHARDS, shard_of_hash, stable_hash};
 use crate::state::keyed::KeyedLog;
-use crate::values::{array_from_values, most_value_bytes, value_at};
 use crate::windows::WindowBoundary;
 use arrow_array::{ArrayRef, BooleanArray};
 use arrow_buffer::ScalarBuffer;
+use millstream_columns::Batch;
+use millstream_columns::values::{array_from_values, most_value_bytes, value_at};
 use millstream_sql::{AggregateCall, Expression, ExpressionKind, GroupDriver, SqlType, Value};
 use serde::{Deserialize, Serialize};
 use shard::{EndedGroups, GroupShard, GroupedRows};

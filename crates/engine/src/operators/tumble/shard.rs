@@ -3,11 +3,10 @@
 use crate::aggregates::Accumulator;
 use crate::codec::{Decoder, put_u64};
 use crate::grouping::{EncodedKeys, KeyTable, decode_key};
-use crate::row_error::RowErrors;
 use crate::state::StateError;
 use crate::state::keyed::{Changes, Shard};
-use crate::values::array_from_values;
 use arrow_array::ArrayRef;
+use millstream_columns::{RowErrors, array_from_values};
 use millstream_sql::{SqlType, Value};
 
 /// A shard. Slots of its keys are places in all lists.

@@ -5,7 +5,7 @@ use crate::number_text::{write_integer, write_padded};
 use millstream_sql::{IntervalQualifier, TimeUnit};
 
 /// Writes `yyyy-MM-dd`.
-pub(crate) fn write_date(out: &mut Vec<u8>, days: i64) {
+pub fn write_date(out: &mut Vec<u8>, days: i64) {
     let (year, month, day) = civil_from_days(days);
     write_padded(out, year, 4);
     out.push(b'-');
@@ -15,7 +15,7 @@ pub(crate) fn write_date(out: &mut Vec<u8>, days: i64) {
 }
 
 /// Writes `HH:mm:ss`; the milliseconds are written by [`write_millis`].
-pub(crate) fn write_time(out: &mut Vec<u8>, of_day: i64) {
+pub fn write_time(out: &mut Vec<u8>, of_day: i64) {
     write_two(out, (of_day / 3_600_000) as u32);
     out.push(b':');
     write_two(out, (of_day / 60_000 % 60) as u32);
@@ -24,13 +24,13 @@ pub(crate) fn write_time(out: &mut Vec<u8>, of_day: i64) {
 }
 
 /// Writes `.SSS`.
-pub(crate) fn write_millis(out: &mut Vec<u8>, of_day: i64) {
+pub fn write_millis(out: &mut Vec<u8>, of_day: i64) {
     out.push(b'.');
     write_padded(out, of_day % 1_000, 3);
 }
 
 /// Writes `yyyy-MM-dd HH:mm:ss`, with `.SSS` always or only when it is not zero.
-pub(crate) fn write_timestamp(out: &mut Vec<u8>, millis: i64, always_millis: bool) {
+pub fn write_timestamp(out: &mut Vec<u8>, millis: i64, always_millis: bool) {
     let (days, of_day) = split_millis(millis);
     write_date(out, days);
     out.push(b' ');
@@ -123,21 +123,21 @@ impl Digits<'_> {
 }
 
 /// `yyyy-MM-dd`, nothing else.
-pub(crate) fn parse_date(text: &[u8]) -> Option<i32> {
+pub fn parse_date(text: &[u8]) -> Option<i32> {
     let mut digits = Digits { rest: text };
     let days = digits.date()?;
     digits.end(days)
 }
 
 /// `H:mm:ss` or `HH:mm:ss`, with a fraction if any, nothing else.
-pub(crate) fn parse_time(text: &[u8]) -> Option<i32> {
+pub fn parse_time(text: &[u8]) -> Option<i32> {
     let mut digits = Digits { rest: text };
     let millis = digits.time()?;
     digits.end(millis)
 }
 
 /// `yyyy-MM-dd HH:mm:ss`, with a fraction if any, nothing else.
-pub(crate) fn parse_timestamp(text: &[u8]) -> Option<i64> {
+pub fn parse_timestamp(text: &[u8]) -> Option<i64> {
     let mut digits = Digits { rest: text };
     let days = digits.date()?;
     digits.skip(b' ')?;
@@ -146,7 +146,7 @@ pub(crate) fn parse_timestamp(text: &[u8]) -> Option<i64> {
 }
 
 /// What records bear: a date, a date and time with a blank or `T` between, an offset or `Z` behind, moved to UTC.
-pub(crate) fn parse_record_timestamp(text: &[u8]) -> Option<i64> {
+pub fn parse_record_timestamp(text: &[u8]) -> Option<i64> {
     let mut digits = Digits { rest: text };
     let days = i64::from(digits.date()?);
     if digits.rest.is_empty() {
@@ -164,7 +164,7 @@ pub(crate) fn parse_record_timestamp(text: &[u8]) -> Option<i64> {
 }
 
 /// A DATE of a record: a date, or the day of a timestamp.
-pub(crate) fn parse_record_date(text: &[u8]) -> Option<i32> {
+pub fn parse_record_date(text: &[u8]) -> Option<i32> {
     match parse_date(text) {
         Some(days) => Some(days),
         None => i32::try_from(split_millis(parse_record_timestamp(text)?).0).ok(),
@@ -172,7 +172,7 @@ pub(crate) fn parse_record_date(text: &[u8]) -> Option<i32> {
 }
 
 /// A TIME of a record: a time, or the time of a timestamp.
-pub(crate) fn parse_record_time(text: &[u8]) -> Option<i32> {
+pub fn parse_record_time(text: &[u8]) -> Option<i32> {
     match parse_time(text) {
         Some(millis) => Some(millis),
         None => Some(split_millis(parse_record_timestamp(text)?).1 as i32),
@@ -181,7 +181,7 @@ pub(crate) fn parse_record_time(text: &[u8]) -> Option<i32> {
 
 /// Writes a day-time interval: a sign, the leading field as it is, the others with two digits, the fraction
 /// when it is not zero.
-pub(crate) fn write_interval_millis(out: &mut Vec<u8>, millis: i64, qualifier: IntervalQualifier) {
+pub fn write_interval_millis(out: &mut Vec<u8>, millis: i64, qualifier: IntervalQualifier) {
     out.push(if millis < 0 { b'-' } else { b'+' });
     let mut rest = millis.unsigned_abs();
     let units = [TimeUnit::Day, TimeUnit::Hour, TimeUnit::Minute, TimeUnit::Second];
@@ -207,7 +207,7 @@ pub(crate) fn write_interval_millis(out: &mut Vec<u8>, millis: i64, qualifier: I
 }
 
 /// Writes a year-month interval, e.g. `+3-04`.
-pub(crate) fn write_interval_months(out: &mut Vec<u8>, months: i32, qualifier: IntervalQualifier) {
+pub fn write_interval_months(out: &mut Vec<u8>, months: i32, qualifier: IntervalQualifier) {
     out.push(if months < 0 { b'-' } else { b'+' });
     let months = i64::from(months).abs();
     match (qualifier.leading, qualifier.trailing) {
@@ -223,7 +223,7 @@ pub(crate) fn write_interval_months(out: &mut Vec<u8>, months: i32, qualifier: I
 
 /// Reads an interval in the form of its qualifier: milliseconds, or months for year-month qualifiers. The fields
 /// after the leading one must be in their ranges, the leading one within its precision.
-pub(crate) fn parse_interval(text: &[u8], qualifier: IntervalQualifier) -> Option<i64> {
+pub fn parse_interval(text: &[u8], qualifier: IntervalQualifier) -> Option<i64> {
     let (negative, rest) = match text.first()? {
         b'-' => (true, &text[1..]),
         b'+' => (false, &text[1..]),

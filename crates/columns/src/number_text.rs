@@ -1,9 +1,9 @@
 //! Numbers as text and back: integers, DECIMAL, and floats in the style of Java.
 
-use crate::expression::arithmetic::{divide_half_up, power_of_ten};
+use crate::decimal::{divide_half_up, power_of_ten};
 
 /// Writes an integer's digits to the end of `out`.
-pub(crate) fn write_integer(out: &mut Vec<u8>, value: i64) {
+pub fn write_integer(out: &mut Vec<u8>, value: i64) {
     let mut digits = [0u8; 20];
     let mut at = digits.len();
     let mut rest = value.unsigned_abs();
@@ -22,7 +22,7 @@ pub(crate) fn write_integer(out: &mut Vec<u8>, value: i64) {
 }
 
 /// Writes `value` with at least `width` digits.
-pub(crate) fn write_padded(out: &mut Vec<u8>, value: i64, width: usize) {
+pub fn write_padded(out: &mut Vec<u8>, value: i64, width: usize) {
     if value < 0 {
         out.push(b'-');
     }
@@ -36,7 +36,7 @@ pub(crate) fn write_padded(out: &mut Vec<u8>, value: i64, width: usize) {
 }
 
 /// Writes a DECIMAL with all digits of its scale, e.g. `-0.50`.
-pub(crate) fn write_decimal(out: &mut Vec<u8>, digits: i128, scale: u8) {
+pub fn write_decimal(out: &mut Vec<u8>, digits: i128, scale: u8) {
     if let (Ok(small), 0) = (i64::try_from(digits), scale) {
         return write_integer(out, small);
     }
@@ -59,7 +59,7 @@ pub(crate) fn write_decimal(out: &mut Vec<u8>, digits: i128, scale: u8) {
 }
 
 /// Writes a DOUBLE as `Double.toString` does: plain from 10^-3 up to 10^7, else like `1.0E7`.
-pub(crate) fn write_java_double(out: &mut Vec<u8>, value: f64) {
+pub fn write_java_double(out: &mut Vec<u8>, value: f64) {
     if write_not_finite(out, value) {
         return;
     }
@@ -67,7 +67,7 @@ pub(crate) fn write_java_double(out: &mut Vec<u8>, value: f64) {
 }
 
 /// Writes a REAL as `Float.toString` does.
-pub(crate) fn write_java_float(out: &mut Vec<u8>, value: f32) {
+pub fn write_java_float(out: &mut Vec<u8>, value: f32) {
     if write_not_finite(out, f64::from(value)) {
         return;
     }
@@ -179,15 +179,17 @@ fn write_plain(out: &mut Vec<u8>, digits: &[u8], exponent: i32, always_fraction:
 
 /// A finite decimal number as digits and a power of ten: `value = digits × 10^exponent`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct DecimalText {
-    pub(crate) digits: i128,
-    pub(crate) exponent: i32,
+pub struct DecimalText {
+    /// The digits, with the sign.
+    pub digits: i128,
+    /// The power of ten.
+    pub exponent: i32,
 }
 
 impl DecimalText {
     /// Parses `[+|-] digits [. digits] [e [+|-] digits]`; at least one digit, nothing around. Digits beyond the 38th
     /// significant one are dropped (they cannot change a value rounded to 38 digits by more than one unit).
-    pub(crate) fn parse(text: &[u8]) -> Option<DecimalText> {
+    pub fn parse(text: &[u8]) -> Option<DecimalText> {
         let (negative, mut rest) = match text.first()? {
             b'-' => (true, &text[1..]),
             b'+' => (false, &text[1..]),
@@ -235,7 +237,7 @@ impl DecimalText {
     }
 
     /// The shortest decimal that reads back as this float; `None` for NaN and infinities.
-    pub(crate) fn from_double(value: f64) -> Option<DecimalText> {
+    pub fn from_double(value: f64) -> Option<DecimalText> {
         if !value.is_finite() {
             return None;
         }
@@ -243,7 +245,7 @@ impl DecimalText {
     }
 
     /// The shortest decimal that reads back as this float; `None` for NaN and infinities.
-    pub(crate) fn from_float(value: f32) -> Option<DecimalText> {
+    pub fn from_float(value: f32) -> Option<DecimalText> {
         if !value.is_finite() {
             return None;
         }
@@ -251,7 +253,7 @@ impl DecimalText {
     }
 
     /// The digits at `scale`, rounded half away from zero; `None` when they do not fit 128 bits.
-    pub(crate) fn to_scale(self, scale: u8) -> Option<i128> {
+    pub fn to_scale(self, scale: u8) -> Option<i128> {
         let shift = self.exponent + i32::from(scale);
         if self.digits == 0 {
             return Some(0);
@@ -267,7 +269,7 @@ impl DecimalText {
     }
 
     /// Whether the number has digits after the point.
-    pub(crate) fn has_fraction(self) -> bool {
+    pub fn has_fraction(self) -> bool {
         if self.exponent >= 0 || self.digits == 0 {
             return false;
         }
@@ -276,7 +278,7 @@ impl DecimalText {
 }
 
 /// A float from text with blanks around it: digits, or Java's `NaN`, `Infinity`, `-Infinity`.
-pub(crate) fn parse_double(text: &[u8]) -> Option<f64> {
+pub fn parse_double(text: &[u8]) -> Option<f64> {
     match text {
         b"NaN" => Some(f64::NAN),
         b"Infinity" | b"+Infinity" => Some(f64::INFINITY),
@@ -293,7 +295,7 @@ pub(crate) fn parse_double(text: &[u8]) -> Option<f64> {
 
 /// An integer from digits with an optional sign; `None` for anything else, also for one that does not fit 64 bits.
 #[inline]
-pub(crate) fn parse_integer(text: &[u8]) -> Option<i64> {
+pub fn parse_integer(text: &[u8]) -> Option<i64> {
     let (negative, digits) = match text.first()? {
         b'-' => (true, &text[1..]),
         b'+' => (false, &text[1..]),
@@ -320,7 +322,7 @@ pub(crate) fn parse_integer(text: &[u8]) -> Option<i64> {
 }
 
 /// Text without the blanks around it.
-pub(crate) fn trim_blanks(text: &[u8]) -> &[u8] {
+pub fn trim_blanks(text: &[u8]) -> &[u8] {
     let blank = |byte: &u8| matches!(byte, b' ' | b'\t' | b'\n' | b'\r');
     let start = text.iter().position(|byte| !blank(byte)).unwrap_or(text.len());
     let end = text.iter().rposition(|byte| !blank(byte)).map_or(start, |last| last + 1);

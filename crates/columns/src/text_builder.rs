@@ -7,7 +7,7 @@ use arrow_buffer::{Buffer, NullBufferBuilder, OffsetBuffer, ScalarBuffer};
 ///
 /// A row is made of any number of pieces and ended by [`TextBuilder::finish_value`] or [`TextBuilder::push_null`]. A batch holds at
 /// most 2 GiB of text: from there on [`TextBuilder::has_room`] is false and callers fail the row.
-pub(crate) struct TextBuilder {
+pub struct TextBuilder {
     bytes: Vec<u8>,
     offsets: Vec<i32>,
     nulls: NullBufferBuilder,
@@ -15,38 +15,43 @@ pub(crate) struct TextBuilder {
 
 impl TextBuilder {
     /// Room for `rows` rows and about `bytes` bytes.
-    pub(crate) fn with_capacity(rows: usize, bytes: usize) -> TextBuilder {
+    pub fn with_capacity(rows: usize, bytes: usize) -> TextBuilder {
         let mut offsets = Vec::with_capacity(rows + 1);
         offsets.push(0);
         TextBuilder { bytes: Vec::with_capacity(bytes), offsets, nulls: NullBufferBuilder::new(rows) }
     }
 
     /// Rows so far.
-    pub(crate) fn len(&self) -> usize {
+    pub fn len(&self) -> usize {
         self.offsets.len() - 1
     }
 
+    /// True before the first row ends.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
     /// Bytes so far, those of an unfinished row included.
-    pub(crate) fn byte_len(&self) -> usize {
+    pub fn byte_len(&self) -> usize {
         self.bytes.len()
     }
 
     /// Whether another `more` bytes fit the 32-bit offsets.
     #[inline]
-    pub(crate) fn has_room(&self, more: usize) -> bool {
+    pub fn has_room(&self, more: usize) -> bool {
         self.bytes.len() + more <= i32::MAX as usize
     }
 
     /// Adds text to the current row.
     #[inline]
-    pub(crate) fn write(&mut self, text: &str) {
+    pub fn write(&mut self, text: &str) {
         self.bytes.extend_from_slice(text.as_bytes());
     }
 
     /// Adds `source[start..end]` to the current row. Faster than [`TextBuilder::write`] for the short texts of a long source:
     /// a block of fixed size is copied and the rest cut off again.
     #[inline]
-    pub(crate) fn write_within(&mut self, source: &str, start: usize, end: usize) {
+    pub fn write_within(&mut self, source: &str, start: usize, end: usize) {
         const BLOCK: usize = 32;
         let length = end - start;
         if length <= BLOCK
@@ -63,14 +68,14 @@ impl TextBuilder {
     }
 
     /// Adds one character to the current row.
-    pub(crate) fn write_char(&mut self, character: char) {
+    pub fn write_char(&mut self, character: char) {
         let mut buffer = [0; 4];
         self.write(character.encode_utf8(&mut buffer));
     }
 
     /// Ends the current row. A row that went past 2 GiB becomes NULL.
     #[inline]
-    pub(crate) fn finish_value(&mut self) {
+    pub fn finish_value(&mut self) {
         if self.bytes.len() > i32::MAX as usize {
             self.push_null();
             return;
@@ -81,13 +86,13 @@ impl TextBuilder {
 
     /// Adds a whole row.
     #[inline]
-    pub(crate) fn push(&mut self, text: &str) {
+    pub fn push(&mut self, text: &str) {
         self.write(text);
         self.finish_value();
     }
 
     /// Ends the current row as NULL; what was written to it is dropped.
-    pub(crate) fn push_null(&mut self) {
+    pub fn push_null(&mut self) {
         let end = self.row_start();
         self.bytes.truncate(end);
         self.offsets.push(end as i32);
@@ -99,18 +104,18 @@ impl TextBuilder {
     }
 
     /// The text written to the current row so far.
-    pub(crate) fn current(&self) -> &[u8] {
+    pub fn current(&self) -> &[u8] {
         &self.bytes[self.row_start()..]
     }
 
     /// Shortens the current row to `length` bytes.
-    pub(crate) fn truncate_current(&mut self, length: usize) {
+    pub fn truncate_current(&mut self, length: usize) {
         let end = self.row_start() + length;
         self.bytes.truncate(end);
     }
 
     /// Drops whole rows from the end until `rows` are left.
-    pub(crate) fn truncate_rows(&mut self, rows: usize) {
+    pub fn truncate_rows(&mut self, rows: usize) {
         if rows < self.len() {
             self.offsets.truncate(rows + 1);
             let end = self.row_start();
@@ -120,7 +125,7 @@ impl TextBuilder {
     }
 
     /// The column. Checks the text to be UTF-8 once, as a whole.
-    pub(crate) fn finish(mut self) -> StringArray {
+    pub fn finish(mut self) -> StringArray {
         let offsets = OffsetBuffer::new(ScalarBuffer::from(self.offsets));
         StringArray::try_new(offsets, Buffer::from_vec(self.bytes), self.nulls.finish())
             .expect("only whole characters are written and cut")
@@ -128,13 +133,13 @@ impl TextBuilder {
 }
 
 /// A byte string column from rows.
-pub(crate) fn binary_array<'a>(rows: impl IntoIterator<Item = Option<&'a [u8]>>) -> BinaryArray {
+pub fn binary_array<'a>(rows: impl IntoIterator<Item = Option<&'a [u8]>>) -> BinaryArray {
     BinaryArray::from_iter(rows)
 }
 
 /// The byte position after the first `characters` characters of `text`; its length when it has fewer.
 #[inline]
-pub(crate) fn character_boundary(text: &str, characters: usize) -> usize {
+pub fn character_boundary(text: &str, characters: usize) -> usize {
     if text.len() <= characters {
         return text.len();
     }

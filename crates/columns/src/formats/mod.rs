@@ -18,8 +18,8 @@ mod schema;
 #[cfg(test)]
 mod tests;
 
-pub(crate) use output_csv::write_fields;
-pub(crate) use output_json::push_json_text;
+pub use output_csv::write_fields;
+pub use output_json::push_json_text;
 
 pub use output::{EncodedRows, OutputColumn, OutputFormat, OutputWriter};
 pub use parser::{ParsedBatch, RecordError, RecordParser};

@@ -1,9 +1,9 @@
 //! Columns under construction, and how values of records become SQL values (the coercion table of the input).
 
 use crate::batch::physical_type;
+use crate::batch::primitive_array;
 use crate::datetime_text::{parse_record_date, parse_record_time, parse_record_timestamp};
-use crate::datum::primitive_array;
-use crate::expression::arithmetic::fits_precision;
+use crate::decimal::fits_precision;
 use crate::number_text::{DecimalText, parse_double, parse_integer, trim_blanks};
 use crate::text_builder::{TextBuilder, character_boundary};
 use arrow_array::builder::BinaryBuilder;

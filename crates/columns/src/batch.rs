@@ -1,9 +1,11 @@
 //! Batches: some rows of a stream, column by column, with the ROWTIME of each.
 
-use arrow_array::{Array, ArrayRef, BooleanArray, UInt32Array, new_empty_array};
-use arrow_buffer::ScalarBuffer;
+use arrow_array::types::ArrowPrimitiveType;
+use arrow_array::{Array, ArrayRef, BooleanArray, PrimitiveArray, UInt32Array, new_empty_array};
+use arrow_buffer::{NullBuffer, ScalarBuffer};
 use arrow_schema::{ArrowError, DataType, TimeUnit};
 use millstream_sql::SqlType;
+use std::sync::Arc;
 
 /// Rows of a stream in columns.
 #[derive(Clone, Debug)]
@@ -76,13 +78,13 @@ impl Batch {
 
     /// Whether this batch, which waits, is put together with the one that comes behind it: as long as both are small, and
     /// not much smaller than the other. Then there are few batches, and a row is copied about as often as they double.
-    pub(crate) fn absorbs(&self, next: &Batch) -> bool {
+    pub fn absorbs(&self, next: &Batch) -> bool {
         const SMALL: usize = 4_096;
         next.len() < SMALL && self.len() <= 2 * next.len()
     }
 
     /// Both, one behind the other. Both must have columns of the same types.
-    pub(crate) fn followed_by(&self, next: &Batch) -> Option<Batch> {
+    pub fn followed_by(&self, next: &Batch) -> Option<Batch> {
         Batch::concat(&[self.clone(), next.clone()]).ok()
     }
 
@@ -144,11 +146,20 @@ pub fn physical_type(sql_type: SqlType) -> DataType {
     }
 }
 
+/// An array of these values as the physical type `result`, which has the width of `R`.
+pub fn primitive_array<R: ArrowPrimitiveType>(
+    values: Vec<R::Native>,
+    nulls: Option<NullBuffer>,
+    result: &DataType,
+) -> ArrayRef {
+    let array = PrimitiveArray::<R>::new(ScalarBuffer::from(values), nulls);
+    if array.data_type() == result { Arc::new(array) } else { Arc::new(array.with_data_type(result.clone())) }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
     use arrow_array::{Int32Array, StringArray};
-    use std::sync::Arc;
 
     #[test]
     fn rows_can_be_sliced_filtered_taken_and_joined() {

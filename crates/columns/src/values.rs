@@ -167,10 +167,10 @@ pub fn value_at(array: &ArrayRef, sql_type: SqlType, row: usize) -> Value {
 }
 
 /// Bytes of an entry of a set or map besides its key.
-pub(crate) const ENTRY_OVERHEAD: usize = 48;
+pub const ENTRY_OVERHEAD: usize = 48;
 
 /// Bytes of a value that is kept.
-pub(crate) fn value_bytes(value: &Value) -> usize {
+pub fn value_bytes(value: &Value) -> usize {
     let text = match value {
         Value::Text(text) => text.len(),
         Value::Binary(bytes) => bytes.len(),
@@ -180,7 +180,7 @@ pub(crate) fn value_bytes(value: &Value) -> usize {
 }
 
 /// The most bytes that a value of this type has when it is kept.
-pub(crate) fn most_value_bytes(sql_type: SqlType) -> usize {
+pub fn most_value_bytes(sql_type: SqlType) -> usize {
     let text = match sql_type {
         // A character has up to four bytes.
         SqlType::Char { length } | SqlType::Varchar { length } => 4 * length as usize,

@@ -91,7 +91,7 @@ pub(super) fn write_plain(array: &ArrayRef, sql_type: SqlType, row: usize, out: 
 }
 
 /// Adds a text as a JSON string, with its quotes, to a text that is put together elsewhere.
-pub(crate) fn push_json_text(out: &mut String, text: &str) {
+pub fn push_json_text(out: &mut String, text: &str) {
     let mut bytes = Vec::with_capacity(text.len() + 2);
     write_string(&mut bytes, text);
     out.push_str(std::str::from_utf8(&bytes).expect("escapes of a text are text"));

@@ -13,7 +13,7 @@ pub(super) fn write_row(writer: &OutputWriter, columns: &[ArrayRef], row: usize,
 }
 
 /// The fields of a row with commas between.
-pub(crate) fn write_fields(
+pub fn write_fields(
     types: impl Iterator<Item = SqlType>,
     columns: &[ArrayRef],
     row: usize,

@@ -61,7 +61,9 @@ impl<T: Copy + Default> Numbers<T> {
 
     fn finish<A: ArrowPrimitiveType<Native = T>>(&mut self, sql_type: SqlType) -> ArrayRef {
         let nulls = self.nulls.finish();
-        primitive_array::<A>(std::mem::take(&mut self.values), nulls, &physical_type(sql_type))
+        // The next batch is probably as large.
+        let next = Vec::with_capacity(self.values.len());
+        primitive_array::<A>(std::mem::replace(&mut self.values, next), nulls, &physical_type(sql_type))
     }
 }
 

@@ -34,14 +34,49 @@ impl Delimiter {
     #[inline]
     fn find(&self, text: &[u8]) -> Option<usize> {
         match self.single {
-            Some(byte) => memchr::memchr(byte, text),
+            Some(byte) => find_near(byte, text),
             None => self.finder.find(text),
+        }
+    }
+
+    /// The first delimiter or quote.
+    #[inline]
+    fn find_or_quote(&self, text: &[u8]) -> Option<usize> {
+        match self.single {
+            Some(byte) => memchr::memchr2(byte, b'"', text),
+            None => match (self.finder.find(text), memchr::memchr(b'"', text)) {
+                (Some(delimiter), Some(quote)) => Some(delimiter.min(quote)),
+                (found, None) | (None, found) => found,
+            },
         }
     }
 
     fn starts(&self, text: &str) -> bool {
         text.as_bytes().starts_with(self.finder.needle())
     }
+}
+
+/// The first `byte` of `text`: quick when it is near, as the end of a field mostly is. Eight bytes are looked at together.
+#[inline]
+fn find_near(byte: u8, text: &[u8]) -> Option<usize> {
+    const NEAR: usize = 32;
+    const LOWEST: u64 = 0x0101_0101_0101_0101;
+    const HIGHEST: u64 = LOWEST << 7;
+    let pattern = LOWEST * u64::from(byte);
+    let mut at = 0;
+    while at < NEAR {
+        let Some(word) = text.get(at..at + 8) else {
+            return text[at..].iter().position(|other| *other == byte).map(|found| at + found);
+        };
+        let word = u64::from_le_bytes(word.try_into().expect("the range has this length")) ^ pattern;
+        // The highest bit of each byte that is 0; above the first also of some that are 1.
+        let found = word.wrapping_sub(LOWEST) & !word & HIGHEST;
+        if found != 0 {
+            return Some(at + found.trailing_zeros() as usize / 8);
+        }
+        at += 8;
+    }
+    memchr::memchr(byte, &text[at..]).map(|found| at + found)
 }
 
 impl CsvReader {
@@ -59,30 +94,25 @@ impl CsvReader {
         let mut rest = text.strip_suffix('\n').map_or(text, |line| line.strip_suffix('\r').unwrap_or(line));
         while !rest.is_empty() {
             let start = rest;
-            let (row, after) =
-                if self.quoting && memchr::memchr(b'"', self.first_line(rest).as_bytes()).is_some() {
-                    self.read_quoted(rest, rows)
-                } else {
-                    let end = self.row.find(rest.as_bytes());
-                    let (row, after) = match end {
-                        Some(end) => (&rest[..end], &rest[end + self.row.length..]),
-                        None => (rest, ""),
-                    };
-                    if !row.is_empty() {
-                        self.read_plain(rest, row.len(), rows);
+            let bytes = rest.as_bytes();
+            let found = if self.quoting { self.row.find_or_quote(bytes) } else { self.row.find(bytes) };
+            let is_quote = |at: usize| self.quoting && bytes[at] == b'"' && !self.row.starts(&rest[at..]);
+            let (row, after) = match found {
+                Some(at) if is_quote(at) => self.read_quoted(rest, rows),
+                found => {
+                    let end = found.unwrap_or(rest.len());
+                    if end > 0 {
+                        self.read_plain(rest, end, rows);
                     }
-                    (row, after)
-                };
+                    (&rest[..end], rest.get(end + self.row.length..).unwrap_or_default())
+                }
+            };
             if count_rows && !row.is_empty() {
                 rows.record += 1;
             }
             rest = after;
             debug_assert!(rest.len() < start.len());
         }
-    }
-
-    fn first_line<'a>(&self, text: &'a str) -> &'a str {
-        self.row.find(text.as_bytes()).map_or(text, |end| &text[..end])
     }
 
     /// A row without quotes: the first `end` bytes of `text`.
@@ -185,5 +215,25 @@ fn unquote(text: &str, out: &mut String) -> Option<usize> {
         }
         out.push('"');
         at += 1;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    proptest! {
+        #[test]
+        fn bytes_are_found_near_and_far(
+            mut text in prop::collection::vec(prop::sample::select(vec![b'a', b',', b'-', 0, 1, 0x80, 0xff]), 0..70),
+            far in 0_usize..70,
+            byte in prop::sample::select(vec![b',', b'\n', 0, 1, 0x80, 0xff]),
+        ) {
+            prop_assert_eq!(find_near(byte, &text), memchr::memchr(byte, &text));
+            text.retain(|other| *other != byte);
+            text.insert(far.min(text.len()), byte);
+            prop_assert_eq!(find_near(byte, &text), Some(far.min(text.len() - 1)));
+        }
     }
 }

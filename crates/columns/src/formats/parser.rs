@@ -116,13 +116,39 @@ impl RecordParser {
     /// Adds the rows of one record. Records are counted from 0 until [`RecordParser::finish`].
     pub fn parse(&mut self, record: &[u8]) {
         match std::str::from_utf8(record) {
-            Ok(text) => match &mut self.reader {
-                Reader::Csv(reader) => reader.read(text, false, &mut self.rows),
-                Reader::Json(reader) => reader.read(text, &mut self.rows),
-            },
+            Ok(text) => self.parse_text(text),
             Err(error) => self.refuse_encoding(record, error),
         }
         self.rows.record += 1;
+    }
+
+    /// Adds the rows of many records that stand one after the other, each up to its end in `ends`. The same as
+    /// [`RecordParser::parse`] of each; the text is checked once, as a whole, and only if that fails record by record.
+    ///
+    /// # Panics
+    /// When `ends` go back or beyond the bytes.
+    pub fn parse_all(&mut self, records: &[u8], ends: &[usize]) {
+        let text = std::str::from_utf8(records).ok();
+        let mut start = 0;
+        for end in ends {
+            // A character may begin in one record and end in the next: neither is text.
+            match text.and_then(|text| text.get(start..*end)) {
+                Some(text) => {
+                    self.parse_text(text);
+                    self.rows.record += 1;
+                }
+                None => self.parse(&records[start..*end]),
+            }
+            start = *end;
+        }
+    }
+
+    #[inline]
+    fn parse_text(&mut self, text: &str) {
+        match &mut self.reader {
+            Reader::Csv(reader) => reader.read(text, false, &mut self.rows),
+            Reader::Json(reader) => reader.read(text, &mut self.rows),
+        }
     }
 
     /// Adds many records that stand in one run of bytes: lines of JSON documents, or rows of CSV (the rows then count as
@@ -165,7 +191,10 @@ impl RecordParser {
         ParsedBatch {
             cut_values,
             columns: self.rows.builders.iter_mut().map(ColumnBuilder::finish).collect(),
-            row_to_record: std::mem::take(&mut self.rows.row_to_record),
+            row_to_record: {
+                let next = Vec::with_capacity(self.rows.row_to_record.len());
+                std::mem::replace(&mut self.rows.row_to_record, next)
+            },
             errors: std::mem::take(&mut self.rows.errors),
         }
     }

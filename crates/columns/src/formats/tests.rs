@@ -75,6 +75,18 @@ fn silent_5_the_line_end_of_a_record_is_part_of_no_field() {
 }
 
 #[test]
+fn a_quote_may_itself_end_rows() {
+    let columns = vec![InputColumn { name: "a".into(), sql_type: TEXT, mapping: None }];
+    let format =
+        RecordFormat::Csv { row_delimiter: "\"|".into(), column_delimiter: ",".into(), quoting: true };
+    let mut parser = InputSchema { format, columns }.parser().unwrap();
+    parser.parse(b"x\"|y\"|");
+    let batch = parser.finish();
+    assert_eq!(rows(&batch, &[TEXT]), [[text("x")], [text("y")]]);
+    assert!(batch.errors.is_empty(), "{:?}", batch.errors);
+}
+
+#[test]
 fn csv_rows_go_by_position() {
     let types = [TEXT, TEXT, SqlType::Integer];
     let mut parser = csv(",", true, &types);
@@ -305,6 +317,36 @@ proptest! {
             let batch = parser.finish();
             prop_assert!(batch.columns.iter().all(|column| column.len() == batch.row_to_record.len()));
         }
+    }
+
+    /// Many records together are what each is alone, whatever bytes they are of.
+    #[test]
+    fn records_together_are_records_one_by_one(
+        records in proptest::collection::vec(
+            proptest::collection::vec(
+                proptest::sample::select(b"a1,\"\n\r{}: \xc3\xa9".to_vec()), 0..14,
+            ),
+            0..8,
+        ),
+        is_json in any::<bool>(),
+    ) {
+        let parser = || if is_json { json("$", &[("$.a", TEXT)]) } else { csv(",", true, &[TEXT, SqlType::Integer]) };
+        let (mut one_by_one, mut together) = (parser(), parser());
+        for record in &records {
+            one_by_one.parse(record);
+        }
+        let ends: Vec<usize> = records
+            .iter()
+            .scan(0, |end, record| {
+                *end += record.len();
+                Some(*end)
+            })
+            .collect();
+        together.parse_all(&records.concat(), &ends);
+        let (expected, found) = (one_by_one.finish(), together.finish());
+        prop_assert_eq!(expected.columns, found.columns);
+        prop_assert_eq!(expected.row_to_record, found.row_to_record);
+        prop_assert_eq!(expected.errors, found.errors);
     }
 
     #[test]

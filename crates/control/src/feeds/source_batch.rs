@@ -25,6 +25,11 @@ impl SourceBatch {
         &self.bytes
     }
 
+    /// Where each record ends in [`Self::bytes`].
+    pub fn ends(&self) -> &[usize] {
+        &self.ends
+    }
+
     /// The record at `place`, from 0.
     ///
     /// # Panics

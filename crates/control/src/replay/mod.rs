@@ -280,7 +280,7 @@ impl Replay {
                 if self.wrong_shape.is_none() {
                     self.wrong_shape = Some(wrong_shape(&self.schema, batch.iter()));
                 }
-                batch.iter().for_each(|record| self.parser.parse(record));
+                self.parser.parse_all(batch.bytes(), batch.ends());
                 None
             }
         };

@@ -36,7 +36,7 @@ impl RowLimit {
         errors: &mut Vec<ErrorRow>,
     ) -> Option<Batch> {
         const MOST: usize = MOST_BYTES - METADATA_BYTES;
-        if self.size.of_all(batch) <= MOST {
+        if self.size.bound_of_each(batch) <= MOST {
             return None;
         }
         let sizes: Vec<usize> = (0..batch.len()).map(|row| self.size.of(batch, row)).collect();

@@ -141,6 +141,15 @@ impl RowSize {
 
     /// Bytes of all rows of a batch. Costs no more than a look at each column.
     pub(crate) fn of_all(&self, batch: &Batch) -> usize {
+        self.fixed * batch.len() + self.texts_of_all(batch)
+    }
+
+    /// No row of a batch is larger. Costs no more than a look at each column.
+    pub(crate) fn bound_of_each(&self, batch: &Batch) -> usize {
+        self.fixed + self.texts_of_all(batch)
+    }
+
+    fn texts_of_all(&self, batch: &Batch) -> usize {
         let text = |column: &usize| {
             let column = &batch.columns[*column];
             let offsets = match column.as_string_opt::<i32>() {
@@ -149,6 +158,6 @@ impl RowSize {
             };
             offsets.last().zip(offsets.first()).map_or(0, |(last, first)| (last - first) as usize)
         };
-        self.fixed * batch.len() + self.texts.iter().map(text).sum::<usize>()
+        self.texts.iter().map(text).sum()
     }
 }

@@ -1,8 +1,8 @@
 //! The commands that the documents name, run as they stand there.
 //!
 //! Every line of a code block marked `sh` is run by a shell in the root of the checkout, with the release build first in
-//! the path and a data directory below the target folder. A block that cannot be run here is marked `sh no-run`.
-//! `MILLSTREAM_DURATION` makes what runs for ever end.
+//! the path and a data directory below the target folder (the demo goes on in its own, `millstream-demo`). A block that cannot
+//! be run here is marked `sh no-run`. `MILLSTREAM_DURATION` makes what runs for ever end.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;

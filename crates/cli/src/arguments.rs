@@ -12,6 +12,13 @@ use millstream_control::pipeline::Period;
 
 use crate::version::VERSION;
 
+/// The data directory of everything but the demo.
+pub(crate) const DATA_DIRECTORY: &str = "millstream-data";
+/// Names another one.
+pub(crate) const DATA_DIRECTORY_VARIABLE: &str = "MILLSTREAM_DATA_DIR";
+/// The data directory of the demo.
+pub(crate) const DEMO_DATA_DIRECTORY: &str = "millstream-demo";
+
 const STYLES: Styles = Styles::styled()
     .header(AnsiColor::Green.on_default().bold())
     .usage(AnsiColor::Green.on_default().bold())
@@ -108,15 +115,31 @@ impl Command {
 #[derive(Args, Clone, Debug)]
 pub(crate) struct DataDirectoryArguments {
     /// Where all state is kept; a second run on the same directory goes on where the first ended.
-    #[arg(long, value_name = "DIR", env = "MILLSTREAM_DATA_DIR", default_value = "millstream-data")]
+    #[arg(long, value_name = "DIR", env = DATA_DIRECTORY_VARIABLE, default_value = DATA_DIRECTORY)]
     pub(crate) data_dir: PathBuf,
+}
+
+/// Which data directory the demo has: never that of the user's own pipelines, unless it is named.
+#[derive(Args, Clone, Debug)]
+pub(crate) struct DemoDataDirectoryArguments {
+    /// Where all state of the demo is kept, apart from that of your own pipelines; MILLSTREAM_DATA_DIR does not change it.
+    /// A second run on the same directory goes on where the first ended.
+    #[arg(long, value_name = "DIR", default_value = DEMO_DATA_DIRECTORY)]
+    pub(crate) data_dir: PathBuf,
+}
+
+/// To whom the resources of a file belong.
+#[derive(Args, Clone, Copy, Debug)]
+pub(crate) struct TakeOverArguments {
+    /// What the file declares becomes its own even when it belongs to another file that is still there. When the other
+    /// file is gone, as after a move, this happens by itself.
+    #[arg(long)]
+    pub(crate) take_over: bool,
 }
 
 /// How a server is run.
 #[derive(Args, Debug)]
 pub(crate) struct SessionArguments {
-    #[command(flatten)]
-    pub(crate) data: DataDirectoryArguments,
     /// Where the page is served. Only this machine can reach it: other addresses are refused until requests can be
     /// signed.
     #[arg(long, value_name = "ADDRESS", env = "MILLSTREAM_LISTEN", default_value = "127.0.0.1:4566", value_parser = address)]
@@ -141,7 +164,7 @@ pub(crate) struct SessionArguments {
 #[command(after_help = "Examples:
   millstream demo
   millstream demo --input amazon_reviews.tsv.gz --rate 50
-  millstream demo --speed 10 --duration 30s --json --data-dir /tmp/reviews
+  millstream demo --speed 10 --duration 30s --json --data-dir /tmp/demo
 
 Reviews are lines of a TSV file, plain or gzip, whose header names review_id, product_category and review_body
 (and star_rating if it is known), such as the Amazon customer review files. No quoting.")]
@@ -158,6 +181,8 @@ pub(crate) struct DemoArguments {
     /// Which made-up reviews, and which random cuts of the anomaly detection.
     #[arg(long, value_name = "NUMBER", default_value_t = 1)]
     pub(crate) seed: u64,
+    #[command(flatten)]
+    pub(crate) data: DemoDataDirectoryArguments,
     #[command(flatten)]
     pub(crate) session: SessionArguments,
 }
@@ -193,6 +218,10 @@ pub(crate) struct RunArguments {
     #[arg(long)]
     pub(crate) until_end: bool,
     #[command(flatten)]
+    pub(crate) take_over: TakeOverArguments,
+    #[command(flatten)]
+    pub(crate) data: DataDirectoryArguments,
+    #[command(flatten)]
     pub(crate) session: SessionArguments,
 }
 
@@ -209,6 +238,10 @@ pub(crate) struct ServeArguments {
     #[arg(long = "apply", value_name = "FILE")]
     pub(crate) files: Vec<PathBuf>,
     #[command(flatten)]
+    pub(crate) take_over: TakeOverArguments,
+    #[command(flatten)]
+    pub(crate) data: DataDirectoryArguments,
+    #[command(flatten)]
     pub(crate) session: SessionArguments,
 }
 
@@ -219,7 +252,7 @@ pub(crate) struct ServeArguments {
   millstream apply pipeline.toml
 
 What the file declares is created or changed; what it declared before and no longer does is deleted; what others own is left
-alone. A file is applied whole or not at all. Exit code: 0 applied (or could be), 1 refused, 4 applied, but something in it does not
+alone, and what belongs to a file that is gone becomes this one's. A file is applied whole or not at all. Exit code: 0 applied (or could be), 1 refused, 4 applied, but something in it does not
 run yet.")]
 pub(crate) struct ApplyArguments {
     /// The pipeline.
@@ -228,6 +261,8 @@ pub(crate) struct ApplyArguments {
     /// Say what would change, and change nothing.
     #[arg(long)]
     pub(crate) dry_run: bool,
+    #[command(flatten)]
+    pub(crate) take_over: TakeOverArguments,
     #[command(flatten)]
     pub(crate) data: DataDirectoryArguments,
     /// The report as one JSON object.
@@ -525,7 +560,7 @@ pub(crate) struct DiscoverArguments {
   millstream doctor --data-dir /mnt/fast --listen 127.0.0.1:8080")]
 pub(crate) struct DoctorArguments {
     /// The data directory to look at.
-    #[arg(long, value_name = "DIR", env = "MILLSTREAM_DATA_DIR", default_value = "millstream-data")]
+    #[arg(long, value_name = "DIR", env = DATA_DIRECTORY_VARIABLE, default_value = DATA_DIRECTORY)]
     pub(crate) data_dir: PathBuf,
     /// The address to look at.
     #[arg(long, value_name = "ADDRESS", env = "MILLSTREAM_LISTEN", default_value = "127.0.0.1:4566", value_parser = address)]

@@ -14,6 +14,7 @@ use millstream_control::view::{Overview, OverviewSource, ResourceView};
 use millstream_control::{ApplyReport, Server, StopReport};
 use serde_json::{Map, Value, json};
 
+use crate::arguments::{DATA_DIRECTORY, DATA_DIRECTORY_VARIABLE};
 use crate::report;
 
 /// Without a terminal, a line this often (in ticks of a second).
@@ -64,6 +65,9 @@ impl Display {
             let _ = writeln!(heading, "  page     {url}");
         }
         let _ = writeln!(heading, "  data     {}", data_dir.display());
+        if !is_found_unnamed(data_dir) {
+            let _ = writeln!(heading, "  look     millstream list --data-dir {}", data_dir.display());
+        }
         let _ = write!(heading, "  objects  {}", data_dir.join("buckets").display());
         // A dumb terminal cannot redraw: it gets lines.
         let can_redraw = std::io::stdout().is_terminal()
@@ -130,6 +134,14 @@ impl Display {
         match &self.mode {
             Mode::Json { .. } => print_line(&json!({ "phase": "applied", "report": report }).to_string()),
             _ => self.say("applied", &report::lines(&report).join("\n")),
+        }
+    }
+
+    /// What a file that was applied at the start has taken over from others.
+    pub(crate) fn taken_over(&mut self, report: &ApplyReport) {
+        let report = serde_json::to_value(report).unwrap_or_default();
+        for line in report::taken_over(&report) {
+            self.say("taken over", &line);
         }
     }
 
@@ -211,6 +223,12 @@ impl Display {
         let _ = write!(text, "\n{}", self.note);
         text
     }
+}
+
+/// Whether other commands find the data directory by themselves.
+fn is_found_unnamed(data_dir: &Path) -> bool {
+    let unnamed = std::env::var_os(DATA_DIRECTORY_VARIABLE).unwrap_or_else(|| DATA_DIRECTORY.into());
+    Path::new(&unnamed) == data_dir
 }
 
 /// The stars, the windows.

@@ -8,7 +8,7 @@ use std::time::Duration;
 use anyhow::Context;
 use millstream_control::definition::{Desired, Owner};
 use millstream_control::view::OverviewSource;
-use millstream_control::{Action, ApplyReport, Server, ServerSettings};
+use millstream_control::{ApplyOptions, ApplyReport, Server, ServerSettings};
 use millstream_host::{Clock, Random, SystemClock};
 use rustix::fs::Mode;
 use tokio::signal::unix::{Signal, SignalKind, signal};
@@ -16,6 +16,7 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 use crate::arguments::SessionArguments;
 use crate::display::Display;
 use crate::loading::{self, Loaded};
+use crate::report;
 use crate::serving::{self, Serving};
 use crate::socket::{Applied, Socket, StatusAnswer, apply_file};
 use crate::version::VERSION;
@@ -40,6 +41,10 @@ pub(crate) struct Session {
     pub(crate) is_synthetic: bool,
     /// End when every feed has ended.
     pub(crate) until_end: bool,
+    /// Files take over what belongs to others.
+    pub(crate) takes_over: bool,
+    /// Where all state is kept.
+    pub(crate) data_directory: PathBuf,
 }
 
 /// What there is to run.
@@ -103,10 +108,10 @@ impl Session {
         };
         // A start that waits for a disk or a model can be ended, too.
         let server = tokio::select! {
-            opened = self.open(arguments) => opened?,
+            opened = self.open() => opened?,
             () = signals.stop() => return Ok(ExitCode::from(STOPPED_EARLY)),
         };
-        tokio::select! {
+        let reports = tokio::select! {
             started = self.start(&server) => started?,
             () = signals.stop() => {
                 // What runs already ends in order; the next signal ends the process, whatever hangs.
@@ -116,7 +121,7 @@ impl Session {
                 }
                 return Ok(ExitCode::from(STOPPED_EARLY));
             }
-        }
+        };
         let (page, address) = match listener {
             Some(listener) => {
                 let (page, address) = Serving::page(listener, server.clone())?;
@@ -129,23 +134,25 @@ impl Session {
         let status = StatusAnswer {
             version: VERSION.to_owned(),
             process: std::process::id(),
-            data_directory: loading::absolute(&arguments.data.data_dir),
+            data_directory: loading::absolute(&self.data_directory),
             page: url.clone(),
         };
         let socket = Socket::start(Arc::clone(&server), status)?;
         let mut display = Display::start(
             arguments.json,
             url.as_deref(),
-            &arguments.data.data_dir,
+            &self.data_directory,
             &self.source,
             self.what.is_serve(),
         );
+        reports.iter().for_each(|report| display.taken_over(report));
         display.hint(&server);
         let waiting = Waiting {
             duration: arguments.duration,
             until_end: self.until_end,
             files: self.what.files(),
             applies_feed: matches!(self.what, What::File { feed: Some(_), .. }),
+            options: self.options(),
         };
         let ending = waiting.wait(&server, &mut signals, &mut display).await;
         let closes_windows = arguments.close_windows || ending == Ending::FeedsEnded;
@@ -174,7 +181,7 @@ impl Session {
         let (stopped, (), ()) = tokio::join!(server.stop(limit), page_ended, socket_ended);
         second.abort();
         if let Ending::Failed(reason) = ending {
-            anyhow::bail!("data directory {}: {reason}", arguments.data.data_dir.display());
+            anyhow::bail!("data directory {}: {reason}", self.data_directory.display());
         }
         display.finish(&overview, is_delivered, &stopped);
         let is_clean = stopped.is_clean() && (is_delivered || self.what.is_serve());
@@ -182,9 +189,9 @@ impl Session {
     }
 
     /// Opens the data directory; nothing runs yet.
-    async fn open(&self, arguments: &SessionArguments) -> anyhow::Result<Arc<Server>> {
+    async fn open(&self) -> anyhow::Result<Arc<Server>> {
         let settings = ServerSettings {
-            data_directory: arguments.data.data_dir.clone(),
+            data_directory: self.data_directory.clone(),
             version: VERSION.to_owned(),
             source: self.source.clone(),
             is_synthetic: self.is_synthetic,
@@ -192,34 +199,41 @@ impl Session {
             repeats_ended_feeds: !self.what.is_serve(),
         };
         // What is wrong with a file is said before a data directory is made.
-        for file in self.what.files().iter().filter(|_| !arguments.data.data_dir.exists()) {
+        for file in self.what.files().iter().filter(|_| !self.data_directory.exists()) {
             loading::load(file, &[])??;
         }
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
         Ok(Server::open(settings, clock, Random::from_entropy()).await?)
     }
 
+    fn options(&self) -> ApplyOptions {
+        ApplyOptions { takes_over: self.takes_over, ..ApplyOptions::default() }
+    }
+
     /// Applies what is to be applied, and starts everything.
-    async fn start(&self, server: &Arc<Server>) -> anyhow::Result<()> {
+    async fn start(&self, server: &Arc<Server>) -> anyhow::Result<Vec<ApplyReport>> {
+        let options = self.options();
+        let mut reports = Vec::new();
         match &self.what {
             What::Serve { files } => {
                 for file in files {
-                    match apply_file(server, file, false).await? {
-                        Applied::Report(report) => check(&report, file)?,
+                    match apply_file(server, file, options).await? {
+                        Applied::Report(report) => reports.push(checked(report, file)?),
                         Applied::Mistakes(mistakes) => anyhow::bail!("{mistakes}"),
                     }
                 }
             }
             What::File { file, feed } => {
-                let report = apply_with_feed(server, file, feed.as_deref()).await?;
-                check(&report, file)?;
+                let report = apply_with_feed(server, file, feed.as_deref(), options).await?;
+                reports.push(checked(report, file)?);
             }
             What::Own { desired, owner } => {
-                let report = server.apply(desired.clone(), owner.clone(), false).await?;
-                check(&report, Path::new("demo"))?;
+                let report = server.apply(desired.clone(), owner.clone(), options).await?;
+                reports.push(checked(report, Path::new("demo"))?);
             }
         }
-        Ok(server.start(!self.what.is_serve()).await?)
+        server.start(!self.what.is_serve()).await?;
+        Ok(reports)
     }
 }
 
@@ -228,23 +242,20 @@ async fn apply_with_feed(
     server: &Server,
     file: &Path,
     feed: Option<&Desired>,
+    options: ApplyOptions,
 ) -> anyhow::Result<ApplyReport> {
     let existing = loading::existing(server, &loading::owner_of(file));
     let Loaded { mut desired, owner } = loading::load(file, &existing)??;
     desired.extend(feed.cloned());
-    Ok(server.apply(desired, owner, false).await?)
+    Ok(server.apply(desired, owner, options).await?)
 }
 
 /// What was refused keeps a server from starting.
-fn check(report: &ApplyReport, file: &Path) -> anyhow::Result<()> {
+fn checked(report: ApplyReport, file: &Path) -> anyhow::Result<ApplyReport> {
     if !report.is_refused() {
-        return Ok(());
+        return Ok(report);
     }
-    let refused = report.changes.iter().filter(|change| change.action == Action::Refused);
-    let reasons: Vec<String> = refused
-        .map(|change| format!("{} \"{}\": {}", change.kind, change.name, change.details.join("; ")))
-        .collect();
-    anyhow::bail!("{}: {}", file.display(), reasons.join("\n"))
+    anyhow::bail!("{}: {}", file.display(), report::refusals(&report).join("\n"))
 }
 
 /// What a session waits for.
@@ -254,6 +265,7 @@ struct Waiting {
     files: Vec<PathBuf>,
     /// The command line has brought a feed: applying the file alone would delete it.
     applies_feed: bool,
+    options: ApplyOptions,
 }
 
 impl Waiting {
@@ -291,8 +303,8 @@ impl Waiting {
         }
         for file in &self.files {
             let applied = match self.applies_feed {
-                true => apply_beside_feed(server, file).await,
-                false => apply_file(server, file, false).await,
+                true => apply_beside_feed(server, file, self.options).await,
+                false => apply_file(server, file, self.options).await,
             };
             match applied {
                 Ok(Applied::Report(report)) => display.applied(&report),
@@ -304,7 +316,7 @@ impl Waiting {
 }
 
 /// Applies a file and keeps the feed that the command line brought.
-async fn apply_beside_feed(server: &Server, file: &Path) -> anyhow::Result<Applied> {
+async fn apply_beside_feed(server: &Server, file: &Path, options: ApplyOptions) -> anyhow::Result<Applied> {
     let owner = loading::owner_of(file);
     let rows = server.registry().rows();
     let feeds = rows.iter().filter(|row| {
@@ -315,7 +327,7 @@ async fn apply_beside_feed(server: &Server, file: &Path) -> anyhow::Result<Appli
     match loading::load(file, &existing)? {
         Ok(Loaded { mut desired, owner }) => {
             desired.extend(feed);
-            Ok(Applied::Report(server.apply(desired, owner, false).await?))
+            Ok(Applied::Report(server.apply(desired, owner, options).await?))
         }
         Err(mistakes) => Ok(Applied::Mistakes(mistakes.to_string())),
     }

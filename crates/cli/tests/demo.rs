@@ -175,3 +175,19 @@ fn without_json_the_lines_say_where_things_are() {
     }
     assert!(!totals.contains("reviews rated 0,"), "{totals}");
 }
+
+#[test]
+fn the_demo_has_a_data_directory_of_its_own() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_millstream"));
+    command
+        .args(["demo", "--duration", "1s", "--no-console"])
+        .current_dir(folder.path())
+        .env("MILLSTREAM_DATA_DIR", "of-the-user");
+    let finished = Program::start_command(command).finish();
+    assert_eq!(finished.code, Some(0), "{finished:#?}");
+    let made: Vec<_> =
+        std::fs::read_dir(folder.path()).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+    assert_eq!(made, ["millstream-demo"], "MILLSTREAM_DATA_DIR is for the user's own pipelines");
+    assert!(finished.stderr.contains("millstream list --data-dir millstream-demo"), "{}", finished.stderr);
+}

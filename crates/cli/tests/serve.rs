@@ -304,3 +304,67 @@ fn m7_a_data_directory_that_goes_ends_the_server_with_a_message() {
     let finished = server.program.finish();
     finished.assert_failed(1, &["data directory data", "deleted or moved"]);
 }
+
+#[test]
+fn a_file_that_moved_takes_its_resources_along() {
+    let server = Server::start(PRICES, &[]);
+    server.put("prices", &[price("A", 1), price("B", 200), price("C", 3)]);
+
+    // The other file is still there: one message, with the way to take over.
+    fs::copy(server.path().join("p.toml"), server.path().join("copy.toml")).unwrap();
+    let refused = run_in(server.path(), &["apply", "copy.toml", "--data-dir", "data"]);
+    assert_eq!(refused.code, Some(1), "{refused:#?}");
+    let [names, reason, total] = refused.lines.as_slice() else { panic!("one message: {refused:#?}") };
+    assert_eq!(names, r#"! refused  stream "prices", stream "high", application "watch""#);
+    assert!(reason.contains("/p.toml: ") && reason.contains("--take-over"), "{reason}");
+    assert_eq!(total, "nothing was changed: 3 refused");
+
+    // It is gone: the one that declares the same now owns it. A dry run says so and changes nothing.
+    fs::rename(server.path().join("p.toml"), server.path().join("moved.toml")).unwrap();
+    let line = |verb: &str| {
+        let old = fs::canonicalize(server.path()).unwrap().join("p.toml");
+        let names = r#"stream "prices", stream "high", application "watch""#;
+        format!("< {verb} from {}, which is no longer there: {names}", old.display())
+    };
+    for _ in 0..2 {
+        let lines = server.ask(&["apply", "moved.toml", "--dry-run"]);
+        assert_eq!(lines[0], line("would be taken over"), "{lines:?}");
+    }
+    let lines = server.ask(&["apply", "moved.toml"]);
+    assert_eq!(lines, [line("taken over"), "3 unchanged".to_owned()]);
+    assert_eq!(server.ask(&["apply", "moved.toml"]), ["3 unchanged"]);
+    assert_eq!(server.records("prices", 3).len(), 3, "everything is kept");
+
+    // A file that declares a part takes over this part; the rest keeps its owner, and is not deleted by either.
+    let one = "[[stream]]\nname = \"high\"\n";
+    fs::write(server.path().join("one.toml"), one).unwrap();
+    server.refuse(&["apply", "one.toml"], &[]);
+    let report = server.ask_json(&["apply", "one.toml", "--take-over"]);
+    let taken = &report["taken_over"][0];
+    assert_eq!(
+        (&taken["is_gone"], taken["resources"].as_array().unwrap().len()),
+        (&json!(false), 1),
+        "{report}"
+    );
+    assert_eq!(server.ask(&["list", "--json"]).len(), 3);
+    server.refuse(&["apply", "moved.toml"], &[]);
+
+    // The same at a start, by serve and run.
+    let (folder, _) = server.stop();
+    let start = |command: &[&str]| {
+        let more = ["--duration", "1s", "--no-console", "--data-dir", "data"].as_slice();
+        run_in(folder.path(), &[command, more].concat())
+    };
+    start(&["serve", "--apply", "moved.toml"])
+        .assert_failed(1, &["stream \"high\": owned by ", "--take-over"]);
+    let served = start(&["serve", "--apply", "moved.toml", "--take-over"]);
+    assert_eq!(served.code, Some(0), "{served:#?}");
+    assert!(
+        served.stderr.contains("< taken over from ") && served.stderr.contains("one.toml: stream \"high\""),
+        "{served:#?}"
+    );
+    fs::rename(folder.path().join("moved.toml"), folder.path().join("again.toml")).unwrap();
+    let ran = start(&["run", "again.toml"]);
+    assert_eq!(ran.code, Some(0), "{ran:#?}");
+    assert!(ran.stderr.contains("moved.toml, which is no longer there: stream \"prices\""), "{ran:#?}");
+}

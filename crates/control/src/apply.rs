@@ -6,7 +6,12 @@
 //!
 //! Start, SIGHUP and `millstream apply` are the same call. A change that cannot be made keeps all others from being made,
 //! too: a file is applied whole or not at all.
+//!
+//! A resource belongs to one file. When that file is no longer at its path, or when the caller asks for it, the file that
+//! declares the resource now becomes its owner; what that file does not declare keeps its owner.
 
+use std::collections::BTreeSet;
+use std::path::Path;
 use std::time::Duration;
 
 use serde::Serialize;
@@ -76,6 +81,26 @@ impl ResourceChange {
     }
 }
 
+/// How a file is applied.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct ApplyOptions {
+    /// Only say what would change.
+    pub is_dry_run: bool,
+    /// Resources that belong to another file become this one's, whether or not the other is still there.
+    pub takes_over: bool,
+}
+
+/// Resources that belonged to another file.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct TakenOver {
+    /// The other file.
+    pub file: String,
+    /// It is no longer there.
+    pub is_gone: bool,
+    /// What it declared, and the file that is applied declares now.
+    pub resources: Vec<Reference>,
+}
+
 /// What applying a file did, or would do.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct ApplyReport {
@@ -83,6 +108,9 @@ pub struct ApplyReport {
     pub is_dry_run: bool,
     /// Every resource of the file, and those that go.
     pub changes: Vec<ResourceChange>,
+    /// What belonged to other files until now, by file.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub taken_over: Vec<TakenOver>,
     /// What does not run yet, and why.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub not_settled: Vec<String>,
@@ -104,11 +132,33 @@ impl ApplyReport {
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(crate) struct Decision {
     pub(crate) changes: Vec<ResourceChange>,
+    pub(crate) taken_over: Vec<TakenOver>,
     pub(crate) rows: Vec<RowChange>,
 }
 
+impl Decision {
+    fn take_over(&mut self, file: &str, is_gone: bool, resource: Reference) {
+        match self.taken_over.iter_mut().find(|taken| taken.file == file) {
+            Some(taken) => taken.resources.push(resource),
+            None => {
+                let file = file.to_owned();
+                self.taken_over.push(TakenOver { file, is_gone, resources: vec![resource] });
+            }
+        }
+    }
+}
+
+/// Which resources of other files may become those of the file that is applied.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Claims {
+    /// All of them.
+    pub(crate) takes_over: bool,
+    /// Owners that are no longer at their paths.
+    pub(crate) gone: BTreeSet<String>,
+}
+
 /// Compares what is desired with what exists.
-pub(crate) fn decide(rows: &[ResourceRow], desired: &[Desired], owner: &Owner) -> Decision {
+pub(crate) fn decide(rows: &[ResourceRow], desired: &[Desired], owner: &Owner, claims: &Claims) -> Decision {
     let mut decision = Decision::default();
     let is_ours = |row: &ResourceRow| row.owner == *owner || row.owner == Owner::File(String::new());
     for wanted in desired {
@@ -125,9 +175,15 @@ pub(crate) fn decide(rows: &[ResourceRow], desired: &[Desired], owner: &Owner) -
         if let Owner::File(other) = &row.owner
             && !is_ours(row)
         {
-            let reason = format!("it belongs to {other}: declare it in one file only");
-            decision.changes.push(ResourceChange::refused(&reference, reason));
-            continue;
+            let is_gone = claims.gone.contains(other);
+            if !is_gone && !claims.takes_over {
+                let reason = format!(
+                    "owned by {other}: a resource is declared in one file only; --take-over makes this file its owner"
+                );
+                decision.changes.push(ResourceChange::refused(&reference, reason));
+                continue;
+            }
+            decision.take_over(other, is_gone, reference.clone());
         }
         let is_same = row.definition == wanted.definition;
         if is_same
@@ -278,19 +334,23 @@ pub(crate) async fn apply(
     world: &World,
     desired: Vec<Desired>,
     owner: Owner,
-    is_dry_run: bool,
+    options: ApplyOptions,
     is_running: bool,
 ) -> Result<ApplyReport, ApplyError> {
     let rows = world.registry.rows();
-    let mut decision = decide(&rows, &desired, &owner);
+    let claims =
+        Claims { takes_over: options.takes_over, gone: owners_that_are_gone(world, &rows, &owner).await };
+    let mut decision = decide(&rows, &desired, &owner, &claims);
     look(world, &rows, &desired, &mut decision).await;
-    let report = ApplyReport { is_dry_run, changes: decision.changes, not_settled: Vec::new() };
+    let Decision { changes, taken_over, .. } = decision;
+    let is_dry_run = options.is_dry_run;
+    let report = ApplyReport { is_dry_run, changes, taken_over, not_settled: Vec::new() };
     if is_dry_run || report.is_refused() {
         return Ok(report);
     }
     // Decided again under the lock: somebody else may have changed something meanwhile.
     let committed = world.registry.commit(|rows| {
-        let decision = decide(rows, &desired, &owner);
+        let decision = decide(rows, &desired, &owner, &claims);
         let is_refused = decision.changes.iter().any(|change| change.action == Action::Refused);
         let changes = if is_refused { Vec::new() } else { decision.rows };
         Ok::<_, CatalogError>((changes, decision.changes))
@@ -312,6 +372,21 @@ pub(crate) async fn apply(
         report.not_settled = not_settled(&registry.rows(), &report);
     }
     Ok(report)
+}
+
+/// The files that own something and are no longer at their paths. A file that cannot be looked for counts as there.
+async fn owners_that_are_gone(world: &World, rows: &[ResourceRow], owner: &Owner) -> BTreeSet<String> {
+    let others = rows.iter().filter(|row| row.owner != *owner).filter_map(|row| match &row.owner {
+        // Other names, such as the demo's, are not those of files.
+        Owner::File(path) if Path::new(path).is_absolute() => Some(path.clone()),
+        Owner::File(_) | Owner::Api => None,
+    });
+    let others: BTreeSet<String> = others.collect();
+    let looking = world.spawn().blocking(move || {
+        let is_gone = |path: &String| matches!(Path::new(path).try_exists(), Ok(false));
+        others.into_iter().filter(is_gone).collect()
+    });
+    looking.await.unwrap_or_default()
 }
 
 /// Waits until the rows are as wanted.
@@ -387,7 +462,7 @@ mod tests {
         ];
         let owner = Owner::File("a.toml".to_owned());
         let desired = [stream("kept", 48), stream("new", 24), stream("called", 24)];
-        let decision = decide(&rows, &desired, &owner);
+        let decision = decide(&rows, &desired, &owner, &Claims::default());
         assert_eq!(
             actions(&decision),
             [
@@ -400,7 +475,48 @@ mod tests {
         assert_eq!(decision.changes[0].details, ["retention_hours: 24 -> 48"]);
         assert_eq!(decision.rows.len(), 4, "the file takes over what was called for: {decision:?}");
         let again = [stream("foreign", 24)];
-        assert_eq!(actions(&decide(&rows[2..3], &again, &owner)), [("foreign", Action::Refused)]);
+        assert_eq!(
+            actions(&decide(&rows[2..3], &again, &owner, &Claims::default())),
+            [("foreign", Action::Refused)]
+        );
+    }
+
+    #[test]
+    fn a_file_that_moved_keeps_what_it_still_declares() {
+        let rows = [
+            row(1, &stream("same", 24), "file:/old/a.toml"),
+            row(2, &stream("changed", 24), "file:/old/a.toml"),
+            row(3, &stream("dropped", 24), "file:/old/a.toml"),
+            row(4, &stream("other", 24), "file:/there/b.toml"),
+        ];
+        let owner = Owner::File("/new/a.toml".to_owned());
+        let desired = [stream("same", 24), stream("changed", 48)];
+        let gone = BTreeSet::from(["/old/a.toml".to_owned()]);
+        let claims = Claims { takes_over: false, gone };
+        let decision = decide(&rows, &desired, &owner, &claims);
+        assert_eq!(actions(&decision), [("same", Action::Unchanged), ("changed", Action::Changed)]);
+        let taken = |file: &str, is_gone, names: &[&str]| TakenOver {
+            file: file.to_owned(),
+            is_gone,
+            resources: names.iter().map(|name| Reference::new(Kind::Stream, name)).collect(),
+        };
+        assert_eq!(decision.taken_over, [taken("/old/a.toml", true, &["same", "changed"])]);
+        assert_eq!(
+            decision.rows.len(),
+            2,
+            "what the new file does not declare keeps its owner: {decision:?}"
+        );
+
+        // A file that is still there keeps what is its own, unless the caller says otherwise.
+        let desired = [stream("other", 24), stream("same", 24)];
+        let decision = decide(&rows, &desired, &owner, &claims);
+        assert_eq!(actions(&decision), [("other", Action::Refused), ("same", Action::Unchanged)]);
+        let reason = &decision.changes[0].details[0];
+        assert!(reason.contains("/there/b.toml") && reason.contains("--take-over"), "{reason}");
+        let decision = decide(&rows, &desired, &owner, &Claims { takes_over: true, ..claims });
+        assert_eq!(actions(&decision), [("other", Action::Unchanged), ("same", Action::Unchanged)]);
+        let expected = [taken("/there/b.toml", false, &["other"]), taken("/old/a.toml", true, &["same"])];
+        assert_eq!(decision.taken_over, expected);
     }
 
     #[test]
@@ -415,10 +531,10 @@ mod tests {
         };
         let owner = Owner::File("a.toml".to_owned());
         let rows = [row(1, &topic, "file:a.toml"), row(2, &subscription, "file:a.toml")];
-        let without = decide(&rows, std::slice::from_ref(&topic), &owner);
+        let without = decide(&rows, std::slice::from_ref(&topic), &owner, &Claims::default());
         assert_eq!(actions(&without), [("t", Action::Unchanged), ("t a@example.com", Action::Deleted)]);
         let foreign = [row(1, &topic, "file:a.toml"), row(2, &subscription, "api")];
-        let decision = decide(&foreign, &[], &owner);
+        let decision = decide(&foreign, &[], &owner, &Claims::default());
         assert_eq!(actions(&decision), [("t", Action::Refused)]);
         assert!(decision.changes[0].details[0].contains("does not own"), "{decision:?}");
     }

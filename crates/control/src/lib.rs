@@ -57,7 +57,7 @@ pub mod view;
 mod world;
 
 pub use applications::{ApplicationStatus, TailedRow};
-pub use apply::{Action, ApplyError, ApplyReport, ResourceChange};
+pub use apply::{Action, ApplyError, ApplyOptions, ApplyReport, ResourceChange, TakenOver};
 pub use compatibility_page::compatibility_page;
 pub use data_directory::{DataDirectory, DirectoryError};
 pub use error::StartError;

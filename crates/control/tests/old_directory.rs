@@ -7,9 +7,9 @@ mod support;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use millstream_control::Action;
 use millstream_control::definition::{Kind, Owner, Reference};
 use millstream_control::pipeline::Pipeline;
+use millstream_control::{Action, ApplyOptions};
 use support::{open, put, stop};
 
 fn fixture(name: &str) -> PathBuf {
@@ -54,7 +54,7 @@ async fn a_directory_of_version_0_1_opens_and_goes_on() {
     let mut pipeline = Pipeline::parse("pipeline.toml", &text, &|_| Err("no files".to_owned())).unwrap();
     pipeline.resolve_paths(&fixture(""));
     let owner = Owner::File("pipeline.toml".to_owned());
-    let report = server.apply(pipeline.desired.clone(), owner, false).await.unwrap();
+    let report = server.apply(pipeline.desired.clone(), owner, ApplyOptions::default()).await.unwrap();
     let created = report.changes.iter().filter(|change| change.action == Action::Created);
     let created: Vec<&str> = created.map(|change| change.name.as_str()).collect();
     assert_eq!(created, ["alerts a@example.com", "file"], "{report:#?}");

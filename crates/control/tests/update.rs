@@ -4,10 +4,10 @@
 
 mod support;
 
-use millstream_control::Action;
 use millstream_control::definition::{Kind, Reference};
 use millstream_control::pipeline::Pipeline;
 use millstream_control::registry::Lifecycle;
+use millstream_control::{Action, ApplyOptions};
 use support::{apply, assert_applied, feed, parse, put, records, start, stop};
 
 /// A counter of all rows so far, and a pump whose text is given.
@@ -47,7 +47,8 @@ async fn pumps_that_did_not_change_keep_their_state() {
     assert_eq!(report.count(Action::Unchanged), report.changes.len(), "the same again changes nothing");
 
     let changed = pipeline(&other("SUM(\"n\")"), "");
-    let dry = server.apply(changed.desired.clone(), support::owner(), true).await.unwrap();
+    let looking = ApplyOptions { is_dry_run: true, ..ApplyOptions::default() };
+    let dry = server.apply(changed.desired.clone(), support::owner(), looking).await.unwrap();
     let report = apply(&server, &changed).await;
     assert_applied(&report);
     for report in [&dry, &report] {

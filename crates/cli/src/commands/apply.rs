@@ -13,7 +13,11 @@ use crate::socket::{ApplyRequest, Client};
 pub(super) async fn run(arguments: ApplyArguments) -> anyhow::Result<ExitCode> {
     anyhow::ensure!(arguments.file.exists(), "{}: there is no such file", arguments.file.display());
     let mut client = Client::connect(&arguments.data.data_dir).await?;
-    let request = ApplyRequest { file: absolute(&arguments.file), dry_run: arguments.dry_run };
+    let request = ApplyRequest {
+        file: absolute(&arguments.file),
+        dry_run: arguments.dry_run,
+        take_over: arguments.take_over.take_over,
+    };
     let answer: Value = client.call_with("/v1/apply", &request).await?;
     if let Some(mistakes) = answer["mistakes"].as_str() {
         anyhow::bail!("{mistakes}");

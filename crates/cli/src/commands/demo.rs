@@ -59,6 +59,8 @@ pub(super) fn run(arguments: DemoArguments) -> anyhow::Result<ExitCode> {
         source: name,
         is_synthetic: arguments.input.is_none(),
         until_end: false,
+        takes_over: false,
+        data_directory: arguments.data.data_dir,
     };
     session.run(&arguments.session)
 }

@@ -39,6 +39,8 @@ pub(super) fn run(arguments: RunArguments) -> anyhow::Result<ExitCode> {
         what: What::File { file: arguments.file, feed: feed.map(Box::new) },
         is_synthetic: false,
         until_end: arguments.until_end,
+        takes_over: arguments.take_over.take_over,
+        data_directory: arguments.data.data_dir,
     };
     session.run(&arguments.session)
 }

@@ -7,7 +7,7 @@ use crate::session::{Session, What};
 
 pub(super) fn run(arguments: ServeArguments) -> anyhow::Result<ExitCode> {
     let source = match arguments.files.as_slice() {
-        [] => arguments.session.data.data_dir.display().to_string(),
+        [] => arguments.data.data_dir.display().to_string(),
         files => files.iter().map(|file| file.display().to_string()).collect::<Vec<_>>().join(", "),
     };
     let session = Session {
@@ -15,6 +15,8 @@ pub(super) fn run(arguments: ServeArguments) -> anyhow::Result<ExitCode> {
         source,
         is_synthetic: false,
         until_end: false,
+        takes_over: arguments.take_over.take_over,
+        data_directory: arguments.data.data_dir,
     };
     session.run(&arguments.session)
 }

@@ -13,6 +13,7 @@ use serde::de::DeserializeOwned;
 use tokio::net::UnixStream;
 
 use super::protocol::ErrorAnswer;
+use crate::arguments::DEMO_DATA_DIRECTORY;
 
 /// The socket in a data directory.
 pub(crate) fn path_of(data_directory: &Path) -> PathBuf {
@@ -33,7 +34,7 @@ impl Client {
         Client::try_connect(data_directory).await?.with_context(|| {
             format!(
                 "no server runs on data directory {}: start one with millstream serve --data-dir {}, or name another \
-                 directory with --data-dir",
+                 directory with --data-dir (that of the demo is {DEMO_DATA_DIRECTORY})",
                 data_directory.display(),
                 data_directory.display()
             )

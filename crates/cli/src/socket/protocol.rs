@@ -23,6 +23,9 @@ pub(crate) struct ApplyRequest {
     pub(crate) file: PathBuf,
     /// Only look.
     pub(crate) dry_run: bool,
+    /// What the file declares becomes its own, whatever it belongs to.
+    #[serde(default)]
+    pub(crate) take_over: bool,
 }
 
 /// The answer to it.

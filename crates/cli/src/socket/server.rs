@@ -15,7 +15,7 @@ use axum::{Json, Router};
 use base64::Engine;
 use millstream_control::definition::{Kind, Reference};
 use millstream_control::registry::DeleteError;
-use millstream_control::{PutError, Server, TailError, TailFilter, TailFrom, Tailing};
+use millstream_control::{ApplyOptions, PutError, Server, TailError, TailFilter, TailFrom, Tailing};
 use serde::Deserialize;
 use tokio::net::UnixListener;
 use tokio::sync::{mpsc, watch};
@@ -151,20 +151,25 @@ async fn delete(
 }
 
 async fn apply(State(shared): State<Arc<Shared>>, Json(request): Json<ApplyRequest>) -> Response {
-    match apply_file(&shared.server, &request.file, request.dry_run).await {
+    let options = ApplyOptions { is_dry_run: request.dry_run, takes_over: request.take_over };
+    match apply_file(&shared.server, &request.file, options).await {
         Ok(applied) => Json(applied).into_response(),
         Err(error) => failed(StatusCode::BAD_REQUEST, format!("{error:#}")),
     }
 }
 
 /// Reads a file and applies it.
-pub(crate) async fn apply_file(server: &Server, file: &Path, dry_run: bool) -> anyhow::Result<Applied> {
+pub(crate) async fn apply_file(
+    server: &Server,
+    file: &Path,
+    options: ApplyOptions,
+) -> anyhow::Result<Applied> {
     let existing = loading::existing(server, &loading::owner_of(file));
     let path = file.to_owned();
     let loaded = tokio::task::spawn_blocking(move || loading::load(&path, &existing)).await??;
     match loaded {
         Ok(Loaded { desired, owner, .. }) => {
-            Ok(Applied::Report(server.apply(desired, owner, dry_run).await?))
+            Ok(Applied::Report(server.apply(desired, owner, options).await?))
         }
         Err(mistakes) => Ok(Applied::Mistakes(mistakes.to_string())),
     }

@@ -29,7 +29,7 @@ pub use settings::ServerSettings;
 pub use tail_filter::TailFilter;
 
 use crate::applications::{ApplicationHandle, ApplicationStatus};
-use crate::apply::{self, ApplyError, ApplyReport};
+use crate::apply::{self, ApplyError, ApplyOptions, ApplyReport};
 use crate::catalog::{CatalogError, ResourceRow, RowChange};
 use crate::connect::monitor_to_live::MonitorWatch;
 use crate::definition::{Desired, Kind, Owner, Reference, ResourceId};
@@ -157,12 +157,12 @@ impl Server {
         &self,
         desired: Vec<Desired>,
         owner: Owner,
-        is_dry_run: bool,
+        options: ApplyOptions,
     ) -> Result<ApplyReport, ApplyError> {
         let _applying = self.applying.lock().await;
         let is_running = self.is_running.load(Ordering::SeqCst);
         self.checkpoint_what_changes(&desired).await;
-        apply::apply(&self.world, desired, owner, is_dry_run, is_running).await
+        apply::apply(&self.world, desired, owner, options, is_running).await
     }
 
     /// Lets applications that would change store their state, so that what is said of it is true now.

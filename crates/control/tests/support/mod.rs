@@ -9,7 +9,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use millstream_control::definition::Owner;
 use millstream_control::pipeline::Pipeline;
-use millstream_control::{ApplyReport, Server, ServerSettings, StartError};
+use millstream_control::{ApplyOptions, ApplyReport, Server, ServerSettings, StartError};
 use millstream_host::{Random, SystemClock};
 use millstream_streamlog::{Position, ReadFrom, ShardNumber, StreamKey};
 
@@ -50,7 +50,7 @@ pub async fn start(pipeline: &Pipeline, folder: &Path) -> Arc<Server> {
 }
 
 pub async fn apply(server: &Server, pipeline: &Pipeline) -> ApplyReport {
-    server.apply(pipeline.desired.clone(), owner(), false).await.unwrap()
+    server.apply(pipeline.desired.clone(), owner(), ApplyOptions::default()).await.unwrap()
 }
 
 /// The same, and everything of it runs.

@@ -1,9 +1,12 @@
 //! Several threads for one operator that keeps its state by key.
 //!
 //! ```text
-//!   rows ─┬─ first half ─▶ thread 1 routes ─┐   ┌─▶ thread 1: shards 0, 2, 5, …
-//!         └─ second half ─▶ thread 2 routes ─┴───┴─▶ thread 2: shards 1, 3, 4, …
+//!   rows ─┬─ first half ─▶ thread 1 routes ─┐   ┌─▶ thread 1: shards 0, 2, 4, …
+//!         └─ second half ─▶ thread 2 routes ─┴───┴─▶ thread 2: shards 1, 3, 5, …
 //! ```
+//!
+//! A thread takes the same shards for every batch, which its core then still has in its caches; when it has done with
+//! them, it takes those that others have not begun.
 //!
 //! Every row belongs to the shard of its key, and a shard takes its rows in their order: what it makes of them does not
 //! depend on how many threads there are, nor on which of them takes it.
@@ -36,15 +39,15 @@ impl Workers {
     }
 
     /// Hands the rows of `range` to the shards of their keys: `work` gets a shard with rows of its own, in their order,
-    /// perhaps in several calls one after the other.
+    /// perhaps in several calls one after the other. Then `finish` gets the shard, also one without rows.
     pub(crate) fn run<S: Send>(
         self,
         keys: &EncodedKeys,
         range: Range<usize>,
         nanoseconds_a_row: u64,
-        shards: &mut [S],
-        routed: &mut RoutedRows,
+        (shards, routed): (&mut [S], &mut RoutedRows),
         work: impl Fn(&mut S, &[u32]) + Sync,
+        finish: impl Fn(&mut S) + Sync,
     ) {
         let threads = self.for_work(nanoseconds_a_row.saturating_mul(range.len() as u64));
         if threads <= 1 || range.len() < 2 * threads {
@@ -54,13 +57,13 @@ impl Workers {
                 if !rows.is_empty() {
                     work(shard, rows);
                 }
+                finish(shard);
             }
             return;
         }
         let routes: Vec<OnceLock<RoutedRows>> = (0..threads).map(|_| OnceLock::new()).collect();
         let all_routed = Barrier::new(threads);
-        // Taken from the end: which thread gets which shard makes no difference.
-        let waiting = Mutex::new(shards.iter_mut().enumerate().collect::<Vec<_>>());
+        let shards = Shared::new(shards);
         let step = range.len().div_ceil(threads);
         let task = |number: usize, mut routed: RoutedRows| {
             {
@@ -71,17 +74,15 @@ impl Workers {
                 // Each is set once, by its own thread.
                 let _ = routes[number].set(routed);
             }
-            loop {
-                // The lock is held for the length of a pop, which cannot panic.
-                let next = waiting.lock().unwrap_or_else(PoisonError::into_inner).pop();
-                let Some((index, shard)) = next else { return };
+            shards.each(number, threads, |index, shard| {
                 for routed in &routes {
                     let rows = routed.get().map_or(&[][..], |routed| routed.of(index));
                     if !rows.is_empty() {
                         work(shard, rows);
                     }
                 }
-            }
+                finish(shard);
+            });
         };
         let own = std::mem::take(routed);
         std::thread::scope(|scope| {
@@ -100,6 +101,28 @@ impl Workers {
     }
 }
 
+/// Shards, each for the first thread that takes it.
+struct Shared<'s, S>(Vec<Mutex<Option<&'s mut S>>>);
+
+impl<'s, S: Send> Shared<'s, S> {
+    fn new(shards: &'s mut [S]) -> Shared<'s, S> {
+        Shared(shards.iter_mut().map(|shard| Mutex::new(Some(shard))).collect())
+    }
+
+    /// Works on the shards of thread `number`, then on what others have not begun.
+    fn each(&self, number: usize, threads: usize, work: impl Fn(usize, &mut S)) {
+        let own = (number..self.0.len()).step_by(threads);
+        let of_others = (0..self.0.len()).rev().filter(|index| index % threads != number);
+        for index in own.chain(of_others) {
+            // The lock is held for the length of a take, which cannot panic.
+            let shard = self.0[index].lock().unwrap_or_else(PoisonError::into_inner).take();
+            if let Some(shard) = shard {
+                work(index, shard);
+            }
+        }
+    }
+}
+
 impl Workers {
     /// Runs `work` on every shard, on as many threads as `nanoseconds` of work are worth.
     pub(crate) fn each<S: Send>(self, nanoseconds: u64, shards: &mut [S], work: impl Fn(&mut S) + Sync) {
@@ -108,23 +131,14 @@ impl Workers {
             shards.iter_mut().for_each(work);
             return;
         }
-        let waiting = Mutex::new(shards.iter_mut().collect::<Vec<_>>());
-        let task = || {
-            loop {
-                // The lock is held for the length of a pop, which cannot panic.
-                let next = waiting.lock().unwrap_or_else(PoisonError::into_inner).pop();
-                match next {
-                    Some(shard) => work(shard),
-                    None => return,
-                }
-            }
-        };
+        let shards = Shared::new(shards);
+        let task = |number: usize| shards.each(number, threads, |_, shard| work(shard));
         std::thread::scope(|scope| {
             let task = &task;
-            (1..threads).for_each(|_| {
-                scope.spawn(task);
+            (1..threads).for_each(|number| {
+                scope.spawn(move || task(number));
             });
-            task();
+            task(0);
         });
     }
 }
@@ -147,10 +161,14 @@ mod tests {
         let keys = EncodedKeys::Numbers((0..10_000).map(|row| row * row % 997).collect());
         let run = |threads| {
             let mut shards: Vec<Vec<u32>> = vec![Vec::new(); SHARDS];
+            let mut routed = RoutedRows::default();
             let workers = Workers { threads, worthwhile: 0 };
-            workers.run(&keys, 10..9_000, 1, &mut shards, &mut RoutedRows::default(), |shard, rows| {
-                shard.extend_from_slice(rows);
-            });
+            let work = |shard: &mut Vec<u32>, rows: &[u32]| shard.extend_from_slice(rows);
+            workers.run(&keys, 10..9_000, 1, (&mut shards, &mut routed), work, |shard| shard.push(u32::MAX));
+            assert!(
+                shards.iter_mut().all(|shard| shard.pop() == Some(u32::MAX)),
+                "each is finished once, last"
+            );
             shards
         };
         let alone = run(1);

@@ -2,7 +2,7 @@
 
 mod shard;
 
-use super::interleave::Interleaved;
+use super::interleave::scattered;
 use super::row_failures::{evaluate_all, report_row};
 use super::{Operator, Outbox, RunContext, StateError, StateReader, StateWriter, Workers, compile_all};
 use crate::codec::{Decoder, put_i64};
@@ -217,7 +217,7 @@ impl Window {
             let end = self.next_sweep(rowtimes, start);
             let rows = self.rows(&encoded, rowtimes, arguments, lower_bound_is_exclusive);
             let work = |shard: &mut PartitionShard, own: &[u32]| shard.advance(own, &rows);
-            workers.run(&encoded, start..end, self.cost(), shards, routed, work);
+            workers.run(&encoded, start..end, self.cost(), (&mut *shards, &mut *routed), work, |_| {});
             self.latest = rowtimes[end - 1];
             start = end;
         }
@@ -230,16 +230,9 @@ impl Window {
     fn take_given(&self, rows: usize, shards: &mut [PartitionShard], found: &mut CallResults) {
         let with_rows: Vec<_> =
             shards.iter_mut().map(|shard| &mut shard.given).filter(|given| !given.rows.is_empty()).collect();
-        let mut places = vec![(0, 0); rows];
-        for (index, given) in with_rows.iter().enumerate() {
-            for (place, row) in given.rows.iter().enumerate() {
-                places[*row as usize] = (index, place);
-            }
-        }
-        let interleaved = Interleaved::new(places.into_iter());
         for (number, call) in self.calls.iter().enumerate() {
-            let arrays: Vec<ArrayRef> = with_rows.iter().map(|given| given.columns[number].clone()).collect();
-            found.columns[call.place] = Some(interleaved.array(&arrays));
+            let parts = with_rows.iter().map(|given| (given.rows.as_slice(), &given.columns[number]));
+            found.columns[call.place] = Some(scattered(&parts.collect::<Vec<_>>(), rows));
         }
         let mut failed = Vec::new();
         for given in with_rows {

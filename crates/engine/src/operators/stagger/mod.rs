@@ -201,8 +201,9 @@ impl Operator for Stagger {
         };
         self.rows += batch.len() as u64;
         let work = |shard: &mut WindowShard, own: &[u32]| shard.add(own, &rows);
-        context.workers.run(&encoded, 0..batch.len(), 40, &mut self.shards, &mut self.routed, work);
-        self.close(last);
+        let finish = |shard: &mut WindowShard| shard.close(last);
+        let shards = (self.shards.as_mut_slice(), &mut self.routed);
+        context.workers.run(&encoded, 0..batch.len(), 40, shards, work, finish);
         self.give(context, outbox);
         outbox.bound(self.output_bound(last));
     }

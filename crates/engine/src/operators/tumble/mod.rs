@@ -230,8 +230,11 @@ impl Tumble {
                 }
             };
             let range = first.rows.start..last.rows.end;
-            context.workers.run(encoded, range, cost, &mut self.shards, &mut self.routed, work);
+            let finish = |shard: &mut GroupShard| shard.end_windows(ended.len(), types);
+            let shards = (self.shards.as_mut_slice(), &mut self.routed);
+            context.workers.run(encoded, range, cost, shards, work, finish);
         }
+        // Those of shards without rows, when there are none at all.
         self.shards.iter_mut().for_each(|shard| shard.end_windows(ended.len(), types));
         let mut given: Vec<Vec<EndedGroups>> = ended.iter().map(|_| Vec::new()).collect();
         for shard in &mut self.shards {

@@ -14,6 +14,7 @@
 //! | `session.rs` | running a server until it shall end: ticks, signals, stopping |
 //! | `socket/` | how commands reach a running server |
 //! | `loading.rs`, `report.rs` | a pipeline file on its way into a server, and what it changed |
+//! | `retrying.rs` | what fails and is tried again, in words |
 //! | `display.rs` | what the terminal shows meanwhile |
 //! | `logging.rs`, `version.rs` | the logs on standard error; version and commit |
 //!
@@ -25,6 +26,7 @@ mod display;
 mod loading;
 mod logging;
 mod report;
+mod retrying;
 mod serving;
 mod session;
 mod socket;

@@ -122,6 +122,7 @@ impl Outputs {
             }
             let delivering = Delivering {
                 place: format!("{}: {}", services.application, plan.destination.name()),
+                what: format!("output to {}", plan.target.reference()),
                 destination: plan.destination,
                 queue: Arc::clone(&queue),
                 counters: Arc::clone(&services.counters),
@@ -245,6 +246,8 @@ fn show(live: &Live, shown: Shown, batch: &Batch, types: &[SqlType]) {
 /// The task of one output.
 struct Delivering {
     place: String,
+    /// What it is called among what is tried again.
+    what: String,
     destination: Destination,
     queue: Arc<OutputQueue>,
     counters: Arc<Counters>,
@@ -279,6 +282,13 @@ impl Delivering {
                     rows.map(|(row, _)| row.place).collect()
                 };
                 self.queue.settle(&places(true), &places(false));
+            }
+            let retrying = self.counters.retrying();
+            if failed == 0 {
+                retrying.worked(&self.what);
+            } else {
+                let reason = sent.problem.clone().unwrap_or_else(|| "the rows are not taken".to_owned());
+                retrying.failed(&self.what, self.clock.now(), reason);
             }
             if let Some(problem) = sent.problem {
                 self.live.problem(self.clock.now(), &self.place, problem, 1);

@@ -294,8 +294,9 @@ impl Worker {
             scope: components.scope,
         };
         let input_errors = components.checkpoint.as_ref().map_or(0, |checkpoint| checkpoint.input_errors);
+        let shows_errors = outputs.iter().any(|output| output.from == ERROR_STREAM);
         let outputs = Outputs::start(outputs, &mut application, components.waiting, input_errors, &services);
-        let intake = Intake::new(&checked, &application);
+        let intake = Intake::new(&checked, &application, shows_errors);
         let (sender, commands) = mpsc::unbounded_channel();
         let streams = application.program().streams.iter().map(|stream| stream.name.clone());
         let handle = ApplicationHandle {

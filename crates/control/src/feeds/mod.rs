@@ -23,7 +23,7 @@ mod synthetic;
 pub(crate) use copy::{CopyProgress, Copying};
 pub use known_ratings::KnownRatings;
 pub use lines::{LineSource, LongestLine, OpenInputError};
-pub(crate) use put::{FeedServices, Putting, true_progress};
+pub(crate) use put::{FeedServices, Putting, producers_of_passes, true_progress};
 pub use resumed::Resumed;
 pub use review_lines::{REVIEW_COLUMNS, ReviewLines};
 pub use synthetic::SyntheticReviews;

@@ -1,13 +1,17 @@
 //! `millstream discover`: an input schema for records of which only a sample is known.
 
-use std::io::Write;
+use std::io::{IsTerminal, Write};
+use std::path::Path;
 use std::process::ExitCode;
+use std::sync::mpsc::RecvTimeoutError;
+use std::time::Duration;
 
 use anyhow::Context;
 use bytes::Bytes;
 use millstream_control::feeds::{LineSource, NextRecord, RecordSource};
 use millstream_engine::discover::{Discovered, Types, discover_types};
 use millstream_engine::formats::RecordFormat;
+use millstream_host::{Clock, SystemClock};
 use serde_json::json;
 
 use crate::arguments::DiscoverArguments;
@@ -18,22 +22,69 @@ fn without_line_end(record: &[u8]) -> &[u8] {
     line.strip_suffix(b"\r").unwrap_or(line)
 }
 
+/// How long the records of a sample are waited for.
+const SAMPLE_TIME: Duration = Duration::from_secs(10);
 /// Rows of the sample that are shown.
 const SHOWN_ROWS: usize = 5;
 
-pub(super) fn run(arguments: &DiscoverArguments) -> anyhow::Result<ExitCode> {
-    let mut source = match arguments.file.as_os_str() == "-" {
-        true => LineSource::standard_input(false),
-        false => LineSource::file(&arguments.file, false, false)?,
-    };
-    let mut records: Vec<Bytes> = Vec::new();
-    while records.len() < arguments.records as usize {
-        match source.next_record() {
-            NextRecord::Record(record) => records.push(record),
-            NextRecord::Unusable(reason) => tracing::warn!("{reason}"),
-            NextRecord::End => break,
+/// The first records of an input. One that gives them slowly, or none, is waited for a while only: a pipe that nobody
+/// writes to, or a line without an end. Somebody who types the records has all the time.
+fn sample(file: &Path, most: usize) -> anyhow::Result<Vec<Bytes>> {
+    let (sender, receiver) = std::sync::mpsc::channel();
+    let path = file.to_owned();
+    let is_interactive = file.as_os_str() == "-" && std::io::stdin().is_terminal();
+    // It ends with the process, if it has not ended by itself.
+    std::thread::spawn(move || {
+        let opened = match path.as_os_str() == "-" {
+            true => Ok(LineSource::standard_input(false)),
+            false => LineSource::file(&path, false, false),
+        };
+        let mut source = match opened {
+            Ok(source) => source,
+            Err(error) => return drop(sender.send(Err(error))),
+        };
+        for _ in 0..most {
+            let record = source.next_record();
+            let is_end = record == NextRecord::End;
+            if sender.send(Ok(record)).is_err() || is_end {
+                return;
+            }
+        }
+    });
+    let clock: &dyn Clock = &SystemClock;
+    let began = clock.now();
+    let mut records = Vec::new();
+    loop {
+        let left = SAMPLE_TIME.saturating_sub(clock.now().since(began));
+        let next = match is_interactive {
+            true => receiver.recv().map_err(|_| RecvTimeoutError::Disconnected),
+            false => receiver.recv_timeout(left),
+        };
+        match next {
+            Ok(Ok(NextRecord::Record(record))) => records.push(record),
+            Ok(Ok(NextRecord::Unusable(reason))) => tracing::warn!("{reason}"),
+            Ok(Ok(NextRecord::End)) | Err(RecvTimeoutError::Disconnected) => return Ok(records),
+            Ok(Err(error)) => return Err(error.into()),
+            Err(RecvTimeoutError::Timeout) => {
+                let seconds = SAMPLE_TIME.as_secs();
+                anyhow::ensure!(
+                    !records.is_empty(),
+                    "{}: no whole line came within {seconds} s: is it a pipe that nobody writes to, or no text?",
+                    file.display()
+                );
+                tracing::warn!(
+                    "{} gave {} records within {seconds} s: these are taken",
+                    file.display(),
+                    records.len()
+                );
+                return Ok(records);
+            }
         }
     }
+}
+
+pub(super) fn run(arguments: &DiscoverArguments) -> anyhow::Result<ExitCode> {
+    let records = sample(&arguments.file, arguments.records as usize)?;
     let sample: Vec<&[u8]> = records.iter().map(|record| without_line_end(record)).collect();
     let types = match (arguments.typed, arguments.roomy) {
         (true, _) => Types::Narrow,

@@ -22,6 +22,7 @@ mod synthetic;
 
 pub(crate) use copy::{CopyProgress, Copying};
 pub use known_ratings::KnownRatings;
+pub(crate) use lines::is_endless;
 pub use lines::{LineSource, LongestLine, OpenInputError};
 pub(crate) use put::{FeedServices, Putting, producers_of_passes, true_progress};
 pub use resumed::Resumed;

@@ -12,7 +12,7 @@ use crate::catalog::{CatalogError, FeedProgress, ResourceRow};
 use crate::definition::{Definition, FeedDefinition, FeedSource, Kind, Reference, ResourceId};
 use crate::feeds::{
     CopyProgress, Copying, FeedServices, KnownRatings, LineSource, Putting, RecordSource, Resumed,
-    ReviewLines, SyntheticReviews, producers_of_passes, true_progress,
+    ReviewLines, SyntheticReviews, is_endless, producers_of_passes, true_progress,
 };
 use crate::producers;
 use crate::supervise::TaskScope;
@@ -61,7 +61,10 @@ pub(super) async fn prepare(
 /// Looks whether the source can be opened.
 pub(super) async fn look(world: &World, definition: &FeedDefinition) -> Result<(), NotReady> {
     let FeedSource::File { path, header, repeat, .. } = definition.source.clone() else { return Ok(()) };
-    let opened = move || LineSource::file(&path, header, repeat).map(|_| ());
+    let opened = move || match is_endless(&path) {
+        true => Ok(()),
+        false => LineSource::file(&path, header, repeat).map(|_| ()),
+    };
     world.spawn().blocking(opened).await.map_err(NotReady::yet)?.map_err(NotReady::yet)
 }
 

@@ -425,3 +425,23 @@ fn what_is_tried_again_is_seen_with_its_reason() {
     });
     server.stop();
 }
+
+#[test]
+fn a_signal_during_the_start_ends_it_as_documented() {
+    for command in [["run", "p.toml"].as_slice(), &["serve", "--apply", "p.toml"]] {
+        let folder = tempfile::tempdir().unwrap();
+        // A file that can be read only once somebody writes it: the program is in its start as long as the test wants.
+        let file = folder.path().join("p.toml");
+        assert!(std::process::Command::new("mkfifo").arg(&file).status().unwrap().success());
+        fs::create_dir(folder.path().join("data")).unwrap();
+        let arguments = [command, &["--no-console", "--data-dir", "data"]].concat();
+        let program = Program::start_in(folder.path(), &arguments);
+        let mut writer = fs::OpenOptions::new().write(true).open(&file).unwrap();
+        program.signal(Signal::TERM);
+        // The program may have ended already.
+        let _ = writer.write_all(PRICES.as_bytes());
+        drop(writer);
+        let finished = program.finish();
+        assert_eq!(finished.code, Some(3), "{command:?}: {finished:#?}");
+    }
+}

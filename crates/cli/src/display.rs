@@ -16,6 +16,7 @@ use serde_json::{Map, Value, json};
 
 use crate::arguments::{DATA_DIRECTORY, DATA_DIRECTORY_VARIABLE};
 use crate::report;
+use crate::retrying;
 
 /// Without a terminal, a line this often (in ticks of a second).
 const LINE_INTERVAL: u64 = 5;
@@ -302,6 +303,10 @@ fn resource_line(resource: &ResourceView) -> String {
     if let Some(reason) = &resource.reason {
         parts.push(reason.chars().take(SHOWN_PROBLEM).collect());
     }
+    let retrying = serde_json::to_value(&resource.retrying).unwrap_or_default();
+    for text in retrying::texts(&retrying) {
+        parts.push(format!("retrying {}", text.chars().take(SHOWN_PROBLEM).collect::<String>()));
+    }
     format!("{:<16} {:<24} {}", resource.kind.noun(), resource.name, parts.join(", "))
 }
 
@@ -343,6 +348,7 @@ fn json_of(phase: &str, page: Option<&str>, overview: &Overview) -> Map<String, 
                 "state": one.state,
                 "reason": one.reason,
                 "figures": one.figures,
+                "retrying": one.retrying,
             })
         })
         .collect();

@@ -14,6 +14,7 @@
 //! | `session.rs` | running a server until it shall end: ticks, signals, stopping |
 //! | `socket/` | how commands reach a running server |
 //! | `loading.rs`, `report.rs` | a pipeline file on its way into a server, and what it changed |
+//! | `retrying.rs` | what fails and is tried again, in words |
 //! | `display.rs` | what the terminal shows meanwhile |
 //! | `logging.rs`, `version.rs` | the logs on standard error; version and commit |
 //!
@@ -25,6 +26,7 @@ mod display;
 mod loading;
 mod logging;
 mod report;
+mod retrying;
 mod serving;
 mod session;
 mod socket;
@@ -39,12 +41,14 @@ use clap::Parser;
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 fn main() -> ExitCode {
+    // Before anything that takes time: a server that starts ends by a signal as one that runs does.
+    let starting = session::Starting::of(std::env::args_os().nth(1).as_deref());
     let arguments = arguments::Arguments::parse();
     if let Err(error) = logging::start(arguments.command.has_live_display()) {
         say(format_args!("error: {error}"));
         return ExitCode::from(2);
     }
-    match commands::run(arguments.command) {
+    match commands::run(arguments.command, starting) {
         Ok(code) => code,
         // Whoever reads standard output has seen enough.
         Err(error) if is_closed_output(&error) => ExitCode::SUCCESS,

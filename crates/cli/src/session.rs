@@ -1,5 +1,6 @@
 //! Running a server until it shall end: open, apply, start, tick, stop.
 
+use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -11,6 +12,7 @@ use millstream_control::view::OverviewSource;
 use millstream_control::{ApplyOptions, ApplyReport, Server, ServerSettings};
 use millstream_host::{Clock, Random, SystemClock};
 use rustix::fs::Mode;
+use tokio::runtime::Runtime;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use crate::arguments::SessionArguments;
@@ -45,6 +47,34 @@ pub(crate) struct Session {
     pub(crate) takes_over: bool,
     /// Where all state is kept.
     pub(crate) data_directory: PathBuf,
+}
+
+/// A session before it knows what it runs: signals are received already.
+pub(crate) struct Starting {
+    runtime: Runtime,
+    signals: Signals,
+}
+
+impl Starting {
+    /// For the commands that are sessions, by their names. Others end by signals as every program does.
+    pub(crate) fn of(command: Option<&OsStr>) -> Option<Starting> {
+        let is_session = command.is_some_and(|name| ["demo", "run", "serve"].iter().any(|one| name == *one));
+        // What is wrong is said when it is tried again.
+        if is_session { Starting::new().ok() } else { None }
+    }
+
+    pub(crate) fn new() -> anyhow::Result<Starting> {
+        let runtime = tokio::runtime::Builder::new_multi_thread()
+            .enable_all()
+            .thread_name("millstream")
+            .build()
+            .context("the system gives no threads")?;
+        let signals = {
+            let _within = runtime.enter();
+            Signals::listen()?
+        };
+        Ok(Starting { runtime, signals })
+    }
 }
 
 /// What there is to run.
@@ -84,23 +114,22 @@ impl What {
 
 impl Session {
     /// Runs until the end: the time given, Ctrl-C or SIGTERM, or the end of all feeds.
-    pub(crate) fn run(self, arguments: &SessionArguments) -> anyhow::Result<ExitCode> {
+    pub(crate) fn run(self, arguments: &SessionArguments, starting: Starting) -> anyhow::Result<ExitCode> {
         // Records and mails are nobody else's business.
         rustix::process::umask(Mode::from_raw_mode(0o077));
-        let runtime = tokio::runtime::Builder::new_multi_thread()
-            .enable_all()
-            .thread_name("millstream")
-            .build()
-            .context("the system gives no threads")?;
-        let result = runtime.block_on(self.run_within(arguments));
+        let Starting { runtime, signals } = starting;
+        let result = runtime.block_on(self.run_within(arguments, signals));
         // A thread that waits for standard input, or that hangs, must not keep the process: it goes with it. Under one that
         // still works, the runtime must not vanish before.
         std::mem::forget(runtime);
         result
     }
 
-    async fn run_within(self, arguments: &SessionArguments) -> anyhow::Result<ExitCode> {
-        let mut signals = Signals::listen()?;
+    async fn run_within(
+        self,
+        arguments: &SessionArguments,
+        mut signals: Signals,
+    ) -> anyhow::Result<ExitCode> {
         // The port first: a wrong one must not leave a data directory behind.
         let listener = match arguments.no_console {
             true => None,
@@ -108,8 +137,9 @@ impl Session {
         };
         // A start that waits for a disk or a model can be ended, too.
         let server = tokio::select! {
-            opened = self.open() => opened?,
+            biased;
             () = signals.stop() => return Ok(ExitCode::from(STOPPED_EARLY)),
+            opened = self.open() => opened?,
         };
         let reports = tokio::select! {
             started = self.start(&server) => started?,

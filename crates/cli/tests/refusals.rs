@@ -395,3 +395,40 @@ fn a_damaged_log_is_refused_with_its_place() {
     let summary = run(&arguments).summary_of_success();
     assert_eq!(summary["errors"], 0, "{summary}");
 }
+
+#[test]
+fn a_password_that_is_not_set_is_a_mistake() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("mail.toml");
+    let text = "[smtp]\nhost = \"localhost\"\nport = 2525\nfrom = \"a@example.com\"\nuser = \"a\"\n\
+                password_variable = \"NO_SUCH_PASSWORD\"\n";
+    fs::write(&file, text).unwrap();
+    let finished = run(&["check", file.to_str().unwrap()]);
+    assert_eq!(finished.code, Some(1), "{finished:#?}");
+    let said = finished.stdout();
+    assert!(
+        said.contains("environment variable NO_SUCH_PASSWORD, which is not set") && said.contains(":6:"),
+        "{said}"
+    );
+}
+
+#[test]
+fn an_input_without_an_end_is_not_waited_for_without_an_end() {
+    let folder = tempfile::tempdir().unwrap();
+    run(&["discover", "/dev/zero"]).assert_failed(1, &["/dev/zero: no whole line came within 10 s"]);
+    let pipe = folder.path().join("pipe");
+    assert!(std::process::Command::new("mkfifo").arg(&pipe).status().unwrap().success());
+    let pipe = pipe.to_str().unwrap();
+    run(&["discover", pipe]).assert_failed(1, &["no whole line came within 10 s"]);
+    // What is there in time is taken.
+    let mut program = Program::start(&["discover", "-", "--json"]);
+    program.write(b"{\"a\":1}\n{\"a\":2}\n");
+    let found = program.next_json();
+    assert_eq!(found["columns"][0]["name"], "a", "{found}");
+    // A file that names a pipe can be checked without a writer.
+    let file = folder.path().join("piped.toml");
+    let text =
+        format!("[[stream]]\nname = \"s\"\n[[input]]\nname = \"i\"\npath = {pipe:?}\ninto_stream = \"s\"\n");
+    fs::write(&file, text).unwrap();
+    assert_eq!(run(&["check", file.to_str().unwrap()]).code, Some(0));
+}

@@ -368,3 +368,80 @@ fn a_file_that_moved_takes_its_resources_along() {
     assert_eq!(ran.code, Some(0), "{ran:#?}");
     assert!(ran.stderr.contains("moved.toml, which is no longer there: stream \"prices\""), "{ran:#?}");
 }
+
+#[test]
+fn what_is_tried_again_is_seen_with_its_reason() {
+    let delivery = "\n[[delivery_stream]]\nname = \"kept\"\nbucket = \"kept\"\nprefix = \"in/\"\nbuffer_interval = \"1s\"\n";
+    let folder = tempfile::tempdir().unwrap();
+    fs::write(folder.path().join("p.toml"), format!("{PRICES}{delivery}")).unwrap();
+    // A file where objects want a folder: the destination takes nothing.
+    let bucket = folder.path().join("data/buckets/kept");
+    fs::create_dir_all(&bucket).unwrap();
+    fs::write(bucket.join("in"), "in the way").unwrap();
+    let server = Server::start_in(folder, &["--apply", "p.toml", "--json"]);
+    server.put("kept", &["a".to_owned()]);
+    server.put("prices", &[price("A", 200)]);
+    let retrying = |kind: &str, name: &str| {
+        let found = server.ask_json(&["describe", kind, name]);
+        found["retrying"].as_array().cloned().unwrap_or_default()
+    };
+    let parts = wait_for("the delivery fails twice", || {
+        let parts = retrying("delivery-stream", "kept");
+        parts.first().is_some_and(|part| part["attempts"].as_u64() >= Some(2)).then_some(parts)
+    });
+    let [part] = parts.as_slice() else { panic!("{parts:?}") };
+    assert!(part["what"] == "objects" && part["since"].as_i64().unwrap() > 0, "{part}");
+    assert!(!part["reason"].as_str().unwrap().is_empty(), "{part}");
+    for lines in
+        [server.ask(&["list", "delivery-streams"]), server.ask(&["describe", "delivery-stream", "kept"])]
+    {
+        let line =
+            lines.iter().find(|line| line.contains("retrying")).unwrap_or_else(|| panic!("{lines:#?}"));
+        assert!(line.contains("objects since 2") && line.contains("failed attempts: "), "{line}");
+    }
+
+    // The output of an application whose stream is gone.
+    server.ask(&["delete", "stream", "high", "--force"]);
+    server.put("prices", &[price("B", 300)]);
+    let parts = wait_for("the output fails", || {
+        let parts = retrying("application", "watch");
+        (!parts.is_empty()).then_some(parts)
+    });
+    assert_eq!(parts[0]["what"], "output to stream \"high\"", "{parts:?}");
+    let mut server = server;
+    let line = server.program.json_until(|line| {
+        let resources = line["resources"].as_array().into_iter().flatten();
+        let retrying = resources.filter(|one| !one["retrying"].as_array().unwrap().is_empty());
+        retrying.count() == 2
+    });
+    assert_eq!(line["phase"], "running");
+
+    // Once they work, nothing is tried again.
+    fs::remove_file(bucket.join("in")).unwrap();
+    server.ask(&["apply", "p.toml"]);
+    wait_for("everything works", || {
+        let found = server.ask(&["list", "--json"]);
+        found.iter().all(|line| !line.contains("\"retrying\"")).then_some(())
+    });
+    server.stop();
+}
+
+#[test]
+fn a_signal_during_the_start_ends_it_as_documented() {
+    for command in [["run", "p.toml"].as_slice(), &["serve", "--apply", "p.toml"]] {
+        let folder = tempfile::tempdir().unwrap();
+        // A file that can be read only once somebody writes it: the program is in its start as long as the test wants.
+        let file = folder.path().join("p.toml");
+        assert!(std::process::Command::new("mkfifo").arg(&file).status().unwrap().success());
+        fs::create_dir(folder.path().join("data")).unwrap();
+        let arguments = [command, &["--no-console", "--data-dir", "data"]].concat();
+        let program = Program::start_in(folder.path(), &arguments);
+        let mut writer = fs::OpenOptions::new().write(true).open(&file).unwrap();
+        program.signal(Signal::TERM);
+        // The program may have ended already.
+        let _ = writer.write_all(PRICES.as_bytes());
+        drop(writer);
+        let finished = program.finish();
+        assert_eq!(finished.code, Some(3), "{command:?}: {finished:#?}");
+    }
+}

@@ -20,6 +20,7 @@ use crate::catalog::{CatalogError, ResourceRow, RowChange};
 use crate::definition::{Definition, Desired, Kind, Owner, Reference};
 use crate::registry::{Lifecycle, Registry, Status, find, references};
 use crate::resources;
+use crate::resources::function::labels_mistake;
 use crate::world::World;
 
 /// How long a change may take until it is reported as still under way.
@@ -329,6 +330,49 @@ async fn look(world: &World, rows: &[ResourceRow], desired: &[Desired], decision
     }
 }
 
+/// Refuses a model whose labels do not fit a function that uses it, or will use it. Reads small files.
+async fn refuse_labels(world: &World, rows: &[ResourceRow], desired: &[Desired], decision: &mut Decision) {
+    let action_of = |reference: &Reference, decision: &Decision| {
+        let is_it = |change: &&ResourceChange| change.kind == reference.kind && change.name == reference.name;
+        decision.changes.iter().find(is_it).map(|change| change.action)
+    };
+    let is_touched = |reference: &Reference, decision: &Decision| {
+        matches!(action_of(reference, decision), Some(Action::Created | Action::Changed))
+    };
+    let others = rows.iter().filter(|row| {
+        let is_gone = row.deleting || action_of(&row.reference(), decision) == Some(Action::Deleted);
+        !is_gone && !desired.iter().any(|one| one.reference() == row.reference())
+    });
+    let others = others.map(|row| Desired { name: row.name.clone(), definition: row.definition.clone() });
+    let all: Vec<Desired> = others.chain(desired.iter().cloned()).collect();
+    for one in &all {
+        let (function, used) = (one.reference(), one.definition.references());
+        let Definition::Function(definition) = one.definition.clone() else { continue };
+        let Some(endpoint) = used.into_iter().find(|used| used.kind == Kind::Endpoint) else { continue };
+        // The change to blame: the function's own, else that of the model behind it.
+        let Some(changed) =
+            [&function, &endpoint].into_iter().find(|reference| is_touched(reference, decision)).cloned()
+        else {
+            continue;
+        };
+        let found = all.iter().find(|one| one.reference() == endpoint).map(|one| one.definition.clone());
+        let looking = world.spawn().blocking(move || {
+            let endpoint = |_: &str| match &found {
+                Some(Definition::Endpoint(endpoint)) => Some(endpoint.clone()),
+                _ => None,
+            };
+            labels_mistake(&definition, &endpoint)
+        });
+        let Ok(Some(mistake)) = looking.await else { continue };
+        let reason = if changed == function { mistake } else { format!("{function} uses it: {mistake}") };
+        let is_it = |change: &&mut ResourceChange| change.kind == changed.kind && change.name == changed.name;
+        if let Some(change) = decision.changes.iter_mut().find(is_it) {
+            change.action = Action::Refused;
+            change.details = vec![reason];
+        }
+    }
+}
+
 /// Makes a data directory hold what is desired, and nothing else of this owner.
 pub(crate) async fn apply(
     world: &World,
@@ -342,6 +386,7 @@ pub(crate) async fn apply(
         Claims { takes_over: options.takes_over, gone: owners_that_are_gone(world, &rows, &owner).await };
     let mut decision = decide(&rows, &desired, &owner, &claims);
     look(world, &rows, &desired, &mut decision).await;
+    refuse_labels(world, &rows, &desired, &mut decision).await;
     let Decision { changes, taken_over, .. } = decision;
     let is_dry_run = options.is_dry_run;
     let report = ApplyReport { is_dry_run, changes, taken_over, not_settled: Vec::new() };

@@ -25,7 +25,7 @@
 //! | `connect/` | one small adapter for each pair of workers |
 //! | [`view`] | what people may look at, as plain data; `live.rs`: where it is gathered |
 //! | `compatibility_page.rs` | what of the service runs, as a document |
-//! | `consumers.rs`, `data_directory.rs`, `identifier.rs`, `resource_name.rs`, `world.rs` | smaller matters |
+//! | `consumers.rs`, `data_directory.rs`, `identifier.rs`, `producers.rs`, `resource_name.rs`, `world.rs` | smaller matters |
 //!
 //! Invariants (more in [`registry`]):
 //! - Workers do not know each other: what passes between two of them passes through `connect/`.
@@ -45,6 +45,7 @@ pub mod feeds;
 mod identifier;
 mod live;
 pub mod pipeline;
+mod producers;
 mod reconcile;
 pub mod registry;
 pub mod replay;

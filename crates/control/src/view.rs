@@ -112,6 +112,22 @@ pub struct ResourceView {
     /// What it has done since the start of the process, by name: counts, and for an application also `lag_records` and
     /// `checkpoint_age_ms`.
     pub figures: serde_json::Map<String, serde_json::Value>,
+    /// What in it fails now and is tried again; empty when everything works.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub retrying: Vec<RetryingView>,
+}
+
+/// A part of a resource that fails and is tried again.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct RetryingView {
+    /// The part, such as `objects` of a delivery stream or `stream "high"` of an application's outputs.
+    pub what: String,
+    /// When the first of the failures was.
+    pub since: i64,
+    /// Failures in a row.
+    pub attempts: u64,
+    /// Why the newest of them failed.
+    pub reason: String,
 }
 
 /// A stage of the flow.

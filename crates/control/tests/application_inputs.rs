@@ -10,11 +10,15 @@ use support::{parse, put, start, stop};
 
 /// An application that copies its input streams to the stream "out".
 fn pipeline(input: &str, sql: &str) -> Pipeline {
-    parse(&format!(
+    parse(&text_of(input, sql, "OUT"))
+}
+
+fn text_of(input: &str, sql: &str, from: &str) -> String {
+    format!(
         "[[stream]]\nname = \"in\"\nshards = 4\n[[stream]]\nname = \"out\"\n[[application]]\nname = \"app\"\n\
          sql = '''{sql}'''\n[application.input]\nstream = \"in\"\ncolumns = \"n INTEGER\"\n{input}\n\
-         [[application.output]]\nfrom = \"OUT\"\nstream = \"out\"\n"
-    ))
+         [[application.output]]\nfrom = \"{from}\"\nstream = \"out\"\n"
+    )
 }
 
 /// Everything in "out", as text.
@@ -54,6 +58,27 @@ async fn shards_are_spread_over_input_streams_and_records_say_where_they_come_fr
         assert!(of_shard.iter().all(|row| row.contains(&stream)), "{shard} feeds {stream}");
     }
     assert!(rows.iter().all(|row| !row.contains("null")), "{}", rows[0]);
+    stop(server).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn error_rows_that_are_delivered_hold_the_whole_row() {
+    let folder = tempfile::tempdir().unwrap();
+    let sql = "CREATE OR REPLACE STREAM \"OUT\" (N INTEGER);
+        CREATE OR REPLACE PUMP P AS INSERT INTO \"OUT\" SELECT STREAM 1 / \"n\" FROM SOURCE_SQL_STREAM_001;";
+    let server = start(&parse(&text_of("", sql, "error_stream")), folder.path()).await;
+    support::feed(&server, "in", [0]).await;
+    let rows = out(&server);
+    let [row] = rows.as_slice() else { panic!("{rows:?}") };
+    let (_, hex) = row.split_once("\"DATA_ROW\":\"").unwrap();
+    let digits: Vec<u8> = hex.bytes().take_while(u8::is_ascii_hexdigit).collect();
+    let bytes =
+        digits.chunks(2).map(|pair| u8::from_str_radix(std::str::from_utf8(pair).unwrap(), 16).unwrap());
+    let data_row = String::from_utf8(bytes.collect()).unwrap();
+    let fields: Vec<&str> = data_row.split(',').collect();
+    let [n, arrival, key, number, shard] = fields.as_slice() else { panic!("{data_row}") };
+    assert!(*n == "0" && !arrival.is_empty() && !key.is_empty() && !number.is_empty(), "{data_row}");
+    assert!(shard.starts_with("shardId-"), "the SQL names none of them: {data_row}");
     stop(server).await;
 }
 

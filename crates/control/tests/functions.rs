@@ -6,6 +6,7 @@ mod support;
 
 use std::path::{Path, PathBuf};
 
+use millstream_control::Action;
 use millstream_control::definition::{Kind, Reference};
 use serde_json::{Value, json};
 use support::{apply, feed, open, parse, put, records, start, stop};
@@ -111,6 +112,27 @@ async fn silent_7_score_reviews_refuses_labels_that_are_no_stars() {
                           sadness, neutral, hope, joy; use builtin = \\\"classify\\\""),
         "{refused}"
     );
+    stop(server).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_model_with_other_labels_does_not_take_the_place_of_one_that_is_used() {
+    let folder = tempfile::tempdir().unwrap();
+    let data = folder.path().join("data");
+    let scores = "builtin = \"score-reviews\"";
+    let server = start(&parse(&delivery("model = \"builtin:star-rating\"", scores)), &data).await;
+    let other = format!("model = {:?}", emotions(folder.path()).to_str().unwrap());
+    let report = apply(&server, &parse(&delivery(&other, scores))).await;
+    let refused: Vec<_> = report.changes.iter().filter(|change| change.action == Action::Refused).collect();
+    let [change] = refused.as_slice() else { panic!("{report:#?}") };
+    assert_eq!(change.kind, Kind::Endpoint);
+    assert!(
+        change.details[0].contains("function \"f\" uses it") && change.details[0].contains("anger"),
+        "{change:?}"
+    );
+    // What runs goes on.
+    feed(&server, "in", ["R1\tToys\tgood"]).await;
+    assert!(objects(&data, "bucket/main/").starts_with("R1\t"));
     stop(server).await;
 }
 

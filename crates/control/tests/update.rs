@@ -8,7 +8,7 @@ use millstream_control::definition::{Kind, Reference};
 use millstream_control::pipeline::Pipeline;
 use millstream_control::registry::Lifecycle;
 use millstream_control::{Action, ApplyOptions};
-use support::{apply, assert_applied, feed, parse, put, records, start, stop};
+use support::{apply, assert_applied, feed, open, parse, put, records, start, stop};
 
 /// A counter of all rows so far, and a pump whose text is given.
 fn pipeline(other: &str, more: &str) -> Pipeline {
@@ -150,5 +150,46 @@ async fn reset_lets_an_application_start_from_scratch() {
     server.drain(false).await;
     assert_eq!(last(&server, "counts").trim(), "{\"N\":4}", "it reads the stream from its oldest record");
     assert_eq!(records(&server, "counts").len(), 8);
+    stop(server).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_log_forgets_who_was_deleted() {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join("input.csv"), "1\n0\n").unwrap();
+    let streams = "[[stream]]\nname = \"in\"\n[[stream]]\nname = \"out\"\n[[stream]]\nname = \"copied\"\n";
+    let input = folder.path().join("input.csv");
+    let writers = format!(
+        "[[input]]\nname = \"file\"\npath = {:?}\ninto_stream = \"in\"\n\
+         [[input]]\nname = \"copy\"\nstream = \"in\"\ninto_stream = \"copied\"\n\
+         [[application]]\nname = \"a\"\nsql = '''CREATE STREAM T (N INTEGER);\n\
+         CREATE PUMP P AS INSERT INTO T SELECT STREAM 1 / \"n\" FROM SOURCE_SQL_STREAM_001;'''\n\
+         [application.input]\nstream = \"in\"\ncolumns = \"n INTEGER\"\n\
+         [[application.output]]\nfrom = \"T\"\nstream = \"out\"\n\
+         [[application.output]]\nfrom = \"error_stream\"\nstream = \"out\"\n",
+        input.to_str().unwrap()
+    );
+    let (with, without) = (parse(&format!("{streams}{writers}")), parse(streams));
+    let data = folder.path().join("data");
+    let server = open(&data).await.unwrap();
+    server.start(false).await.unwrap();
+    let producers = |server: &millstream_control::Server| -> usize {
+        let streams = ["in", "out", "copied"];
+        let keys = streams.map(|name| millstream_streamlog::StreamKey::data(name.parse().unwrap()));
+        keys.iter().map(|key| server.log().producer_list(key).unwrap().len()).sum()
+    };
+    for round in 0..100 {
+        assert_applied(&apply(&server, &with).await);
+        if round == 0 {
+            feed(&server, "in", [1, 0]).await;
+            assert!(producers(&server) >= 3, "they have written something");
+        }
+        assert_applied(&apply(&server, &without).await);
+        assert_eq!(producers(&server), 0, "round {round}");
+    }
+    stop(server).await;
+    // Nor does it come back with what is kept on disk.
+    let server = open(&data).await.unwrap();
+    assert_eq!(producers(&server), 0);
     stop(server).await;
 }

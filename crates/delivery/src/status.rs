@@ -1,6 +1,7 @@
 //! What a delivery has done so far, and who is told of it.
 
 use std::collections::BTreeMap;
+use std::fmt;
 
 use millstream_host::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -31,6 +32,17 @@ pub enum Stage {
     Objects,
     /// Storing how far it has come.
     Positions,
+}
+
+impl fmt::Display for Stage {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Stage::Source => "source",
+            Stage::Function => "function",
+            Stage::Objects => "objects",
+            Stage::Positions => "positions",
+        })
+    }
 }
 
 /// Since when a stage has not got on.

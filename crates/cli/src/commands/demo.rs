@@ -11,14 +11,14 @@ use millstream_control::pipeline::Pipeline;
 
 use crate::arguments::DemoArguments;
 use crate::loading::absolute;
-use crate::session::{Session, What};
+use crate::session::{Session, Starting, What};
 
 /// The pipeline: a file that users can change and run themselves.
 const REVIEWS: &str = include_str!("../../../../examples/reviews.toml");
 /// The delivery stream in it.
 const DELIVERY_STREAM: &str = "customer-reviews";
 
-pub(super) fn run(arguments: DemoArguments) -> anyhow::Result<ExitCode> {
+pub(super) fn run(arguments: DemoArguments, starting: Starting) -> anyhow::Result<ExitCode> {
     let no_files = |name: &str| Err(format!("{name}: the pipeline of the demo is whole in itself"));
     let mut pipeline = Pipeline::parse("examples/reviews.toml", REVIEWS, &no_files)?;
     let (source, feed, name) = match &arguments.input {
@@ -62,7 +62,7 @@ pub(super) fn run(arguments: DemoArguments) -> anyhow::Result<ExitCode> {
         takes_over: false,
         data_directory: arguments.data.data_dir,
     };
-    session.run(&arguments.session)
+    session.run(&arguments.session, starting)
 }
 
 /// The names of the columns of a file of reviews.

@@ -7,6 +7,7 @@ use serde_json::Value;
 
 use super::print;
 use crate::arguments::DescribeArguments;
+use crate::retrying::{self, time};
 use crate::socket::{Client, escaped};
 
 pub(super) async fn run(arguments: DescribeArguments) -> anyhow::Result<ExitCode> {
@@ -22,6 +23,9 @@ pub(super) async fn run(arguments: DescribeArguments) -> anyhow::Result<ExitCode
     print(&format!("  state       {}", text("state")));
     if let Some(reason) = found["reason"].as_str() {
         print(&format!("  because     {reason}"));
+    }
+    for text in retrying::texts(&found["retrying"]) {
+        print(&format!("  retrying    {text}"));
     }
     print(&format!("  owner       {}", text("owner")));
     print(&format!("  id          {} (generation {})", found["id"], found["generation"]));
@@ -59,9 +63,4 @@ fn section(title: &str, members: &Value) {
             }
         }
     }
-}
-
-fn time(millis: &Value) -> String {
-    let instant = millis.as_i64().and_then(|millis| jiff::Timestamp::from_millisecond(millis).ok());
-    instant.map_or_else(String::new, |instant| instant.strftime("%Y-%m-%d %H:%M:%S UTC").to_string())
 }

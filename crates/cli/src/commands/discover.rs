@@ -1,12 +1,16 @@
 //! `millstream discover`: an input schema for records of which only a sample is known.
 
-use std::io::Write;
+use std::io::{IsTerminal, Write};
+use std::path::Path;
 use std::process::ExitCode;
+use std::sync::mpsc::RecvTimeoutError;
+use std::time::Duration;
 
 use anyhow::Context;
 use millstream_columns::discover::{Discovered, Types, discover_types};
 use millstream_columns::formats::RecordFormat;
 use millstream_control::feeds::{LineSource, RecordSource, SourceBatch, SourceState};
+use millstream_host::{Clock, SystemClock};
 use serde_json::json;
 
 use crate::arguments::DiscoverArguments;
@@ -17,26 +21,75 @@ fn without_line_end(record: &[u8]) -> &[u8] {
     line.strip_suffix(b"\r").unwrap_or(line)
 }
 
+/// How long the records of a sample are waited for.
+const SAMPLE_TIME: Duration = Duration::from_secs(10);
 /// Rows of the sample that are shown.
 const SHOWN_ROWS: usize = 5;
 
-pub(super) fn run(arguments: &DiscoverArguments) -> anyhow::Result<ExitCode> {
-    let mut source = match arguments.file.as_os_str() == "-" {
-        true => LineSource::standard_input(false),
-        false => LineSource::file(&arguments.file, false, false)?,
-    };
-    let mut records = SourceBatch::default();
-    let most = arguments.records as usize;
-    while records.len() < most {
-        let wanted = most - records.len();
-        if source.read(&mut records, wanted) == SourceState::Ended {
-            break;
+/// The first records of an input. One that gives them slowly, or none, is waited for a while only: a pipe that nobody
+/// writes to, or a line without an end. Somebody who types the records has all the time.
+fn sample(file: &Path, most: usize) -> anyhow::Result<Vec<SourceBatch>> {
+    let (sender, receiver) = std::sync::mpsc::channel();
+    let path = file.to_owned();
+    let is_interactive = file.as_os_str() == "-" && std::io::stdin().is_terminal();
+    // It ends with the process, if it has not ended by itself.
+    std::thread::spawn(move || {
+        let opened = match path.as_os_str() == "-" {
+            true => Ok(LineSource::standard_input(false)),
+            false => LineSource::file(&path, false, false),
+        };
+        let mut source = match opened {
+            Ok(source) => source,
+            Err(error) => return drop(sender.send(Err(error))),
+        };
+        let mut count = 0;
+        while count < most {
+            let mut batch = SourceBatch::default();
+            let state = source.read(&mut batch, most - count);
+            count += batch.len();
+            if sender.send(Ok(batch)).is_err() || state == SourceState::Ended {
+                return;
+            }
+        }
+    });
+    let clock: &dyn Clock = &SystemClock;
+    let began = clock.now();
+    let mut batches: Vec<SourceBatch> = Vec::new();
+    loop {
+        let left = SAMPLE_TIME.saturating_sub(clock.now().since(began));
+        let next = match is_interactive {
+            true => receiver.recv().map_err(|_| RecvTimeoutError::Disconnected),
+            false => receiver.recv_timeout(left),
+        };
+        match next {
+            Ok(Ok(batch)) => {
+                batch.unusable().iter().for_each(|reason| tracing::warn!("{reason}"));
+                batches.push(batch);
+            }
+            Err(RecvTimeoutError::Disconnected) => return Ok(batches),
+            Ok(Err(error)) => return Err(error.into()),
+            Err(RecvTimeoutError::Timeout) => {
+                let seconds = SAMPLE_TIME.as_secs();
+                let records: usize = batches.iter().map(SourceBatch::len).sum();
+                anyhow::ensure!(
+                    records > 0,
+                    "{}: no whole line came within {seconds} s: is it a pipe that nobody writes to, or no text?",
+                    file.display()
+                );
+                tracing::warn!(
+                    "{} gave {} records within {seconds} s: these are taken",
+                    file.display(),
+                    records
+                );
+                return Ok(batches);
+            }
         }
     }
-    for reason in records.unusable() {
-        tracing::warn!("{reason}");
-    }
-    let sample: Vec<&[u8]> = records.iter().map(without_line_end).collect();
+}
+
+pub(super) fn run(arguments: &DiscoverArguments) -> anyhow::Result<ExitCode> {
+    let batches = sample(&arguments.file, arguments.records as usize)?;
+    let sample: Vec<&[u8]> = batches.iter().flat_map(SourceBatch::iter).map(without_line_end).collect();
     let types = match (arguments.typed, arguments.roomy) {
         (true, _) => Types::Narrow,
         (false, true) => Types::Roomy,
@@ -48,7 +101,7 @@ pub(super) fn run(arguments: &DiscoverArguments) -> anyhow::Result<ExitCode> {
         writeln!(out, "{}", json_of(&discovered))?;
         return Ok(ExitCode::SUCCESS);
     }
-    let count = match records.len() {
+    let count = match sample.len() {
         1 => "1 record".to_owned(),
         count => format!("{count} records"),
     };

@@ -7,6 +7,7 @@ use serde_json::Value;
 
 use super::print;
 use crate::arguments::ListArguments;
+use crate::retrying;
 use crate::socket::Client;
 
 pub(super) async fn run(arguments: ListArguments) -> anyhow::Result<ExitCode> {
@@ -32,8 +33,10 @@ pub(super) async fn run(arguments: ListArguments) -> anyhow::Result<ExitCode> {
     for resource in &found {
         let figures = figures(&resource["figures"]);
         let reason = resource["reason"].as_str().map(|reason| format!("  {reason}")).unwrap_or_default();
+        let retrying = retrying::texts(&resource["retrying"]);
+        let retrying: String = retrying.iter().map(|text| format!("  retrying {text}")).collect();
         let line = format!(
-            "{:<16} {:<width$}  {:<9} {figures}{reason}",
+            "{:<16} {:<width$}  {:<9} {figures}{reason}{retrying}",
             text(resource, "kind"),
             text(resource, "name"),
             text(resource, "state"),

@@ -27,13 +27,15 @@ use anyhow::Context;
 pub(crate) use run::COMMAND_LINE_FEED;
 
 use crate::arguments::Command;
+use crate::session::Starting;
 
 /// Does what was asked for. An error is shown by the caller and ends with code 1.
-pub(crate) fn run(command: Command) -> anyhow::Result<ExitCode> {
+pub(crate) fn run(command: Command, starting: Option<Starting>) -> anyhow::Result<ExitCode> {
+    let starting = || starting.map_or_else(Starting::new, Ok);
     match command {
-        Command::Demo(arguments) => demo::run(arguments),
-        Command::Run(arguments) => run::run(arguments),
-        Command::Serve(arguments) => serve::run(arguments),
+        Command::Demo(arguments) => demo::run(arguments, starting()?),
+        Command::Run(arguments) => run::run(arguments, starting()?),
+        Command::Serve(arguments) => serve::run(arguments, starting()?),
         Command::Apply(arguments) => asking(apply::run(arguments)),
         Command::List(arguments) => asking(list::run(arguments)),
         Command::Describe(arguments) => asking(describe::run(arguments)),

@@ -8,12 +8,12 @@ use millstream_control::definition::{
 
 use crate::arguments::RunArguments;
 use crate::loading;
-use crate::session::{Session, What};
+use crate::session::{Session, Starting, What};
 
 /// Begins the name of a feed that the command line brings. The names in a file have no blanks.
 pub(crate) const COMMAND_LINE_FEED: &str = "input ";
 
-pub(super) fn run(arguments: RunArguments) -> anyhow::Result<ExitCode> {
+pub(super) fn run(arguments: RunArguments, starting: Starting) -> anyhow::Result<ExitCode> {
     let loaded = loading::load(&arguments.file, &[])??;
     let feed = match &arguments.input {
         Some(path) => {
@@ -42,7 +42,7 @@ pub(super) fn run(arguments: RunArguments) -> anyhow::Result<ExitCode> {
         takes_over: arguments.take_over.take_over,
         data_directory: arguments.data.data_dir,
     };
-    session.run(&arguments.session)
+    session.run(&arguments.session, starting)
 }
 
 /// Where the records of `--input` go: to what the file's applications and deliveries read, and nothing in it writes.

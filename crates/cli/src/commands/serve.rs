@@ -3,9 +3,9 @@
 use std::process::ExitCode;
 
 use crate::arguments::ServeArguments;
-use crate::session::{Session, What};
+use crate::session::{Session, Starting, What};
 
-pub(super) fn run(arguments: ServeArguments) -> anyhow::Result<ExitCode> {
+pub(super) fn run(arguments: ServeArguments, starting: Starting) -> anyhow::Result<ExitCode> {
     let source = match arguments.files.as_slice() {
         [] => arguments.data.data_dir.display().to_string(),
         files => files.iter().map(|file| file.display().to_string()).collect::<Vec<_>>().join(", "),
@@ -18,5 +18,5 @@ pub(super) fn run(arguments: ServeArguments) -> anyhow::Result<ExitCode> {
         takes_over: arguments.take_over.take_over,
         data_directory: arguments.data.data_dir,
     };
-    session.run(&arguments.session)
+    session.run(&arguments.session, starting)
 }

@@ -72,6 +72,17 @@ impl PathNode {
     }
 }
 
+/// What the value at `at` is, when it is neither an object nor an array.
+fn scalar_at(scanner: Scanner<'_>, at: usize) -> Option<&'static str> {
+    match scanner.bytes.get(at)? {
+        b'{' | b'[' => None,
+        b'"' => Some("a string"),
+        b't' | b'f' => Some("true or false"),
+        b'n' => Some("null"),
+        _ => Some("a number"),
+    }
+}
+
 fn parse_path(path: &str) -> Result<Vec<Step>, SchemaError> {
     let refused = |reason| SchemaError::Path { path: path.to_owned(), reason };
     let mut rest = path.strip_prefix('$').ok_or_else(|| refused("it must begin with $"))?;
@@ -230,6 +241,14 @@ impl JsonReader {
         let walked = self.walk(text, scanner, &tree, at, depth, &Target::Row);
         self.tree = tree;
         let after = walked?;
+        // Nothing in a scalar has a name: without a column for the whole of it, it is no row.
+        if let Some(what) = scalar_at(scanner, at)
+            && self.tree.columns.is_empty()
+        {
+            let message = format!("the row is {what}: a JSON object is expected");
+            rows.refuse(ErrorName::ParseError, message, &text.as_bytes()[at..after]);
+            return Ok(after);
+        }
         self.emit(text, &text[at..after], rows);
         Ok(after)
     }

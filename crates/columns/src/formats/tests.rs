@@ -241,6 +241,34 @@ fn values_are_coerced_by_the_table() {
 }
 
 #[test]
+fn a_scalar_is_no_row_unless_a_column_takes_it_whole() {
+    let types = [SqlType::Integer];
+    for (record, what) in
+        [("42", "a number"), (" \"x\" ", "a string"), ("true", "true or false"), ("null", "null")]
+    {
+        for columns in [[("$.a", types[0])].as_slice(), &[("$.a.b", types[0])]] {
+            let mut parser = json("$", columns);
+            parser.parse(record.as_bytes());
+            parser.parse(b"{\"a\":7}");
+            let batch = parser.finish();
+            assert_eq!(batch.row_to_record, [1], "{record} {columns:?}");
+            let [error] = batch.errors.as_slice() else { panic!("{record}: {:?}", batch.errors) };
+            assert_eq!((error.name, error.raw.as_slice()), (ErrorName::ParseError, record.trim().as_bytes()));
+            assert_eq!(error.message, format!("the row is {what}: a JSON object is expected"));
+        }
+    }
+    let mut parser = json("$", &[("$", types[0])]);
+    parser.parse(b"42");
+    assert_eq!(rows(&parser.finish(), &types), [[Value::Integer(42)]]);
+    // The elements of a row path, and documents that follow each other.
+    let mut parser = json("$.rows[0:]", &[("$.a", types[0])]);
+    parser.parse(b"{\"rows\":[1,{\"a\":2},\"x\"]} {\"rows\":[{\"a\":3}]}");
+    let batch = parser.finish();
+    assert_eq!(rows(&batch, &types), [[Value::Integer(2)], [Value::Integer(3)]]);
+    assert_eq!(batch.errors.len(), 2, "{:?}", batch.errors);
+}
+
+#[test]
 fn hostile_records_are_refused() {
     let mut parser = json("$", &[("$.v.w", TEXT)]);
     for record in [

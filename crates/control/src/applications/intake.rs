@@ -24,7 +24,7 @@ pub(crate) struct Intake {
     rowtime: RowtimeSource,
 }
 
-/// A metadata column; one that the SQL does not name costs nothing.
+/// A metadata column; one that nothing shows costs nothing.
 struct IntakeColumn {
     column: MetadataColumn,
     is_read: bool,
@@ -54,8 +54,9 @@ pub(crate) struct IntakeReport {
 }
 
 impl Intake {
-    /// For an application that was built from this plan.
-    pub(crate) fn new(checked: &CheckedApplication, application: &Application) -> Intake {
+    /// For an application that was built from this plan. When `shows_errors`, its error rows are delivered: they show
+    /// whole rows, also what the SQL does not name.
+    pub(crate) fn new(checked: &CheckedApplication, application: &Application, shows_errors: bool) -> Intake {
         let port = |name: &String| {
             let stream = application.program().stream(name).expect("the plan was made with these inputs");
             let newest_row = application.latest(stream);
@@ -66,10 +67,10 @@ impl Intake {
                 newest_row,
             }
         };
-        let metadata = checked
-            .metadata
-            .iter()
-            .map(|column| IntakeColumn { column: *column, is_read: column.may_be_named_in(&checked.sql) });
+        let metadata = checked.metadata.iter().map(|column| IntakeColumn {
+            column: *column,
+            is_read: shows_errors || column.may_be_named_in(&checked.sql),
+        });
         Intake {
             ports: checked.input_streams.iter().map(port).collect(),
             metadata: metadata.collect(),

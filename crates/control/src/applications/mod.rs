@@ -16,6 +16,7 @@
 //! | `checkpointing.rs`, `parts.rs` | storing and reading checkpoints |
 //! | `outputs.rs`, `output_queue.rs`, `destination.rs` | rows on their way out |
 //! | `error_stream.rs` | rows of `error_stream` |
+//! | `retrying.rs` | what fails now and is tried again |
 //! | `tail.rs` | rows for people who look on |
 //! | `window_end.rs` | when the windows that are open now will be closed |
 //!
@@ -34,6 +35,7 @@ mod outputs;
 mod parts;
 mod preprocess;
 mod reference_table;
+mod retrying;
 mod tail;
 mod window_end;
 mod worker;
@@ -46,6 +48,7 @@ pub(crate) use outputs::OutputPlan;
 pub(crate) use parts::PartStore;
 pub(crate) use preprocess::{Preprocessed, Preprocessor};
 pub(crate) use reference_table::{ReferenceTableRows, read_file, read_object, rows_of};
+pub(crate) use retrying::Retrying;
 pub(crate) use tail::Tail;
 pub use tail::TailedRow;
 pub(crate) use worker::{ApplicationComponents, ApplicationHandle, Worker};
@@ -105,6 +108,8 @@ pub(crate) struct Counters {
     waiting_rows: AtomicU64,
     /// Why the newest checkpoint failed, if it did.
     checkpoint_error: Mutex<Option<String>>,
+    /// What fails now and is tried again.
+    retrying: Retrying,
 }
 
 impl Counters {
@@ -150,6 +155,11 @@ impl Counters {
 
     pub(crate) fn errors_by_name(&self) -> BTreeMap<String, u64> {
         self.errors_by_name.lock().clone()
+    }
+
+    /// What fails now and is tried again.
+    pub(crate) fn retrying(&self) -> &Retrying {
+        &self.retrying
     }
 
     pub(crate) fn set_checkpoint_error(&self, error: Option<String>) {

@@ -20,8 +20,8 @@ use super::output_queue::{OutputQueue, RowNumber, StoredRow};
 use super::tail::Tails;
 use super::{Counters, counted};
 use crate::definition::{OutputTarget, ResourceId, Shown};
-use crate::identifier::stable_hash;
 use crate::live::Live;
+use crate::producers;
 use crate::supervise::{StopSignal, TaskScope};
 
 const FIRST_WAIT: Duration = Duration::from_millis(100);
@@ -42,8 +42,8 @@ pub(crate) struct OutputPlan {
 struct Output {
     /// Names it across restarts.
     key: String,
-    /// Numbers its rows, the same in every run.
-    producer: u64,
+    /// Number its rows, the same in every run; the second is for error rows of pumps.
+    producers: [u64; 2],
     /// `None` for the error stream.
     stream: Option<StreamId>,
     types: Vec<SqlType>,
@@ -85,11 +85,6 @@ pub(crate) struct OutputServices {
 /// Waiting rows by output, as a checkpoint keeps them.
 pub(crate) type WaitingRows = BTreeMap<String, Vec<StoredRow>>;
 
-/// Names an output over restarts: rows of one must not go to another.
-fn key_of(from: &str, target: &OutputTarget) -> String {
-    format!("{from} to {}", target.reference())
-}
-
 impl Outputs {
     /// Subscribes to the streams, takes over rows that waited, and starts the delivering tasks.
     pub(crate) fn start(
@@ -114,8 +109,8 @@ impl Outputs {
                 }
                 None => error_stream::columns(),
             };
-            let key = key_of(&plan.from, &plan.target);
-            let producer = stable_hash(&format!("{} {} {key}", services.id.0, services.epoch));
+            let key = producers::output_name(&plan.from, &plan.target);
+            let producers = producers::of_output(services.id, services.epoch, &key);
             let queue = Arc::new(OutputQueue::default());
             let old_key = format!("{} to {}", plan.from, plan.destination.name_of_layout_1());
             if let Some(rows) = waiting.remove(&key).or_else(|| waiting.remove(&old_key)) {
@@ -123,6 +118,7 @@ impl Outputs {
             }
             let delivering = Delivering {
                 place: format!("{}: {}", services.application, plan.destination.name()),
+                what: format!("output to {}", plan.target.reference()),
                 destination: plan.destination,
                 queue: Arc::clone(&queue),
                 counters: Arc::clone(&services.counters),
@@ -133,7 +129,7 @@ impl Outputs {
             services.scope.task(&name, delivering.run(services.scope.stop_signal()));
             outputs.push(Output {
                 key,
-                producer,
+                producers,
                 stream,
                 types: columns.iter().map(|column| column.sql_type).collect(),
                 writer: OutputWriter::new(plan.format, columns),
@@ -175,7 +171,7 @@ impl Outputs {
                 for output in self.outputs.iter().filter(|output| output.stream == Some(stream)) {
                     let encoded = output.writer.write(&batch.columns);
                     self.counters.add(|status| status.rows_out += encoded.len() as u64);
-                    output.queue.push(RowNumber { producer: output.producer, number }, encoded);
+                    output.queue.push(RowNumber { producer: output.producers[0], number }, encoded);
                     if let Some(shown) = output.shown {
                         show(&self.live, shown, batch, &output.types);
                     }
@@ -189,10 +185,12 @@ impl Outputs {
     pub(crate) fn errors(&mut self, of_input: &[ErrorRow], of_pumps: &[ErrorRow]) {
         let numbers = self.next_errors;
         for output in self.outputs.iter().filter(|output| output.stream.is_none()) {
-            for (rows, number, part) in [(of_input, numbers.input, 0), (of_pumps, numbers.pumps, 1)] {
+            let [input, pumps] = output.producers;
+            for (rows, number, producer) in
+                [(of_input, numbers.input, input), (of_pumps, numbers.pumps, pumps)]
+            {
                 if !rows.is_empty() {
                     let encoded = error_stream::write(&output.writer, rows);
-                    let producer = output.producer.wrapping_add(part);
                     output.queue.push(RowNumber { producer, number }, encoded);
                 }
             }
@@ -246,6 +244,8 @@ fn show(live: &Live, shown: Shown, batch: &Batch, types: &[SqlType]) {
 /// The task of one output.
 struct Delivering {
     place: String,
+    /// What it is called among what is tried again.
+    what: String,
     destination: Destination,
     queue: Arc<OutputQueue>,
     counters: Arc<Counters>,
@@ -280,6 +280,13 @@ impl Delivering {
                     rows.map(|(row, _)| row.place).collect()
                 };
                 self.queue.settle(&places(true), &places(false));
+            }
+            let retrying = self.counters.retrying();
+            if failed == 0 {
+                retrying.worked(&self.what);
+            } else {
+                let reason = sent.problem.clone().unwrap_or_else(|| "the rows are not taken".to_owned());
+                retrying.failed(&self.what, self.clock.now(), reason);
             }
             if let Some(problem) = sent.problem {
                 self.live.problem(self.clock.now(), &self.place, problem, 1);

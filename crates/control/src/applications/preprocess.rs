@@ -20,6 +20,7 @@ use millstream_streamlog::{StreamKey, StreamKind};
 
 use super::counted;
 use super::input::RawRecord;
+use super::retrying::Retrying;
 use crate::identifier::repeatable_uuid;
 use crate::live::Live;
 use crate::pipeline::PreprocessorTimeUnit;
@@ -29,6 +30,8 @@ use crate::world::CallableFunction;
 
 const FIRST_WAIT: Duration = Duration::from_millis(100);
 const LONGEST_WAIT: Duration = Duration::from_secs(10);
+/// How people see it while it fails and is tried again.
+const PREPROCESSOR: &str = "preprocessor";
 /// Calls of a batch that fail before it is divided.
 const MOST_FAILURES: u32 = 3;
 
@@ -57,11 +60,16 @@ pub(crate) struct Preprocessor {
 impl Preprocessor {
     /// What each record came to, in order. Comes back only when the function has answered for all of them; may be dropped.
     pub(crate) async fn run(self, records: &[RawRecord]) -> Vec<Preprocessed> {
+        self.run_noting(records, &Retrying::default()).await
+    }
+
+    /// The same; calls that fail are noted until one works.
+    pub(crate) async fn run_noting(self, records: &[RawRecord], retrying: &Retrying) -> Vec<Preprocessed> {
         let mut outcomes = Vec::with_capacity(records.len());
         let mut parts: VecDeque<Range<usize>> = VecDeque::new();
         parts.push_back(0..records.len());
         while let Some(part) = parts.pop_front() {
-            match self.call(&records[part.clone()]).await {
+            match self.call(&records[part.clone()], retrying).await {
                 Ok(answered) => outcomes.extend(answered),
                 Err(reason) if part.len() <= 1 => {
                     outcomes.extend(part.map(|_| {
@@ -75,11 +83,12 @@ impl Preprocessor {
                 }
             }
         }
+        retrying.worked(PREPROCESSOR);
         outcomes
     }
 
     /// Calls the function with a part until it answers, or has failed too often.
-    async fn call(&self, records: &[RawRecord]) -> Result<Vec<Preprocessed>, String> {
+    async fn call(&self, records: &[RawRecord], retrying: &Retrying) -> Result<Vec<Preprocessed>, String> {
         if records.is_empty() {
             return Ok(Vec::new());
         }
@@ -92,7 +101,10 @@ impl Preprocessor {
                 None => (FailureClass::Busy, "there is no such function now".to_owned()),
                 Some(function) => match function.invoker.invoke(encoded.clone()).await {
                     Ok(answer) => match TransformAnswer::decode_for(&event, &answer) {
-                        Ok(answer) => return Ok(answer.records.into_iter().map(outcome).collect()),
+                        Ok(answer) => {
+                            retrying.worked(PREPROCESSOR);
+                            return Ok(answer.records.into_iter().map(outcome).collect());
+                        }
                         Err(error) => (FailureClass::Faulty, error.to_string()),
                     },
                     Err(error) => (class_of(error.kind), error.message),
@@ -109,6 +121,7 @@ impl Preprocessor {
                     }
                 }
             }
+            retrying.failed(PREPROCESSOR, self.clock.now(), reason.clone());
             // A function that is busy is no problem before it is so for a while.
             let wait = backoff.wait();
             if class == FailureClass::Faulty || wait >= LONGEST_WAIT {

@@ -26,11 +26,16 @@ use crate::live::Live;
 use crate::pipeline::CheckedApplication;
 use crate::registry::Registry;
 use crate::supervise::TaskScope;
+use crate::view::RetryingView;
 
 /// An idle input says how late it is this often.
 const BOUND_INTERVAL: Duration = Duration::from_millis(100);
 /// Before the source is read again after a failure.
 const READ_RETRY: Duration = Duration::from_secs(1);
+
+/// Parts that may fail and be tried again, as people see them.
+const SOURCE: &str = "source";
+const CHECKPOINT: &str = "checkpoint";
 
 /// What an application works with.
 pub(crate) struct ApplicationComponents {
@@ -134,6 +139,11 @@ impl ApplicationHandle {
     /// Records of the source that were not taken yet, when last looked at.
     pub(crate) fn lag_records(&self) -> u64 {
         self.counters.lag_records()
+    }
+
+    /// What fails now and is tried again.
+    pub(crate) fn retrying(&self) -> Vec<RetryingView> {
+        self.counters.retrying().views()
     }
 
     /// Rows that wait for their destinations.
@@ -284,8 +294,9 @@ impl Worker {
             scope: components.scope,
         };
         let input_errors = components.checkpoint.as_ref().map_or(0, |checkpoint| checkpoint.input_errors);
+        let shows_errors = outputs.iter().any(|output| output.from == ERROR_STREAM);
         let outputs = Outputs::start(outputs, &mut application, components.waiting, input_errors, &services);
-        let intake = Intake::new(&checked, &application);
+        let intake = Intake::new(&checked, &application, shows_errors);
         let (sender, commands) = mpsc::unbounded_channel();
         let streams = application.program().streams.iter().map(|stream| stream.name.clone());
         let handle = ApplicationHandle {
@@ -343,6 +354,7 @@ impl Worker {
         let batch = if self.outputs.are_full() { None } else { Some(self.input.read()) };
         match batch {
             Some(Ok(batch)) if !batch.is_empty() => {
+                self.counters.retrying().worked(SOURCE);
                 self.note_lost(&batch);
                 let Some(outcomes) = self.preprocess(&batch).await else { return false };
                 self.take(&batch, outcomes.as_deref());
@@ -358,6 +370,7 @@ impl Worker {
                 tokio::task::yield_now().await;
             }
             Some(Ok(batch)) => {
+                self.counters.retrying().worked(SOURCE);
                 self.note_lost(&batch);
                 self.input.advance(&batch);
                 self.bound(batch.bound.millis());
@@ -372,6 +385,7 @@ impl Worker {
                 }
             }
             Some(Err(error)) => {
+                self.counters.retrying().failed(SOURCE, self.clock.now(), error.to_string());
                 let message = format!("the source cannot be read and is tried again: {error}");
                 self.live.problem(self.clock.now(), &self.name, message, 1);
                 if !self.wait(READ_RETRY, false).await {
@@ -434,7 +448,8 @@ impl Worker {
     async fn preprocess(&mut self, batch: &MergedBatch) -> Option<Option<Vec<Preprocessed>>> {
         let Some(preprocessor) = self.preprocessor.clone() else { return Some(None) };
         let records: Vec<RawRecord> = batch.iter().map(RawRecord::of).collect();
-        let mut run = std::pin::pin!(preprocessor.run(&records));
+        let counters = Arc::clone(&self.counters);
+        let mut run = std::pin::pin!(preprocessor.run_noting(&records, counters.retrying()));
         loop {
             tokio::select! {
                 outcomes = &mut run => return Some(Some(outcomes)),
@@ -534,6 +549,7 @@ impl Worker {
         let (snapshot, contents) = match self.snapshot() {
             Ok(taken) => taken,
             Err(error) => {
+                self.counters.retrying().failed(CHECKPOINT, began_at, error.clone());
                 self.counters.set_checkpoint_error(Some(error.clone()));
                 self.live.problem(began_at, &self.name, format!("the state cannot be saved: {error}"), 1);
                 self.cadence.ended(began_at, self.clock.now());
@@ -571,11 +587,15 @@ impl Worker {
         let now = self.clock.now();
         self.cadence.ended(storing.began_at, now);
         match &result {
-            Ok(()) => self.counters.add(|status| {
-                status.checkpoints += 1;
-                status.checkpointed_at = Some(storing.began_at.millis());
-            }),
+            Ok(()) => {
+                self.counters.retrying().worked(CHECKPOINT);
+                self.counters.add(|status| {
+                    status.checkpoints += 1;
+                    status.checkpointed_at = Some(storing.began_at.millis());
+                });
+            }
             Err(error) => {
+                self.counters.retrying().failed(CHECKPOINT, now, error.to_string());
                 self.is_changed = true;
                 self.live.problem(now, &self.name, format!("no checkpoint: {error}"), 1);
             }

@@ -244,6 +244,11 @@ impl RecordSource for LineSource {
     }
 }
 
+/// A pipe or a device: looking into it could take for ever, and would take what it gives away from whoever reads it.
+pub(crate) fn is_endless(path: &Path) -> bool {
+    std::fs::metadata(path).is_ok_and(|found| !found.is_file() && !found.is_dir())
+}
+
 fn open(path: &Path) -> Result<Box<dyn BufRead + Send>, OpenInputError> {
     let failed = |source| OpenInputError { path: path.to_owned(), source };
     let mut reader = BufReader::with_capacity(256 << 10, File::open(path).map_err(failed)?);

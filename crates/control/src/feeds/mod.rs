@@ -24,8 +24,9 @@ mod synthetic;
 
 pub(crate) use copy::{CopyProgress, Copying};
 pub use known_ratings::KnownRatings;
+pub(crate) use lines::is_endless;
 pub use lines::{LineSource, LongestLine, OpenInputError};
-pub(crate) use put::{FeedServices, Putting, true_progress};
+pub(crate) use put::{FeedServices, Putting, producers_of_passes, true_progress};
 pub use resumed::Resumed;
 pub use review_lines::{REVIEW_COLUMNS, ReviewLines};
 pub use source_batch::SourceBatch;

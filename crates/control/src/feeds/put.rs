@@ -12,8 +12,9 @@ use super::pace::Pace;
 use super::{RecordSource, SourceBatch, SourceState};
 use crate::catalog::{Catalog, FeedProgress};
 use crate::definition::ResourceId;
-use crate::identifier::{RepeatableKey, stable_hash};
+use crate::identifier::RepeatableKey;
 use crate::live::Live;
+use crate::producers;
 use crate::supervise::StopSignal;
 
 /// Records that are read at once, and how many such batches are read ahead of their time.
@@ -47,7 +48,7 @@ pub(crate) struct FeedServices {
 impl FeedServices {
     /// Who appends: the same in every run, of one pass or shard of the source.
     pub(super) fn producer(&self, part: &str) -> u64 {
-        stable_hash(&format!("feed {} {part}", self.id.0))
+        producers::of_feed(self.id, part)
     }
 
     /// Puts records that the log does not have yet, waiting as long as it is busy or full. False when stopped meanwhile.
@@ -87,6 +88,12 @@ fn pass_name(progress: &FeedProgress) -> String {
     format!("pass {}", progress.pass)
 }
 
+/// The producers of all passes of a feed so far.
+pub(crate) fn producers_of_passes(feed: ResourceId, progress: FeedProgress) -> impl Iterator<Item = u64> {
+    let passes = (0..=progress.pass).map(move |pass| FeedProgress { pass, ..progress });
+    passes.map(move |progress| producers::of_feed(feed, &pass_name(&progress)))
+}
+
 /// How far a feed has come in truth: what the log has of it counts, whatever was noted last.
 pub(crate) fn true_progress(
     log: &Log,
@@ -94,7 +101,7 @@ pub(crate) fn true_progress(
     feed: ResourceId,
     noted: FeedProgress,
 ) -> FeedProgress {
-    let producer = stable_hash(&format!("feed {} {}", feed.0, pass_name(&noted)));
+    let producer = producers::of_feed(feed, &pass_name(&noted));
     let position = log.producer_position(key, producer).ok().flatten().unwrap_or(0);
     FeedProgress { produced: noted.produced.max(position), ..noted }
 }

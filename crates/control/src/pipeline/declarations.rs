@@ -535,7 +535,7 @@ pub struct SmtpDeclaration {
     pub user: Option<String>,
     /// The environment variable that holds the password: no password stands in a file.
     #[serde(default)]
-    pub password_variable: Option<String>,
+    pub password_variable: Option<Spanned<String>>,
 }
 
 /// How a connection to a mail server is protected.

@@ -111,7 +111,7 @@ pub(super) fn mail_server(declared: &declarations::SmtpDeclaration) -> MailServe
             declarations::SmtpSecurity::Tls => SmtpSecurity::Tls,
         },
         user: declared.user.clone(),
-        password_variable: declared.password_variable.clone(),
+        password_variable: declared.password_variable.as_ref().map(text),
     }
 }
 

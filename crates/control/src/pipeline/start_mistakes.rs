@@ -4,14 +4,16 @@ use std::collections::HashMap;
 use std::path::Path;
 
 use super::Pipeline;
+use super::lower;
 use super::mistake::{Mistake, Mistakes};
 use super::source_text::SourceText;
 use crate::definition::{
     Definition, EndpointDefinition, FeedDefinition, FeedSource, Kind, Model, Reference, ReferencePlace,
 };
-use crate::feeds::LineSource;
+use crate::feeds::{LineSource, is_endless};
 use crate::resources::endpoint::folder_mistake;
 use crate::resources::function::labels_mistake;
+use crate::resources::notification::smtp_password;
 
 impl Pipeline {
     /// Looks at the files that it names, without starting anything. To be called when its paths are resolved. Reads the
@@ -49,13 +51,21 @@ impl Pipeline {
                 wrong(place.span(), message);
             }
         }
+        if let Some(declared) = &self.declarations.smtp
+            && let Some(variable) = &declared.password_variable
+            && let Err(message) = smtp_password(&lower::mail_server(declared))
+        {
+            wrong(variable.span(), message);
+        }
         for declared in &self.declarations.inputs {
             let Some(Definition::Feed(FeedDefinition { source: FeedSource::File { path, .. }, .. })) =
                 find(Kind::Feed, declared.name.get_ref())
             else {
                 continue;
             };
-            if let Err(error) = LineSource::file(path, false, false) {
+            if !is_endless(path)
+                && let Err(error) = LineSource::file(path, false, false)
+            {
                 let place = declared.path.as_ref().unwrap_or(&declared.name);
                 wrong(place.span(), error.to_string());
             }
@@ -63,7 +73,9 @@ impl Pipeline {
         for (declared, checked) in self.declarations.applications.iter().zip(&self.applications) {
             for (declared, reference) in declared.references.iter().zip(&checked.references) {
                 let ReferencePlace::File(path) = &reference.place else { continue };
-                if let Err(error) = std::fs::File::open(path) {
+                if !is_endless(path)
+                    && let Err(error) = std::fs::File::open(path)
+                {
                     let place = declared.path.as_ref().unwrap_or(&declared.name);
                     wrong(place.span(), format!("cannot read {}: {error}", path.display()));
                 }

@@ -13,10 +13,11 @@ use crate::applications::{
 };
 use crate::catalog::{ResourceRow, StoredCheckpoint};
 use crate::definition::{
-    ApplicationDefinition, ApplicationOutput, OutputFormat, OutputTarget, ReferencePlace, ResourceId,
-    StartingPosition,
+    ApplicationDefinition, ApplicationOutput, Definition, OutputFormat, OutputTarget, ReferencePlace,
+    ResourceId, StartingPosition,
 };
 use crate::pipeline::{CheckedApplication, CheckedReference};
+use crate::producers;
 use crate::supervise::TaskScope;
 use crate::world::{World, log_key};
 
@@ -332,8 +333,28 @@ impl RunningApplication {
     }
 }
 
-/// Deletes its state.
+/// How often it started from scratch, as far as its checkpoints can be read.
+async fn newest_epoch(world: &World, id: ResourceId) -> Result<u64, NotReady> {
+    let catalog = world.catalog.clone();
+    let stored = world.spawn().blocking(move || catalog.checkpoints(id)).await;
+    let stored = stored.map_err(NotReady::yet)?.map_err(NotReady::yet)?;
+    Ok(stored.iter().flatten().map(|checkpoint| checkpoint.epoch).max().unwrap_or(0))
+}
+
+/// Deletes its state, and what the log knows of it.
 pub(super) async fn erase(world: &World, row: &ResourceRow) -> Result<(), NotReady> {
+    if let Definition::Application(definition) = &row.definition {
+        let newest_epoch = newest_epoch(world, row.id).await?;
+        for output in &definition.outputs {
+            if matches!(output.target, OutputTarget::Function(_)) {
+                continue;
+            }
+            let name = producers::output_name(&output.from, &output.target);
+            let of_epochs = (0..=newest_epoch).flat_map(|epoch| producers::of_output(row.id, epoch, &name));
+            let key = log_key(&output.target.reference());
+            producers::forget(&world.log, &key, of_epochs.collect()).await.map_err(NotReady::yet)?;
+        }
+    }
     let parts = PartStore::new(world.directory.checkpoints(row.id.0));
     world.spawn().blocking(move || parts.erase()).await.map_err(NotReady::yet)?.map_err(NotReady::yet)
 }

@@ -8,12 +8,13 @@ use tokio::sync::watch;
 
 use super::{NotReady, Stopped};
 use crate::applications::LogInput;
-use crate::catalog::{FeedProgress, ResourceRow};
-use crate::definition::{FeedDefinition, FeedSource, Kind, Reference, ResourceId};
+use crate::catalog::{CatalogError, FeedProgress, ResourceRow};
+use crate::definition::{Definition, FeedDefinition, FeedSource, Kind, Reference, ResourceId};
 use crate::feeds::{
     CopyProgress, Copying, FeedServices, KnownRatings, LineSource, Putting, RecordSource, Resumed,
-    ReviewLines, SyntheticReviews, true_progress,
+    ReviewLines, SyntheticReviews, is_endless, producers_of_passes, true_progress,
 };
+use crate::producers;
 use crate::supervise::TaskScope;
 use crate::world::{World, log_key};
 
@@ -60,7 +61,10 @@ pub(super) async fn prepare(
 /// Looks whether the source can be opened.
 pub(super) async fn look(world: &World, definition: &FeedDefinition) -> Result<(), NotReady> {
     let FeedSource::File { path, header, repeat, .. } = definition.source.clone() else { return Ok(()) };
-    let opened = move || LineSource::file(&path, header, repeat).map(|_| ());
+    let opened = move || match is_endless(&path) {
+        true => Ok(()),
+        false => LineSource::file(&path, header, repeat).map(|_| ()),
+    };
     world.spawn().blocking(opened).await.map_err(NotReady::yet)?.map_err(NotReady::yet)
 }
 
@@ -224,6 +228,21 @@ impl RunningFeed {
 /// Its progress waits for the next feed of its name.
 pub(super) async fn erase(world: &World, row: &ResourceRow) -> Result<(), NotReady> {
     let (catalog, id, name) = (world.catalog.clone(), row.id, row.name.clone());
-    let released = world.spawn().blocking(move || catalog.release_feed_progress(id, &name)).await;
-    released.map_err(NotReady::yet)?.map_err(NotReady::yet)
+    let released = move || {
+        let progress = catalog.feed_progress(id, &name)?;
+        catalog.release_feed_progress(id, &name)?;
+        Ok::<_, CatalogError>(progress)
+    };
+    let progress = world.spawn().blocking(released).await.map_err(NotReady::yet)?.map_err(NotReady::yet)?;
+    let Definition::Feed(definition) = &row.definition else { return Ok(()) };
+    let key = log_key(&definition.target.reference());
+    let of_passes = producers_of_passes(row.id, progress);
+    producers::forget(&world.log, &key, of_passes.collect()).await.map_err(NotReady::yet)?;
+    if let FeedSource::Stream { stream } = &definition.source {
+        let source = log_key(&Reference::new(Kind::Stream, stream));
+        let shards = world.log.stream_describe(&source).map(|found| found.shards).unwrap_or_default();
+        let of_shards = shards.iter().map(|shard| producers::of_feed(row.id, &shard.number.to_string()));
+        producers::forget(&world.log, &key, of_shards.collect()).await.map_err(NotReady::yet)?;
+    }
+    Ok(())
 }

@@ -116,15 +116,18 @@ pub(crate) fn check_alarm(name: &str, definition: &AlarmDefinition) -> Result<()
     millstream_monitor::check_alarm(&alarm).map_err(|error| error.to_string())
 }
 
+/// The password of a mail server; why it is not there, in words.
+pub(crate) fn smtp_password(definition: &MailServerDefinition) -> Result<String, String> {
+    let Some(variable) = &definition.password_variable else { return Ok(String::new()) };
+    std::env::var(variable).map_err(|_| {
+        format!(
+            "the mail server's password is expected in the environment variable {variable}, which is not set"
+        )
+    })
+}
+
 fn smtp_settings(definition: &MailServerDefinition) -> Result<SmtpSettings, NotReady> {
-    let password = match &definition.password_variable {
-        Some(variable) => std::env::var(variable).map_err(|_| {
-            NotReady::yet(format!(
-                "the mail server's password is expected in the environment variable {variable}"
-            ))
-        })?,
-        None => String::new(),
-    };
+    let password = smtp_password(definition).map_err(NotReady::yet)?;
     Ok(smtp_settings_with(definition, password))
 }
 

@@ -8,7 +8,7 @@ use crate::catalog::ResourceRow;
 use crate::definition::{Definition, FunctionBody, Kind, Reference};
 use crate::registry::Lifecycle;
 use crate::resources::Running;
-use crate::view::{Overview, OverviewSource, ResourceView};
+use crate::view::{Overview, OverviewSource, ResourceView, RetryingView};
 
 impl OverviewSource for Server {
     fn overview(&self) -> Overview {
@@ -93,7 +93,27 @@ impl Server {
             generation: row.generation.0,
             definition,
             figures: self.figures(row),
+            retrying: self.retrying(row),
         }
+    }
+
+    /// What in it fails now and is tried again.
+    fn retrying(&self, row: &ResourceRow) -> Vec<RetryingView> {
+        let found = self.running.with(row.id, |running| match running {
+            Running::DeliveryStream(delivery) => {
+                let retrying = delivery.handle().status().retrying.into_iter();
+                let views = retrying.map(|(stage, retrying)| RetryingView {
+                    what: stage.to_string(),
+                    since: retrying.since,
+                    attempts: retrying.attempts,
+                    reason: retrying.error,
+                });
+                views.collect()
+            }
+            Running::Application(application) => application.handle().retrying(),
+            _ => Vec::new(),
+        });
+        found.unwrap_or_default()
     }
 
     /// What it has done since the start, by name.

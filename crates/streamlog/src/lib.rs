@@ -33,7 +33,6 @@
 //! | `record_batch.rs` | many records in one buffer |
 //! | `sequence_number.rs`, `hash_range.rs`, `stream_name.rs`, `record.rs`, `position.rs` | the vocabulary |
 //! | `disk.rs` | writing, syncing, cutting a file: the real one and, in tests, a failing one |
-//! | [`mod@bench`] | the numbers that `millstream bench log` prints |
 //!
 //! Invariants:
 //! - A record is readable and acknowledged only after the `fdatasync` that covers it. "Assigned" and "durable" are two
@@ -49,7 +48,6 @@
 //! - Nothing here knows SQL, HTTP, ARNs, or who reads.
 
 mod append;
-pub mod bench;
 mod blocking;
 mod catalog;
 mod catalog_file;

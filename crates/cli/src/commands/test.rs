@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use anyhow::Context;
-use millstream_engine::golden::{GoldenFile, complete, run as run_golden};
+use millstream_golden::{GoldenFile, complete, run as run_golden};
 use serde_json::json;
 
 use super::files::{has_extension, read_text};

@@ -1,9 +1,10 @@
 //! Several pumps that read one stream, and one whose rows go by key, on one thread and on several.
 
+use super::Bench;
 use super::operators::{COLUMNS, trades};
-use super::{Bench, Budget, Measurement};
-use crate::{Application, ApplicationSettings, catalog};
+use crate::{Budget, Measurement};
 use millstream_columns::Batch;
+use millstream_engine::{Application, ApplicationSettings, catalog};
 use millstream_sql::{Column, InputStream, StreamId, compile};
 use std::hint::black_box;
 
@@ -74,10 +75,10 @@ fn speed_up(bench: &Bench, name: &'static str, text: &str, batches: &[Batch], le
     let several = bench.wall_seconds(|| process(text, batches, cores));
     let rows: usize = batches.iter().map(Batch::len).sum();
     Measurement {
-        name,
+        name: name.into(),
         figure: one / several,
         unit: "times as fast",
-        yardstick: "the same on one thread",
+        yardstick: "the same on one thread".into(),
         yardstick_figure: rows as f64 / one,
         yardstick_unit: "rows/s",
         ratio: one / several / cores as f64,

@@ -2,10 +2,7 @@
 
 #![expect(clippy::disallowed_methods, reason = "a benchmark measures real time")]
 
-mod measurement;
-
-pub use measurement::{Budget, Measurement};
-
+use std::borrow::Cow;
 use std::collections::VecDeque;
 use std::fs::{self, File};
 use std::io;
@@ -17,19 +14,15 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
+use futures::executor::block_on;
 use millstream_host::{SystemClock, Timestamp};
+use millstream_streamlog::{
+    AppendError, Log, LogSettings, NewRecord, OpenError, Positions, Producer, ReadError, RecordBatchBuilder,
+    Retention, StreamError, StreamKey, StreamName, TrimError,
+};
 use rustix::time::{ClockId, clock_gettime};
 
-use crate::blocking;
-use crate::error::{AppendError, OpenError, ReadError, StreamError, TrimError};
-use crate::log::Log;
-use crate::merged::Positions;
-use crate::producer::Producer;
-use crate::record::NewRecord;
-use crate::record_batch::RecordBatchBuilder;
-use crate::settings::LogSettings;
-use crate::stream_name::{StreamKey, StreamName};
-use crate::streams::Retention;
+use crate::{Budget, Measurement};
 
 const SHARDS: u32 = 4;
 const PRODUCERS: usize = 8;
@@ -126,10 +119,11 @@ fn measure(folder: &Path, duration: Duration) -> Result<Vec<Measurement>, BenchE
         latencies.get(place).map_or(0.0, |latency| latency.as_secs_f64() * 1e6)
     };
     let measured = |name, figure, unit, ratio, ratio_unit, budget| Measurement {
-        name,
+        name: Cow::Borrowed(name),
         figure,
         unit,
-        yardstick: "write and fdatasync of as many bytes as a commit has, on a file of its own, median",
+        yardstick: "write and fdatasync of as many bytes as a commit has, on a file of its own, median"
+            .into(),
         yardstick_figure: fsync_micros,
         yardstick_unit: "µs",
         ratio,
@@ -233,14 +227,14 @@ fn measure_batches(folder: &Path, duration: Duration) -> Result<(f64, f64), Benc
         if under_way.len() == 8
             && let Some(oldest) = under_way.pop_front()
         {
-            appended += blocking::wait(oldest)?.len() as u64;
+            appended += block_on(oldest)?.len() as u64;
         }
         if log.statistics().segment_bytes > KEPT_BYTES {
             log.trim(Timestamp(i64::MAX))?;
         }
     }
     for rest in under_way {
-        appended += blocking::wait(rest)?.len() as u64;
+        appended += block_on(rest)?.len() as u64;
     }
     is_done.store(true, Ordering::Release);
     reader.join().map_err(|_| BenchError::Producer)??;

@@ -1,7 +1,7 @@
 //! The directives of a golden file.
 
-use super::literal::{Expected, parse_expected, parse_time_of_row, parse_value, split_fields};
-use crate::application::Switches;
+use crate::literal::{Expected, parse_expected, parse_time_of_row, parse_value, split_fields};
+use millstream_engine::Switches;
 use millstream_sql::{Column, InputStream, ReferenceTable, Value, parse_sql_type};
 
 /// A golden file, read.

@@ -1,6 +1,7 @@
 //! Rows from TSV and JSON bytes, and rows to JSON.
 
-use crate::bench::{Bench, Measurement};
+use super::Bench;
+use crate::Measurement;
 use millstream_columns::formats::{
     InputColumn, InputSchema, OutputColumn, OutputFormat, OutputWriter, RecordFormat, RecordParser,
 };

@@ -1,6 +1,7 @@
-//! Prints the throughput of the engine: `cargo run --release -p millstream-engine --example throughput [PART [SECONDS]]`.
+//! Prints the throughput of the engine: `cargo run --release -p millstream-bench --example sql [PART [SECONDS]]`.
 
-use millstream_engine::bench::{Budget, run_named};
+use millstream_bench::Budget;
+use millstream_bench::sql::run_named;
 use std::time::Duration;
 
 #[expect(clippy::print_stdout, reason = "the output of the example")]
@@ -13,6 +14,7 @@ fn main() {
         let (scale, mark) = if found.unit.starts_with("rows") { (1e6, "M") } else { (1.0, " ") };
         let budget = match found.budget {
             Some(Budget::AtLeast(least)) => format!("budget at least {:.3} {mark}", least / scale),
+            Some(Budget::RatioAtLeast(least)) => format!("budget at least {least:.3} {}", found.ratio_unit),
             Some(Budget::AtMost(most)) => format!("budget at most {:.3} {mark}", most / scale),
             None => String::new(),
         };

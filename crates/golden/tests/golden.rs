@@ -1,6 +1,6 @@
 //! Runs the golden files: the project's own in `tests/golden`, and a conformance suite beside the checkout when there is one.
 
-use millstream_engine::golden::{GoldenFile, run, run_in_single_rows};
+use millstream_golden::{GoldenFile, run, run_in_single_rows};
 use std::path::{Path, PathBuf};
 
 /// Expectations of the conformance suite that deployed applications have proved wrong, by file and line.

@@ -1,10 +1,11 @@
 //! Whole pumps over rows that are already in columns: windows, groups, forests.
 
-use crate::bench::{Bench, Measurement};
-use crate::{Application, ApplicationSettings, catalog};
+use super::Bench;
+use crate::Measurement;
 use arrow_array::{ArrayRef, Float64Array, Int32Array, StringArray};
 use arrow_buffer::ScalarBuffer;
 use millstream_columns::Batch;
+use millstream_engine::{Application, ApplicationSettings, catalog};
 use millstream_sql::{Column, InputStream, SqlType, StreamId, compile};
 use std::hint::black_box;
 use std::sync::Arc;

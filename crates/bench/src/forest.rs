@@ -4,15 +4,13 @@
 //! load whose address depends on the load before, from 512 KiB at random. Points per second divided by
 //! loads per second compares across machines.
 
-mod measurement;
-
-pub use measurement::{Budget, Measurement};
-
 use std::hint::black_box;
 use std::time::{Duration, Instant};
 
-use crate::generator::Generator;
-use crate::{ForestSettings, RandomCutForest};
+use millstream_host::Random;
+use millstream_sketch::{ForestSettings, RandomCutForest};
+
+use crate::{Budget, Measurement};
 
 /// Slots of the yardstick's table: 512 KiB.
 const YARDSTICK_SLOTS: usize = 128 << 10;
@@ -33,10 +31,10 @@ pub fn run(duration: Duration) -> Vec<Measurement> {
         .map(|(name, columns, explain, least)| {
             let figure = points_per_second(columns, explain, duration);
             Measurement {
-                name,
+                name: name.into(),
                 figure,
                 unit: "points/s",
-                yardstick: "dependent random loads from 512 KiB",
+                yardstick: "dependent random loads from 512 KiB".into(),
                 yardstick_figure: loads,
                 yardstick_unit: "loads/s",
                 ratio: loads / figure,
@@ -50,10 +48,10 @@ pub fn run(duration: Duration) -> Vec<Measurement> {
 fn points_per_second(columns: u32, explain: bool, share: Duration) -> f64 {
     let settings = ForestSettings { columns, seed: 1, ..ForestSettings::default() };
     let mut forest = RandomCutForest::new(settings).expect("the default settings are in range");
-    let mut generator = Generator::from_seed(2);
+    let mut generator = Random::from_seed(2);
     let mut point = vec![0.0_f32; columns as usize];
     let mut next = move |point: &mut [f32]| {
-        point.fill_with(|| generator.open_unit() as f32);
+        point.fill_with(|| generator.unit() as f32);
     };
     for _ in 0..WARM_UP_RECORDS {
         next(&mut point);
@@ -71,10 +69,10 @@ fn points_per_second(columns: u32, explain: bool, share: Duration) -> f64 {
 
 fn dependent_loads(share: Duration) -> f64 {
     let mut order: Vec<u32> = (0..YARDSTICK_SLOTS as u32).collect();
-    let mut generator = Generator::from_seed(3);
+    let mut generator = Random::from_seed(3);
     // Sattolo's shuffle: one cycle through all slots.
     for last in (1..order.len()).rev() {
-        order.swap(last, (generator.next_u64() % last as u64) as usize);
+        order.swap(last, (generator.below(last as u64)) as usize);
     }
     let mut slot = 0_usize;
     per_second(share, 100, || {

@@ -1,6 +1,6 @@
 //! Checkpoints and memory of a large state: `cargo run --release --example state -- MEBIBYTES` (1024 when left out).
 
-use millstream_engine::bench::state::measure;
+use millstream_bench::sql::state::measure;
 use std::alloc::System;
 
 /// Figures of memory are those of the system's allocator.

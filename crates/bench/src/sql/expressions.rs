@@ -1,11 +1,12 @@
 //! Filter, projection and string functions over columns.
 
-use crate::bench::{Bench, Measurement};
-use crate::{CompiledExpression, EvaluationContext};
+use super::Bench;
+use crate::Measurement;
 use arrow_array::cast::AsArray;
 use arrow_array::{ArrayRef, Float64Array, Int32Array, StringArray};
 use arrow_buffer::ScalarBuffer;
 use millstream_columns::Batch;
+use millstream_engine::{CompiledExpression, EvaluationContext};
 use millstream_sql::{
     ArithmeticOperator, CastMode, ComparisonOperator, Expression, ExpressionKind, Span, SqlType, Value,
 };

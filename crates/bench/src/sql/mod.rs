@@ -12,14 +12,12 @@ pub mod end_to_end;
 pub mod expressions;
 pub mod formats;
 pub mod joins;
-mod measurement;
 pub mod operators;
 pub mod pumps;
 pub mod single_rows;
 pub mod state;
 
-pub use measurement::{Budget, Measurement};
-
+use crate::{Budget, Measurement};
 use std::hint::black_box;
 use std::time::Duration;
 
@@ -80,10 +78,10 @@ impl Bench {
     ) -> Measurement {
         let seconds = seconds_per_run(self.duration, work);
         Measurement {
-            name,
+            name: name.into(),
             figure: rows as f64 / seconds,
             unit: "rows/s",
-            yardstick: "a copy of memory on one core",
+            yardstick: "a copy of memory on one core".into(),
             yardstick_figure: self.copied_bytes_per_second,
             yardstick_unit: "bytes/s",
             ratio: bytes as f64 / seconds / self.copied_bytes_per_second,

@@ -1,6 +1,6 @@
 //! Whether a value is the one expected.
 
-use super::literal::{Expected, decimal_at, interval_text};
+use crate::literal::{Expected, decimal_at, interval_text};
 use millstream_sql::{SqlType, Value};
 
 /// DOUBLE compares within this relative distance.

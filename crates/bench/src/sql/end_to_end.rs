@@ -1,7 +1,8 @@
 //! From the bytes of records to the bytes of results, one pump between them.
 
+use super::Bench;
 use super::operators::{COLUMNS, application};
-use crate::bench::{Bench, Measurement};
+use crate::Measurement;
 use arrow_buffer::ScalarBuffer;
 use millstream_columns::Batch;
 use millstream_columns::formats::{

@@ -1,5 +1,4 @@
-//! Prints the throughput of the default model:
-//! `cargo run --release -p millstream-inference --example model_throughput`.
+//! Prints the throughput of the default model: `cargo run --release -p millstream-bench --example model`.
 
 use millstream_inference::bench;
 

@@ -1,9 +1,10 @@
 //! Applications over several inputs: joins of streams, lookups in a reference table, UNION ALL.
 
-use crate::bench::{Bench, Measurement};
-use crate::{Application, ApplicationSettings, catalog};
+use super::Bench;
+use crate::Measurement;
 use arrow_array::{ArrayRef, Float64Array, Int64Array, StringArray};
 use millstream_columns::Batch;
+use millstream_engine::{Application, ApplicationSettings, catalog};
 use millstream_sql::{Column, InputStream, ReferenceTable, SqlType, StreamId, TableId, compile_with_tables};
 use std::hint::black_box;
 use std::sync::Arc;

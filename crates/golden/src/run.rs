@@ -1,13 +1,12 @@
 //! Runs a golden file on a virtual clock.
 
-use super::compare::matches;
-use super::file::{Block, EvalResult, ExpectedRow, GoldenFile, Step, StepKind};
-use super::literal::{DEFAULT_DAY_MILLIS, write_rowtime, write_value};
-use crate::application::{Application, ApplicationSettings};
-use crate::expression::{CompiledExpression, EvaluationContext};
-use crate::functions::{catalog, use_signed_tsdiff};
+use crate::compare::matches;
+use crate::file::{Block, EvalResult, ExpectedRow, GoldenFile, Step, StepKind};
+use crate::literal::{DEFAULT_DAY_MILLIS, write_rowtime, write_value};
 use arrow_buffer::ScalarBuffer;
 use millstream_columns::{Batch, array_from_values, value_at};
+use millstream_engine::functions::use_signed_tsdiff;
+use millstream_engine::{Application, ApplicationSettings, CompiledExpression, EvaluationContext, catalog};
 use millstream_sql::{
     Diagnostic, SqlType, StreamId, TableId, Value, compile_expression, compile_with_tables,
 };

@@ -1,11 +1,13 @@
 //! Large states: what a checkpoint costs while a part of the keys changes, and how long it takes to go on from one.
 
-use super::{Bench, Budget, Measurement, wall_seconds};
-use crate::{Application, ApplicationSettings, Manifest, PartId, catalog};
+use super::{Bench, wall_seconds};
+use crate::{Budget, Measurement};
 use arrow_array::{ArrayRef, Float64Array, StringArray};
 use arrow_buffer::ScalarBuffer;
 use millstream_columns::Batch;
+use millstream_engine::{Application, ApplicationSettings, Manifest, PartId, catalog};
 use millstream_sql::{Column, InputStream, Program, SqlType, StreamId, compile};
+use std::borrow::Cow;
 use std::collections::{HashMap, HashSet};
 use std::convert::Infallible;
 use std::sync::Arc;
@@ -138,10 +140,10 @@ pub fn run(bench: &Bench) -> Vec<Measurement> {
     }
     let figures = measure(256 << 20, |_| ());
     let measurement = |name, figure, unit, ratio, ratio_unit, budget| Measurement {
-        name,
+        name: Cow::Borrowed(name),
         figure,
         unit,
-        yardstick: "a copy of memory on one core",
+        yardstick: "a copy of memory on one core".into(),
         yardstick_figure: bench.copied_bytes_per_second,
         yardstick_unit: "bytes/s",
         ratio,

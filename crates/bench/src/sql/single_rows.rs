@@ -1,7 +1,8 @@
 //! What a batch costs that holds a single row: the work that is paid for by the batch, not by the row.
 
+use super::Bench;
 use super::operators::{application, trades};
-use super::{Bench, Budget, Measurement};
+use crate::{Budget, Measurement};
 use millstream_columns::Batch;
 use millstream_sql::StreamId;
 use std::hint::black_box;

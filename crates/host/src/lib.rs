@@ -7,6 +7,8 @@
 //!   Random                 a seeded generator; the same seed gives the same numbers
 //!   Spawn                  tasks, threads and blocking calls; how each ended is a value
 //!   Backoff                waits between attempts
+//!   Disk ─── RealDisk      files and the entries of folders
+//!        └── SimulatedDisk in memory: fails when told to, forgets what was not synced
 //!   folder                 folders whose names survive a power cut
 //! ```
 //!
@@ -14,6 +16,7 @@
 
 mod backoff;
 mod clock;
+mod disk;
 mod folder;
 mod random;
 mod spawn;
@@ -21,6 +24,7 @@ mod steady_clock;
 
 pub use backoff::Backoff;
 pub use clock::{Clock, ManualClock, Sleep, SystemClock, Timestamp};
+pub use disk::{Disk, DiskFile, FileId, Open, RealDisk, SimulatedDisk};
 pub use folder::{create_folder, sync_folder};
 pub use random::Random;
 pub use spawn::{End, Spawn, Started, panic_message};

@@ -32,7 +32,6 @@
 //! | `guard.rs`, `lock_file.rs` | whether the directory is still there and ours |
 //! | `record_batch.rs` | many records in one buffer |
 //! | `sequence_number.rs`, `hash_range.rs`, `stream_name.rs`, `record.rs`, `position.rs` | the vocabulary |
-//! | `disk.rs` | writing, syncing, cutting a file: the real one and, in tests, a failing one |
 //!
 //! Invariants:
 //! - A record is readable and acknowledged only after the `fdatasync` that covers it. "Assigned" and "durable" are two
@@ -51,7 +50,6 @@ mod append;
 mod blocking;
 mod catalog;
 mod catalog_file;
-mod disk;
 #[cfg(test)]
 mod disk_failure_test;
 mod error;

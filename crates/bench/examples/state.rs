@@ -1,5 +1,7 @@
 //! Checkpoints and memory of a large state: `cargo run --release --example state -- MEBIBYTES` (1024 when left out).
 
+#![allow(clippy::disallowed_methods, reason = "a tool works on the machine itself")]
+
 use millstream_bench::sql::state::measure;
 use std::alloc::System;
 

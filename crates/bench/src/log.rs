@@ -1,6 +1,6 @@
 //! Throughput, cost and latency of durable appends, beside the disk's own sync time measured in the same run.
 
-#![expect(clippy::disallowed_methods, reason = "a benchmark measures real time")]
+#![expect(clippy::disallowed_methods, reason = "a benchmark measures the machine itself")]
 
 use std::borrow::Cow;
 use std::collections::VecDeque;

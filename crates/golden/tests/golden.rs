@@ -1,5 +1,7 @@
 //! Runs the golden files: the project's own in `tests/golden`, and a conformance suite beside the checkout when there is one.
 
+#![allow(clippy::disallowed_methods, reason = "a test works on the machine itself")]
+
 use millstream_golden::{GoldenFile, run, run_in_single_rows};
 use std::path::{Path, PathBuf};
 

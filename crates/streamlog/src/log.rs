@@ -5,9 +5,9 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::thread::{self, JoinHandle};
+use std::thread::JoinHandle;
 
-use millstream_host::{Clock, Disk, Random, RealDisk, SteadyClock, Timestamp};
+use millstream_host::{Clock, Disk, Random, RealDisk, SteadyClock, Timestamp, spawn_thread};
 use parking_lot::{Mutex, RwLock};
 use tokio::sync::watch;
 
@@ -191,15 +191,13 @@ impl Log {
             streams: RwLock::new(streams),
         });
         let writer = Writer { shared: Arc::clone(&shared), active, next_commit, guard, buffer: Vec::new() };
-        let writer = thread::Builder::new()
-            .name("streamlog-writer".to_owned())
-            .spawn(move || {
-                // However the thread ends, nobody may wait for it.
-                let queue = CloseOnExit(Arc::clone(&writer.shared));
-                writer.run();
-                drop(queue);
-            })
-            .map_err(OpenError::Thread)?;
+        let writer = spawn_thread("streamlog-writer".to_owned(), move || {
+            // However the thread ends, nobody may wait for it.
+            let queue = CloseOnExit(Arc::clone(&writer.shared));
+            writer.run();
+            drop(queue);
+        })
+        .map_err(OpenError::Thread)?;
         Ok((Arc::new(Log { shared, writer: Some(writer) }), report))
     }
 

@@ -1,5 +1,7 @@
 //! A power cut takes everything that was not synced: what was acknowledged is there afterwards, in order, and nothing else.
 
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
 use std::path::Path;
 use std::sync::Arc;
 

@@ -9,6 +9,8 @@
 //! | `tools.rs` | what tests need besides Rust: a browser, a mail server |
 //! | `run.rs` | running programs |
 
+#![expect(clippy::disallowed_methods, reason = "developer commands work on the checkout itself")]
+
 mod check;
 mod docs;
 mod layers;

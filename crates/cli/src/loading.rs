@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use millstream_control::Server;
 use millstream_control::definition::{Desired, Owner, Reference};
 use millstream_control::pipeline::{Mistakes, Pipeline};
+use millstream_host::files;
 
 use crate::commands::files::read_text;
 
@@ -21,7 +22,7 @@ pub(crate) fn owner_of(file: &Path) -> Owner {
 
 /// The path without links and dots; as it is, when there is no such file.
 pub(crate) fn absolute(file: &Path) -> PathBuf {
-    std::fs::canonicalize(file).or_else(|_| std::path::absolute(file)).unwrap_or_else(|_| file.to_owned())
+    files::canonical(file).or_else(|_| std::path::absolute(file)).unwrap_or_else(|_| file.to_owned())
 }
 
 /// What exists that is not this owner's, for a file to refer to.

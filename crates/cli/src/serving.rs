@@ -18,6 +18,7 @@ use hyper_util::server::conn::auto;
 use hyper_util::server::graceful::GracefulShutdown;
 use hyper_util::service::TowerToHyperService;
 use millstream_control::view::OverviewSource;
+use millstream_host::{Spawn, real_time};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, UnixListener};
 use tokio::sync::{Semaphore, watch};
@@ -99,7 +100,7 @@ impl Serving {
 
     /// Serves until told to stop, which `stop` tells what runs within.
     pub(crate) fn start(listener: impl Accept, router: Router, stop: watch::Sender<bool>) -> Serving {
-        let task = tokio::spawn(serve(listener, router, stop.subscribe()));
+        let task = Spawn::current().awaited(serve(listener, router, stop.subscribe()));
         Serving { stop, task }
     }
 
@@ -125,7 +126,7 @@ async fn serve(mut listener: impl Accept, router: Router, mut stop: watch::Recei
             Ok(taken) => taken,
             Err(error) => {
                 tracing::warn!(%error, "a connection could not be taken");
-                tokio::time::sleep(ACCEPT_RETRY).await;
+                real_time::sleep(ACCEPT_RETRY).await;
                 continue;
             }
         };
@@ -134,7 +135,7 @@ async fn serve(mut listener: impl Accept, router: Router, mut stop: watch::Recei
         let service = TowerToHyperService::new(router.clone());
         let connection = builder.serve_connection(TokioIo::new(stream), service).into_owned();
         let connection = graceful.watch(connection);
-        tokio::spawn(async move {
+        Spawn::current().awaited(async move {
             // A client that breaks off is its own business.
             if let Err(error) = connection.await {
                 tracing::debug!(%error, "a connection ended early");
@@ -142,7 +143,7 @@ async fn serve(mut listener: impl Accept, router: Router, mut stop: watch::Recei
             drop(permit);
         });
     }
-    if tokio::time::timeout(END_LIMIT, graceful.shutdown()).await.is_err() {
+    if real_time::within(END_LIMIT, graceful.shutdown()).await.is_none() {
         tracing::info!("connections that did not end by themselves were closed");
     }
 }

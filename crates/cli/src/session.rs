@@ -10,7 +10,7 @@ use anyhow::Context;
 use millstream_control::definition::{Desired, Owner};
 use millstream_control::view::OverviewSource;
 use millstream_control::{ApplyOptions, ApplyReport, Server, ServerSettings};
-use millstream_host::{Clock, Random, SystemClock};
+use millstream_host::{Clock, Random, Spawn, SystemClock, real_time};
 use rustix::fs::Mode;
 use tokio::runtime::Runtime;
 use tokio::signal::unix::{Signal, SignalKind, signal};
@@ -192,7 +192,7 @@ impl Session {
         };
         let overview = server.overview();
         // From here on the next signal ends the process, whatever hangs.
-        let second = tokio::spawn(async move {
+        let second = Spawn::current().awaited(async move {
             signals.stop().await;
             std::process::exit(i32::from(STOPPED_EARLY));
         });
@@ -301,10 +301,10 @@ struct Waiting {
 impl Waiting {
     /// Shows what happens until the session shall end.
     async fn wait(&self, server: &Server, signals: &mut Signals, display: &mut Display) -> Ending {
-        let mut ticks = tokio::time::interval(TICK);
+        let mut ticks = real_time::ticks(TICK);
         let end = async {
             match self.duration {
-                Some(duration) => tokio::time::sleep(duration).await,
+                Some(duration) => real_time::sleep(duration).await,
                 None => std::future::pending().await,
             }
         };
@@ -384,13 +384,13 @@ async fn deliver(
         _ => None,
     };
     server.stop_feeds(DELIVER_LIMIT).await;
-    let mut ticks = tokio::time::interval(TICK);
+    let mut ticks = real_time::ticks(TICK);
     // The first tick comes at once.
     ticks.tick().await;
     let drained = server.drain(closes_windows);
     let limited = async {
         match limit {
-            Some(limit) => tokio::time::sleep(limit).await,
+            Some(limit) => real_time::sleep(limit).await,
             None => std::future::pending().await,
         }
     };

@@ -1,6 +1,7 @@
 //! Bad records in the running pipeline: each lands where it belongs, its neighbours arrive, and the sum is right.
 
 #![allow(clippy::unwrap_used, reason = "for tests only")]
+#![allow(clippy::disallowed_methods, reason = "a test works on the machine itself")]
 
 mod support;
 

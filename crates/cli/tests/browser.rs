@@ -4,6 +4,7 @@
 //! of the README is made so.
 
 #![allow(clippy::unwrap_used, reason = "for tests only")]
+#![allow(clippy::disallowed_methods, reason = "a test works on the machine itself")]
 
 #[path = "../../console/tests/browser/mod.rs"]
 mod browser;

@@ -1,6 +1,7 @@
 //! The commands beside `demo` and `run`: their output, byte for byte where it is determined, and their exit codes.
 
 #![allow(clippy::unwrap_used, reason = "for tests only")]
+#![allow(clippy::disallowed_methods, reason = "a test works on the machine itself")]
 
 mod support;
 

@@ -1,6 +1,7 @@
 //! `kill -9` at different moments, then a run that drains: what was acknowledged has arrived, and applications went on.
 
 #![allow(clippy::unwrap_used, reason = "for tests only")]
+#![allow(clippy::disallowed_methods, reason = "a test works on the machine itself")]
 
 mod support;
 

@@ -1,6 +1,7 @@
 //! The demo: made-up reviews through the whole pipeline, on a data directory that goes on.
 
 #![allow(clippy::unwrap_used, reason = "for tests only")]
+#![allow(clippy::disallowed_methods, reason = "a test works on the machine itself")]
 
 mod support;
 

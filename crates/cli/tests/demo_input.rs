@@ -1,6 +1,7 @@
 //! The demo with reviews from a file.
 
 #![allow(clippy::unwrap_used, reason = "for tests only")]
+#![allow(clippy::disallowed_methods, reason = "a test works on the machine itself")]
 
 mod support;
 

@@ -1,6 +1,7 @@
 //! The language on the command line: inputs beside SQL, the end of a replay, lints, schemas for samples.
 
 #![allow(clippy::unwrap_used, reason = "for tests only")]
+#![allow(clippy::disallowed_methods, reason = "a test works on the machine itself")]
 
 mod support;
 

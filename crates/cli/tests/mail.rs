@@ -1,6 +1,7 @@
 //! Mails of the running pipeline: in the local mailbox in any case, and what becomes of them when no mail server answers.
 
 #![allow(clippy::unwrap_used, reason = "for tests only")]
+#![allow(clippy::disallowed_methods, reason = "a test works on the machine itself")]
 
 mod support;
 

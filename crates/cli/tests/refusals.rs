@@ -1,6 +1,7 @@
 //! What is refused, in which words, with which exit code; and what a crash may leave behind that is not refused.
 
 #![allow(clippy::unwrap_used, reason = "for tests only")]
+#![allow(clippy::disallowed_methods, reason = "a test works on the machine itself")]
 
 mod support;
 

@@ -1,6 +1,7 @@
 //! Pipelines from files: their inputs, chains of applications over streams, and an orderly end.
 
 #![allow(clippy::unwrap_used, reason = "for tests only")]
+#![allow(clippy::disallowed_methods, reason = "a test works on the machine itself")]
 
 mod support;
 

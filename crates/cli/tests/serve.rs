@@ -1,6 +1,7 @@
 //! A server whose resources are created, changed, watched and deleted while it runs, and how it stops.
 
 #![allow(clippy::unwrap_used, reason = "for tests only")]
+#![allow(clippy::disallowed_methods, reason = "a test works on the machine itself")]
 
 mod support;
 

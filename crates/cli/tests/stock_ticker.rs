@@ -1,6 +1,7 @@
 //! The second example: JSON, a filter, windows of a minute, an alarm; no model and no reviews.
 
 #![allow(clippy::unwrap_used, reason = "for tests only")]
+#![allow(clippy::disallowed_methods, reason = "a test works on the machine itself")]
 
 mod support;
 

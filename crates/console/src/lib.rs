@@ -33,6 +33,8 @@
 //!
 //! [`Overview`]: millstream_control::view::Overview
 
+#![cfg_attr(test, allow(clippy::disallowed_methods, reason = "a test works on the machine itself"))]
+
 mod assets;
 mod charts;
 mod flow_layout;

@@ -3,6 +3,7 @@
 //! `MILLSTREAM_SCREENSHOTS=FOLDER` keeps the pictures.
 
 #![allow(clippy::unwrap_used, reason = "for tests only")]
+#![allow(clippy::disallowed_methods, reason = "a test works on the machine itself")]
 
 #[path = "browser/mod.rs"]
 mod browser;

@@ -1,5 +1,7 @@
 //! Server-sent events over HTTP.
 
+#![allow(clippy::disallowed_methods, reason = "a test works on the machine itself")]
+
 mod support;
 
 use std::{sync::Arc, time::Duration};

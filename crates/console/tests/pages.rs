@@ -1,5 +1,7 @@
 //! The page, its data and its assets over HTTP.
 
+#![allow(clippy::disallowed_methods, reason = "a test works on the machine itself")]
+
 mod support;
 
 use std::collections::HashSet;

@@ -14,6 +14,7 @@ use std::collections::BTreeSet;
 use std::path::Path;
 use std::time::Duration;
 
+use millstream_host::real_time;
 use serde::Serialize;
 
 use crate::catalog::{CatalogError, ResourceRow, RowChange};
@@ -409,10 +410,10 @@ pub(crate) async fn apply(
     if is_running {
         let registry = &world.registry;
         let tried = until(registry, |rows| !report.changes.iter().any(|change| is_open(rows, change)));
-        if tokio::time::timeout(SETTLE_LIMIT, tried).await.is_ok() {
+        if real_time::within(SETTLE_LIMIT, tried).await.is_some() {
             // What waited for another resource may only need a moment more.
             let all_run = until(registry, |rows| not_settled(rows, &report).is_empty());
-            let _ = tokio::time::timeout(MOMENT, all_run).await;
+            let _ = real_time::within(MOMENT, all_run).await;
         }
         report.not_settled = not_settled(&registry.rows(), &report);
     }

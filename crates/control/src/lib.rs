@@ -32,6 +32,8 @@
 //! - A record's position is stored only after what came of it is durable somewhere else.
 //! - Nothing here knows HTTP, HTML or command lines.
 
+#![cfg_attr(test, allow(clippy::disallowed_methods, reason = "a test works on the machine itself"))]
+
 mod applications;
 mod apply;
 pub mod catalog;

@@ -14,7 +14,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use millstream_host::{Clock, End, Spawn, Started};
+use millstream_host::{Clock, End, Spawn, Started, real_time};
 use parking_lot::Mutex;
 use tokio::sync::{mpsc, watch};
 
@@ -234,7 +234,7 @@ impl TaskScope {
             }
         };
         // A stop is bounded in real time, whatever clock the server runs on.
-        let is_done = tokio::time::timeout(limit, all_ended).await.is_ok();
+        let is_done = real_time::within(limit, all_ended).await.is_some();
         if is_done {
             return Vec::new();
         }

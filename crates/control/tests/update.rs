@@ -1,6 +1,7 @@
 //! What a changed file does to a server that runs.
 
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+#![allow(clippy::disallowed_methods, reason = "a test works on the machine itself")]
 
 mod support;
 

@@ -1,8 +1,9 @@
 //! What a crash leaves in a local folder of objects.
 
-use std::fs;
 use std::io;
 use std::path::Path;
+
+use millstream_host::files;
 
 /// Deletes the files that a local object store was writing when its process ended, in `folder` and all below it: their
 /// names end with `#` and a number, which no object's can. Gives how many. To be called while nobody writes there. Does
@@ -11,19 +12,18 @@ use std::path::Path;
 /// # Errors
 /// A folder cannot be listed, or a file not be deleted.
 pub fn remove_unfinished_objects(folder: &Path) -> io::Result<usize> {
-    let entries = match fs::read_dir(folder) {
+    let entries = match files::entries(folder) {
         Ok(entries) => entries,
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(0),
         Err(error) => return Err(error),
     };
     let mut removed = 0;
     for entry in entries {
-        let entry = entry?;
         let kind = entry.file_type()?;
         if kind.is_dir() {
             removed += remove_unfinished_objects(&entry.path())?;
         } else if kind.is_file() && entry.file_name().to_str().is_some_and(is_unfinished) {
-            fs::remove_file(entry.path())?;
+            files::remove(&entry.path())?;
             removed += 1;
         }
     }
@@ -38,6 +38,7 @@ fn is_unfinished(name: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::fs;
 
     #[test]
     fn half_objects_go_and_whole_ones_stay() {

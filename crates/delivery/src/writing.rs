@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use flate2::write::GzEncoder;
+use millstream_host::Spawn;
 use object_store::path::Path;
 use object_store::{ObjectStore, ObjectStoreExt, PutPayload};
 
@@ -47,14 +48,15 @@ pub(crate) async fn write(
 async fn compress(compression: Compression, pieces: Vec<Bytes>) -> Result<PutPayload, String> {
     match compression {
         Compression::Uncompressed => Ok(PutPayload::from_iter(pieces)),
-        Compression::Gzip => tokio::task::spawn_blocking(move || {
-            let mut encoder = GzEncoder::new(Vec::new(), flate2::Compression::default());
-            pieces.iter().try_for_each(|piece| encoder.write_all(piece))?;
-            encoder.finish()
-        })
-        .await
-        .map_err(|error| error.to_string())?
-        .map(PutPayload::from)
-        .map_err(|error: std::io::Error| error.to_string()),
+        Compression::Gzip => Spawn::current()
+            .awaited_blocking(move || {
+                let mut encoder = GzEncoder::new(Vec::new(), flate2::Compression::default());
+                pieces.iter().try_for_each(|piece| encoder.write_all(piece))?;
+                encoder.finish()
+            })
+            .await
+            .map_err(|error| error.to_string())?
+            .map(PutPayload::from)
+            .map_err(|error: std::io::Error| error.to_string()),
     }
 }

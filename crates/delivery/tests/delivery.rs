@@ -1,6 +1,7 @@
 //! The whole delivery over fakes, on tokio's paused clock: time passes only when everything waits.
 
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+#![allow(clippy::disallowed_methods, reason = "a test works on the machine itself")]
 
 use std::collections::BTreeMap;
 use std::io::Read;

@@ -1,6 +1,8 @@
 //! What memory limits come to: for queries of every kind the growth of resident memory when a limit of 64 MiB is reached,
 //! over that limit. `cargo run --release --example memory`.
 
+#![allow(clippy::disallowed_methods, reason = "a tool works on the machine itself")]
+
 use arrow_array::{ArrayRef, Float64Array, Int32Array, StringArray};
 use millstream_columns::Batch;
 use millstream_engine::{Application, ApplicationSettings, catalog};

@@ -15,8 +15,6 @@
 //! | `operators`, `windows`, `aggregates`, `grouping` | the operators of a plan and what they are made of |
 //! | [`application`] | [`Application`]: streams, pumps, errors, checkpoints |
 //! | `state`, `codec` | how operators write their state into the parts of a checkpoint |
-//! | [`golden`] | golden files: SQL tested on a virtual clock |
-//! | [`bench`](mod@bench) | throughput of all that against a yardstick |
 //!
 //! Invariants:
 //! - No I/O, no clock, no randomness: what time it is comes in an [`EvaluationContext`].
@@ -25,7 +23,6 @@
 
 mod aggregates;
 pub mod application;
-pub mod bench;
 mod cast;
 mod codec;
 mod compatibility;
@@ -36,7 +33,6 @@ mod evaluation_context;
 pub mod expression;
 mod fingerprint;
 pub mod functions;
-pub mod golden;
 mod grouping;
 mod log_parsers;
 mod operators;

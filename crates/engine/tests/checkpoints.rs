@@ -3,6 +3,8 @@
 //! `checkpoints/format-N/` holds what the code wrote while N was its format: the state of every program of
 //! `programs.sql` after [`BEFORE`] rows. Set `MILLSTREAM_WRITE_CHECKPOINTS` to a folder to write those of this build.
 
+#![allow(clippy::disallowed_methods, reason = "a test works on the machine itself")]
+
 use millstream_columns::{Batch, array_from_values, value_at};
 use millstream_engine::{Application, ApplicationSettings, catalog};
 use millstream_sql::{Column, InputStream, Program, SqlType, StreamId, Value, compile};

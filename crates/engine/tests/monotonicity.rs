@@ -1,5 +1,7 @@
 //! Monotonicity: rule by rule what may close windows (section 2.7), and operator by operator what columns keep of it.
 
+#![allow(clippy::disallowed_methods, reason = "a test works on the machine itself")]
+
 use arrow_array::{ArrayRef, Int32Array};
 use millstream_columns::Batch;
 use millstream_engine::{Application, ApplicationSettings, catalog};

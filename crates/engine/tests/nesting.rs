@@ -1,5 +1,7 @@
 //! Texts that nest deeply are refused by name or run, on a thread with the stack that threads of servers have.
 
+#![allow(clippy::disallowed_methods, reason = "a test works on the machine itself")]
+
 use millstream_engine::{Application, ApplicationSettings, catalog};
 use millstream_sql::{Column, InputStream, SqlType, compile};
 

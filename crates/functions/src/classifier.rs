@@ -12,6 +12,7 @@ use std::ops::Range;
 use std::time::Duration;
 
 use async_trait::async_trait;
+use millstream_host::real_time;
 
 use crate::function::{FunctionError, FunctionErrorKind};
 
@@ -85,13 +86,13 @@ impl ClassifyEach<'_> {
         texts: Vec<String>,
     ) -> Result<Vec<Result<Prediction, String>>, FunctionError> {
         let count = texts.len();
-        match tokio::time::timeout(self.patience, self.ask(texts)).await {
-            Ok(answers) => answers,
-            Err(_) if self.classifier.labels().is_none() => {
+        match real_time::within(self.patience, self.ask(texts)).await {
+            Some(answers) => answers,
+            None if self.classifier.labels().is_none() => {
                 Err(FunctionError::not_ready("the model is being loaded"))
             }
             // What it has answered meanwhile is in its cache: the next call comes further.
-            Err(_) => Err(FunctionError::throttled(format!(
+            None => Err(FunctionError::throttled(format!(
                 "the model has not answered {count} texts within {:?}; it is asked again",
                 self.patience
             ))),
@@ -141,7 +142,7 @@ impl ClassifyEach<'_> {
                 }
                 Err(ClassifierError::Busy(_)) => {
                     calls.push_front(call);
-                    tokio::time::sleep(wait).await;
+                    real_time::sleep(wait).await;
                     wait = (wait * 2).min(LONGEST_WAIT);
                 }
                 Err(error @ ClassifierError::NotReady(_)) => {

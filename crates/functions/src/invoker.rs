@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use bytes::Bytes;
-use millstream_host::{Clock, Timestamp};
+use millstream_host::{Clock, Spawn, Timestamp, real_time};
 use parking_lot::Mutex;
 use tokio::sync::Semaphore;
 use tokio::task::JoinHandle;
@@ -142,22 +142,22 @@ impl Invoker {
         self.check_size("event", event.len())?;
         let function = Arc::clone(&self.function);
         // Its own task, so that a panic ends that task and nothing else.
-        let mut task = AbortOnDrop(tokio::spawn(async move { function.invoke(event).await }));
-        let answer = match tokio::time::timeout(self.settings.timeout, &mut task.0).await {
-            Ok(Ok(result)) => result?,
-            Ok(Err(join)) if join.is_panic() => {
+        let mut task = AbortOnDrop(Spawn::current().awaited(async move { function.invoke(event).await }));
+        let answer = match real_time::within(self.settings.timeout, &mut task.0).await {
+            Some(Ok(result)) => result?,
+            Some(Err(join)) if join.is_panic() => {
                 return Err(FunctionError::failed(format!(
                     "function \"{}\" panicked: {}",
                     self.name(),
                     panic_text(join.into_panic().as_ref()),
                 )));
             }
-            Ok(Err(_)) => {
+            Some(Err(_)) => {
                 let message =
                     format!("function \"{}\" was stopped: the process is shutting down", self.name());
                 return Err(FunctionError::failed(message));
             }
-            Err(_) => {
+            None => {
                 return Err(FunctionError {
                     kind: FunctionErrorKind::TimedOut,
                     message: format!(

@@ -44,7 +44,7 @@ pub trait Clock: Send + Sync + 'static {
 
     /// Comes back after `duration` of this clock. The default waits in real time, whatever becomes of the wall clock.
     fn sleep(&self, duration: Duration) -> Sleep {
-        Box::pin(tokio::time::sleep(duration))
+        Box::pin(crate::real_time::sleep(duration))
     }
 
     /// The time since some fixed moment of this process. Never goes back, whatever is done to the machine's clock. A

@@ -7,21 +7,30 @@
 //!   Random                 a seeded generator; the same seed gives the same numbers
 //!   Spawn                  tasks, threads and blocking calls; how each ended is a value
 //!   Backoff                waits between attempts
-//!   folder                 folders whose names survive a power cut
+//!   Disk ─── RealDisk      files and the entries of folders
+//!        └── SimulatedDisk in memory: fails when told to, forgets what was not synced
+//!   folder, files          folders whose names survive a power cut; files that somebody named
+//!   real_time              waits for the world outside, whatever the clock
 //! ```
 //!
 //! Invariant: nothing here knows a noun of the domain (record, stream, row, service).
 
+#![cfg_attr(test, allow(clippy::disallowed_methods, reason = "a test works on the machine itself"))]
+
 mod backoff;
 mod clock;
+mod disk;
+pub mod files;
 mod folder;
 mod random;
+pub mod real_time;
 mod spawn;
 mod steady_clock;
 
 pub use backoff::Backoff;
 pub use clock::{Clock, ManualClock, Sleep, SystemClock, Timestamp};
-pub use folder::{create_folder, sync_folder};
+pub use disk::{Disk, DiskFile, FileId, Open, RealDisk, SimulatedDisk};
+pub use folder::{create_folder, remove_folder, sync_folder};
 pub use random::Random;
-pub use spawn::{End, Spawn, Started, panic_message};
+pub use spawn::{End, Spawn, Started, panic_message, spawn_thread};
 pub use steady_clock::SteadyClock;

@@ -14,6 +14,7 @@ impl Random {
     }
 
     /// A generator seeded by the operating system.
+    #[expect(clippy::disallowed_methods, reason = "the one place that asks the machine for randomness")]
     pub fn from_entropy() -> Random {
         Random(rand::make_rng())
     }

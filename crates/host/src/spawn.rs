@@ -3,6 +3,8 @@
 //! Nothing else in the project starts a thread or a task, so that each has a name, ends in one of the ways of [`End`], and
 //! its panic is a value instead of a line on standard error that nobody reads.
 
+#![expect(clippy::disallowed_methods, reason = "the one place that starts threads and tasks")]
+
 use std::any::Any;
 use std::future::Future;
 use std::panic::AssertUnwindSafe;
@@ -10,6 +12,7 @@ use std::panic::AssertUnwindSafe;
 use futures::FutureExt;
 use tokio::runtime::Handle;
 use tokio::sync::oneshot;
+use tokio::task::JoinHandle;
 
 /// How work ended.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -125,10 +128,37 @@ impl Spawn {
         drop(self.runtime.spawn_blocking(work));
     }
 
+    /// Runs a future as a task whose value the caller waits for: an error tells that it panicked or was aborted.
+    pub fn awaited<T: Send + 'static>(
+        &self,
+        work: impl Future<Output = T> + Send + 'static,
+    ) -> JoinHandle<T> {
+        self.runtime.spawn(work)
+    }
+
+    /// The same for a short call that blocks, off the runtime's threads.
+    pub fn awaited_blocking<T: Send + 'static>(
+        &self,
+        work: impl FnOnce() -> T + Send + 'static,
+    ) -> JoinHandle<T> {
+        self.runtime.spawn_blocking(work)
+    }
+
     /// The runtime itself, for libraries that ask for it.
     pub fn runtime(&self) -> &Handle {
         &self.runtime
     }
+}
+
+/// Starts a thread outside of any runtime, whose end the caller waits for.
+///
+/// # Errors
+/// The system gives no thread.
+pub fn spawn_thread(
+    name: String,
+    work: impl FnOnce() + Send + 'static,
+) -> std::io::Result<std::thread::JoinHandle<()>> {
+    std::thread::Builder::new().name(name).spawn(work)
 }
 
 async fn caught(work: impl Future<Output = ()>) -> End {

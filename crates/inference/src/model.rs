@@ -1,6 +1,5 @@
 //! A loaded model: files in, labels out.
 
-use std::fs::File;
 use std::io::Read;
 use std::path::Path;
 
@@ -22,7 +21,7 @@ const MOST_WEIGHT_BYTES: u64 = 4 << 30;
 fn read(folder: &Path, name: &str, limit: u64) -> Result<Vec<u8>, LoadError> {
     let path = folder.join(name);
     let too_large = |path| LoadError::TooLarge { path, limit };
-    let file = match File::open(&path) {
+    let file = match millstream_host::files::open(&path) {
         Ok(file) => file,
         Err(source) => return Err(LoadError::Read { path, source }),
     };

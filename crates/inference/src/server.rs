@@ -325,7 +325,7 @@ impl std::fmt::Debug for ModelServer {
 }
 
 fn spawn(number: usize, body: impl FnOnce() + Send + 'static) -> std::io::Result<()> {
-    std::thread::Builder::new().name(format!("model-{number}")).spawn(body).map(drop)
+    millstream_host::spawn_thread(format!("model-{number}"), body).map(drop)
 }
 
 /// The answer to a text, now or later.

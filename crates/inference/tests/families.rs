@@ -1,6 +1,7 @@
 //! Random networks of every family, activation and number format against a plain computation.
 
 #![allow(clippy::unwrap_used, reason = "a test that unwraps an error fails, as it should")]
+#![allow(clippy::disallowed_methods, reason = "a test works on the machine itself")]
 
 mod tiny;
 

@@ -1,6 +1,7 @@
 //! The default model: stored reference logits, independence of the batch, long texts, agreement with people.
 
 #![allow(clippy::unwrap_used, reason = "a test that unwraps an error fails, as it should")]
+#![allow(clippy::disallowed_methods, reason = "a test works on the machine itself")]
 
 use std::io::Read as _;
 use std::path::{Path, PathBuf};

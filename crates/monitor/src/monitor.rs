@@ -4,7 +4,7 @@ use std::panic::resume_unwind;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
-use millstream_host::{Clock, Random, Timestamp};
+use millstream_host::{Clock, Random, Spawn, Timestamp};
 use parking_lot::Mutex;
 use rusqlite::Connection;
 use tokio::sync::{Notify, watch};
@@ -396,7 +396,7 @@ impl Monitor {
 
 /// Runs `work` on a thread that may wait. Its panics go on here.
 pub(crate) async fn spawn<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> T {
-    match tokio::task::spawn_blocking(work).await {
+    match Spawn::current().awaited_blocking(work).await {
         Ok(done) => done,
         Err(error) => match error.try_into_panic() {
             Ok(panic) => resume_unwind(panic),

@@ -3,8 +3,9 @@
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
+use millstream_host::real_time;
 use tokio::sync::watch;
-use tokio::time::{MissedTickBehavior, interval, sleep};
+use tokio::time::MissedTickBehavior;
 
 use crate::error::StoreError;
 use crate::mail::sender::Sender;
@@ -38,7 +39,7 @@ impl Monitor {
     }
 
     async fn run_ticks(&self, mut stop: watch::Receiver<bool>) {
-        let mut ticks = interval(self.tick_interval());
+        let mut ticks = real_time::ticks(self.tick_interval());
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let mut health = Health::new("metrics cannot be written and alarms not judged; trying again");
         loop {
@@ -91,7 +92,7 @@ impl Monitor {
             tokio::select! {
                 () = stopped(&mut stop) => {}
                 () = self.0.mail_queued.notified() => {}
-                () = sleep(self.tick_interval()) => {}
+                () = real_time::sleep(self.tick_interval()) => {}
             }
         }
     }
@@ -113,7 +114,7 @@ async fn stopped(stop: &mut watch::Receiver<bool>) {
 /// Returns when so much time has passed since `stopped`.
 async fn stopped_for(stop: &mut watch::Receiver<bool>, time: Duration) {
     stopped(stop).await;
-    sleep(time).await;
+    real_time::sleep(time).await;
 }
 
 /// Logs the first failure of a row and the recovery, not every try.

@@ -11,7 +11,6 @@
 //! | [`random_cut_forest`] | the forest: settings, per-tree samples, trees, scores, attribution |
 //! | [`distinct_counter`] | exact up to 10,000 distinct items, HyperLogLog beyond |
 //! | [`hotspots`] | dense regions of the latest points |
-//! | [`bench`](mod@bench) | throughput of the forest against a yardstick measured in the same run |
 //!
 //! Invariants of the crate:
 //!
@@ -21,7 +20,6 @@
 //! - Every sketch goes through `serde` and back without a trace: the restored one continues identically.
 //!   Bytes that do not describe a sound sketch are refused when read, never later.
 
-pub mod bench;
 pub mod distinct_counter;
 mod generator;
 pub mod hotspots;

@@ -3,11 +3,9 @@
 //! In its file the first line is the CRC-32 of the rest in hex, the rest is JSON. `catalog_file.rs` has how it changes.
 
 use std::collections::BTreeSet;
-use std::fs::{self, File};
-use std::io::Write;
 use std::path::Path;
 
-use millstream_host::Timestamp;
+use millstream_host::{Disk, Open, Timestamp};
 use serde::{Deserialize, Serialize};
 
 use crate::catalog_file::Change;
@@ -88,9 +86,9 @@ impl Catalog {
     }
 
     /// Reads the snapshot and its length in bytes; `None` when there is none.
-    pub(crate) fn load(directory: &Path) -> Result<Option<(Catalog, u64)>, OpenError> {
+    pub(crate) fn load(disk: &dyn Disk, directory: &Path) -> Result<Option<(Catalog, u64)>, OpenError> {
         let path = directory.join(FILE_NAME);
-        let text = match fs::read(&path) {
+        let text = match disk.read(&path) {
             Ok(text) => text,
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
             Err(error) => return Err(io_error("read", &path)(error).into()),
@@ -125,19 +123,16 @@ impl Catalog {
     }
 
     /// Replaces the snapshot; durable when this returns. On an error the old one stands. Gives its length in bytes.
-    pub(crate) fn store(&self, directory: &Path) -> Result<u64, FileError> {
+    pub(crate) fn store(&self, disk: &dyn Disk, directory: &Path) -> Result<u64, FileError> {
         let json = serde_json::to_vec_pretty(self).expect("a catalog has only text keys and finite numbers");
         let path = directory.join(FILE_NAME);
         let new = directory.join("catalog.new");
-        let write = |file: &mut File| {
-            file.write_all(format!("{:08x}\n", crc32fast::hash(&json)).as_bytes())?;
-            file.write_all(&json)?;
-            file.sync_all()
-        };
-        let mut file = File::create(&new).map_err(io_error("create", &new))?;
-        write(&mut file).map_err(io_error("write", &new))?;
-        fs::rename(&new, &path).map_err(io_error("replace", &path))?;
-        segment::sync_folder(directory)?;
+        let mut text = format!("{:08x}\n", crc32fast::hash(&json)).into_bytes();
+        text.extend_from_slice(&json);
+        let file = disk.open(&new, Open::Create).map_err(io_error("create", &new))?;
+        file.write_all_at(&text, 0).and_then(|()| file.sync_all()).map_err(io_error("write", &new))?;
+        disk.rename(&new, &path).map_err(io_error("replace", &path))?;
+        segment::sync_folder(disk, directory)?;
         Ok(json.len() as u64)
     }
 

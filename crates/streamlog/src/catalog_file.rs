@@ -5,11 +5,11 @@
 //! before the snapshot that names it, so a missing one is damage. A line is the CRC-32 of the rest in hex, a space, and
 //! the change as JSON.
 
-use std::fs::{self, File, OpenOptions};
 use std::io;
-use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
+use millstream_host::{Disk, DiskFile, Open};
 use serde::{Deserialize, Serialize};
 
 use crate::catalog::{Catalog, CatalogStream};
@@ -49,7 +49,7 @@ impl Change {
 /// The open journal.
 #[derive(Debug)]
 struct Journal {
-    file: File,
+    file: Arc<dyn DiskFile>,
     path: PathBuf,
     /// The end of the last whole line.
     length: u64,
@@ -58,6 +58,7 @@ struct Journal {
 /// The catalog in memory and on disk.
 #[derive(Debug)]
 pub(crate) struct CatalogFile {
+    disk: Arc<dyn Disk>,
     directory: PathBuf,
     catalog: Catalog,
     snapshot_bytes: u64,
@@ -67,20 +68,29 @@ pub(crate) struct CatalogFile {
 
 impl CatalogFile {
     /// A new catalog, durable when this returns.
-    pub(crate) fn create(directory: &Path, catalog: Catalog) -> Result<CatalogFile, FileError> {
-        let mut created =
-            CatalogFile { directory: directory.to_owned(), catalog, snapshot_bytes: 0, journal: None };
+    pub(crate) fn create(
+        disk: &Arc<dyn Disk>,
+        directory: &Path,
+        catalog: Catalog,
+    ) -> Result<CatalogFile, FileError> {
+        let mut created = CatalogFile {
+            disk: Arc::clone(disk),
+            directory: directory.to_owned(),
+            catalog,
+            snapshot_bytes: 0,
+            journal: None,
+        };
         created.take_snapshot()?;
         Ok(created)
     }
 
     /// Reads the catalog; `None` when there is none. Changes nothing on disk but a line that was cut.
-    pub(crate) fn load(directory: &Path) -> Result<Option<CatalogFile>, OpenError> {
-        let Some((mut catalog, snapshot_bytes)) = Catalog::load(directory)? else { return Ok(None) };
+    pub(crate) fn load(disk: &Arc<dyn Disk>, directory: &Path) -> Result<Option<CatalogFile>, OpenError> {
+        let Some((mut catalog, snapshot_bytes)) = Catalog::load(&**disk, directory)? else { return Ok(None) };
         let mut journal = None;
         if catalog.journal > 0 {
             let path = journal_path(directory, catalog.journal);
-            let file = OpenOptions::new().read(true).write(true).open(&path);
+            let file = disk.open(&path, Open::Write);
             let file = match file {
                 Err(error) if error.kind() == io::ErrorKind::NotFound => {
                     let reason = "it is missing, yet the catalog names it".to_owned();
@@ -88,15 +98,21 @@ impl CatalogFile {
                 }
                 file => file.map_err(io_error("open", &path))?,
             };
-            let bytes = fs::read(&path).map_err(io_error("read", &path))?;
+            let bytes = disk.read(&path).map_err(io_error("read", &path))?;
             let length = replay(&mut catalog, &bytes)
                 .map_err(|reason| OpenError::Catalog { path: path.clone(), reason })?;
             if length < bytes.len() as u64 {
-                file.set_len(length).map_err(io_error("cut", &path))?;
+                file.truncate(length).map_err(io_error("cut", &path))?;
             }
             journal = Some(Journal { file, path, length });
         }
-        Ok(Some(CatalogFile { directory: directory.to_owned(), catalog, snapshot_bytes, journal }))
+        Ok(Some(CatalogFile {
+            disk: Arc::clone(disk),
+            directory: directory.to_owned(),
+            catalog,
+            snapshot_bytes,
+            journal,
+        }))
     }
 
     /// The catalog as it is.
@@ -119,10 +135,10 @@ impl CatalogFile {
             let written = file
                 .write_all_at(&line, *length)
                 .map_err(io_error("write", path))
-                .and_then(|()| file.sync_data().map_err(io_error("sync", path)));
+                .and_then(|()| file.sync().map_err(io_error("sync", path)));
             if let Err(error) = written {
                 // What is in the file now is not known for sure: a snapshot of before the change settles it.
-                let _ = file.set_len(*length);
+                let _ = file.truncate(*length);
                 self.journal = None;
                 return Err(error);
             }
@@ -137,17 +153,11 @@ impl CatalogFile {
         let before = self.catalog.journal;
         let number = before + 1;
         let path = journal_path(&self.directory, number);
-        let file = OpenOptions::new()
-            .read(true)
-            .write(true)
-            .create(true)
-            .truncate(true)
-            .open(&path)
-            .map_err(io_error("create", &path))?;
+        let file = self.disk.open(&path, Open::Create).map_err(io_error("create", &path))?;
         file.sync_all().map_err(io_error("sync", &path))?;
-        segment::sync_folder(&self.directory)?;
+        segment::sync_folder(&*self.disk, &self.directory)?;
         self.catalog.journal = number;
-        match self.catalog.store(&self.directory) {
+        match self.catalog.store(&*self.disk, &self.directory) {
             Ok(bytes) => self.snapshot_bytes = bytes,
             Err(error) => {
                 self.catalog.journal = before;
@@ -156,7 +166,7 @@ impl CatalogFile {
         }
         if let Some(old) = self.journal.replace(Journal { file, path, length: 0 }) {
             // A leftover is no harm: nothing names it.
-            let _ = fs::remove_file(&old.path);
+            let _ = self.disk.remove_file(&old.path);
         }
         Ok(())
     }
@@ -198,6 +208,12 @@ fn parse(line: &[u8]) -> Option<Change> {
 mod tests {
     use super::*;
     use crate::stream_name::StreamKind;
+    use millstream_host::RealDisk;
+    use std::fs;
+
+    fn real() -> Arc<dyn Disk> {
+        Arc::new(RealDisk)
+    }
 
     fn created(id: u32) -> Change {
         let name = format!("stream-{id}").parse().unwrap();
@@ -219,7 +235,7 @@ mod tests {
     #[test]
     fn r21_a_change_costs_a_line_and_all_are_found_again() {
         let directory = tempfile::tempdir().unwrap();
-        let mut file = CatalogFile::create(directory.path(), Catalog::new(7)).unwrap();
+        let mut file = CatalogFile::create(&real(), directory.path(), Catalog::new(7)).unwrap();
         let mut longest = 0;
         for id in 1..=1_000 {
             file.change(created(id)).unwrap();
@@ -230,7 +246,7 @@ mod tests {
         }
         assert!(longest < 2 * LEAST_JOURNAL_BYTES.max(file.snapshot_bytes), "{longest}");
         assert!(file.catalog.journal < 20, "{} snapshots", file.catalog.journal);
-        let found = CatalogFile::load(directory.path()).unwrap().unwrap();
+        let found = CatalogFile::load(&real(), directory.path()).unwrap().unwrap();
         assert_eq!(found.catalog, file.catalog);
         assert_eq!((ids(&found).len(), found.get().next_stream_id), (667, 1_001));
     }
@@ -238,7 +254,7 @@ mod tests {
     #[test]
     fn a_cut_line_is_dropped_and_damage_before_the_end_is_named() {
         let directory = tempfile::tempdir().unwrap();
-        let mut file = CatalogFile::create(directory.path(), Catalog::new(7)).unwrap();
+        let mut file = CatalogFile::create(&real(), directory.path(), Catalog::new(7)).unwrap();
         (1..=3).for_each(|id| file.change(created(id)).unwrap());
         drop(file);
         let path = journal(directory.path());
@@ -249,22 +265,22 @@ mod tests {
             for zeros in [0, 50] {
                 cut.resize(length + zeros, 0);
                 fs::write(&path, &cut).unwrap();
-                let mut found = CatalogFile::load(directory.path()).unwrap().unwrap();
+                let mut found = CatalogFile::load(&real(), directory.path()).unwrap().unwrap();
                 assert_eq!(ids(&found), [1, 2], "{length}");
                 found.change(created(9)).unwrap();
                 drop(found);
-                assert_eq!(ids(&CatalogFile::load(directory.path()).unwrap().unwrap()), [1, 2, 9]);
+                assert_eq!(ids(&CatalogFile::load(&real(), directory.path()).unwrap().unwrap()), [1, 2, 9]);
             }
         }
         for place in 0..two {
             let mut damaged = whole.clone();
             damaged[place] ^= 0x20;
             fs::write(&path, damaged).unwrap();
-            let refused = CatalogFile::load(directory.path()).unwrap_err();
+            let refused = CatalogFile::load(&real(), directory.path()).unwrap_err();
             assert!(refused.to_string().contains("damaged at byte"), "{place}: {refused}");
         }
         fs::remove_file(&path).unwrap();
-        let refused = CatalogFile::load(directory.path()).unwrap_err();
+        let refused = CatalogFile::load(&real(), directory.path()).unwrap_err();
         assert!(refused.to_string().contains("it is missing"), "{refused}");
     }
 }

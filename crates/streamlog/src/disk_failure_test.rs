@@ -1,24 +1,21 @@
 //! A full disk, a failing sync, a failing cut: nothing acknowledged is lost, nothing refused appears.
 
+use std::path::Path;
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 
-use millstream_host::{ManualClock, Random, Timestamp};
+use millstream_host::{Disk, ManualClock, Random, SimulatedDisk, Timestamp};
 
-use crate::disk::FailingDisk;
 use crate::{AppendError, Log, LogSettings, NewRecord, ReadFrom, Retention, ShardNumber, StreamKey};
 
 struct Setup {
-    directory: tempfile::TempDir,
-    disk: Arc<FailingDisk>,
+    disk: SimulatedDisk,
     key: StreamKey,
 }
 
 impl Setup {
     fn new() -> (Setup, Arc<Log>) {
-        let directory = tempfile::tempdir().unwrap();
         let key = StreamKey::data("s".parse().unwrap());
-        let setup = Setup { directory, disk: Arc::new(FailingDisk::healthy()), key };
+        let setup = Setup { disk: SimulatedDisk::new(), key };
         let log = setup.open();
         log.stream_create(&setup.key, 1, Retention::default()).unwrap();
         (setup, log)
@@ -26,9 +23,9 @@ impl Setup {
 
     fn open(&self) -> Arc<Log> {
         let clock = Arc::new(ManualClock::starting_at(Timestamp(1_700_000_000_000)));
-        let disk = Arc::clone(&self.disk);
+        let disk: Arc<dyn Disk> = Arc::new(self.disk.clone());
         let settings = LogSettings { segment_bytes: 64 << 10, ..LogSettings::default() };
-        Log::open_on(self.directory.path(), settings, clock, Random::from_seed(1), disk).unwrap().0
+        Log::open_on(Path::new("/data/log"), settings, clock, Random::from_seed(1), disk).unwrap().0
     }
 
     fn append(&self, log: &Log, data: &str) -> Result<(), AppendError> {
@@ -46,12 +43,12 @@ fn a_full_disk_refuses_appends_serves_reads_and_recovers() {
     for room in [0, 1, 30, 60] {
         let (setup, log) = Setup::new();
         setup.append(&log, "one").unwrap();
-        setup.disk.room.store(room, Ordering::SeqCst);
+        setup.disk.set_room(Some(room));
         let refused = setup.append(&log, "refused").unwrap_err();
         assert!(matches!(refused, AppendError::DiskFull(_)), "{refused}");
         assert!(refused.to_string().starts_with("the disk is full, nothing was written"), "{refused}");
         assert_eq!(setup.contents(&log), ["one"]);
-        setup.disk.room.store(-1, Ordering::SeqCst);
+        setup.disk.set_room(None);
         setup.append(&log, "two").unwrap();
         assert_eq!(setup.contents(&log), ["one", "two"]);
         drop(log);
@@ -63,10 +60,10 @@ fn a_full_disk_refuses_appends_serves_reads_and_recovers() {
 fn a_full_disk_that_cannot_even_be_cut_stays_refused_until_it_can() {
     let (setup, log) = Setup::new();
     setup.append(&log, "one").unwrap();
-    setup.disk.room.store(20, Ordering::SeqCst);
-    setup.disk.failing_truncates.store(2, Ordering::SeqCst);
+    setup.disk.set_room(Some(20));
+    setup.disk.fail_truncates(2);
     setup.append(&log, "refused").unwrap_err();
-    setup.disk.room.store(-1, Ordering::SeqCst);
+    setup.disk.set_room(None);
     let refused = setup.append(&log, "refused too").unwrap_err();
     assert!(matches!(refused, AppendError::Disk(_)), "{refused}");
     setup.append(&log, "two").unwrap();
@@ -80,7 +77,7 @@ fn a_failed_sync_is_never_acknowledged_and_its_records_never_appear() {
     let (setup, log) = Setup::new();
     setup.append(&log, "one").unwrap();
     // The commit's own sync, then the one that would make the cut durable.
-    setup.disk.failing_syncs.store(2, Ordering::SeqCst);
+    setup.disk.fail_syncs(2);
     setup.append(&log, "refused").unwrap_err();
     setup.append(&log, "refused too").unwrap_err();
     assert_eq!(setup.contents(&log), ["one"]);
@@ -103,7 +100,7 @@ fn failures_while_a_segment_is_changed_lose_nothing() {
         let mut kept = 0;
         for round in 0..150 {
             if round % 20 == 10 {
-                setup.disk.failing_syncs.store(failing_syncs, Ordering::SeqCst);
+                setup.disk.fail_syncs(failing_syncs);
             }
             kept += usize::from(setup.append(&log, &big).is_ok());
         }
@@ -133,19 +130,19 @@ fn a_log_on_a_full_disk_opens_and_serves_reads() {
     while setup.append(&log, &big).is_ok() {
         // Room for the index at the end of the first segment, not for the next segment's header.
         if log.statistics().segment_bytes > 55_000 {
-            setup.disk.room.store(1_000, Ordering::SeqCst);
+            setup.disk.set_room(Some(1_000));
         }
     }
     let kept = setup.contents(&log).len();
     drop(log);
     let log = setup.open();
     assert_eq!(setup.contents(&log).len(), kept);
-    setup.disk.room.store(0, Ordering::SeqCst);
+    setup.disk.set_room(Some(0));
     assert!(matches!(setup.append(&log, &big), Err(AppendError::DiskFull(_))));
     drop(log);
     let log = setup.open();
     assert_eq!(setup.contents(&log).len(), kept);
-    setup.disk.room.store(-1, Ordering::SeqCst);
+    setup.disk.set_room(None);
     setup.append(&log, &big).unwrap();
     assert_eq!(setup.contents(&log).len(), kept + 1);
 }

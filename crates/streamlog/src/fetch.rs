@@ -5,13 +5,11 @@
 //! the wanted frames of it in order, and looks on.
 
 use std::collections::BTreeMap;
-use std::fs::File;
-use std::os::unix::fs::FileExt;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use bytes::Bytes;
-use millstream_host::Timestamp;
+use millstream_host::{DiskFile, Timestamp};
 
 use crate::error::{Damage, ReadError, io_error};
 use crate::index::{Found, IndexEntry};
@@ -203,7 +201,7 @@ impl Fetch<'_> {
             return Ok(());
         };
         let at = self.taken.buffer.len();
-        let read = self.read_bytes(&file, start, end);
+        let read = self.read_bytes(&*file, start, end);
         if let Err(error) = read {
             self.taken.buffer.truncate(at);
             return Err(error);
@@ -216,7 +214,7 @@ impl Fetch<'_> {
         Ok(())
     }
 
-    fn read_bytes(&mut self, file: &File, start: Place, end: u32) -> Result<(), ReadError> {
+    fn read_bytes(&mut self, file: &dyn DiskFile, start: Place, end: u32) -> Result<(), ReadError> {
         let path = self.shared.cache.path(start.segment);
         let at = self.taken.buffer.len();
         let length = (end - start.offset) as usize;

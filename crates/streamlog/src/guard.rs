@@ -1,9 +1,10 @@
 //! Whether the directory is still the one that was opened, and still ours.
 
-use std::fs::{self, File, Metadata};
 use std::io;
-use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use millstream_host::{Disk, DiskFile, FileId};
 
 use crate::lock_file::LockFile;
 
@@ -20,16 +21,10 @@ pub enum LogHealth {
     },
 }
 
-/// Tells a file from every other one on the machine.
-type FileId = (u64, u64);
-
-fn file_id(metadata: &Metadata) -> FileId {
-    (metadata.dev(), metadata.ino())
-}
-
 /// What is looked at before each commit, and every half second while there is none.
 #[derive(Debug)]
 pub(crate) struct DirectoryGuard {
+    disk: Arc<dyn Disk>,
     directory: PathBuf,
     lock: LockFile,
     opened: FileId,
@@ -37,22 +32,22 @@ pub(crate) struct DirectoryGuard {
 
 impl DirectoryGuard {
     /// Watches the directory that `lock` was taken in.
-    pub(crate) fn new(directory: &Path, lock: LockFile) -> io::Result<DirectoryGuard> {
-        let opened = file_id(&fs::metadata(directory)?);
-        Ok(DirectoryGuard { directory: directory.to_owned(), lock, opened })
+    pub(crate) fn new(disk: Arc<dyn Disk>, directory: &Path, lock: LockFile) -> io::Result<DirectoryGuard> {
+        let opened = disk.id(directory)?;
+        Ok(DirectoryGuard { disk, directory: directory.to_owned(), lock, opened })
     }
 
     /// Says why records can no longer be kept, if so. `active` is the segment that is written and where it should be.
-    pub(crate) fn check(&mut self, active: &File, active_path: &Path) -> Result<(), String> {
+    pub(crate) fn check(&mut self, active: &dyn DiskFile, active_path: &Path) -> Result<(), String> {
         self.expect(&self.directory, self.opened)?;
-        let written = active.metadata().map_err(|error| format!("its segment cannot be seen: {error}"))?;
-        self.expect(active_path, file_id(&written))?;
-        self.lock.check(&self.directory)
+        let written = active.id().map_err(|error| format!("its segment cannot be seen: {error}"))?;
+        self.expect(active_path, written)?;
+        self.lock.check(&*self.disk, &self.directory)
     }
 
     fn expect(&self, path: &Path, expected: FileId) -> Result<(), String> {
-        match fs::metadata(path) {
-            Ok(metadata) if file_id(&metadata) == expected => Ok(()),
+        match self.disk.id(path) {
+            Ok(found) if found == expected => Ok(()),
             Ok(_) => Err(format!("{} was replaced", path.display())),
             Err(error) if error.kind() == io::ErrorKind::NotFound => {
                 Err(format!("{} was deleted or moved", path.display()))

@@ -4,53 +4,53 @@
 //! file, and one on the file `lock` in it, which says who holds it. Some network file systems lock no directories: there
 //! the file alone counts, and when it goes the log goes.
 
-use std::fs::{self, File, OpenOptions, TryLockError};
-use std::io::{Read, Seek, Write};
-use std::os::unix::fs::MetadataExt;
+use std::fs::TryLockError;
+use std::io;
 use std::path::Path;
+use std::sync::Arc;
+
+use millstream_host::{Disk, DiskFile, Open};
 
 use crate::error::{OpenError, io_error};
 
 /// Holds the lock until dropped; the operating system releases it when the process dies, however it dies.
 #[derive(Debug)]
 pub(crate) struct LockFile {
-    file: File,
+    file: Arc<dyn DiskFile>,
     /// The directory, when its file system can lock it.
-    directory: Option<File>,
+    directory: Option<Arc<dyn DiskFile>>,
 }
 
 impl LockFile {
     /// Takes the lock of `directory` and leaves the process id in the file.
-    pub(crate) fn acquire(directory: &Path) -> Result<LockFile, OpenError> {
+    pub(crate) fn acquire(disk: &Arc<dyn Disk>, directory: &Path) -> Result<LockFile, OpenError> {
         let path = directory.join("lock");
         let in_use = |holder| OpenError::InUse { directory: directory.to_owned(), holder };
-        let folder = File::open(directory).map_err(io_error("open", directory))?;
+        let folder = disk.open(directory, Open::Read).map_err(io_error("open", directory))?;
         let folder = match folder.try_lock() {
             Ok(()) => Some(folder),
-            Err(TryLockError::WouldBlock) => return Err(in_use(holder(&path))),
+            Err(TryLockError::WouldBlock) => return Err(in_use(holder(&**disk, &path))),
             Err(TryLockError::Error(error)) => {
                 tracing::warn!(%error, directory = %directory.display(), "the directory cannot be locked, only a file in it");
                 None
             }
         };
-        let file = open(&path).map_err(io_error("open", &path))?;
+        let file = disk.open(&path, Open::WriteOrCreate).map_err(io_error("open", &path))?;
         match file.try_lock() {
             Ok(()) => {}
-            Err(TryLockError::WouldBlock) => return Err(in_use(holder(&path))),
+            Err(TryLockError::WouldBlock) => return Err(in_use(holder(&**disk, &path))),
             Err(TryLockError::Error(error)) => return Err(io_error("lock", &path)(error).into()),
         }
-        let mut lock = LockFile { file, directory: folder };
+        let lock = LockFile { file, directory: folder };
         lock.sign();
         Ok(lock)
     }
 
     /// Looks whether the lock still keeps others out. Puts a deleted file back when the directory itself is locked.
-    pub(crate) fn check(&mut self, directory: &Path) -> Result<(), String> {
+    pub(crate) fn check(&mut self, disk: &dyn Disk, directory: &Path) -> Result<(), String> {
         let path = directory.join("lock");
-        let held = self.file.metadata().map_err(|error| error.to_string())?;
-        let is_there =
-            fs::metadata(&path).is_ok_and(|found| (found.dev(), found.ino()) == (held.dev(), held.ino()));
-        if is_there {
+        let held = self.file.id().map_err(|error| error.to_string())?;
+        if disk.id(&path).is_ok_and(|found| found == held) {
             return Ok(());
         }
         if self.directory.is_none() {
@@ -60,7 +60,7 @@ impl LockFile {
             ));
         }
         // Nobody else can have it: they would need the directory first.
-        if let Ok(file) = open(&path)
+        if let Ok(file) = disk.open(&path, Open::WriteOrCreate)
             && file.try_lock().is_ok()
         {
             tracing::warn!(path = %path.display(), "the lock file was deleted and is put back");
@@ -71,24 +71,23 @@ impl LockFile {
     }
 
     /// The process id only helps a message: a full disk must not keep the log from opening for reads.
-    fn sign(&mut self) {
-        let _ = self.file.set_len(0);
-        let _ = self.file.rewind();
-        let _ = writeln!(self.file, "{}", std::process::id());
+    fn sign(&self) {
+        let _ = self.file.truncate(0);
+        let _ = self.file.write_all_at(format!("{}\n", std::process::id()).as_bytes(), 0);
     }
 }
 
-fn open(path: &Path) -> std::io::Result<File> {
-    OpenOptions::new().read(true).write(true).create(true).truncate(false).open(path)
+fn holder(disk: &dyn Disk, path: &Path) -> String {
+    match text_in(disk, path).ok().and_then(|text| text.parse::<u32>().ok()) {
+        Some(pid) => format!("process {pid}"),
+        None => "another process".to_owned(),
+    }
 }
 
-fn holder(path: &Path) -> String {
-    let mut text = String::new();
-    if let Ok(file) = File::open(path) {
-        let _ = file.take(32).read_to_string(&mut text);
-    }
-    match text.trim().parse::<u32>() {
-        Ok(pid) => format!("process {pid}"),
-        Err(_) => "another process".to_owned(),
-    }
+/// What is in the file, as far as a process id may reach.
+fn text_in(disk: &dyn Disk, path: &Path) -> io::Result<String> {
+    let file = disk.open(path, Open::Read)?;
+    let mut bytes = vec![0; file.length()?.min(32) as usize];
+    file.read_exact_at(&mut bytes, 0)?;
+    Ok(String::from_utf8_lossy(&bytes).trim().to_owned())
 }

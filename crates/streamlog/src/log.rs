@@ -5,14 +5,13 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::thread::{self, JoinHandle};
+use std::thread::JoinHandle;
 
-use millstream_host::{Clock, Random, SteadyClock, Timestamp};
+use millstream_host::{Clock, Disk, Random, RealDisk, SteadyClock, Timestamp, spawn_thread};
 use parking_lot::{Mutex, RwLock};
 use tokio::sync::watch;
 
 use crate::catalog_file::CatalogFile;
-use crate::disk::{Disk, RealDisk};
 use crate::error::OpenError;
 use crate::guard::{DirectoryGuard, LogHealth};
 use crate::open::{self, Opened, RecoveryReport};
@@ -149,8 +148,11 @@ impl Log {
         Log::open_on(directory, settings, clock, random, Arc::new(RealDisk))
     }
 
-    /// The same on a given disk.
-    pub(crate) fn open_on(
+    /// [`Log::open_with`] on a given disk.
+    ///
+    /// # Errors
+    /// See [`Log::open`].
+    pub fn open_on(
         directory: &Path,
         settings: LogSettings,
         clock: Arc<dyn Clock>,
@@ -159,8 +161,9 @@ impl Log {
     ) -> Result<(Arc<Log>, RecoveryReport), OpenError> {
         settings.check()?;
         let Opened { lock, catalog, streams, segments, active, next_commit, last_arrival, report } =
-            open::open(directory, &*clock, random, &*disk)?;
-        let guard = DirectoryGuard::new(directory, lock).map_err(crate::error::io_error("see", directory))?;
+            open::open(directory, &*clock, random, &disk)?;
+        let guard = DirectoryGuard::new(Arc::clone(&disk), directory, lock)
+            .map_err(crate::error::io_error("see", directory))?;
         let clock = Arc::new(SteadyClock::starting_at(clock, last_arrival));
         let ahead = clock.ahead_of_wall();
         if ahead.as_secs() > 0 {
@@ -173,7 +176,7 @@ impl Log {
         let shared = Arc::new(Shared {
             directory: directory.to_owned(),
             queue: Queue::new(settings.queue_bytes),
-            cache: SegmentCache::new(directory, catalog.get().log_id),
+            cache: SegmentCache::new(Arc::clone(&disk), directory, catalog.get().log_id),
             health: watch::Sender::new(LogHealth::Working),
             settings,
             clock,
@@ -188,15 +191,13 @@ impl Log {
             streams: RwLock::new(streams),
         });
         let writer = Writer { shared: Arc::clone(&shared), active, next_commit, guard, buffer: Vec::new() };
-        let writer = thread::Builder::new()
-            .name("streamlog-writer".to_owned())
-            .spawn(move || {
-                // However the thread ends, nobody may wait for it.
-                let queue = CloseOnExit(Arc::clone(&writer.shared));
-                writer.run();
-                drop(queue);
-            })
-            .map_err(OpenError::Thread)?;
+        let writer = spawn_thread("streamlog-writer".to_owned(), move || {
+            // However the thread ends, nobody may wait for it.
+            let queue = CloseOnExit(Arc::clone(&writer.shared));
+            writer.run();
+            drop(queue);
+        })
+        .map_err(OpenError::Thread)?;
         Ok((Arc::new(Log { shared, writer: Some(writer) }), report))
     }
 

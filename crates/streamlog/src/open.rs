@@ -2,16 +2,13 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
-use std::fs::{self, File, OpenOptions};
-use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use millstream_host::{Clock, Random, Timestamp, create_folder};
+use millstream_host::{Clock, Disk, DiskFile, Open, Random, Timestamp};
 
 use crate::catalog::Catalog;
 use crate::catalog_file::CatalogFile;
-use crate::disk::Disk;
 use crate::error::{Damage, OpenError, io_error};
 use crate::index::IndexEntry;
 use crate::lock_file::LockFile;
@@ -97,20 +94,20 @@ pub(crate) fn open(
     directory: &Path,
     clock: &dyn Clock,
     mut random: Random,
-    disk: &dyn Disk,
+    disk: &Arc<dyn Disk>,
 ) -> Result<Opened, OpenError> {
     let folder = segment::folder(directory);
     // Each name on the way must survive a power cut.
-    create_folder(&folder).map_err(io_error("create", &folder))?;
-    let lock = LockFile::acquire(directory)?;
+    disk.create_folder(&folder).map_err(io_error("create", &folder))?;
+    let lock = LockFile::acquire(disk, directory)?;
     let mut report = RecoveryReport::default();
-    let mut numbers = segment_numbers(&folder)?;
-    let catalog_file = match CatalogFile::load(directory)? {
+    let mut numbers = segment_numbers(&**disk, &folder)?;
+    let catalog_file = match CatalogFile::load(disk, directory)? {
         Some(found) => found,
         None if numbers.is_empty() => {
             let catalog = Catalog::new(random.next_u64() ^ clock.now().millis().unsigned_abs());
             report.created = true;
-            CatalogFile::create(directory, catalog)?
+            CatalogFile::create(disk, directory, catalog)?
         }
         None => {
             let path = directory.join("catalog");
@@ -123,16 +120,16 @@ pub(crate) fn open(
     let catalog = catalog_file.get();
     for number in numbers.extract_if(.., |number| catalog.is_trimmed(*number)) {
         let path = segment::path(directory, number);
-        fs::remove_file(&path).map_err(io_error("delete", &path))?;
+        disk.remove_file(&path).map_err(io_error("delete", &path))?;
         report.segments_removed += 1;
     }
     // A segment that was begun and did not get its header holds nothing. It is begun again with the next append, not
     // now: the disk may be full, and reads must work all the same.
     if let Some(&unfinished) = numbers.last()
         && let path = segment::path(directory, unfinished)
-        && is_unfinished(&path, Identity { log_id: catalog.log_id, number: unfinished })?
+        && is_unfinished(&**disk, &path, Identity { log_id: catalog.log_id, number: unfinished })?
     {
-        fs::remove_file(&path).map_err(io_error("delete", &path))?;
+        disk.remove_file(&path).map_err(io_error("delete", &path))?;
         report.segments_removed += 1;
         numbers.pop();
     }
@@ -151,7 +148,7 @@ pub(crate) fn open(
     report.streams = catalog.streams.len();
     let mut recovery = Recovery {
         directory,
-        disk,
+        disk: &**disk,
         catalog,
         streams: &streams,
         segments: BTreeMap::new(),
@@ -177,7 +174,7 @@ pub(crate) fn open(
             let number = catalog.first_segment;
             let identity = Identity { log_id: catalog.log_id, number };
             let first = first_commit(&streams, identity, next_commit, last_arrival);
-            let (file, length) = segment::create(directory, identity, &first, disk)?;
+            let (file, length) = segment::create(directory, identity, &first, &**disk)?;
             next_commit += 1;
             segments.insert(number, SegmentInfo { bytes: length, ..SegmentInfo::default() });
             ActiveSegment { number, format: FORMAT, file, length, sealed: false, dirty: false }
@@ -189,9 +186,9 @@ pub(crate) fn open(
 }
 
 /// Whether the file ends within its header, or has its length but not its bytes.
-fn is_unfinished(path: &Path, identity: Identity) -> Result<bool, OpenError> {
-    let file = File::open(path).map_err(io_error("open", path))?;
-    let length = file.metadata().map_err(io_error("read", path))?.len();
+fn is_unfinished(disk: &dyn Disk, path: &Path, identity: Identity) -> Result<bool, OpenError> {
+    let file = disk.open(path, Open::Read).map_err(io_error("open", path))?;
+    let length = file.length().map_err(io_error("read", path))?;
     if length != u64::from(HEADER_BYTES) {
         return Ok(length < u64::from(HEADER_BYTES));
     }
@@ -200,11 +197,10 @@ fn is_unfinished(path: &Path, identity: Identity) -> Result<bool, OpenError> {
     Ok(identity.check_header(path, &header).is_err())
 }
 
-fn segment_numbers(folder: &Path) -> Result<Vec<u64>, OpenError> {
+fn segment_numbers(disk: &dyn Disk, folder: &Path) -> Result<Vec<u64>, OpenError> {
     let mut numbers = Vec::new();
-    for entry in fs::read_dir(folder).map_err(io_error("list", folder))? {
-        let entry = entry.map_err(io_error("list", folder))?;
-        numbers.extend(entry.file_name().to_str().and_then(segment::number_of));
+    for name in disk.list(folder).map_err(io_error("list", folder))? {
+        numbers.extend(name.to_str().and_then(segment::number_of));
     }
     numbers.sort_unstable();
     Ok(numbers)
@@ -227,18 +223,20 @@ impl Recovery<'_> {
     fn take_over(&mut self, number: u64, is_last: bool) -> Result<Option<ActiveSegment>, OpenError> {
         let path = segment::path(self.directory, number);
         let identity = Identity { log_id: self.catalog.log_id, number };
-        let file =
-            OpenOptions::new().read(true).write(is_last).open(&path).map_err(io_error("open", &path))?;
-        let length = file.metadata().map_err(io_error("read", &path))?.len();
+        let file = self
+            .disk
+            .open(&path, if is_last { Open::Write } else { Open::Read })
+            .map_err(io_error("open", &path))?;
+        let length = file.length().map_err(io_error("read", &path))?;
         let mut header = [0; HEADER_BYTES as usize];
         if length < u64::from(HEADER_BYTES) {
             return Err(Damage { path, offset: length, reason: "it ends within its header" }.into());
         }
         file.read_exact_at(&mut header, 0).map_err(io_error("read", &path))?;
         let format = identity.check_header(&path, &header)?;
-        let found = Footer::read(&file, identity, format, length).map_err(io_error("read", &path))?;
+        let found = Footer::read(&*file, identity, format, length).map_err(io_error("read", &path))?;
         let Some(found) = found else {
-            let length = self.read_whole(&file, &path, identity, format, length, is_last)?;
+            let length = self.read_whole(&*file, &path, identity, format, length, is_last)?;
             let active = ActiveSegment { number, format, file, length, sealed: false, dirty: false };
             return Ok(is_last.then_some(active));
         };
@@ -260,7 +258,7 @@ impl Recovery<'_> {
     /// Reads a segment frame by frame and cuts its torn tail. Returns its length.
     fn read_whole(
         &mut self,
-        file: &File,
+        file: &dyn DiskFile,
         path: &Path,
         identity: Identity,
         format: u32,
@@ -302,12 +300,12 @@ impl Recovery<'_> {
         if let Some(reason) = found.torn.filter(|_| is_last) {
             let tail =
                 TornTail { path: path.to_owned(), offset: found.end, bytes: length - found.end, reason };
-            self.disk.truncate(file, found.end).map_err(io_error("cut", path))?;
+            file.truncate(found.end).map_err(io_error("cut", path))?;
             self.report.torn_tail = Some(tail);
         }
         if is_last {
             // What was read may so far be in the page cache only: it is shown to readers, so it must be on disk.
-            self.disk.sync(file).map_err(io_error("sync", path))?;
+            file.sync().map_err(io_error("sync", path))?;
         }
         info.bytes = if is_last { found.end } else { length };
         self.segments.insert(number, info);

@@ -5,10 +5,8 @@
 //! order, and takes the place of the old one in one step: a crash leaves one of the two.
 
 use std::collections::BTreeMap;
-use std::fs;
-use std::os::unix::fs::FileExt;
 
-use millstream_host::Timestamp;
+use millstream_host::{Open, Timestamp};
 
 use crate::catalog_file::Change;
 use crate::error::{FileError, TrimError, io_error};
@@ -81,12 +79,12 @@ impl Log {
         let (Ok(Some(index)), Ok(Some(file))) = (cache.index(number), cache.file(number)) else {
             return Ok(None);
         };
-        let length = file.metadata().map_err(io_error("read", &path))?.len();
+        let length = file.length().map_err(io_error("read", &path))?;
         let mut stretches: Vec<(u32, u32)> = wanted.keys().flat_map(|key| index.stretches(*key)).collect();
         let mut header = [0; HEADER_BYTES as usize];
         file.read_exact_at(&mut header, 0).map_err(io_error("read", &path))?;
         let Ok(format) = identity.check_header(&path, &header) else { return Ok(None) };
-        let found = Footer::read(&file, identity, format, length).map_err(io_error("read", &path))?;
+        let found = Footer::read(&*file, identity, format, length).map_err(io_error("read", &path))?;
         let Some(FoundFooter { commit, arrival, .. }) = found else { return Ok(None) };
 
         stretches.sort_unstable();
@@ -124,12 +122,12 @@ impl Log {
     ) -> Result<u64, FileError> {
         let path = self.shared.cache.path(number);
         let new = path.with_extension("new");
-        let file = fs::File::create(&new).map_err(io_error("create", &new))?;
-        let disk = &self.shared.disk;
-        let written = disk.write_all_at(&file, &rewritten.bytes, 0).map_err(io_error("write", &new));
-        if let Err(error) = written.and_then(|()| disk.sync(&file).map_err(io_error("sync", &new))) {
+        let disk = &*self.shared.disk;
+        let file = disk.open(&new, Open::Create).map_err(io_error("create", &new))?;
+        let written = file.write_all_at(&rewritten.bytes, 0).map_err(io_error("write", &new));
+        if let Err(error) = written.and_then(|()| file.sync().map_err(io_error("sync", &new))) {
             // The disk may be full: what is there is of no use.
-            let _ = fs::remove_file(&new);
+            let _ = disk.remove_file(&new);
             return Err(error);
         }
         for key in unwanted.keys() {
@@ -141,8 +139,8 @@ impl Log {
         let index = SegmentIndex::new(rewritten.index);
         self.shared
             .cache
-            .replace(number, index, || fs::rename(&new, &path).map_err(io_error("replace", &path)))?;
-        segment::sync_folder(&segment::folder(&self.shared.directory))?;
+            .replace(number, index, || disk.rename(&new, &path).map_err(io_error("replace", &path)))?;
+        segment::sync_folder(disk, &segment::folder(&self.shared.directory))?;
         let bytes = rewritten.bytes.len() as u64;
         let mut segments = self.shared.segments.lock();
         let Some(info) = segments.get_mut(&number) else { return Ok(0) };

@@ -1,14 +1,12 @@
 //! What is read of segments again and again: open files, and the indexes of sealed ones. Both are bounded.
 
 use std::collections::BTreeMap;
-use std::fs::File;
 use std::io;
-use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use millstream_host::Timestamp;
+use millstream_host::{Disk, DiskFile, Open, Timestamp};
 use parking_lot::Mutex;
 
 use crate::error::{Damage, ReadError, io_error};
@@ -95,6 +93,7 @@ impl<T: Clone> Kept<T> {
 /// Open files and indexes of a log's segments.
 #[derive(Debug)]
 pub(crate) struct SegmentCache {
+    disk: Arc<dyn Disk>,
     directory: PathBuf,
     log_id: u64,
     /// For the statistics.
@@ -103,13 +102,14 @@ pub(crate) struct SegmentCache {
     /// replacement, may be of two files and counts for nothing.
     replaced: AtomicU64,
     /// Each guards what is kept; held for a look-up, never during I/O.
-    files: Mutex<Kept<Arc<File>>>,
+    files: Mutex<Kept<Arc<dyn DiskFile>>>,
     indexes: Mutex<Kept<Arc<SegmentIndex>>>,
 }
 
 impl SegmentCache {
-    pub(crate) fn new(directory: &Path, log_id: u64) -> SegmentCache {
+    pub(crate) fn new(disk: Arc<dyn Disk>, directory: &Path, log_id: u64) -> SegmentCache {
         SegmentCache {
+            disk,
             directory: directory.to_owned(),
             log_id,
             read_bytes: AtomicU64::new(0),
@@ -128,14 +128,14 @@ impl SegmentCache {
     }
 
     /// The file of a segment; `None` when there is none.
-    pub(crate) fn file(&self, segment: u64) -> Result<Option<Arc<File>>, ReadError> {
+    pub(crate) fn file(&self, segment: u64) -> Result<Option<Arc<dyn DiskFile>>, ReadError> {
         if let Some(file) = self.files.lock().get(segment) {
             return Ok(Some(file));
         }
         let path = self.path(segment);
         let before = self.replaced.load(Ordering::SeqCst);
-        let file = match File::open(&path) {
-            Ok(file) => Arc::new(file),
+        let file = match self.disk.open(&path, Open::Read) {
+            Ok(file) => file,
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
             Err(error) => return Err(io_error("open", &path)(error).into()),
         };
@@ -153,7 +153,7 @@ impl SegmentCache {
         }
         let before = self.replaced.load(Ordering::SeqCst);
         let Some(file) = self.file(segment)? else { return Ok(None) };
-        let index = self.load_index(&file, segment)?;
+        let index = self.load_index(&*file, segment)?;
         self.read_bytes.fetch_add((index.bytes() / 4) as u64, Ordering::Relaxed);
         let (bytes, index) = (index.bytes(), Arc::new(index));
         let mut indexes = self.indexes.lock();
@@ -212,9 +212,9 @@ impl SegmentCache {
         self.indexes.lock().remove(segment);
     }
 
-    fn load_index(&self, file: &File, segment: u64) -> Result<SegmentIndex, ReadError> {
+    fn load_index(&self, file: &dyn DiskFile, segment: u64) -> Result<SegmentIndex, ReadError> {
         let (path, identity) = (self.path(segment), self.identity(segment));
-        let length = file.metadata().map_err(io_error("read", &path))?.len();
+        let length = file.length().map_err(io_error("read", &path))?;
         let mut header = [0; HEADER_BYTES as usize];
         file.read_exact_at(&mut header, 0).map_err(io_error("read", &path))?;
         let damage = |reason| Damage { path: path.clone(), offset: 0, reason };

@@ -1,6 +1,5 @@
 //! Deleting whole segments whose records are all past their time.
 
-use std::fs;
 use std::io;
 use std::sync::Arc;
 
@@ -41,7 +40,7 @@ impl Log {
         // Neither the catalog nor anything else is locked while files are deleted: that may take long.
         for (number, info) in expendable {
             let path = segment::path(&self.shared.directory, number);
-            let deleted = fs::remove_file(&path);
+            let deleted = self.shared.disk.remove_file(&path);
             self.shared.cache.remove(number);
             match deleted {
                 Err(error) if error.kind() != io::ErrorKind::NotFound => {

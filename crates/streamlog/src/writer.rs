@@ -6,13 +6,12 @@
 //! what it could not write, so the sync is never tried again: the file is cut back to the last good commit, sealed, and
 //! the next segment begun.
 
-use std::fs::File;
 use std::io;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use millstream_host::{Clock, Timestamp};
+use millstream_host::{Clock, DiskFile, Timestamp};
 
 use crate::error::{AppendError, FileError, io_error};
 use crate::guard::{DirectoryGuard, LogHealth};
@@ -38,7 +37,7 @@ const LOOK_EVERY: Duration = Duration::from_millis(500);
 pub(crate) struct ActiveSegment {
     pub(crate) number: u64,
     pub(crate) format: u32,
-    pub(crate) file: File,
+    pub(crate) file: Arc<dyn DiskFile>,
     /// The end of the last commit.
     pub(crate) length: u64,
     /// It ends with its index: nothing more may be written to it.
@@ -119,7 +118,7 @@ impl Writer {
             return Err(lost(reason.clone()));
         }
         let path = segment::path(&self.shared.directory, self.active.number);
-        self.guard.check(&self.active.file, &path).map_err(|reason| {
+        self.guard.check(&*self.active.file, &path).map_err(|reason| {
             tracing::error!(%reason, "the log takes no more records");
             self.shared.health.send_replace(LogHealth::Lost { reason: reason.clone() });
             lost(reason)
@@ -149,16 +148,16 @@ impl Writer {
         let Plan { frames, changes, mut answers } = plan;
         let placed = self.assign(&frames, &changes, &mut answers, arrival);
         let path = segment::path(&self.shared.directory, self.active.number);
-        let disk = Arc::clone(&self.shared.disk);
-        let written = disk.write_all_at(&self.active.file, &self.buffer, self.active.length);
+        let file = &self.active.file;
+        let written = file.write_all_at(&self.buffer, self.active.length);
         let result = match written {
-            Ok(()) => disk.sync(&self.active.file).map_err(io_error("sync", &path)),
+            Ok(()) => file.sync().map_err(io_error("sync", &path)),
             Err(error) => Err(io_error("write", &path)(error)),
         };
         if let Err(error) = result {
             // At once, so that a full disk gets its space back; after a failed sync, not before the next append.
             let is_write = !error.is_sync();
-            self.active.dirty = !(is_write && disk.truncate(&self.active.file, self.active.length).is_ok());
+            self.active.dirty = !(is_write && file.truncate(self.active.length).is_ok());
             for frame in &placed {
                 let mut state = frame.shard.state.lock();
                 state.next_assigned_index = state.next_durable_index;
@@ -287,9 +286,9 @@ impl Writer {
         let mut must_rotate = self.active.sealed || self.active.format != FORMAT;
         if self.active.dirty {
             let path = segment::path(&self.shared.directory, self.active.number);
-            let disk = &self.shared.disk;
-            disk.truncate(&self.active.file, self.active.length).map_err(io_error("cut", &path))?;
-            disk.sync(&self.active.file).map_err(io_error("sync", &path))?;
+            let file = &self.active.file;
+            file.truncate(self.active.length).map_err(io_error("cut", &path))?;
+            file.sync().map_err(io_error("sync", &path))?;
             self.active.dirty = false;
             must_rotate = true;
         }
@@ -346,13 +345,13 @@ impl Writer {
         let bytes =
             footer.encode(identity, self.active.format, self.active.length, self.next_commit, arrival);
         let path = segment::path(&self.shared.directory, number);
-        let disk = &self.shared.disk;
-        let written = disk
-            .write_all_at(&self.active.file, &bytes, self.active.length)
+        let file = &self.active.file;
+        let written = file
+            .write_all_at(&bytes, self.active.length)
             .map_err(io_error("write", &path))
-            .and_then(|()| disk.sync(&self.active.file).map_err(io_error("sync", &path)));
+            .and_then(|()| file.sync().map_err(io_error("sync", &path)));
         if let Err(error) = written {
-            self.active.dirty = disk.truncate(&self.active.file, self.active.length).is_err();
+            self.active.dirty = file.truncate(self.active.length).is_err();
             return Err(error);
         }
         self.active.length += bytes.len() as u64;

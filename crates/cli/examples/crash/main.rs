@@ -17,6 +17,7 @@
 //! | `replayed.rs` | the same applications over the same records with the same arrivals, without kills |
 
 #![allow(clippy::print_stderr, reason = "the output of the program")]
+#![allow(clippy::disallowed_methods, reason = "a test works on the machine itself")]
 
 mod checks;
 mod faults;

@@ -6,7 +6,7 @@ use std::process::ExitCode;
 
 use anyhow::Context;
 use millstream_control::pipeline::{Mistakes, SqlInput, check_sql, lint_sql};
-use millstream_engine::golden::GoldenFile;
+use millstream_golden::GoldenFile;
 use serde_json::json;
 
 use super::files::{has_extension, read_text};

@@ -8,6 +8,7 @@ use millstream_control::definition::{
 };
 use millstream_control::feeds::{LineSource, REVIEW_COLUMNS};
 use millstream_control::pipeline::Pipeline;
+use millstream_host::files;
 
 use crate::arguments::DemoArguments;
 use crate::loading::absolute;
@@ -73,7 +74,7 @@ fn columns_of(path: &Path) -> anyhow::Result<Vec<String>> {
         REVIEW_COLUMNS.into_iter().filter(|needed| !columns.iter().any(|column| column == needed)).collect();
     if !missing.is_empty() {
         anyhow::ensure!(
-            std::fs::metadata(path).map_or(true, |found| found.len() > 0),
+            files::length(path).map_or(true, |length| length > 0),
             "{} is empty: its first line must name the columns with tabs between",
             path.display()
         );

@@ -10,7 +10,7 @@ use anyhow::Context;
 use millstream_columns::discover::{Discovered, Types, discover_types};
 use millstream_columns::formats::RecordFormat;
 use millstream_control::feeds::{LineSource, RecordSource, SourceBatch, SourceState};
-use millstream_host::{Clock, SystemClock};
+use millstream_host::{Clock, SystemClock, spawn_thread};
 use serde_json::json;
 
 use crate::arguments::DiscoverArguments;
@@ -33,7 +33,7 @@ fn sample(file: &Path, most: usize) -> anyhow::Result<Vec<SourceBatch>> {
     let path = file.to_owned();
     let is_interactive = file.as_os_str() == "-" && std::io::stdin().is_terminal();
     // It ends with the process, if it has not ended by itself.
-    std::thread::spawn(move || {
+    let reading = move || {
         let opened = match path.as_os_str() == "-" {
             true => Ok(LineSource::standard_input(false)),
             false => LineSource::file(&path, false, false),
@@ -51,7 +51,8 @@ fn sample(file: &Path, most: usize) -> anyhow::Result<Vec<SourceBatch>> {
                 return;
             }
         }
-    });
+    };
+    spawn_thread("sample".to_owned(), reading).context("the system gives no thread")?;
     let clock: &dyn Clock = &SystemClock;
     let began = clock.now();
     let mut batches: Vec<SourceBatch> = Vec::new();

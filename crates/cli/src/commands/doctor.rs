@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
+use millstream_host::{Disk, Open, RealDisk, files};
 use millstream_inference::{Model, Workspace};
 use serde::Serialize;
 
@@ -114,7 +115,7 @@ fn model() -> Finding {
 
 fn memory() -> Finding {
     let kilobytes = |name: &str| {
-        let text = std::fs::read_to_string("/proc/meminfo").ok()?;
+        let text = files::read_to_string(Path::new("/proc/meminfo")).ok()?;
         let line = text.lines().find(|line| line.starts_with(name))?.to_owned();
         line.split_whitespace().nth(1)?.parse::<u64>().ok()
     };
@@ -146,8 +147,8 @@ fn data_directory(directory: &Path) -> Vec<Finding> {
     // What does not exist yet would be made: its nearest parent tells.
     let existing = nearest_existing(directory);
     let probe = existing.join(format!(".millstream-doctor-{}", std::process::id()));
-    let written = std::fs::write(&probe, b"x").and_then(|()| sync_time(&probe));
-    let removed = std::fs::remove_file(&probe);
+    let written = files::write(&probe, b"x").and_then(|()| sync_time(&probe));
+    let removed = files::remove(&probe);
     let mut findings = Vec::new();
     match written.and_then(|time| removed.map(|()| time)) {
         Ok(time) if time > SLOW_SYNC => findings.push(Finding::warning(
@@ -188,12 +189,12 @@ fn nearest_existing(path: &Path) -> PathBuf {
 
 /// The median of some writes.
 fn sync_time(path: &Path) -> std::io::Result<Duration> {
-    let mut file = std::fs::OpenOptions::new().append(true).open(path)?;
+    let file = RealDisk.open(path, Open::Write)?;
     let mut times = Vec::new();
-    for _ in 0..9 {
-        file.write_all(&[b'x'; 4096])?;
+    for round in 0..9 {
+        file.write_all_at(&[b'x'; 4096], round * 4096)?;
         let started = now();
-        file.sync_data()?;
+        file.sync()?;
         times.push(started.elapsed());
     }
     times.sort_unstable();

@@ -1,6 +1,5 @@
 //! Reading the files that commands are given.
 
-use std::fs::File;
 use std::io::Read;
 use std::path::Path;
 
@@ -12,7 +11,7 @@ const LARGEST: u64 = 16 << 20;
 /// The text of a file.
 pub(crate) fn read_text(path: &Path) -> anyhow::Result<String> {
     let shown = path.display();
-    let file = File::open(path).with_context(|| format!("cannot read {shown}"))?;
+    let file = millstream_host::files::open(path).with_context(|| format!("cannot read {shown}"))?;
     // A device or a pipe has no length of its own: what is read counts.
     let mut bytes = Vec::new();
     file.take(LARGEST + 1).read_to_end(&mut bytes).with_context(|| format!("cannot read {shown}"))?;

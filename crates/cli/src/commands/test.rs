@@ -5,7 +5,8 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use anyhow::Context;
-use millstream_engine::golden::{GoldenFile, complete, run as run_golden};
+use millstream_golden::{GoldenFile, complete, run as run_golden};
+use millstream_host::files;
 use serde_json::json;
 
 use super::files::{has_extension, read_text};
@@ -61,7 +62,7 @@ fn test(path: &Path, completes: bool) -> anyhow::Result<Vec<(usize, String)>> {
     if completes && !outcome.passed() {
         let completed = complete(&text, &outcome);
         if completed != text {
-            std::fs::write(path, &completed).with_context(|| format!("cannot write {}", path.display()))?;
+            files::write(path, &completed).with_context(|| format!("cannot write {}", path.display()))?;
             // What could not be completed still fails.
             let file = GoldenFile::parse(&completed);
             let again = file.map(|file| run_golden(&file).failures).unwrap_or_default();
@@ -78,8 +79,7 @@ fn gather(path: &Path, deepest: usize, files: &mut Vec<PathBuf>) -> anyhow::Resu
         return Ok(());
     }
     anyhow::ensure!(deepest > 0, "{}: too many folders in folders", path.display());
-    let entries = std::fs::read_dir(path).with_context(|| format!("cannot read {}", path.display()))?;
-    let mut entries = entries.collect::<Result<Vec<_>, _>>()?;
+    let mut entries = files::entries(path).with_context(|| format!("cannot read {}", path.display()))?;
     entries.sort_by_key(std::fs::DirEntry::file_name);
     for entry in entries {
         let path = entry.path();

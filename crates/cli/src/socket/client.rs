@@ -8,6 +8,7 @@ use hyper::body::{Bytes, Incoming};
 use hyper::client::conn::http1::{SendRequest, handshake};
 use hyper::{Method, Request, Response};
 use hyper_util::rt::TokioIo;
+use millstream_host::Spawn;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use tokio::net::UnixStream;
@@ -62,7 +63,7 @@ impl Client {
         };
         let (sender, connection) =
             handshake(TokioIo::new(stream)).await.context("the server does not answer")?;
-        tokio::spawn(connection);
+        Spawn::current().awaited(connection);
         Ok(Some(Client { sender }))
     }
 

@@ -1,6 +1,5 @@
 //! The server's end of the socket.
 
-use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -16,6 +15,7 @@ use base64::Engine;
 use millstream_control::definition::{Kind, Reference};
 use millstream_control::registry::DeleteError;
 use millstream_control::{ApplyOptions, PutError, Server, TailError, TailFilter, TailFrom, Tailing};
+use millstream_host::{Spawn, files};
 use serde::Deserialize;
 use tokio::net::UnixListener;
 use tokio::sync::{mpsc, watch};
@@ -47,12 +47,11 @@ impl Socket {
     /// The log's lock says that this process alone has the directory, so a socket that is there is one of a dead process.
     pub(crate) fn start(server: Arc<Server>, status: StatusAnswer) -> anyhow::Result<Socket> {
         let path = super::path_of(server.data_directory());
-        let _ = std::fs::remove_file(&path);
+        let _ = files::remove(&path);
         let listener = UnixListener::bind(&path).with_context(|| {
             format!("cannot make the control socket {}; a shorter --data-dir may help", path.display())
         })?;
-        std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o600))
-            .with_context(|| format!("cannot restrict {}", path.display()))?;
+        files::restrict_to_owner(&path).with_context(|| format!("cannot restrict {}", path.display()))?;
         let stop = watch::Sender::new(false);
         let shared = Arc::new(Shared { server, status, stop: stop.subscribe() });
         let serving = Serving::start(listener, router(shared), stop);
@@ -62,7 +61,7 @@ impl Socket {
     /// Answers what is being asked, for a moment, and ends.
     pub(crate) async fn stop(self) {
         self.serving.stop().await;
-        let _ = std::fs::remove_file(&self.path);
+        let _ = files::remove(&self.path);
     }
 }
 
@@ -166,7 +165,7 @@ pub(crate) async fn apply_file(
 ) -> anyhow::Result<Applied> {
     let existing = loading::existing(server, &loading::owner_of(file));
     let path = file.to_owned();
-    let loaded = tokio::task::spawn_blocking(move || loading::load(&path, &existing)).await??;
+    let loaded = Spawn::current().awaited_blocking(move || loading::load(&path, &existing)).await??;
     match loaded {
         Ok(Loaded { desired, owner, .. }) => {
             Ok(Applied::Report(server.apply(desired, owner, options).await?))
@@ -234,7 +233,7 @@ async fn tail(State(shared): State<Arc<Shared>>, Query(query): Query<TailQuery>)
     };
     let (sender, receiver) = mpsc::channel::<Result<Bytes, std::io::Error>>(WAITING_LINES);
     let mut stop = shared.stop.clone();
-    tokio::spawn(async move {
+    Spawn::current().awaited(async move {
         let sending = send_lines(tailing, filter, &sender);
         tokio::select! {
             () = sending => {}

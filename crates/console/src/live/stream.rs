@@ -3,11 +3,9 @@
 use std::sync::Arc;
 
 use futures::{Stream, stream};
+use millstream_host::{Sleep, real_time};
 use serde_json::{Map, Value, json};
-use tokio::{
-    sync::watch,
-    time::{Instant, sleep_until},
-};
+use tokio::sync::watch;
 
 use super::{
     UPDATE_INTERVAL,
@@ -21,7 +19,8 @@ struct Browser {
     stop: watch::Receiver<bool>,
     /// The hashes of the parts that it has, in their order; empty before the first update.
     has: Vec<u64>,
-    not_before: Instant,
+    /// Until the next update may be sent.
+    rest: Sleep,
 }
 
 /// Updates as JSON: all parts at once, then those that changed, at most one each [`UPDATE_INTERVAL`]. Ends when `stop` becomes
@@ -31,7 +30,8 @@ pub(super) fn updates(
     stop: watch::Receiver<bool>,
 ) -> impl Stream<Item = String> + Send + 'static {
     let changes = renderings.changes();
-    let browser = Browser { renderings, changes, stop, has: Vec::new(), not_before: Instant::now() };
+    let browser =
+        Browser { renderings, changes, stop, has: Vec::new(), rest: Box::pin(std::future::ready(())) };
     stream::unfold(browser, |mut browser| async move {
         let mut stop = browser.stop.clone();
         let update = tokio::select! {
@@ -47,13 +47,13 @@ impl Browser {
     /// The next update with at least one part; `None` when no change will come any more.
     async fn next_update(&mut self) -> Option<String> {
         loop {
-            sleep_until(self.not_before).await;
+            (&mut self.rest).await;
             if !self.has.is_empty() {
                 self.changes.changed().await.ok()?;
             }
             let change = *self.changes.borrow_and_update();
             let rendering = self.renderings.at(change);
-            self.not_before = Instant::now() + UPDATE_INTERVAL;
+            self.rest = Box::pin(real_time::sleep(UPDATE_INTERVAL));
             if let Some(update) = self.difference(&rendering) {
                 return Some(update);
             }

@@ -8,6 +8,7 @@ use std::{
 use futures::{FutureExt, StreamExt, stream::BoxStream};
 use millstream_control::view::{Overview, OverviewSource};
 use parking_lot::Mutex;
+use tokio::time::Instant;
 
 use super::*;
 

@@ -4,12 +4,11 @@
 //! any more. So a crash leaves at most parts that nobody names, which the next checkpoint deletes.
 
 use std::collections::BTreeSet;
-use std::fs::{self, File};
-use std::io::{self, Write};
+use std::io;
 use std::path::PathBuf;
 
 use millstream_engine::PartId;
-use millstream_host::{create_folder, sync_folder};
+use millstream_host::{Disk, Open, RealDisk, files, remove_folder};
 
 /// Ends the name of a file that is being written.
 const UNFINISHED: &str = ".new";
@@ -33,18 +32,18 @@ impl PartStore {
     /// Writes a part, unless it is there; durable after [`PartStore::sync`].
     pub(crate) fn put(&self, id: &PartId, bytes: &[u8]) -> io::Result<()> {
         let path = self.path(id);
-        if fs::metadata(&path).is_ok_and(|found| found.len() == bytes.len() as u64) {
+        if files::length(&path).is_ok_and(|length| length == bytes.len() as u64) {
             return Ok(());
         }
-        create_folder(&self.folder)?;
+        RealDisk.create_folder(&self.folder)?;
         let unfinished = path.with_extension("new");
-        let written = File::create(&unfinished).and_then(|mut file| {
-            file.write_all(bytes)?;
-            file.sync_data()
+        let written = RealDisk.open(&unfinished, Open::Create).and_then(|file| {
+            file.write_all_at(bytes, 0)?;
+            file.sync()
         });
-        if let Err(error) = written.and_then(|()| fs::rename(&unfinished, &path)) {
+        if let Err(error) = written.and_then(|()| RealDisk.rename(&unfinished, &path)) {
             // A full disk gets its space back.
-            let _ = fs::remove_file(&unfinished);
+            let _ = RealDisk.remove_file(&unfinished);
             return Err(error);
         }
         Ok(())
@@ -52,27 +51,25 @@ impl PartStore {
 
     /// Makes the names of the parts durable.
     pub(crate) fn sync(&self) -> io::Result<()> {
-        if self.folder.is_dir() { sync_folder(&self.folder) } else { Ok(()) }
+        if self.folder.is_dir() { RealDisk.sync_folder(&self.folder) } else { Ok(()) }
     }
 
     /// Reads a part; whoever asks compares the bytes with their name.
     pub(crate) fn get(&self, id: &PartId) -> io::Result<Vec<u8>> {
-        fs::read(self.path(id))
+        RealDisk.read(&self.path(id))
     }
 
     /// Deletes all parts but these.
     pub(crate) fn retain(&self, kept: &BTreeSet<String>) -> io::Result<()> {
-        let entries = match fs::read_dir(&self.folder) {
-            Ok(entries) => entries,
+        let names = match RealDisk.list(&self.folder) {
+            Ok(names) => names,
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
             Err(error) => return Err(error),
         };
-        for entry in entries {
-            let entry = entry?;
-            let name = entry.file_name();
-            let name = name.to_string_lossy();
+        for file_name in names {
+            let name = file_name.to_string_lossy();
             if !kept.contains(&*name) && is_part(&name) {
-                fs::remove_file(entry.path())?;
+                RealDisk.remove_file(&self.folder.join(&file_name))?;
             }
         }
         Ok(())
@@ -80,7 +77,7 @@ impl PartStore {
 
     /// Deletes the folder with everything in it.
     pub(crate) fn erase(&self) -> io::Result<()> {
-        match fs::remove_dir_all(&self.folder) {
+        match remove_folder(&self.folder) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
             other => other,
         }
@@ -95,6 +92,7 @@ fn is_part(name: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::fs;
 
     #[test]
     fn parts_are_written_once_and_kept_as_long_as_somebody_names_them() {

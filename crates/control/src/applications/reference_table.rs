@@ -7,6 +7,7 @@ use arrow_buffer::ScalarBuffer;
 use bytes::Bytes;
 use millstream_columns::Batch;
 use millstream_engine::ErrorRow;
+use millstream_host::files;
 use object_store::{ObjectStore, ObjectStoreExt};
 
 use crate::pipeline::CheckedReference;
@@ -36,8 +37,8 @@ pub(crate) async fn read_object(store: &Arc<dyn ObjectStore>, key: &str) -> Resu
 /// Reads a file. Blocks.
 pub(crate) fn read_file(path: &Path) -> Result<Bytes, String> {
     let failed = |error: std::io::Error| format!("{}: {error}", path.display());
-    check_size(std::fs::metadata(path).map_err(failed)?.len())?;
-    std::fs::read(path).map(Bytes::from).map_err(failed)
+    check_size(files::length(path).map_err(failed)?)?;
+    files::read(path).map(Bytes::from).map_err(failed)
 }
 
 fn check_size(bytes: u64) -> Result<(), String> {

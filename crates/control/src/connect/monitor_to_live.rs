@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use millstream_host::Spawn;
 use millstream_monitor::{Mail, Monitor};
 use parking_lot::Mutex;
 use tokio::sync::watch;
@@ -46,7 +47,7 @@ impl MonitorWatch {
     /// Reads mails and alarms now.
     pub(crate) async fn look_aside(&self) {
         let watch = self.clone();
-        if let Err(error) = tokio::task::spawn_blocking(move || watch.look()).await {
+        if let Err(error) = Spawn::current().awaited_blocking(move || watch.look()).await {
             tracing::error!(%error, "mails and alarms could not be looked at");
         }
     }

@@ -3,11 +3,11 @@
 //! A record is a line with its line end, `\n` or `\r\n`, so that objects made of records hold lines again. The last line of
 //! a file gets a `\n` when it has none. A byte order mark at the start is no part of the first line.
 
-use std::fs::File;
 use std::io::{self, BufRead, BufReader, Read};
 use std::path::{Path, PathBuf};
 
 use flate2::bufread::MultiGzDecoder;
+use millstream_host::files;
 
 use super::{RecordSource, SourceBatch, SourceState};
 
@@ -246,12 +246,12 @@ impl RecordSource for LineSource {
 
 /// A pipe or a device: looking into it could take for ever, and would take what it gives away from whoever reads it.
 pub(crate) fn is_endless(path: &Path) -> bool {
-    std::fs::metadata(path).is_ok_and(|found| !found.is_file() && !found.is_dir())
+    files::is_endless(path)
 }
 
 fn open(path: &Path) -> Result<Box<dyn BufRead + Send>, OpenInputError> {
     let failed = |source| OpenInputError { path: path.to_owned(), source };
-    let mut reader = BufReader::with_capacity(256 << 10, File::open(path).map_err(failed)?);
+    let mut reader = BufReader::with_capacity(256 << 10, files::open(path).map_err(failed)?);
     let is_gzip = reader.fill_buf().map_err(failed)?.starts_with(&[0x1f, 0x8b]);
     if is_gzip {
         return Ok(Box::new(BufReader::with_capacity(256 << 10, MultiGzDecoder::new(reader))));

@@ -74,7 +74,7 @@ impl Pipeline {
             for (declared, reference) in declared.references.iter().zip(&checked.references) {
                 let ReferencePlace::File(path) = &reference.place else { continue };
                 if !is_endless(path)
-                    && let Err(error) = std::fs::File::open(path)
+                    && let Err(error) = millstream_host::files::open(path)
                 {
                     let place = declared.path.as_ref().unwrap_or(&declared.name);
                     wrong(place.span(), format!("cannot read {}: {error}", path.display()));

@@ -5,7 +5,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use millstream_host::Spawn;
+use millstream_host::{Spawn, real_time};
 use millstream_inference::{ModelServer, ModelSource, ServerSettings};
 
 use super::{NotReady, Stopped};
@@ -108,7 +108,7 @@ impl RunningEndpoint {
             self.slot.replace(None);
         }
         // A batch under way takes as long as it takes; the process does not wait for it.
-        let is_ended = tokio::time::timeout(limit, self.server.shutdown()).await.is_ok();
+        let is_ended = real_time::within(limit, self.server.shutdown()).await.is_some();
         let left = if is_ended { Vec::new() } else { vec![format!("endpoint {}", self.slot.name())] };
         Stopped { left, unsaved: Vec::new() }
     }

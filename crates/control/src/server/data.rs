@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 
 use bytes::Bytes;
-use millstream_host::Timestamp;
+use millstream_host::{Spawn, Timestamp};
 use millstream_streamlog::{
     AppendError, Log, NewRecord, Position, ReadError, ReadFrom, ShardNumber, StreamError, StreamKey,
 };
@@ -128,7 +128,7 @@ impl RecordTail {
             self.changes.borrow_and_update();
             let (log, key, from) = (Arc::clone(&self.log), self.key.clone(), self.from.clone());
             let read = move || read_all(&log, &key, &from);
-            let read = tokio::task::spawn_blocking(read).await;
+            let read = Spawn::current().awaited_blocking(read).await;
             let (records, from) = read.map_err(|_| ReadError::StreamNotFound(self.key.clone()))??;
             self.from = from;
             if !records.is_empty() {

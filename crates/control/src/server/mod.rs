@@ -19,7 +19,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use millstream_host::{Clock, Random, Timestamp};
+use millstream_host::{Clock, Random, Timestamp, real_time};
 use millstream_monitor::Monitor;
 use millstream_streamlog::{Log, LogHealth};
 use tokio::sync::Mutex;
@@ -174,7 +174,7 @@ impl Server {
         for wanted in desired.iter().filter(changes) {
             if let Some(application) = self.application(&wanted.name) {
                 // One that hangs is no reason not to look at the file.
-                let _ = tokio::time::timeout(CHECKPOINT_LIMIT, application.checkpoint()).await;
+                let _ = real_time::within(CHECKPOINT_LIMIT, application.checkpoint()).await;
             }
         }
     }

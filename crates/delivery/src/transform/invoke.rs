@@ -11,7 +11,7 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use millstream_host::Timestamp;
+use millstream_host::{Spawn, Timestamp};
 
 use super::{
     EventHeader, FailureClass, MOST_PAYLOAD_BYTES, Outcome, Transform, TransformError, TransformErrorKind,
@@ -144,7 +144,7 @@ async fn invoke_once(function: &Arc<dyn Transform>, event: &Bytes) -> Result<Byt
     }
     // On a task of its own, so that a panic in a function is that function's failure.
     let (function, event) = (Arc::clone(function), event.clone());
-    let task = tokio::spawn(async move { function.invoke(event).await });
+    let task = Spawn::current().awaited(async move { function.invoke(event).await });
     let response = CancelOnDrop(task).await.map_err(|failed| {
         error(TransformErrorKind::FunctionError, format!("the function panicked: {failed}"))
     })??;

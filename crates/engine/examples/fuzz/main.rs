@@ -16,6 +16,8 @@
 //! A case fails when it panics, overflows its stack, takes longer than the deadline, or finds a difference. Case `N` of
 //! seed `S` is always the same: `--seed S --case N` runs it alone. Failing texts are made shorter before they are shown.
 
+#![allow(clippy::disallowed_methods, reason = "a tool works on the machine itself")]
+
 #[allow(dead_code, reason = "the fuzzer uses a part of what the property tests use")]
 #[path = "../../tests/properties/aggregates.rs"]
 mod aggregates;

@@ -2,8 +2,8 @@
 
 use crate::random::Random;
 use crate::rows;
-use millstream_engine::golden::{self, GoldenFile};
 use millstream_engine::{Application, ApplicationSettings, catalog};
+use millstream_golden::{self as golden, GoldenFile};
 use millstream_sql::compile;
 use std::path::Path;
 

@@ -106,7 +106,7 @@ pub(crate) fn find_planned(name: &str) -> Option<&'static Function> {
 }
 
 /// Puts the TSDIFF that has a sign in place of the one that has none.
-pub(crate) fn use_signed_tsdiff(expression: &mut Expression) {
+pub fn use_signed_tsdiff(expression: &mut Expression) {
     expression.for_each_mut(&mut |e| {
         if let ExpressionKind::Call { function, .. } = &mut e.kind
             && function == "TSDIFF"

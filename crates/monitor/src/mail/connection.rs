@@ -8,7 +8,7 @@ use lettre::transport::smtp;
 use lettre::transport::smtp::authentication::{Credentials, DEFAULT_MECHANISMS};
 use lettre::transport::smtp::client::{AsyncSmtpConnection, TlsParameters};
 use lettre::transport::smtp::extension::ClientId;
-use tokio::time::timeout;
+use millstream_host::real_time;
 
 use crate::error::OpenError;
 use crate::limits;
@@ -83,11 +83,11 @@ impl Connector {
     /// # Errors
     /// What went wrong, with where.
     pub async fn connect(&self) -> Result<Connection, String> {
-        let connecting = timeout(self.timeout, self.try_connect()).await;
+        let connecting = real_time::within(self.timeout, self.try_connect()).await;
         let problem = match connecting {
-            Ok(Ok(connection)) => return Ok(Connection { connection, timeout: self.timeout }),
-            Ok(Err(error)) => words(&error),
-            Err(_) => format!("no answer within {:?}", self.timeout),
+            Some(Ok(connection)) => return Ok(Connection { connection, timeout: self.timeout }),
+            Some(Err(error)) => words(&error),
+            None => format!("no answer within {:?}", self.timeout),
         };
         Err(format!("cannot connect to {}:{}: {problem}", self.host, self.port))
     }
@@ -118,16 +118,16 @@ impl Connection {
     /// Sends a letter. After an error the connection is to be dropped.
     pub async fn send(&mut self, letter: &Message) -> Result<(), Problem> {
         let bytes = letter.formatted();
-        match timeout(self.timeout, self.connection.send(letter.envelope(), &bytes)).await {
-            Ok(Ok(_)) => Ok(()),
-            Ok(Err(error)) => Err(problem_of(&error)),
-            Err(_) => Err(Problem::Server(format!("no answer within {:?}", self.timeout))),
+        match real_time::within(self.timeout, self.connection.send(letter.envelope(), &bytes)).await {
+            Some(Ok(_)) => Ok(()),
+            Some(Err(error)) => Err(problem_of(&error)),
+            None => Err(Problem::Server(format!("no answer within {:?}", self.timeout))),
         }
     }
 
     /// Takes leave politely, without waiting long.
     pub async fn quit(mut self) {
-        let _ = timeout(Duration::from_secs(1), self.connection.quit()).await;
+        let _ = real_time::within(Duration::from_secs(1), self.connection.quit()).await;
     }
 }
 

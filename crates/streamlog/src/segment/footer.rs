@@ -11,11 +11,9 @@
 //! In format 1 there are no producers, and an entry has offset (4), end (4), first index (8), next index (8), last
 //! arrival (8).
 
-use std::fs::File;
 use std::io;
-use std::os::unix::fs::FileExt;
 
-use millstream_host::Timestamp;
+use millstream_host::{DiskFile, Timestamp};
 
 use crate::index::IndexEntry;
 use crate::producer::ProducerChange;
@@ -93,7 +91,7 @@ impl Footer {
 
     /// Reads the footer of a segment of `length` bytes. `None` when the segment does not end with a whole one.
     pub(crate) fn read(
-        file: &File,
+        file: &dyn DiskFile,
         identity: Identity,
         format: u32,
         length: u64,

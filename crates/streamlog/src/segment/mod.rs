@@ -25,12 +25,11 @@ pub(crate) mod recover;
 pub(crate) mod write;
 
 use std::collections::BTreeMap;
-use std::fs::{self, File, OpenOptions};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
-use millstream_host::Timestamp;
+use millstream_host::{Disk, DiskFile, Open, Timestamp};
 
-use crate::disk::Disk;
 use crate::error::{Damage, FileError, OpenError, io_error};
 
 /// The length of the header at the start of a segment.
@@ -140,28 +139,22 @@ pub(crate) fn create(
     identity: Identity,
     first_commit: &[u8],
     disk: &dyn Disk,
-) -> Result<(File, u64), FileError> {
+) -> Result<(Arc<dyn DiskFile>, u64), FileError> {
     let path = path(directory, identity.number);
     let new = path.with_extension("new");
-    let file = OpenOptions::new()
-        .read(true)
-        .write(true)
-        .create(true)
-        .truncate(true)
-        .open(&new)
-        .map_err(io_error("create", &new))?;
+    let file = disk.open(&new, Open::Create).map_err(io_error("create", &new))?;
     let mut bytes = identity.header(FORMAT).to_vec();
     bytes.extend_from_slice(first_commit);
-    disk.write_all_at(&file, &bytes, 0).map_err(io_error("write", &new))?;
-    disk.sync(&file).map_err(io_error("sync", &new))?;
-    fs::rename(&new, &path).map_err(io_error("name", &new))?;
-    sync_folder(&folder(directory))?;
+    file.write_all_at(&bytes, 0).map_err(io_error("write", &new))?;
+    file.sync().map_err(io_error("sync", &new))?;
+    disk.rename(&new, &path).map_err(io_error("name", &new))?;
+    sync_folder(disk, &folder(directory))?;
     Ok((file, bytes.len() as u64))
 }
 
 /// Makes the names in a folder durable.
-pub(crate) fn sync_folder(folder: &Path) -> Result<(), FileError> {
-    millstream_host::sync_folder(folder).map_err(io_error("sync", folder))
+pub(crate) fn sync_folder(disk: &dyn Disk, folder: &Path) -> Result<(), FileError> {
+    disk.sync_folder(folder).map_err(io_error("sync", folder))
 }
 
 /// The number at `offset`. The caller has checked the length.

@@ -8,10 +8,10 @@
 //! - Anything else that does not match its checksum was once on disk and acknowledged: it is *damage*, reported with
 //!   file and offset.
 
-use std::fs::File;
 use std::io;
-use std::os::unix::fs::FileExt;
 use std::path::Path;
+
+use millstream_host::DiskFile;
 
 use crate::error::{Damage, OpenError, io_error};
 use crate::index::IndexEntry;
@@ -69,7 +69,7 @@ pub(crate) struct Scan {
 
 /// Reads all frames of a segment and hands those of whole commits to `visit`, in order.
 pub(crate) fn scan(
-    file: &File,
+    file: &dyn DiskFile,
     path: &Path,
     identity: Identity,
     limits: ScanLimits,
@@ -140,7 +140,7 @@ pub(crate) fn scan(
 
 /// Whether the bytes from `from` on hold the header of a frame of a later commit than `torn_commit`.
 fn later_commit_follows(
-    file: &File,
+    file: &dyn DiskFile,
     seed: u32,
     from: u64,
     length: u64,
@@ -162,7 +162,7 @@ fn later_commit_follows(
 
 /// A piece of a file that moves forward.
 struct Window<'file> {
-    file: &'file File,
+    file: &'file dyn DiskFile,
     length: u64,
     start: u64,
     bytes: Vec<u8>,

@@ -5,6 +5,7 @@
 //! `streamlog-crash --rounds N [--seed S] [--directory DIR]` prints one final line and exits with 0, or says what was
 //! lost and exits with 1. It starts itself as the process that is killed (`--child`).
 
+#![expect(clippy::disallowed_methods, reason = "a test works on the machine itself")]
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "the output is the interface")]
 
 mod child;

@@ -12,6 +12,7 @@
 //! | [`log`] | durable appends, reading, opening of the log |
 //! | [`forest`] | scores of the random cut forest |
 //! | [`model`] | answers of the model in the program |
+//! | [`pipeline`] | whole commands over a file |
 //! | [`Measurement`] | one figure with its yardstick and budget |
 //!
 //! A crate is measured as its users see it. Only the model's own loops, the kernel's registers and one linear layer, are
@@ -21,6 +22,7 @@ pub mod forest;
 pub mod log;
 mod measurement;
 pub mod model;
+pub mod pipeline;
 pub mod sql;
 
 pub use measurement::{Budget, Measurement};

@@ -577,6 +577,8 @@ pub(crate) enum Bench {
     Sql,
     /// Durable appends, against the disk's own fsync.
     Log,
+    /// Whole commands, replay and run over a file, against a plain read of it.
+    Pipeline,
     /// Random cut forests, against dependent loads.
     Rcf,
     /// The star-rating model, against the peak of multiplications.
@@ -587,6 +589,7 @@ pub(crate) enum Bench {
 #[derive(Args, Debug)]
 #[command(after_help = "Examples:
   millstream bench sql
+  millstream bench pipeline
   millstream bench log --seconds 10 --data-dir /mnt/fast")]
 pub(crate) struct BenchArguments {
     /// Which part.
@@ -595,7 +598,7 @@ pub(crate) struct BenchArguments {
     /// About how long to measure.
     #[arg(long, value_name = "NUMBER", default_value_t = 10.0, value_parser = above_zero)]
     pub(crate) seconds: f64,
-    /// For the log: on which disk, in a folder of its own that is removed afterwards.
+    /// For the log and whole commands: on which disk, in a folder of its own that is removed afterwards.
     #[arg(long, value_name = "DIR", default_value = ".")]
     pub(crate) data_dir: PathBuf,
     /// One JSON object a line.

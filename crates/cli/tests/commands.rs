@@ -534,6 +534,26 @@ fn help_has_examples_and_the_version_its_commit() {
 }
 
 #[test]
+fn bench_pipeline_measures_whole_commands_and_leaves_nothing() {
+    let folder = tempfile::tempdir().unwrap();
+    let directory = folder.path().to_str().unwrap();
+    let finished = run(&["bench", "pipeline", "--seconds", "0.1", "--json", "--data-dir", directory]);
+    assert_eq!(finished.code, Some(0), "{finished:#?}");
+    let found = jsons(&finished);
+    let names: Vec<&str> = found.iter().map(|line| line["name"].as_str().unwrap()).collect();
+    assert_eq!(names.len(), 4, "{names:?}");
+    for word in ["replay csv", "run csv", "replay JSON", "run JSON"] {
+        assert!(names.iter().any(|name| name.starts_with(word)), "{word}: {names:?}");
+    }
+    for line in &found {
+        assert!(line["figure"].as_f64().unwrap() > 0.0 && line["ratio"].as_f64().unwrap() > 0.0, "{line}");
+        assert!(line["yardstick"].as_str().unwrap().starts_with("a plain read of the "), "{line}");
+        assert!(line["budget"].is_string(), "{line}");
+    }
+    assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0, "its folder is removed");
+}
+
+#[test]
 fn completions_name_every_command() {
     for shell in ["bash", "zsh", "fish", "elvish", "powershell"] {
         let finished = run(&["completions", shell]);

@@ -197,7 +197,7 @@ fn wrong_usage_ends_with_2_and_failure_with_1() {
         (&["run"], "<FILE>"),
         (&["run", "a.toml", "--header"], "--input <FILE>"),
         (&["replay", "a.sql", "--input", "x", "--rate", "1", "--rowtime", "at"], "cannot be used with"),
-        (&["bench", "luck"], "[possible values: sql, log, rcf, model]"),
+        (&["bench", "luck"], "[possible values: sql, log, pipeline, rcf, model]"),
         (&["completions", "tcsh"], "possible values"),
     ];
     for (arguments, words) in usage {

@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use anyhow::Context;
-use millstream_bench::{Budget, Measurement, forest, log, model, sql};
+use millstream_bench::{Budget, Measurement, forest, log, model, pipeline, sql};
 use serde::Serialize;
 
 use crate::arguments::{Bench, BenchArguments};
@@ -55,6 +55,10 @@ pub(super) fn run(arguments: &BenchArguments) -> anyhow::Result<ExitCode> {
         Bench::Sql => sql::run(total / 20),
         Bench::Log => log::run(&arguments.data_dir, total).context("the bench of the log")?,
         Bench::Rcf => forest::run(total / 4),
+        Bench::Pipeline => {
+            let program = std::env::current_exe().context("the program does not know where it lies")?;
+            pipeline::run(&program, &arguments.data_dir, total).context("the bench of whole commands")?
+        }
         Bench::Model => model::run(total).context("the model in the program")?,
     };
     let lines: Vec<Line> = found.into_iter().map(Line::from).collect();

@@ -32,7 +32,7 @@ impl Disk for RealDisk {
     }
 }
 
-/// A disk that fails when told to.
+/// A disk that fails when it is set to.
 #[cfg(test)]
 #[derive(Debug, Default)]
 pub(crate) struct FailingDisk {

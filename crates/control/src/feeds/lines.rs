@@ -36,10 +36,10 @@ pub struct LineSource {
     reader: Box<dyn BufRead + Send>,
     /// The first line is a header and no record.
     header: bool,
-    /// Begin anew at the end.
+    /// Start again at the end.
     repeat: bool,
     line_number: u64,
-    /// Records since the beginning of the file: a file without any is not begun anew.
+    /// Records since the beginning of the file: a file without any is not started again.
     records: u64,
     is_ended: bool,
     is_cut: bool,

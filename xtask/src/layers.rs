@@ -5,7 +5,7 @@ use cargo_metadata::{DependencyKind, MetadataCommand};
 
 use crate::run::{root, say};
 
-/// The rows of the house, top to bottom. A crate may depend on rows below its own.
+/// The layers, top to bottom. A crate may depend on rows below its own.
 const ROWS: [&[&str]; 7] = [
     &["millstream"],
     &["millstream-console"],
@@ -22,10 +22,10 @@ const ROWS: [&[&str]; 7] = [
     &["millstream-columns"],
     &["millstream-sql", "millstream-sketch", "millstream-host"],
 ];
-/// Beside the house.
+/// Beside the layers.
 const TOOLS: [&str; 1] = ["xtask"];
 
-/// Looks at every dependency between our crates.
+/// Checks every dependency between our crates.
 pub(crate) fn check() -> anyhow::Result<()> {
     let manifest = root().join("Cargo.toml");
     let metadata =

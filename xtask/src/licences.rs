@@ -7,7 +7,7 @@ use cargo_metadata::MetadataCommand;
 
 use crate::run::{root, say};
 
-/// Looks at the licence of every package that is built.
+/// Checks the licence of every package that is built.
 pub(crate) fn check() -> anyhow::Result<()> {
     let text = std::fs::read_to_string(root().join("deny.toml")).context("deny.toml")?;
     let deny: toml::Table = text.parse().context("deny.toml")?;

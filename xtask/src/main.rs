@@ -79,7 +79,7 @@ enum Command {
     Docs,
     /// Write docs/compatibility.md from the tables of the program.
     Compatibility,
-    /// Make the pictures of the documents anew.
+    /// Make the pictures of the documents again.
     Screenshots,
 }
 

@@ -11,28 +11,28 @@ const GOLDEN: [&str; 2] = ["tests/golden", "../shared/golden"];
 pub(crate) fn run(strict: bool) -> anyhow::Result<()> {
     check::run()?;
     let tools = tools::find();
-    let mut left_out = Vec::new();
+    let mut skipped = Vec::new();
     let mut tests = cargo(&["test", "--workspace", "--quiet"]);
     for tool in &tools {
         match &tool.found {
             Ok(path) => drop(tests.env(tool.variable, path)),
-            Err(mend) => left_out.push((tool.name, mend)),
+            Err(fix) => skipped.push((tool.name, fix)),
         }
     }
-    let names: Vec<&str> = left_out.iter().map(|(name, _)| *name).collect();
-    if strict && let Some((name, mend)) = left_out.first() {
-        anyhow::bail!("the {name} tests cannot run; this brings what is missing: {mend}");
+    let names: Vec<&str> = skipped.iter().map(|(name, _)| *name).collect();
+    if strict && let Some((name, fix)) = skipped.first() {
+        anyhow::bail!("the {name} tests cannot run; this brings what is missing: {fix}");
     }
     run_program(tests.env("MILLSTREAM_TEST_LEAVE_OUT", names.join(",")))?;
     fuzz(60, 1, None)?;
     crash_whole(100, 1, None, Build::Debug)?;
     docs::run()?;
-    if left_out.is_empty() {
+    if skipped.is_empty() {
         say("\nall checks passed");
     } else {
         say("\nall checks that can run here passed");
-        for (name, mend) in &left_out {
-            say(&format!("NOT RUN: the {name} tests; this brings what is missing: {mend}"));
+        for (name, fix) in &skipped {
+            say(&format!("NOT RUN: the {name} tests; this brings what is missing: {fix}"));
         }
     }
     Ok(())

@@ -1,4 +1,4 @@
-//! Checkpoints and memory of a large state: `cargo run --release --example state -- MEBIBYTES` (1024 when left out).
+//! Checkpoints and memory of a large state: `cargo run --release --example state -- MEBIBYTES` (1024 when omitted).
 
 #![allow(clippy::disallowed_methods, reason = "a tool works on the machine itself")]
 
@@ -9,7 +9,7 @@ use std::alloc::System;
 #[global_allocator]
 static ALLOCATOR: System = System;
 
-/// Resident memory of this process in MiB; 0 where the system does not tell.
+/// Resident memory of this process in MiB; 0 where the system does not say.
 fn resident_mebibytes() -> u64 {
     let statm = std::fs::read_to_string("/proc/self/statm").unwrap_or_default();
     let pages: u64 = statm.split(' ').nth(1).and_then(|pages| pages.parse().ok()).unwrap_or(0);

@@ -243,7 +243,7 @@ fn measure_batches(folder: &Path, duration: Duration) -> Result<(f64, f64), Benc
     Ok((appended as f64 / elapsed, appended as f64 / cpu))
 }
 
-/// Reads as records come in, looking at each, until told and caught up.
+/// Reads as records come in, looking at each, until stopped and caught up.
 fn follow(log: &Log, key: &StreamKey, is_done: &AtomicBool) -> Result<u64, ReadError> {
     let (mut positions, mut bytes) = (Positions::new(), 0);
     loop {

@@ -175,7 +175,7 @@ pub(crate) struct DemoArguments {
     /// Reviews a second.
     #[arg(long, value_name = "NUMBER", default_value_t = 10.0, value_parser = above_zero)]
     pub(crate) rate: f64,
-    /// How many times faster the story is told: multiplies the rate.
+    /// How many times faster the reviews come: multiplies the rate.
     #[arg(long, value_name = "FACTOR", default_value_t = 1.0, value_parser = above_zero)]
     pub(crate) speed: f64,
     /// Which made-up reviews, and which random cuts of the anomaly detection.
@@ -539,13 +539,13 @@ pub(crate) struct DiscoverArguments {
     /// Records, one a line, plain or gzip; - for standard input.
     #[arg(value_name = "FILE")]
     pub(crate) file: PathBuf,
-    /// How many records to look at.
+    /// How many records to read.
     #[arg(long, value_name = "NUMBER", default_value_t = 500, value_parser = clap::value_parser!(u32).range(1..=100_000))]
     pub(crate) records: u32,
     /// Types as narrow as the sample allows, TIMESTAMP and DECIMAL among them. Without it: those that the service infers.
     #[arg(long)]
     pub(crate) typed: bool,
-    /// VARCHAR with room: the next of 16, 64, 256, 1024, … characters.
+    /// Longer VARCHAR than the sample needs: the next of 16, 64, 256, 1024, … characters.
     #[arg(long, conflicts_with = "typed")]
     pub(crate) roomy: bool,
     /// The schema and the sample's rows as one JSON object.
@@ -559,10 +559,10 @@ pub(crate) struct DiscoverArguments {
   millstream doctor
   millstream doctor --data-dir /mnt/fast --listen 127.0.0.1:8080")]
 pub(crate) struct DoctorArguments {
-    /// The data directory to look at.
+    /// The data directory to check.
     #[arg(long, value_name = "DIR", env = DATA_DIRECTORY_VARIABLE, default_value = DATA_DIRECTORY)]
     pub(crate) data_dir: PathBuf,
-    /// The address to look at.
+    /// The address to check.
     #[arg(long, value_name = "ADDRESS", env = "MILLSTREAM_LISTEN", default_value = "127.0.0.1:4566", value_parser = address)]
     pub(crate) listen: SocketAddr,
     /// One JSON object a line.

@@ -99,7 +99,7 @@ mod tests {
         struct Outer(std::io::Error);
         impl std::fmt::Display for Outer {
             fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-                write!(f, "cannot read it: {}; mend it", self.0)
+                write!(f, "cannot read it: {}; fix it", self.0)
             }
         }
         impl std::error::Error for Outer {
@@ -109,7 +109,7 @@ mod tests {
         }
         let failed = Err::<(), _>(Outer(std::io::Error::other("no disk")));
         let error = failed.context("--input x").unwrap_err();
-        assert_eq!(explained(&error), "--input x: cannot read it: no disk; mend it");
+        assert_eq!(explained(&error), "--input x: cannot read it: no disk; fix it");
         assert_eq!(explained(&anyhow::anyhow!("alone")), "alone");
     }
 }

@@ -86,7 +86,7 @@ impl Accept for UnixListener {
 }
 
 impl Serving {
-    /// Serves the page until told to stop.
+    /// Serves the page until stopped.
     pub(crate) fn page(
         listener: TcpListener,
         source: Arc<dyn OverviewSource>,
@@ -98,7 +98,7 @@ impl Serving {
         Ok((Serving::start(listener, router, stop), address))
     }
 
-    /// Serves until told to stop, which `stop` tells what runs within.
+    /// Serves until stopped; `stop` is also for what runs within.
     pub(crate) fn start(listener: impl Accept, router: Router, stop: watch::Sender<bool>) -> Serving {
         let task = Spawn::current().awaited(serve(listener, router, stop.subscribe()));
         Serving { stop, task }

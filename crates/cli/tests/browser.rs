@@ -83,7 +83,7 @@ async fn the_average_appears_and_a_mail_arrives() {
     assert_ne!(whole[0], whole[1], "dark is not light");
     assert_eq!(browser.complaints(), [""; 0]);
 
-    // An orderly end is told to whoever looks on.
+    // Pages that are open are notified of an orderly end.
     program.signal(rustix::process::Signal::TERM);
     browser.wait_for("document.body.dataset.connection === 'lost'").await;
     let summary = program.finish().summary_of_success();

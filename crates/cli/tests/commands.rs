@@ -66,7 +66,7 @@ fn check_says_what_is_in_a_file() {
     assert_eq!(finished.lines[1], "  --> b.test:2:1");
     assert_eq!(finished.lines.last().unwrap(), "b.test: 1 mistake");
 
-    // For programs: one document a mistake; all files are looked at.
+    // For programs: one document a mistake; all files are checked.
     let finished = run_in(folder.path(), &["check", "--json", "count.sql", "a.test", "b.test"]);
     assert_eq!(finished.code, Some(1));
     let [first, second, third, fourth] = jsons(&finished).try_into().unwrap();
@@ -469,15 +469,15 @@ fn doctor_looks_at_everything() {
         assert!(["ok", "warning"].contains(&level), "{finding}");
         assert_eq!(
             level == "ok",
-            finding["mend"].is_null(),
-            "what is not well comes with the line that mends it: {finding}"
+            finding["fix"].is_null(),
+            "what is not well comes with the line that fixes it: {finding}"
         );
     }
     let model = findings[2]["found"].as_str().unwrap();
     assert!(model.contains("kernel") && findings[2]["level"] != "problem", "{model}");
     assert_eq!(findings[7]["level"], "warning");
     assert_eq!(findings[7]["found"], format!("{address} is in use by another program"));
-    assert_eq!(findings[7]["mend"], "choose another: --listen 127.0.0.1:0");
+    assert_eq!(findings[7]["fix"], "choose another: --listen 127.0.0.1:0");
     assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 0, "nothing is left behind");
 
     // For people: the same, a line each.
@@ -487,7 +487,7 @@ fn doctor_looks_at_everything() {
         assert!(finished.lines.iter().any(|line| line.contains(what)), "{what}: {finished:#?}");
     }
     assert!(
-        finished.lines.iter().any(|line| line.trim_start().starts_with("mend it: choose another: --listen"))
+        finished.lines.iter().any(|line| line.trim_start().starts_with("fix it: choose another: --listen"))
     );
 
     // A running millstream is known; a file in the way is a problem.
@@ -505,7 +505,7 @@ fn doctor_looks_at_everything() {
     let of = |what: &str| findings.iter().find(|finding| finding["what"] == what).unwrap();
     assert_eq!(of("port")["found"], format!("{address} is in use by a running millstream"));
     assert_eq!(of("data directory")["level"], "problem");
-    assert_eq!(of("data directory")["mend"], "choose another: --data-dir DIR");
+    assert_eq!(of("data directory")["fix"], "choose another: --data-dir DIR");
 }
 
 #[test]
@@ -570,6 +570,6 @@ fn completions_name_every_command() {
     let bash = std::process::Command::new("bash").args(["-c", ask]).current_dir(folder.path()).output();
     match bash {
         Ok(answer) => assert_eq!(String::from_utf8_lossy(&answer.stdout), "replay\n", "{answer:?}"),
-        Err(error) => eprintln!("left out: bash does not start: {error}"),
+        Err(error) => eprintln!("skipped: bash does not start: {error}"),
     }
 }

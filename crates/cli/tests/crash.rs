@@ -44,7 +44,7 @@ fn no_acknowledged_review_is_lost() {
         .collect();
     for (kind, numbers) in [("backup", backup), ("main", main)] {
         let once = first_occurrences(&numbers);
-        assert_eq!(once, (0..once.len()).collect::<Vec<_>>(), "{kind}: nothing left out, and in order");
+        assert_eq!(once, (0..once.len()).collect::<Vec<_>>(), "{kind}: nothing missing, and in order");
         let records = numbers.len() as u64;
         assert!(records >= acknowledged, "{kind}: {records} records of {acknowledged} acknowledged ones");
     }

@@ -133,7 +133,7 @@ fn made_up_reviews_go_through_and_the_next_run_goes_on() {
     assert!((1..=records).contains(&distinct), "the newest window's reviews: {summary}");
     assert_eq!(number(&summary, "mails"), 0, "the burst comes later");
 
-    // A second run goes on: not one review is repeated, and none is left out.
+    // A second run goes on: not one review is repeated, and none is missing.
     let summary = demo(folder.path()).finish().summary_of_success();
     assert!(number(&summary, "records_in") >= 300, "{summary}");
     assert_delivered(&summary, folder.path(), next);

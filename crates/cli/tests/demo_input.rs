@@ -149,7 +149,7 @@ fn the_next_run_goes_on_in_the_file() {
 fn reviews_of_real_customers() {
     let file = repository("../shared/data/amazon_reviews_us_Gift_Card_v1_00.tsv.gz");
     if !file.exists() {
-        eprintln!("left out: there is no {}", file.display());
+        eprintln!("skipped: there is no {}", file.display());
         return;
     }
     let mut text = Vec::new();

@@ -91,7 +91,7 @@ fn a_full_disk_holds_things_up_and_loses_nothing() {
     let folder = tempfile::tempdir().unwrap();
     fs::create_dir(folder.path().join("disk")).unwrap();
     if !can_mount(folder.path()) {
-        eprintln!("left out: no disk can be mounted here (unshare --map-root-user --mount)");
+        eprintln!("skipped: no disk can be mounted here (unshare --map-root-user --mount)");
         return;
     }
     fs::write(folder.path().join("pipeline.toml"), PIPELINE).unwrap();

@@ -50,7 +50,7 @@ function swap(id, html) {
     if (details) details.open = true;
   }
   if (focused !== id) document.getElementById(focused)?.querySelector("summary")?.focus({ preventScroll: true });
-  // The first filling is no news.
+  // The first filling is not announced.
   if (shown.has(id)) {
     for (const item of place.querySelectorAll("[data-key]")) {
       if (known.has(item.dataset.key)) continue;
@@ -73,7 +73,7 @@ function connect() {
   };
   stream.addEventListener("parts", (event) => {
     const update = JSON.parse(event.data);
-    // The program was started anew: its page may look different.
+    // The program was restarted: its page may look different.
     if (hasConnected && update.edition !== document.body.dataset.edition) {
       location.reload();
       return;

@@ -11,7 +11,7 @@
 //!                       GET /_console/… ──── style, script, icon; named by their content, cached for a year
 //! ```
 //!
-//! | room | holds |
+//! | module | holds |
 //! |---|---|
 //! | [`router`] in `routes.rs` | paths and what answers them |
 //! | `page.rs`, `sections/` | the page and its parts: overview → HTML, one file a part |

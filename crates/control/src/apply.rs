@@ -106,7 +106,7 @@ pub struct TakenOver {
 /// What applying a file did, or would do.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct ApplyReport {
-    /// Nothing was changed, only looked at.
+    /// Nothing was changed, only checked.
     pub is_dry_run: bool,
     /// Every resource of the file, and those that go.
     pub changes: Vec<ResourceChange>,
@@ -234,7 +234,7 @@ pub(crate) fn decide(rows: &[ResourceRow], desired: &[Desired], owner: &Owner, c
     decision
 }
 
-/// Why a resource is started anew though its definition is the same.
+/// Why a resource is restarted though its definition is the same.
 fn why_again(row: &ResourceRow) -> Option<&'static str> {
     let has_tables =
         matches!(&row.definition, Definition::Application(application) if !application.references.is_empty());

@@ -23,7 +23,7 @@
 //! | [`feeds`] | what brings records: files, standard input, streams, made-up reviews |
 //! | [`replay`] | an application over recorded data, on a virtual clock |
 //! | `connect/` | one small adapter for each pair of workers |
-//! | [`view`] | what people may look at, as plain data; `live.rs`: where it is gathered |
+//! | [`view`] | what people can see, as plain data; `live.rs`: where it is gathered |
 //! | `compatibility_page.rs` | what of the service runs, as a document |
 //! | `consumers.rs`, `data_directory.rs`, `identifier.rs`, `producers.rs`, `resource_name.rs`, `world.rs` | smaller matters |
 //!

@@ -2,7 +2,7 @@
 //!
 //! ```text
 //!   Supervisor ─▶ TaskScope (one a resource, one for the system) ─▶ task, thread, …
-//!        ▲                      │ stop: flag, wait, abort what does not hear it
+//!        ▲                      │ stop: flag, wait, abort what does not react
 //!        └── TaskEvent ◀────────┘ a task that ended unasked, or panicked
 //! ```
 //!
@@ -215,12 +215,12 @@ impl TaskScope {
         }
     }
 
-    /// From now on an end is no event; the tasks hear that they shall stop.
+    /// From now on an end is no event; the tasks are asked to stop.
     pub(crate) fn begin_stop(&self) {
         self.shared.stop.send_replace(true);
     }
 
-    /// Stops the scope: every task hears it and has until `limit` has passed; then tasks are aborted and threads are left
+    /// Stops the scope: every task is asked to stop and has until `limit` has passed; then tasks are aborted and threads are left
     /// behind. Gives the names of what did not end by itself.
     pub(crate) async fn stop(&self, limit: Duration) -> Vec<String> {
         let shared = &self.shared;

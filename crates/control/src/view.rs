@@ -1,4 +1,4 @@
-//! What people may look at: plain data for the terminal, the console and `--json`.
+//! What people can see: plain data for the terminal, the console and `--json`.
 //!
 //! Times are milliseconds since the epoch (UTC).
 

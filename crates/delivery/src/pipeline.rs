@@ -1,6 +1,6 @@
 //! The state machine of a delivery: no clock, no I/O, no task.
 //!
-//! In go records, answers of the function, news of written objects and stored progress, and the time; out come
+//! In go records, answers of the function, notices of written objects and stored progress, and the time; out come
 //! [`Action`]s and the [`Progress`] to store. Driving it is all that `worker.rs` does.
 
 use std::collections::VecDeque;

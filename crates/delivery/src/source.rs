@@ -20,7 +20,7 @@ pub struct SourceRecord {
     pub metadata: Option<SourceMetadata>,
 }
 
-/// What a function is told of a record that comes from a stream.
+/// What a function learns of a record that comes from a stream.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SourceMetadata {
     /// The record's number in its shard, as text.

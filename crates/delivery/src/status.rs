@@ -1,4 +1,4 @@
-//! What a delivery has done so far, and who is told of it.
+//! What a delivery has done so far, and who is notified of it.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -128,7 +128,7 @@ pub struct DeliveredObject {
     pub oldest_arrival: Timestamp,
 }
 
-/// Is told of what happens, on the delivery's own task: it must come back at once.
+/// Is notified of what happens, on the delivery's own task: it must come back at once.
 pub trait Observer: Send + Sync + 'static {
     /// An object was written.
     fn object_delivered(&self, object: &DeliveredObject) {

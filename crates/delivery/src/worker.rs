@@ -46,7 +46,7 @@ pub struct Components {
     pub clock: Arc<dyn Clock>,
     /// For the unique parts of keys. Must differ from run to run, or objects could be written over.
     pub random: Random,
-    /// Is told of what happens.
+    /// Is notified of what happens.
     pub observer: Option<Arc<dyn Observer>>,
 }
 

@@ -1,4 +1,4 @@
-//! What people are told about wrong texts: every mistake at once, its place, and the way out.
+//! What is reported about wrong texts: every mistake at once, its place, and the way out.
 
 use millstream_engine::catalog;
 use millstream_sql::{Column, InputStream, SqlType, compile};

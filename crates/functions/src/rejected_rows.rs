@@ -61,7 +61,7 @@ impl Rejections {
     }
 }
 
-/// Keeps rejected rows in memory; fails while told to.
+/// Keeps rejected rows in memory; fails while it is set to.
 #[cfg(test)]
 #[derive(Default)]
 pub(crate) struct KeptRejections {

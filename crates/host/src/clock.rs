@@ -75,7 +75,7 @@ impl Clock for SystemClock {
     }
 }
 
-/// A clock that moves only when told to.
+/// A clock that moves only when it is set.
 #[derive(Debug)]
 pub struct ManualClock {
     millis: watch::Sender<i64>,

@@ -2,7 +2,7 @@
 //!
 //! ```text
 //!   Clock ── SystemClock   the machine's time, the only place that asks for it
-//!        ├── ManualClock   a clock that moves when told: tests, replay, simulation
+//!        ├── ManualClock   a clock that moves when it is set: tests, replay, simulation
 //!        └── SteadyClock   over another one: never goes back, never stands still
 //!   Random                 a seeded generator; the same seed gives the same numbers
 //!   Spawn                  tasks, threads and blocking calls; how each ended is a value

@@ -1,6 +1,6 @@
 //! The newest answers by text: one text asked twice is computed once.
 //!
-//! A pipeline asks for the same review on two ways, and reviews repeat. Two generations: answers are put into the young one;
+//! A pipeline asks for the same review by two paths, and reviews repeat. Two generations: answers are put into the young one;
 //! when it holds half of the room, the old one is dropped and the young one becomes old. What is asked for again
 //! becomes young. So every answer stays for at least half of the room, and all calls take constant time.
 

@@ -140,7 +140,7 @@ const FILE_VALUES_PER_TOKEN: usize = 8;
 /// How much longer a text may become before it is split: by the replacements of the file, multiplied.
 const MOST_GROWTH: usize = 256;
 
-/// Looks at the file before it is read: what that takes must be in proportion to the vocabulary, and what a text takes
+/// Checks the file before it is read: what that takes must be in proportion to the vocabulary, and what a text takes
 /// later to the text.
 fn check_size(json: &[u8], vocabulary: usize) -> Result<(), String> {
     let bytes = vocabulary.saturating_mul(FILE_BYTES_PER_TOKEN).saturating_add(FILE_BYTES);

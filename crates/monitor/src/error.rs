@@ -7,7 +7,7 @@ use crate::limits;
 /// The database failed.
 #[derive(Debug, thiserror::Error)]
 #[error(
-    "the monitor's database could not be read or written: {0}; check that the disk has room and the file can be written"
+    "the monitor's database could not be read or written: {0}; check that the disk has space and the file can be written"
 )]
 pub struct StoreError(#[from] pub(crate) rusqlite::Error);
 
@@ -17,7 +17,7 @@ pub enum OpenError {
     /// The file cannot be opened, or is not a database.
     #[error(
         "cannot open the monitor's database {path}: {source}; check the path and its permissions, or move a damaged \
-         file away to begin anew"
+         file away to start from scratch"
     )]
     Database {
         /// The file.
@@ -163,7 +163,7 @@ pub enum AlarmError {
     Definition {
         /// The alarm.
         name: String,
-        /// What is wrong and how to mend it.
+        /// What is wrong and how to fix it.
         reason: String,
     },
     /// No such alarm.

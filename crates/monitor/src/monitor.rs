@@ -124,7 +124,7 @@ impl Monitor {
         Ok(self.0.pending.lock().known().iter().filter(|metric| filter.fits(metric)).cloned().collect())
     }
 
-    /// Creates or replaces an alarm. The same definition again changes nothing; another one begins anew, as
+    /// Creates or replaces an alarm. The same definition again changes nothing; another one starts from scratch, as
     /// `INSUFFICIENT_DATA`, without telling anyone.
     ///
     /// # Errors

@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 /// How hotspots are looked for.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct HotspotSettings {
-    /// How many of the latest points are looked at, > 0.
+    /// How many of the latest points are considered, > 0.
     pub window_size: usize,
     /// How near neighbours are: Euclidean distance, inclusive, > 0.
     pub scan_radius: f64,

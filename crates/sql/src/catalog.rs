@@ -1,4 +1,4 @@
-//! What the front end must be told about scalar functions.
+//! What the front end must know about scalar functions.
 
 use crate::{SqlType, Value};
 

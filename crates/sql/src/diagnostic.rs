@@ -11,7 +11,7 @@ pub enum Severity {
     Warning,
 }
 
-/// One remark on the text: what is wrong, where, and how to mend it.
+/// One remark on the text: what is wrong, where, and how to fix it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Diagnostic {
     /// How bad it is.
@@ -20,7 +20,7 @@ pub struct Diagnostic {
     pub span: Span,
     /// What is wrong and why.
     pub message: String,
-    /// How to mend it.
+    /// How to fix it.
     pub hint: Option<String>,
 }
 

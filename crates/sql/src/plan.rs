@@ -427,7 +427,7 @@ pub enum NodeKind {
     TimeSort {
         /// Where the rows come from.
         input: Box<Node>,
-        /// The column with the time. Rows with NULL are left out.
+        /// The column with the time. Rows with NULL are skipped.
         column: usize,
         /// How rows of one time are sorted.
         keys: Vec<SortColumn>,
@@ -814,7 +814,7 @@ pub enum RankOrder {
 pub struct HotspotsCall {
     /// The numeric columns of the cursor that take part, in order.
     pub columns: Vec<usize>,
-    /// How many of the latest rows are looked at: 100 to 1000.
+    /// How many of the latest rows are considered: 100 to 1000.
     pub window_size: usize,
     /// How near rows of a hotspot are to each other, > 0.
     pub scan_radius: f64,

@@ -14,14 +14,14 @@ pub enum LogHealth {
     /// As far as is known.
     Working,
     /// Its directory was deleted, moved, or taken by another process: every append is refused from now on, and only
-    /// opening a log anew helps.
+    /// opening the log again helps.
     Lost {
         /// In words.
         reason: String,
     },
 }
 
-/// What is looked at before each commit, and every half second while there is none.
+/// What is checked before each commit, and every half second while there is none.
 #[derive(Debug)]
 pub(crate) struct DirectoryGuard {
     disk: Arc<dyn Disk>,

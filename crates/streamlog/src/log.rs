@@ -30,7 +30,7 @@ pub(crate) struct SegmentInfo {
     pub(crate) sealed: bool,
     pub(crate) bytes: u64,
     pub(crate) spans: Spans,
-    /// How many of the spans were unwanted when it was last looked at for writing it again.
+    /// How many of the spans were unwanted when it was last considered for writing it again.
     pub(crate) unwanted_seen: usize,
 }
 
@@ -207,7 +207,7 @@ impl Log {
         Arc::clone(&self.shared.clock)
     }
 
-    /// Whether the log can still keep records. Looked at before each commit and at least each half second.
+    /// Whether the log can still keep records. Checked before each commit and at least each half second.
     pub fn health(&self) -> watch::Receiver<LogHealth> {
         self.shared.health.subscribe()
     }

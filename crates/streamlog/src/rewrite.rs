@@ -19,7 +19,7 @@ use crate::segment_index::SegmentIndex;
 use crate::shard::ShardNumber;
 use crate::trim::is_span_expendable;
 
-/// Looked at in one call: each may be read and written whole.
+/// Considered in one call: each may be read and written whole.
 const MOST_SEGMENTS: usize = 4;
 /// A segment is written again when at most one byte in so many is wanted.
 const WANTED_SHARE: u64 = 4;
@@ -49,7 +49,7 @@ impl Log {
         Ok((count, freed))
     }
 
-    /// Sealed segments that hold something unwanted and were not looked at since it became so, with both parts.
+    /// Sealed segments that hold something unwanted and were not considered since it became so, with both parts.
     fn sparse_candidates(&self, now: Timestamp) -> Vec<(u64, Spans, Spans)> {
         let mut segments = self.shared.segments.lock();
         let newest = segments.keys().next_back().copied();

@@ -29,7 +29,7 @@ use crate::segment_index::SegmentIndex;
 use crate::shard::{Shard, ShardNumber};
 use crate::stream::{Stream, StreamTable};
 
-/// How often the directory is looked at while nothing is appended.
+/// How often the directory is checked while nothing is appended.
 const LOOK_EVERY: Duration = Duration::from_millis(500);
 
 /// The segment that is written.

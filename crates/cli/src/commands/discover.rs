@@ -111,7 +111,7 @@ pub(super) fn run(arguments: &DiscoverArguments) -> anyhow::Result<ExitCode> {
             "types are those that Kinesis Data Analytics infers: widen VARCHAR for longer texts to come"
         }
         Types::Narrow => "types are as narrow as the sample allows: widen them for what may come",
-        Types::Roomy => "texts have room for longer ones to come",
+        Types::Roomy => "VARCHAR is longer than the sample needs",
     };
     writeln!(out, "# found in {count}; {remark}")?;
     for note in &discovered.notes {

@@ -1,4 +1,4 @@
-//! `millstream doctor`: what is missing on this machine, and the line that mends it.
+//! `millstream doctor`: what is missing on this machine, and the line that fixes it.
 
 use std::io::{Read, Write};
 use std::net::SocketAddr;
@@ -37,21 +37,21 @@ struct Finding {
     what: &'static str,
     level: Level,
     found: String,
-    /// The line that mends it.
-    mend: Option<String>,
+    /// The line that fixes it.
+    fix: Option<String>,
 }
 
 impl Finding {
     fn ok(what: &'static str, found: impl Into<String>) -> Finding {
-        Finding { what, level: Level::Ok, found: found.into(), mend: None }
+        Finding { what, level: Level::Ok, found: found.into(), fix: None }
     }
 
-    fn warning(what: &'static str, found: impl Into<String>, mend: impl Into<String>) -> Finding {
-        Finding { what, level: Level::Warning, found: found.into(), mend: Some(mend.into()) }
+    fn warning(what: &'static str, found: impl Into<String>, fix: impl Into<String>) -> Finding {
+        Finding { what, level: Level::Warning, found: found.into(), fix: Some(fix.into()) }
     }
 
-    fn problem(what: &'static str, found: impl Into<String>, mend: impl Into<String>) -> Finding {
-        Finding { what, level: Level::Problem, found: found.into(), mend: Some(mend.into()) }
+    fn problem(what: &'static str, found: impl Into<String>, fix: impl Into<String>) -> Finding {
+        Finding { what, level: Level::Problem, found: found.into(), fix: Some(fix.into()) }
     }
 }
 
@@ -74,8 +74,8 @@ pub(super) fn run(arguments: &DoctorArguments) -> anyhow::Result<ExitCode> {
             Level::Problem => "PROBLEM ",
         };
         writeln!(out, "{mark} {:<16} {}", finding.what, finding.found)?;
-        if let Some(mend) = &finding.mend {
-            writeln!(out, "         {:<16} mend it: {mend}", "")?;
+        if let Some(fix) = &finding.fix {
+            writeln!(out, "         {:<16} fix it: {fix}", "")?;
         }
     }
     let is_well = findings.iter().all(|finding| finding.level != Level::Problem);
@@ -206,8 +206,8 @@ fn port(listen: SocketAddr) -> Finding {
         Ok(_) => Finding::ok("port", format!("{listen} is free")),
         Err(error) if error.kind() == std::io::ErrorKind::AddrInUse => {
             let by = if is_millstream(listen) { "by a running millstream" } else { "by another program" };
-            let mend = format!("choose another: --listen {}:0", listen.ip());
-            Finding::warning("port", format!("{listen} is in use {by}"), mend)
+            let fix = format!("choose another: --listen {}:0", listen.ip());
+            Finding::warning("port", format!("{listen} is in use {by}"), fix)
         }
         Err(error) => {
             Finding::problem("port", format!("{listen}: {error}"), "choose another: --listen 127.0.0.1:4566")

@@ -1,4 +1,4 @@
-//! `millstream serve`: everything that a data directory holds, until it is told to stop.
+//! `millstream serve`: everything that a data directory holds, until it is stopped.
 
 use std::process::ExitCode;
 

@@ -14,7 +14,7 @@ pub(crate) struct Series {
 }
 
 impl Series {
-    /// The series of `points`. Values that are not finite are left out; many points are thinned so that every peak
+    /// The series of `points`. Values that are not finite are skipped; many points are thinned so that every peak
     /// and every valley stays. Cost: one pass, and a sort only if the times are out of order.
     pub(crate) fn new(points: &[Point]) -> Series {
         let mut clean: Vec<Point> = points

@@ -48,7 +48,7 @@ pub(crate) struct Arrow {
     pub(crate) is_backward: bool,
 }
 
-/// Edges by index from names: `feeds[i]` are the names that node `i` feeds. Unknown names and repetitions are left out.
+/// Edges by index from names: `feeds[i]` are the names that node `i` feeds. Unknown names and repetitions are skipped.
 pub(crate) fn edges(names: &[&str], feeds: &[Vec<&str>]) -> Vec<(usize, usize)> {
     let mut index_of = HashMap::new();
     for (index, name) in names.iter().enumerate() {

@@ -58,7 +58,7 @@ fn long_arrows_pass_beside_the_boxes() {
 
 #[test]
 fn branches_do_not_cross() {
-    // Declared crosswise: the order must be mended.
+    // Declared crosswise: the order must be fixed.
     let layout = draw(&[("source", &["a", "b"]), ("a", &["x"]), ("b", &["y"]), ("y", &[]), ("x", &[])]);
     let row = |index: usize| layout.corners[index].1;
     assert_eq!(row(1) < row(2), row(4) < row(3), "{layout:?}");

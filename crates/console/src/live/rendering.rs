@@ -37,7 +37,7 @@ impl Renderings {
         Renderings { source, newest: Mutex::new(None) }
     }
 
-    /// Where changes are told.
+    /// Where changes are announced.
     pub(super) fn changes(&self) -> watch::Receiver<u64> {
         self.source.changes()
     }

@@ -1,4 +1,4 @@
-//! One browser on a virtual clock: how often it is told, what, and when its stream ends.
+//! One browser on a virtual clock: how often it gets something, what, and when its stream ends.
 
 use std::{
     sync::atomic::{AtomicUsize, Ordering},

@@ -103,7 +103,7 @@ pub fn busy(seconds: u64) -> Overview {
         problems: vec![Problem {
             at: START + 41_200,
             place: "score-reviews".into(),
-            message: "record r-000823 has 3 columns, not 4; it went to processing-failed/. Mend the producer: a line is review_id, product_category, review_body, review_date apart by tabs.".into(),
+            message: "record r-000823 has 3 columns, not 4; it went to processing-failed/. Fix the producer: a line is review_id, product_category, review_body, review_date apart by tabs.".into(),
         }],
         ..empty()
     }

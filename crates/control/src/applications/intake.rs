@@ -94,7 +94,7 @@ impl Intake {
         let mut start = 0;
         // Records of one input stream that follow each other go in together. Where there are several, all of them come to
         // an instant before its first record: which row of an instant leaves first must not depend on when the clock was
-        // looked at.
+        // read.
         let is_together = |one: &RecordView<'_>, next: &RecordView<'_>| {
             port_of(one) == port_of(next) && (ports == 1 || one.arrival() == next.arrival())
         };
@@ -191,7 +191,7 @@ impl Intake {
     }
 
     /// Time goes on for every input stream: no later record has an earlier arrival than `bound`, and it is `now`. True if
-    /// that was news for one of them.
+    /// that changed one of them.
     pub(crate) fn bound(
         &mut self,
         application: &mut Application,

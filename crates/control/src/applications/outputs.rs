@@ -74,7 +74,7 @@ pub(crate) struct ErrorNumbers {
 pub(crate) struct OutputServices {
     pub(crate) application: String,
     pub(crate) id: ResourceId,
-    /// Counts how often the application started from scratch: its rows are counted anew each time.
+    /// Counts how often the application started from scratch: its rows are counted from 0 each time.
     pub(crate) epoch: u64,
     pub(crate) counters: Arc<Counters>,
     pub(crate) live: Arc<Live>,

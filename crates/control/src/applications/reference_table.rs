@@ -49,7 +49,7 @@ fn check_size(bytes: u64) -> Result<(), String> {
     }
 }
 
-/// The rows in the bytes of an object or a file. Those that do not fit are told at `now`.
+/// The rows in the bytes of an object or a file. Those that do not fit are reported at `now`.
 pub(crate) fn rows_of(reference: &CheckedReference, bytes: &[u8], now: i64) -> ReferenceTableRows {
     let mut parser = reference.schema.parser().expect("the schema was checked with the pipeline");
     parser.parse(bytes);

@@ -1,6 +1,6 @@
 //! Rows of in-application streams for people who look on.
 //!
-//! Nobody who looks holds the application up: a reader that does not keep up loses rows, and is told how many.
+//! No reader holds the application up: a reader that does not keep up loses rows, and is told how many.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -30,7 +30,7 @@ pub(crate) struct Tail {
     /// The in-application stream, or `error_stream`.
     pub(crate) stream: String,
     pub(crate) rows: mpsc::Sender<TailedRow>,
-    /// Rows that found no room.
+    /// Rows that did not fit.
     pub(crate) lost: Arc<AtomicU64>,
 }
 
@@ -74,7 +74,7 @@ impl Tails {
         self.tails.push((tail, stream, writer));
     }
 
-    /// The streams that somebody looks at.
+    /// The streams that somebody follows.
     pub(crate) fn streams(&mut self) -> Vec<StreamId> {
         self.tails.retain(|(tail, ..)| !tail.rows.is_closed());
         self.tails.iter().filter_map(|(_, stream, _)| *stream).collect()

@@ -5,7 +5,7 @@ use millstream_sql::{
 };
 
 /// The time at which the last window closes that a row of `input` with this ROWTIME can be in, over all pumps one after
-/// the other. Windows that no passage of time closes, or that follow a calendar, are left out.
+/// the other. Windows that no passage of time closes, or that follow a calendar, are not counted.
 pub(crate) fn last_window_end(program: &Program, input: StreamId, rowtime: i64) -> i64 {
     let mut times: Vec<Option<i64>> = vec![None; program.streams.len()];
     if let Some(time) = times.get_mut(input.0) {

@@ -341,7 +341,7 @@ impl Worker {
         Ok((worker, handle))
     }
 
-    /// Works until it is told to stop, then stores a last checkpoint.
+    /// Works until it is stopped, then stores a last checkpoint.
     pub(crate) async fn run(mut self) {
         while self.step().await {}
         self.finish_storing().await;

@@ -32,7 +32,7 @@ use rusqlite::Connection;
 pub enum CatalogError {
     /// SQLite failed.
     #[error(
-        "catalog {}: {source}; check its permissions and the room on its disk, restore a damaged file from a copy, or use \
+        "catalog {}: {source}; check its permissions and the space on its disk, restore a damaged file from a copy, or use \
          another data directory",
         path.display()
     )]

@@ -68,7 +68,7 @@ pub enum RowChange {
         /// Who declares it now.
         owner: Owner,
     },
-    /// It is started anew as it is defined.
+    /// It is restarted as it is defined.
     Touch {
         /// Which.
         id: ResourceId,

@@ -31,7 +31,7 @@ impl MonitorWatch {
         MonitorWatch { monitor, live, counted_to: Arc::new(Mutex::new(newest)) }
     }
 
-    /// Shows every change until told to stop.
+    /// Shows every change until stopped.
     pub(crate) async fn run(self, mut stop: watch::Receiver<bool>) {
         let mut changes = self.monitor.changes();
         loop {
@@ -48,7 +48,7 @@ impl MonitorWatch {
     pub(crate) async fn look_aside(&self) {
         let watch = self.clone();
         if let Err(error) = Spawn::current().awaited_blocking(move || watch.look()).await {
-            tracing::error!(%error, "mails and alarms could not be looked at");
+            tracing::error!(%error, "mails and alarms could not be read");
         }
     }
 

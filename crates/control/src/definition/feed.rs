@@ -48,7 +48,7 @@ pub enum FeedSource {
     SyntheticReviews {
         /// Which ones.
         seed: u64,
-        /// Reviews a second of the story that they tell.
+        /// Reviews a second of the time within them.
         rate: f64,
     },
 }

@@ -30,11 +30,11 @@ pub struct AlarmDefinition {
     pub period: Duration,
     /// Periods in a row that must breach.
     pub evaluation_periods: u32,
-    /// The topic that hears when it goes off.
+    /// The topic that is notified when it goes off.
     pub topic: Option<String>,
-    /// The topic that hears when all is well.
+    /// The topic that is notified when all is well.
     pub ok_topic: Option<String>,
-    /// The topic that hears when there are no points any more.
+    /// The topic that is notified when there are no points any more.
     pub insufficient_data_topic: Option<String>,
 }
 

@@ -33,7 +33,7 @@ pub struct LineSource {
     /// `None` for standard input.
     path: Option<PathBuf>,
     reader: Box<dyn BufRead + Send>,
-    /// Begin anew at the end.
+    /// Start again at the end.
     repeat: bool,
     assembler: Assembler,
     is_ended: bool,
@@ -58,7 +58,7 @@ struct Assembler {
     header: bool,
     /// The number of the line that was read last, from 1.
     line_number: u64,
-    /// Records since the beginning of the file: a file without any is not begun anew.
+    /// Records since the beginning of the file: a file without any is not started again.
     records: u64,
     /// The beginning of a line whose end has not been read, of the longest no more than can be a record.
     begun: Vec<u8>,

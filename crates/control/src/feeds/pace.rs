@@ -20,7 +20,7 @@ impl Pace {
     /// Records that are due by `now` and not yet sent. The first is due at once.
     pub(super) fn due(&mut self, now: Timestamp) -> u64 {
         if now < self.started_at {
-            // The clock was set back: begin anew rather than stand still.
+            // The clock was set back: start again rather than stand still.
             *self = Pace::new(self.per_second, now);
         }
         let seconds = now.since(self.started_at).as_secs_f64();

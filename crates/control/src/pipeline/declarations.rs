@@ -430,7 +430,7 @@ pub struct TopicDeclaration {
     pub name: Spanned<String>,
 }
 
-/// Who hears of a topic.
+/// Who is subscribed to a topic.
 #[derive(Clone, Debug, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct SubscriptionDeclaration {
@@ -475,13 +475,13 @@ pub struct AlarmDeclaration {
     /// Periods in a row that must breach; 1 unless given.
     #[serde(default = "one")]
     pub evaluation_periods: u32,
-    /// Who is told when it goes off.
+    /// Who is notified when it goes off.
     #[serde(default)]
     pub topic: Option<Spanned<String>>,
-    /// Who is told when all is well: after it went off, and when the first points come.
+    /// Who is notified when all is well: after it went off, and when the first points come.
     #[serde(default)]
     pub ok_topic: Option<Spanned<String>>,
-    /// Who is told when there are no points any more.
+    /// Who is notified when there are no points any more.
     #[serde(default)]
     pub insufficient_data_topic: Option<Spanned<String>>,
 }
@@ -533,7 +533,7 @@ pub struct SmtpDeclaration {
     /// For logging in.
     #[serde(default)]
     pub user: Option<String>,
-    /// The environment variable that holds the password: no password stands in a file.
+    /// The environment variable that holds the password: a file holds no password.
     #[serde(default)]
     pub password_variable: Option<Spanned<String>>,
 }
@@ -578,7 +578,7 @@ pub struct InputDeclaration {
     /// Multiplies the rate.
     #[serde(default)]
     pub speed: Option<f64>,
-    /// Begin anew at the end of the file.
+    /// Start again at the end of the file.
     #[serde(default, rename = "loop")]
     pub repeat: bool,
 }

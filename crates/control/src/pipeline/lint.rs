@@ -63,7 +63,7 @@ mod tests {
 
     #[test]
     fn the_unusual_order_of_tsdiff_is_told() {
-        let told = |call: &str| {
+        let reported = |call: &str| {
             let sql = format!("CREATE PUMP P AS INSERT INTO T (A) SELECT STREAM {call} FROM S;");
             !lints(&sql, None).is_empty()
         };
@@ -73,16 +73,16 @@ mod tests {
             "TSDIFF(CURRENT_ROW_TIMESTAMP, TS)",
             "TSDIFF(TS, LAG(TS) OVER (ROWS 1 PRECEDING))",
         ] {
-            assert!(told(call), "{call}");
+            assert!(reported(call), "{call}");
         }
         for call in ["TSDIFF(TS, S.ROWTIME)", "TSDIFF(EVENT_START, EVENT_END)", "TSDIFF(TS, TS)"] {
-            assert!(!told(call), "{call}");
+            assert!(!reported(call), "{call}");
         }
     }
 
     #[test]
     fn windows_longer_than_retention_are_told() {
-        for (query, retention, told) in [
+        for (query, retention, reported) in [
             ("COUNT(*) FROM S GROUP BY STEP(S.ROWTIME BY INTERVAL '2' DAY)", None, true),
             ("COUNT(*) FROM S GROUP BY STEP(S.ROWTIME BY INTERVAL '2' DAY)", Some(48), false),
             ("COUNT(*) FROM S GROUP BY STEP(S.ROWTIME BY INTERVAL '2' DAY)", Some(47), true),
@@ -93,8 +93,8 @@ mod tests {
         ] {
             let found =
                 lints(&format!("CREATE PUMP P AS INSERT INTO T (A) SELECT STREAM {query};"), retention);
-            let is_told = found.iter().any(|remark| remark.contains("longer than the stream keeps"));
-            assert_eq!(is_told, told, "{query}: {found:?}");
+            let is_reported = found.iter().any(|remark| remark.contains("longer than the stream keeps"));
+            assert_eq!(is_reported, reported, "{query}: {found:?}");
         }
     }
 

@@ -86,7 +86,7 @@ fn step_for(
     let running = state.and_then(|state| state.running.as_ref());
     let dependencies = match resolve(row, rows) {
         Ok(dependencies) => dependencies,
-        // What runs on without one gets its errors from there; it is started anew when there is another.
+        // What runs on without one gets its errors from there; it is restarted when there is another.
         Err(missing) => return Some(Step::Blocked(row.id, missing)),
     };
     if let Some(running) = running {

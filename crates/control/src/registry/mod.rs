@@ -12,7 +12,7 @@
 //!    at a time. `observed <= generation`.
 //! 3. Nothing is stopped before its replacement is prepared.
 //! 4. Durable state is kept by id. A name may be used again at once, an id never.
-//! 5. Consumers of a buffer are rows. Trimming looks at rows, never at who happens to run.
+//! 5. Consumers of a buffer are rows. Trimming considers rows, never what happens to run.
 //! 6. A pipeline file is applied through the registry and deletes only what that file owns.
 //! 7. Only the supervisor starts tasks and threads. A task that ends unasked is an event.
 //! 8. No SQLite, `fsync` or file read on a thread of the runtime; no lock held over one that others need.
@@ -234,8 +234,8 @@ fn with(rows: &[ResourceRow], desired: Desired) -> Vec<Desired> {
     others.chain([desired]).collect()
 }
 
-/// The resources that must exist before this one can run, and whether it is started anew when their definition changes.
-/// It is started anew in any case when one of them is made anew.
+/// The resources that must exist before this one can run, and whether it is restarted when their definition changes.
+/// It is restarted in any case when one of them is replaced.
 pub(crate) fn dependencies(definition: &Definition) -> Vec<(Reference, bool)> {
     use crate::definition::Kind;
     let references = definition.references().into_iter();

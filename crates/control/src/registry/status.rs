@@ -9,7 +9,7 @@ use crate::catalog::ResourceRow;
 /// What the reconciler last found, as it is kept with the resource.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub enum Status {
-    /// Not looked at yet.
+    /// Not tried yet.
     #[default]
     Pending,
     /// As it should be.
@@ -45,7 +45,7 @@ impl Status {
         (name, self.reason())
     }
 
-    /// What this version does not know counts as not looked at.
+    /// What this version does not know counts as not tried.
     pub(crate) fn from_columns(name: &str, reason: Option<String>) -> Status {
         let reason = reason.unwrap_or_default();
         match name {

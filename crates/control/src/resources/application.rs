@@ -165,7 +165,7 @@ impl PreparedApplication {
             stored.clear();
         }
         if stored.is_empty() {
-            // Rows are counted anew: what an earlier start from scratch has put out is no repetition.
+            // Rows are counted from 0: what an earlier start from scratch has put out is no repetition.
             let epoch = newest_epoch.map_or(0, |epoch| epoch + 1);
             let built = self.build(world, &scope, None, epoch, wanted).await;
             return self.run(scope, built.map_err(Failure::into_not_ready)?);

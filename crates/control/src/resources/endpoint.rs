@@ -41,7 +41,7 @@ pub(crate) fn folder_mistake(folder: &Path) -> Option<String> {
     })
 }
 
-/// Looks at the folder of a model.
+/// Checks the folder of a model.
 pub(super) async fn look(definition: &EndpointDefinition, spawn: &Spawn) -> Result<(), NotReady> {
     let Model::Folder(folder) = definition.model.clone() else { return Ok(()) };
     let mistake = spawn.blocking(move || folder_mistake(&folder)).await.map_err(NotReady::yet)?;

@@ -35,7 +35,7 @@ pub enum PutError {
     Append(#[from] AppendError),
 }
 
-/// Why nothing can be looked at.
+/// Why nothing can be followed.
 #[derive(Debug, thiserror::Error)]
 pub enum TailError {
     /// There is none of that name.
@@ -102,11 +102,11 @@ pub struct TailedRecord {
     pub data: Bytes,
 }
 
-/// What is looked at.
+/// What is followed.
 pub enum Tailing {
     /// Records of a stream or of the buffer of a delivery stream.
     Records(RecordTail),
-    /// Rows of an in-application stream, and how many found no room.
+    /// Rows of an in-application stream, and how many did not fit.
     Rows(mpsc::Receiver<TailedRow>, Arc<AtomicU64>),
 }
 
@@ -221,7 +221,7 @@ impl Server {
         Ok(count)
     }
 
-    /// Looks at a stream, a delivery stream (its buffer), `APPLICATION/IN_APPLICATION_STREAM`, or `error_stream` of the only
+    /// Follows a stream, a delivery stream (its buffer), `APPLICATION/IN_APPLICATION_STREAM`, or `error_stream` of the only
     /// application.
     ///
     /// # Errors
@@ -288,7 +288,7 @@ impl Server {
             return Err(TailError::NotFound(text));
         };
         if *from != TailFrom::Latest {
-            let text = "rows of an application are not kept: they can be looked at from now on only; name a stream that \
+            let text = "rows of an application are not kept: they can be followed from now on only; name a stream that \
                         an output writes for earlier ones";
             return Err(TailError::From(text.to_owned()));
         }

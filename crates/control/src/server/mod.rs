@@ -48,9 +48,9 @@ const TRIM_INTERVAL: Duration = Duration::from_secs(30);
 /// People see changes at most this often.
 const SHOW_INTERVAL: Duration = Duration::from_millis(100);
 
-/// How long an application may take to store its state before it is looked at.
+/// How long an application may take to store its state before a file is compared with it.
 const CHECKPOINT_LIMIT: Duration = Duration::from_secs(5);
-/// The clock is looked at this often, and a jump of this much is told.
+/// The clock is checked this often, and a jump of this much is reported.
 const CLOCK_INTERVAL: Duration = Duration::from_secs(1);
 const CLOCK_JUMP: Duration = Duration::from_secs(2);
 
@@ -173,7 +173,7 @@ impl Server {
         };
         for wanted in desired.iter().filter(changes) {
             if let Some(application) = self.application(&wanted.name) {
-                // One that hangs is no reason not to look at the file.
+                // One that hangs is no reason not to compare the file.
                 let _ = real_time::within(CHECKPOINT_LIMIT, application.checkpoint()).await;
             }
         }

@@ -1,4 +1,4 @@
-//! What people may look at, gathered.
+//! What people can see, gathered.
 
 use serde_json::{Map, Value, json};
 use tokio::sync::watch;

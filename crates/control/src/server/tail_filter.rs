@@ -1,4 +1,4 @@
-//! A SQL condition over records or rows that somebody looks at.
+//! A SQL condition over records or rows that somebody follows.
 //!
 //! The condition runs in an application of its own: `SELECT STREAM * FROM S WHERE condition`, one record at a time.
 

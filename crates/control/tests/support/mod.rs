@@ -1,4 +1,4 @@
-//! A server in a folder, fed and looked at by tests.
+//! A server in a folder, fed and checked by tests.
 
 #![allow(dead_code, reason = "each test file uses some of it")]
 

@@ -106,7 +106,7 @@ mod tests {
             .collect()
     }
 
-    /// `N:RESULT:DATA` for each answered record; a part of `-` is left out.
+    /// `N:RESULT:DATA` for each answered record; a part of `-` is omitted.
     fn answers(answers: &[&str]) -> String {
         let records: Vec<String> = answers
             .iter()

@@ -112,7 +112,7 @@ fn passes(seed: u64, number: u64, golden: &[String], journal: &Path) -> bool {
     false
 }
 
-/// Leaves out parts of a failing text as long as it fails.
+/// Removes parts of a failing text as long as it fails.
 fn shortened(mut text: String) -> String {
     let hook = std::panic::take_hook();
     std::panic::set_hook(Box::new(|_| {}));

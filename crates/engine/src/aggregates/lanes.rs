@@ -8,7 +8,7 @@ const LANES: usize = 8;
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub(crate) struct LaneSum {
     lanes: [f64; LANES],
-    /// Values so far, those left out included.
+    /// Values so far, those skipped included.
     position: u64,
 }
 

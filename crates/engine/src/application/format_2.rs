@@ -95,7 +95,7 @@ pub(super) fn converted(
     Ok((Manifest { format: FORMAT, pumps, streams, errors_emitted: 0 }, parts))
 }
 
-/// The rows of all writers, as `Merge::save` writes them. Those of other columns than the stream has are left out, as they
+/// The rows of all writers, as `Merge::save` writes them. Those of other columns than the stream has are skipped, as they
 /// always were.
 fn waiting(writers: &[SavedWriter], types: &[SqlType]) -> Result<Vec<u8>, CheckpointError> {
     let mut bytes = Vec::new();

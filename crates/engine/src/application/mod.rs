@@ -371,7 +371,7 @@ impl Application {
     /// Tells an input that its next row will have a ROWTIME of `bound` or later.
     ///
     /// # Errors
-    /// When the stream is not an input. A bound below an earlier one is no news, and no error.
+    /// When the stream is not an input. A bound below an earlier one has no effect, and is no error.
     pub fn bound(&mut self, input: StreamId, bound: i64, now: i64) -> Result<(), PushError> {
         if bound <= self.streams.get(input.0).map_or(i64::MAX, |stream| stream.latest) {
             return self.check_input(input, i64::MAX);
@@ -587,7 +587,7 @@ fn refuse_nulls(
 
 /// Marks the pumps whose rows must go one by one for the output to be independent of batches: where several pumps write
 /// one stream, rows of one ROWTIME leave in the order in which they came; and CURRENT_ROW_TIMESTAMP, which is marked
-/// already, differs from row to row. So does a query that reads rows of one input on two ways, by a join or a UNION ALL.
+/// already, differs from row to row. So does a query that reads rows of one input by two paths, by a join or a UNION ALL.
 /// What feeds such a pump is one itself.
 fn need_single_rows(pumps: &mut [RunningPump], writers: &[usize], program: &Program) {
     let inputs = inputs_of_streams(pumps, program);

@@ -47,7 +47,7 @@ impl RowLimit {
         for (row, size) in sizes.into_iter().enumerate().filter(|(_, size)| *size > MOST) {
             let message = format!(
                 "the row has {size} bytes; a row of a stream has at most {MOST}, and {METADATA_BYTES} for what is known \
-                 about it: leave out columns, or shorten texts with SUBSTRING"
+                 about it: select fewer columns, or shorten texts with SUBSTRING"
             );
             let error = RowError::new(ErrorName::RowTooLarge, message);
             errors.push(ErrorRow::of_batch_row(&error, batch, row, &self.types, pump, clock));

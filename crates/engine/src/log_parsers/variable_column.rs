@@ -65,7 +65,7 @@ fn prepare(arguments: &[Argument]) -> Result<Prepared, SignatureError> {
     Ok(Prepared { fields, split })
 }
 
-/// The characters of an argument that may be left out, NULL or empty.
+/// The characters of an argument that may be omitted, NULL or empty.
 fn optional_characters(arguments: &[Argument], index: usize) -> Result<Option<Vec<char>>, SignatureError> {
     match arguments.get(index).map(|argument| &argument.literal) {
         None | Some(Some(Value::Null)) => Ok(None),

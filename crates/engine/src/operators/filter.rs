@@ -24,7 +24,7 @@ impl Operator for Filter {
         let (batch, columns) = evaluate_all(&[&self.predicate], batch, &self.input_types, context);
         let kept = batch.filter(columns[0].as_boolean()).expect("the mask has one value for each row");
         outbox.rows(kept);
-        // Time goes on with the rows that are left out.
+        // Time goes on with the rows that are dropped.
         outbox.bound(last);
     }
 

@@ -102,7 +102,7 @@ impl FiniteRelation {
     }
 }
 
-/// The rows of VALUES; those that fail are left out and reported.
+/// The rows of VALUES; those that fail are skipped and reported.
 fn values(rows: &[Vec<CompiledExpression>], types: &[SqlType], context: &mut RunContext<'_>) -> Batch {
     let mut columns: Vec<Vec<Value>> = vec![Vec::new(); types.len()];
     let mut kept = 0;

@@ -37,7 +37,7 @@ impl FiniteGroups {
     }
 
     /// The groups of these rows in order of first appearance; without keys a single one, even of no rows. Rows and
-    /// groups that fail are reported and left out.
+    /// groups that fail are reported and skipped.
     pub(super) fn of(&self, rows: Batch, context: &mut RunContext<'_>) -> Batch {
         let expressions: Vec<&CompiledExpression> = self.expressions.iter().collect();
         let (rows, values) = evaluate_all(&expressions, rows, &self.input_types, context);

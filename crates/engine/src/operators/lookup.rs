@@ -11,7 +11,7 @@ use arrow_array::{Array, ArrayRef, UInt32Array};
 use millstream_columns::{Batch, RowError};
 use millstream_sql::{Expression, Matching, Node, SqlType};
 
-/// Pairs that are looked at together: bounds the memory of a condition without equal keys.
+/// Pairs that are compared together: bounds the memory of a condition without equal keys.
 const MOST_PAIRS: usize = 32_768;
 
 pub(super) struct Lookup {
@@ -68,7 +68,7 @@ impl Lookup {
         })
     }
 
-    /// Makes the index anew when the tables have changed.
+    /// Builds the index again when the tables have changed.
     fn refresh(&mut self, context: &mut RunContext<'_>) {
         if self.version == Some(context.tables.version) {
             return;

@@ -17,7 +17,7 @@ pub(super) struct Subquery {
     asks: Asks,
     input_types: Vec<SqlType>,
     rows: Batch,
-    /// The values of the relation, NULL left out, for IN.
+    /// The values of the relation, without NULL, for IN.
     values: GroupTable,
     has_null: bool,
     /// The version of the reference tables that the rows were made of.
@@ -62,7 +62,7 @@ impl Subquery {
         })
     }
 
-    /// Computes the relation anew when the tables have changed.
+    /// Computes the relation again when the tables have changed.
     fn refresh(&mut self, context: &mut RunContext<'_>) {
         if self.version == Some(context.tables.version) {
             return;

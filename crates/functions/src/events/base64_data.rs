@@ -22,7 +22,7 @@ pub fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Bytes, 
         .map_err(|error| D::Error::custom(format!("data is not base64: {error}")))
 }
 
-/// The same for data that may be left out.
+/// The same for data that may be omitted.
 pub mod optional {
     use super::{Bytes, Deserialize, Deserializer, Serializer};
 

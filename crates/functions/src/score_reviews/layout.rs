@@ -81,7 +81,7 @@ pub(super) enum LayoutError {
     #[error("the record has {present} column{} and {needed} are needed", if *.present == 1 { "" } else { "s" })]
     TooFewColumns { present: usize, needed: usize },
     #[error(
-        "the record has {present} columns and {expected} are expected, so the fields cannot be told apart"
+        "the record has {present} columns and {expected} are expected, so it is not clear which field is which"
     )]
     TooManyColumns { present: usize, expected: usize },
     #[error("the record is not a JSON object: {0}")]

@@ -18,7 +18,7 @@ pub struct AlarmDefinition {
     pub statistic: Statistic,
     /// Length of a period in seconds: 1, 5, 10, 20, 30 or a multiple of 60.
     pub period: u32,
-    /// N: how many periods are looked at.
+    /// N: how many periods are evaluated.
     pub evaluation_periods: u32,
     /// M: how many of them must breach, 1 to N. They need not follow each other.
     pub datapoints_to_alarm: u32,
@@ -28,11 +28,11 @@ pub struct AlarmDefinition {
     pub threshold: f64,
     /// What a period without points means.
     pub missing_data: MissingData,
-    /// Whom to tell.
+    /// Whom to notify.
     pub actions: AlarmActions,
 }
 
-/// Names of topics to tell when a state is reached; at most 5 for each. A topic may be created later than the alarm.
+/// Names of topics to notify when a state is reached; at most 5 for each. A topic may be created later than the alarm.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct AlarmActions {
     /// When it becomes ALARM.
@@ -168,7 +168,10 @@ impl AlarmDefinition {
         }
         let actions = [&self.actions.alarm, &self.actions.ok, &self.actions.insufficient_data];
         if actions.iter().any(|topics| topics.len() > limits::ACTIONS_PER_STATE) {
-            return refuse(format!("at most {} topics may be told of one state", limits::ACTIONS_PER_STATE));
+            return refuse(format!(
+                "at most {} topics may be notified of one state",
+                limits::ACTIONS_PER_STATE
+            ));
         }
         for topic in actions.into_iter().flatten() {
             if let Err(error) = crate::topics::check_name(topic) {

@@ -116,7 +116,7 @@ fn change(
             Ok(_) => {}
             Err(TopicError::Store(error)) => return Err(error.0),
             Err(error) => {
-                tracing::warn!(alarm = definition.name, topic, %error, "an alarm could not tell a topic");
+                tracing::warn!(alarm = definition.name, topic, %error, "an alarm could not notify a topic");
                 transition.action_problems.push(format!("{topic}: {error}"));
             }
         }

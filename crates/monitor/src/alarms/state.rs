@@ -77,6 +77,6 @@ pub struct AlarmTransition {
     pub to: AlarmState,
     /// Why.
     pub reason: String,
-    /// Topics that could not be told, each with why; empty when all went well.
+    /// Topics that could not be notified, each with why; empty when all went well.
     pub action_problems: Vec<String>,
 }

@@ -14,7 +14,7 @@ use crate::limits;
 /// The reason of an alarm that has not been evaluated.
 const NOT_EVALUATED: &str = "not evaluated yet";
 
-/// Stores a definition; returns whether it is new or different, and the alarm so begins anew.
+/// Stores a definition; returns whether it is new or different, and the alarm so starts from scratch.
 pub(crate) fn put(
     connection: &Connection,
     definition: &AlarmDefinition,

@@ -24,7 +24,7 @@ pub struct Topic {
     pub created_at: Timestamp,
 }
 
-/// Who hears of a topic.
+/// Who is subscribed to a topic.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Subscription {
     /// What identifies it: a UUID.

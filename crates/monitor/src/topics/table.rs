@@ -116,7 +116,7 @@ pub(crate) fn subscriptions(
     Ok(rows.collect::<rusqlite::Result<_>>()?)
 }
 
-/// The addresses that hear of a topic, oldest subscription first.
+/// The addresses that are subscribed to a topic, oldest subscription first.
 pub(super) fn recipients(connection: &Connection, topic: &str) -> rusqlite::Result<Vec<String>> {
     let mut query = connection.prepare_cached(
         "SELECT endpoint FROM subscriptions WHERE topic = ?1 AND protocol = 'email' ORDER BY created_at, rowid",

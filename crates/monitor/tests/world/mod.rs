@@ -1,4 +1,4 @@
-//! A monitor on a clock that moves when told.
+//! A monitor on a clock that moves when it is set.
 
 #![allow(dead_code, reason = "each test file uses a part")]
 

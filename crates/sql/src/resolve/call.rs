@@ -67,12 +67,12 @@ impl Resolver<'_> {
             };
             return self.error_with_hint(
                 span,
-                format!("analytic function {name} may not stand in {place}"),
+                format!("analytic function {name} is not allowed in {place}"),
                 hint,
             );
         }
         if is_aggregate_name(name) {
-            let message = format!("aggregate function {name} may not stand in {}", context.place);
+            let message = format!("aggregate function {name} is not allowed in {}", context.place);
             let hint = "aggregate in a subquery with GROUP BY, and use its column outside";
             return self.error_with_hint(span, message, hint);
         }

@@ -153,7 +153,7 @@ impl Resolver<'_> {
         if let Some(span) = window.partition_span {
             return self.error_with_hint(
                 span,
-                "PARTITION BY may not stand in a window of a join",
+                "PARTITION BY is not allowed in a window of a join",
                 "the join condition picks the rows: leave it out",
             );
         }

@@ -169,7 +169,7 @@ impl Resolver<'_> {
         if list.rowtime.is_some() {
             return self.error_with_hint(
                 order_by.span,
-                "ORDER BY without WITHIN cannot stand in the select that sets ROWTIME",
+                "ORDER BY without WITHIN is not allowed in the select that sets ROWTIME",
                 "set ROWTIME in a subquery, and sort in the outer query",
             );
         }

@@ -152,7 +152,7 @@ impl Resolver<'_> {
             {
                 return self.error_with_hint(
                     span,
-                    "an analytic function (OVER) cannot stand in a select with GROUP BY",
+                    "an analytic function (OVER) is not allowed in a select with GROUP BY",
                     "compute it in an outer query over the grouped subquery",
                 );
             }
@@ -266,7 +266,7 @@ impl Resolver<'_> {
         if let ListMode::Grouped(_) = mode {
             self.error_with_hint::<()>(
                 span,
-                "* cannot stand in a select with GROUP BY",
+                "* is not allowed in a select with GROUP BY",
                 "name the keys and aggregates",
             );
             return false;

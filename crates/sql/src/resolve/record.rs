@@ -85,7 +85,7 @@ impl Resolver<'_> {
         list: &mut SelectList,
     ) -> bool {
         if alias.is_some_and(is_rowtime) || matches!(mode, ListMode::Grouped(_)) {
-            self.error::<()>(expr.span, "a record cannot stand here: name one of its fields");
+            self.error::<()>(expr.span, "a record is not allowed here: name one of its fields");
             return false;
         }
         let name = match (alias, &strip(expr).kind) {

@@ -93,7 +93,7 @@ impl Resolver<'_> {
             if definitions.iter().any(|(known, _)| *known == name.value) {
                 self.error::<()>(name.span, format!("window \"{}\" is defined twice", name.value));
             }
-            // Its mistakes are told even when no call uses it. A call says the same again, which is passed over.
+            // Its mistakes are reported even when no call uses it. A call says the same again, which is passed over.
             // A window of a join has rules of its own.
             if !of_joins.contains(&name.value.as_str()) {
                 self.window_specification(specification, scope, &definitions);
@@ -294,7 +294,7 @@ impl Resolver<'_> {
         if let Some(order_by) = &specification.order_by {
             return self.error_with_hint(
                 order_by.span,
-                "ORDER BY may not stand in a window: streams are in order of ROWTIME",
+                "ORDER BY is not allowed in a window: streams are in order of ROWTIME",
                 "remove it",
             );
         }
@@ -332,7 +332,7 @@ impl Resolver<'_> {
             FrameBoundKind::Offset { following: true, .. } => "FOLLOWING",
             FrameBoundKind::Offset { following: false, .. } => "PRECEDING",
         };
-        let message = format!("{direction} may not stand here: {why}");
+        let message = format!("{direction} is not allowed here: {why}");
         self.error_with_hint(bound.span, message, "write … PRECEDING, or BETWEEN … PRECEDING AND CURRENT ROW")
     }
 

@@ -218,8 +218,8 @@ impl Resolver<'_> {
             Some(column) => Some(column.clone()),
             None => self.error_with_hint(
                 span,
-                "a query cannot stand in this expression",
-                "it may stand in the select list, in WHERE, GROUP BY and HAVING, and in ON of an inner join",
+                "a query is not allowed in this expression",
+                "it is allowed in the select list, in WHERE, GROUP BY and HAVING, and in ON of an inner join",
             ),
         }
     }

@@ -124,7 +124,7 @@ impl Resolver<'_> {
         self.error(arguments.span, message)
     }
 
-    /// The whole number at `index`, within its range; `default` when it is left out.
+    /// The whole number at `index`, within its range; `default` when it is omitted.
     fn parameter(
         &mut self,
         arguments: &Arguments<'_>,

@@ -32,7 +32,7 @@ use serde::{Deserialize, Serialize};
 use side::{NO_GROUP, NONE, Side};
 use std::sync::Arc;
 
-/// Candidates that are looked at together: bounds the memory of a join without keys.
+/// Candidates that are compared together: bounds the memory of a join without keys.
 const MOST_CANDIDATES: usize = 32_768;
 
 /// Groups more than this are cleared away once most of them have no rows left.

@@ -1,7 +1,10 @@
 //! Keys back from their bytes.
 
 use crate::state::StateError;
+use arrow_array::{ArrayRef, StringArray};
+use millstream_columns::array_from_values;
 use millstream_sql::{SqlType, Value};
+use std::sync::Arc;
 
 const DAMAGED: StateError = StateError::Damaged("a key is not of its types");
 
@@ -21,6 +24,32 @@ pub(crate) fn decode_key(types: &[SqlType], key: &[u8]) -> Result<Vec<Value>, St
             if rest.is_empty() { Ok(values) } else { Err(DAMAGED) }
         }
     }
+}
+
+/// The columns of many keys, a row for each.
+pub(crate) fn decode_keys<'k>(
+    types: &[SqlType],
+    keys: impl Iterator<Item = &'k [u8]>,
+) -> Result<Vec<ArrayRef>, StateError> {
+    if let [sql_type] = types
+        && sql_type.is_character()
+    {
+        let texts = keys.map(|key| match key {
+            [0xff] => Ok(None),
+            _ => std::str::from_utf8(key).map(Some).map_err(|_| DAMAGED),
+        });
+        return Ok(vec![Arc::new(texts.collect::<Result<StringArray, _>>()?)]);
+    }
+    let mut columns: Vec<Vec<Value>> = types.iter().map(|_| Vec::with_capacity(keys.size_hint().0)).collect();
+    for key in keys {
+        let values = decode_key(types, key)?;
+        columns.iter_mut().zip(values).for_each(|(column, value)| column.push(value));
+    }
+    let columns = columns
+        .iter()
+        .zip(types)
+        .map(|(values, sql_type)| array_from_values(*sql_type, values).map_err(|_| DAMAGED));
+    columns.collect()
 }
 
 /// Whether a single column of this type is encoded as its values are: numbers as eight bytes, texts as they are.

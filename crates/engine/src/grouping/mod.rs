@@ -7,7 +7,7 @@ mod key_table;
 mod packed_key;
 mod shards;
 
-pub(crate) use decode::decode_key;
+pub(crate) use decode::{decode_key, decode_keys};
 pub(crate) use encoded_keys::{EncodedKeys, encode_value};
 pub(crate) use group_table::GroupTable;
 pub(crate) use key_table::{KeyTable, stable_hash};

@@ -13,7 +13,8 @@
 
 use crate::grouping::{EncodedKeys, RoutedRows, SHARDS};
 use std::ops::Range;
-use std::sync::{Barrier, Mutex, OnceLock, PoisonError};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Mutex, OnceLock, PoisonError};
 
 /// How many threads an operator may use, and from how much work on.
 #[derive(Clone, Copy, Debug)]
@@ -45,12 +46,13 @@ impl Workers {
         keys: &EncodedKeys,
         range: Range<usize>,
         nanoseconds_a_row: u64,
-        (shards, routed): (&mut [S], &mut RoutedRows),
+        (shards, kept): (&mut [S], &mut KeptRoutes),
         work: impl Fn(&mut S, &[u32]) + Sync,
         finish: impl Fn(&mut S) + Sync,
     ) {
         let threads = self.for_work(nanoseconds_a_row.saturating_mul(range.len() as u64));
         if threads <= 1 || range.len() < 2 * threads {
+            let routed = &mut kept.of(1)[0];
             routed.route(keys, range);
             for (index, shard) in shards.iter_mut().enumerate() {
                 let rows = routed.of(index);
@@ -61,43 +63,73 @@ impl Workers {
             }
             return;
         }
-        let routes: Vec<OnceLock<RoutedRows>> = (0..threads).map(|_| OnceLock::new()).collect();
-        let all_routed = Barrier::new(threads);
-        let shards = Shared::new(shards);
         let step = range.len().div_ceil(threads);
-        let task = |number: usize, mut routed: RoutedRows| {
-            {
-                // However this ends, the others do not wait for it for ever.
-                let _arrival = Arrival(&all_routed);
-                let start = (range.start + number * step).min(range.end);
-                routed.route(keys, start..(start + step).min(range.end));
-                // Each is set once, by its own thread.
-                let _ = routes[number].set(routed);
-            }
+        let routes: Vec<Mutex<&mut RoutedRows>> = kept.of(threads).iter_mut().map(Mutex::new).collect();
+        together(threads, |number| {
+            let start = (range.start + number * step).min(range.end);
+            // Each is locked once, by its own thread.
+            let mut routed = routes[number].lock().unwrap_or_else(PoisonError::into_inner);
+            routed.route(keys, start..(start + step).min(range.end));
+        });
+        drop(routes);
+        let routes = &kept.of(threads)[..threads];
+        let shards = Shared::new(shards);
+        together(threads, |number| {
             shards.each(number, threads, |index, shard| {
-                for routed in &routes {
-                    let rows = routed.get().map_or(&[][..], |routed| routed.of(index));
+                for routed in routes {
+                    let rows = routed.of(index);
                     if !rows.is_empty() {
                         work(shard, rows);
                     }
                 }
                 finish(shard);
             });
-        };
-        let own = std::mem::take(routed);
-        std::thread::scope(|scope| {
-            let task = &task;
-            let others: Vec<_> =
-                (1..threads).map(|number| scope.spawn(move || task(number, RoutedRows::default()))).collect();
-            task(0, own);
-            for other in others {
-                if let Err(panic) = other.join() {
-                    // As if this thread had done it.
-                    std::panic::resume_unwind(panic);
-                }
-            }
         });
-        *routed = routes.into_iter().next().and_then(OnceLock::into_inner).unwrap_or_default();
+    }
+}
+
+/// The threads that help, of all applications: one less than there are cores.
+fn helpers() -> Option<&'static rayon::ThreadPool> {
+    static HELPERS: OnceLock<Option<rayon::ThreadPool>> = OnceLock::new();
+    let started = HELPERS.get_or_init(|| {
+        let cores = std::thread::available_parallelism().map_or(1, usize::from);
+        let pool = rayon::ThreadPoolBuilder::new().num_threads(cores.saturating_sub(1).max(1));
+        // Without threads the work is done on one.
+        pool.thread_name(|number| format!("helper-{number}")).build().ok()
+    });
+    started.as_ref()
+}
+
+/// Does `task` for each number below `threads`, at once as far as threads are free; 0 on this one. A panic goes on here.
+fn together(threads: usize, task: impl Fn(usize) + Sync) {
+    let Some(helpers) = helpers() else { return (0..threads).for_each(task) };
+    let all_done = AtWork::of(threads);
+    helpers.in_place_scope(|scope| {
+        let (task, all_done) = (&task, &all_done);
+        for number in 1..threads {
+            scope.spawn(move |_| {
+                // However this ends.
+                let _leaving = Leaving(all_done);
+                task(number);
+            });
+        }
+        task(0);
+        all_done.leave();
+        all_done.wait_awake();
+    });
+}
+
+/// Buffers for the rows of shards, one for each thread, kept from batch to batch.
+#[derive(Default)]
+pub(crate) struct KeptRoutes(Vec<RoutedRows>);
+
+impl KeptRoutes {
+    /// At least so many.
+    fn of(&mut self, threads: usize) -> &mut Vec<RoutedRows> {
+        if self.0.len() < threads {
+            self.0.resize_with(threads, RoutedRows::default);
+        }
+        &mut self.0
     }
 }
 
@@ -132,23 +164,44 @@ impl Workers {
             return;
         }
         let shards = Shared::new(shards);
-        let task = |number: usize| shards.each(number, threads, |_, shard| work(shard));
-        std::thread::scope(|scope| {
-            let task = &task;
-            (1..threads).for_each(|number| {
-                scope.spawn(move || task(number));
-            });
-            task(0);
-        });
+        together(threads, |number| shards.each(number, threads, |_, shard| work(shard)));
     }
 }
 
-/// Arrives at the barrier when it is dropped.
-struct Arrival<'b>(&'b Barrier);
+/// How many are still at work. The thread that waits for them stays awake for some microseconds: to sleep and be woken
+/// takes longer than most waits.
+struct AtWork(AtomicUsize);
 
-impl Drop for Arrival<'_> {
+impl AtWork {
+    /// Looks at who is missing: some 100 microseconds.
+    const LOOKS: usize = 4_000;
+
+    fn of(threads: usize) -> AtWork {
+        AtWork(AtomicUsize::new(threads))
+    }
+
+    /// This one has done its part.
+    fn leave(&self) {
+        self.0.fetch_sub(1, Ordering::AcqRel);
+    }
+
+    /// Comes back when all have, or when it takes long.
+    fn wait_awake(&self) {
+        for _ in 0..Self::LOOKS {
+            if self.0.load(Ordering::Acquire) == 0 {
+                return;
+            }
+            std::hint::spin_loop();
+        }
+    }
+}
+
+/// Leaves when it is dropped.
+struct Leaving<'m>(&'m AtWork);
+
+impl Drop for Leaving<'_> {
     fn drop(&mut self) {
-        self.0.wait();
+        self.0.leave();
     }
 }
 
@@ -161,7 +214,7 @@ mod tests {
         let keys = EncodedKeys::Numbers((0..10_000).map(|row| row * row % 997).collect());
         let run = |threads| {
             let mut shards: Vec<Vec<u32>> = vec![Vec::new(); SHARDS];
-            let mut routed = RoutedRows::default();
+            let mut routed = KeptRoutes::default();
             let workers = Workers { threads, worthwhile: 0 };
             let work = |shard: &mut Vec<u32>, rows: &[u32]| shard.extend_from_slice(rows);
             workers.run(&keys, 10..9_000, 1, (&mut shards, &mut routed), work, |shard| shard.push(u32::MAX));

@@ -4,11 +4,12 @@ mod shard;
 
 use super::interleave::scattered;
 use super::row_failures::{evaluate_all, report_row};
+use super::workers::KeptRoutes;
 use super::{Operator, Outbox, RunContext, StateError, StateReader, StateWriter, Workers, compile_all};
 use crate::codec::{Decoder, put_i64};
 use crate::error_row::ErrorRow;
 use crate::expression::{CompileError, CompiledExpression};
-use crate::grouping::{EncodedKeys, RoutedRows, SHARDS, shard_of_hash, stable_hash};
+use crate::grouping::{EncodedKeys, SHARDS, shard_of_hash, stable_hash};
 use crate::state::keyed::KeyedLog;
 use crate::windows::{CallState, FrameRows, Lag};
 use arrow_array::{ArrayRef, BooleanArray};
@@ -31,7 +32,7 @@ pub(super) struct Slide {
     input_types: Vec<SqlType>,
     /// The shards of all windows, one window after the other.
     shards: Vec<PartitionShard>,
-    routed: RoutedRows,
+    routed: KeptRoutes,
     log: KeyedLog,
 }
 
@@ -105,7 +106,7 @@ impl Slide {
             arguments,
             lower_bound_is_exclusive,
             input_types,
-            routed: RoutedRows::default(),
+            routed: KeptRoutes::default(),
             log: KeyedLog::default(),
         })
     }
@@ -207,7 +208,7 @@ impl Window {
         &mut self,
         (rowtimes, arguments, keys): (&[i64], &[ArrayRef], &[ArrayRef]),
         lower_bound_is_exclusive: bool,
-        (shards, routed, workers): (&mut [PartitionShard], &mut RoutedRows, Workers),
+        (shards, routed, workers): (&mut [PartitionShard], &mut KeptRoutes, Workers),
         found: &mut CallResults,
     ) {
         let encoded = EncodedKeys::new(keys, rowtimes.len());

@@ -7,6 +7,7 @@ mod shard;
 
 use super::interleave::Interleaved;
 use super::row_failures::{evaluate_all, report_row};
+use super::workers::KeptRoutes;
 use super::{
     END_OF_TIME, Operator, Outbox, RunContext, StateError, StateReader, StateWriter,
     compile_keys_and_arguments,
@@ -15,15 +16,15 @@ use crate::aggregates::Accumulator;
 use crate::codec::{Decoder, put_u64};
 use crate::error_row::ErrorRow;
 use crate::expression::{CompileError, CompiledExpression};
-use crate::grouping::{EncodedKeys, RoutedRows, SHARDS, decode_key, shard_of_hash, stable_hash};
+use crate::grouping::{EncodedKeys, SHARDS, shard_of_hash, stable_hash};
 use crate::state::keyed::KeyedLog;
 use arrow_array::{ArrayRef, BooleanArray};
 use arrow_buffer::ScalarBuffer;
 use millstream_columns::Batch;
-use millstream_columns::values::{array_from_values, most_value_bytes};
+use millstream_columns::values::most_value_bytes;
 use millstream_sql::{AggregateCall, Expression, SqlType, Value};
 use serde::Deserialize;
-use shard::{Due, StaggeredRows, WindowShard};
+use shard::{ClosedColumns, Due, StaggeredRows, WindowShard};
 
 pub(super) struct Stagger {
     /// The keys, then the arguments of the aggregates that have one.
@@ -34,7 +35,7 @@ pub(super) struct Stagger {
     range: i64,
     input_types: Vec<SqlType>,
     shards: Vec<WindowShard>,
-    routed: RoutedRows,
+    routed: KeptRoutes,
     /// Rows so far.
     rows: u64,
     log: KeyedLog,
@@ -78,7 +79,7 @@ impl Stagger {
             range,
             input_types,
             shards: (0..SHARDS).map(shard).collect(),
-            routed: RoutedRows::default(),
+            routed: KeptRoutes::default(),
             rows: 0,
             log: KeyedLog::default(),
         })
@@ -109,23 +110,28 @@ impl Stagger {
     fn give(&mut self, context: &mut RunContext<'_>, outbox: &mut Outbox) {
         // Each with its shard and its place among those of its shard.
         let mut closed: Vec<(Due, usize, usize)> = Vec::new();
-        for (index, shard) in self.shards.iter().enumerate() {
+        let mut given: Vec<ClosedColumns> = Vec::new();
+        for shard in &mut self.shards {
+            let Some(columns) = shard.take_columns(&self.key_types) else { continue };
+            let index = given.len();
             closed.extend(shard.closed.iter().enumerate().map(|(place, due)| (*due, index, place)));
+            given.push(columns);
         }
         if closed.is_empty() {
             return;
         }
         closed.sort_unstable_by_key(|(due, ..)| (due.closes_at, due.opened_by));
         let interleaved = Interleaved::new(closed.iter().map(|(_, shard, place)| (*shard, *place)));
-        let key_columns = self.key_columns(&closed);
+        let key_column = |key: usize| {
+            let arrays: Vec<ArrayRef> = given.iter().map(|given| given.keys[key].clone()).collect();
+            interleaved.array(&arrays)
+        };
+        let key_columns: Vec<ArrayRef> = (0..self.key_types.len()).map(key_column).collect();
         let mut columns = key_columns.clone();
         let mut kept = vec![true; closed.len()];
         let rowtimes = ScalarBuffer::from(closed.iter().map(|(due, ..)| due.closes_at).collect::<Vec<_>>());
         for aggregate in 0..self.arguments.len() {
-            let results = self.shards.iter().map(|shard| {
-                let slots: Vec<usize> = shard.closed.iter().map(|due| due.slot as usize).collect();
-                shard.accumulators[aggregate].results(&slots)
-            });
+            let results = given.iter().map(|given| given.results[aggregate].clone());
             let (column, errors) = interleaved.column(results);
             columns.push(column);
             for (row, error) in errors {
@@ -141,20 +147,6 @@ impl Stagger {
         let batch = Batch::new(rowtimes, columns);
         outbox.rows(batch.filter(&BooleanArray::from(kept)).expect("the mask has one value for each row"));
         self.shards.iter_mut().for_each(WindowShard::release_closed);
-    }
-
-    fn key_columns(&self, closed: &[(Due, usize, usize)]) -> Vec<ArrayRef> {
-        let mut columns: Vec<Vec<Value>> =
-            self.key_types.iter().map(|_| Vec::with_capacity(closed.len())).collect();
-        for (due, shard, _) in closed {
-            let key = self.shards[*shard].keys.key(due.slot as usize);
-            let values = decode_key(&self.key_types, key).expect("the key was encoded from these types");
-            columns.iter_mut().zip(values).for_each(|(column, value)| column.push(value));
-        }
-        let columns = columns.iter().zip(&self.key_types).map(|(values, sql_type)| {
-            array_from_values(*sql_type, values).expect("keys have the type of their expression")
-        });
-        columns.collect()
     }
 
     fn output_bound(&self, bound: i64) -> i64 {
@@ -201,7 +193,11 @@ impl Operator for Stagger {
         };
         self.rows += batch.len() as u64;
         let work = |shard: &mut WindowShard, own: &[u32]| shard.add(own, &rows);
-        let finish = |shard: &mut WindowShard| shard.close(last);
+        let types = &self.key_types;
+        let finish = |shard: &mut WindowShard| {
+            shard.close(last);
+            shard.compute_columns(types);
+        };
         let shards = (self.shards.as_mut_slice(), &mut self.routed);
         context.workers.run(&encoded, 0..batch.len(), 40, shards, work, finish);
         self.give(context, outbox);

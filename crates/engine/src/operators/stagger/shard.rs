@@ -2,10 +2,12 @@
 
 use crate::aggregates::Accumulator;
 use crate::codec::{Decoder, put_i64, put_u64};
-use crate::grouping::{EncodedKeys, KeyTable};
+use crate::grouping::{EncodedKeys, KeyTable, decode_keys};
 use crate::state::StateError;
 use crate::state::keyed::{Changes, Shard};
 use arrow_array::ArrayRef;
+use millstream_columns::RowErrors;
+use millstream_sql::SqlType;
 use std::collections::VecDeque;
 
 /// A window in its queue. Windows order by their ends, those of one end by the rows that opened them.
@@ -27,10 +29,19 @@ pub(super) struct WindowShard {
     pub(super) accumulators: Vec<Accumulator>,
     /// Windows that have closed and not been given.
     pub(super) closed: Vec<Due>,
+    /// Their columns, once they are computed.
+    columns: Option<ClosedColumns>,
     /// Bytes of open windows, but for the values that accumulators keep.
     bytes: usize,
     changes: Changes,
     slots: Vec<u32>,
+}
+
+/// What windows that have closed give, a row for each.
+pub(super) struct ClosedColumns {
+    pub(super) keys: Vec<ArrayRef>,
+    /// For each aggregate its values, and the windows whose value does not exist.
+    pub(super) results: Vec<(ArrayRef, RowErrors)>,
 }
 
 /// Rows with what their windows look at.
@@ -54,6 +65,7 @@ impl WindowShard {
             windows: Vec::new(),
             accumulators,
             closed: Vec::new(),
+            columns: None,
             bytes: 0,
             changes: Changes::default(),
             slots: Vec::new(),
@@ -116,6 +128,25 @@ impl WindowShard {
         self.windows[slot as usize] = (closes_at, opened_by);
         self.queue.push_back(Due { closes_at, opened_by, slot });
         self.changes.key(slot as usize);
+    }
+
+    /// Computes the columns of the windows that have closed. To be called when no more will close before they are given.
+    pub(super) fn compute_columns(&mut self, types: &[SqlType]) {
+        if self.columns.is_some() || self.closed.is_empty() {
+            return;
+        }
+        let slots: Vec<usize> = self.closed.iter().map(|due| due.slot as usize).collect();
+        let keys = decode_keys(types, slots.iter().map(|slot| self.keys.key(*slot)));
+        self.columns = Some(ClosedColumns {
+            keys: keys.expect("keys were encoded from these types"),
+            results: self.accumulators.iter().map(|accumulator| accumulator.results(&slots)).collect(),
+        });
+    }
+
+    /// The columns of the windows that have closed, if there are any.
+    pub(super) fn take_columns(&mut self, types: &[SqlType]) -> Option<ClosedColumns> {
+        self.compute_columns(types);
+        self.columns.take()
     }
 
     /// The windows that have closed have been given: their slots are free.

@@ -9,6 +9,7 @@ mod shard;
 
 use super::interleave::Interleaved;
 use super::row_failures::{evaluate_all, report_row};
+use super::workers::KeptRoutes;
 use super::{
     END_OF_TIME, Operator, Outbox, RunContext, StateError, StateReader, StateWriter,
     compile_keys_and_arguments,
@@ -16,7 +17,7 @@ use super::{
 use crate::aggregates::Accumulator;
 use crate::error_row::ErrorRow;
 use crate::expression::{CompileError, CompiledExpression};
-use crate::grouping::{EncodedKeys, RoutedRows, SHARDS, shard_of_hash, stable_hash};
+use crate::grouping::{EncodedKeys, SHARDS, shard_of_hash, stable_hash};
 use crate::state::keyed::KeyedLog;
 use crate::windows::WindowBoundary;
 use arrow_array::{ArrayRef, BooleanArray};
@@ -45,7 +46,7 @@ pub(super) struct Tumble {
     input_types: Vec<SqlType>,
     /// The groups by the shards of their keys; one shard when there is but one group.
     shards: Vec<GroupShard>,
-    routed: RoutedRows,
+    routed: KeptRoutes,
     window: Window,
     /// ROWTIME of the latest row; checkpoints of some earlier versions do not have it.
     latest: Option<i64>,
@@ -151,7 +152,7 @@ impl Tumble {
             lazy_key,
             input_types,
             shards: (0..if is_single { 1 } else { SHARDS }).map(shard).collect(),
-            routed: RoutedRows::default(),
+            routed: KeptRoutes::default(),
             window: Window::default(),
             latest: None,
             log: KeyedLog::default(),

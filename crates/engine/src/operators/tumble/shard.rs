@@ -2,12 +2,12 @@
 
 use crate::aggregates::Accumulator;
 use crate::codec::{Decoder, put_u64};
-use crate::grouping::{EncodedKeys, KeyTable, decode_key};
+use crate::grouping::{EncodedKeys, KeyTable, decode_keys};
 use crate::state::StateError;
 use crate::state::keyed::{Changes, Shard};
 use arrow_array::ArrayRef;
-use millstream_columns::{RowErrors, array_from_values};
-use millstream_sql::{SqlType, Value};
+use millstream_columns::RowErrors;
+use millstream_sql::SqlType;
 
 /// A shard. Slots of its keys are places in all lists.
 pub(super) struct GroupShard {
@@ -70,7 +70,8 @@ impl GroupShard {
             let results = self.accumulators.iter().map(|accumulator| accumulator.results(&slots)).collect();
             let groups = EndedGroups {
                 firsts: std::mem::take(&mut self.firsts),
-                keys: self.key_columns(types),
+                keys: decode_keys(types, (0..self.keys.slots()).map(|slot| self.keys.key(slot)))
+                    .expect("keys were encoded from these types"),
                 results,
             };
             self.ended.push((self.passed, groups));
@@ -83,19 +84,6 @@ impl GroupShard {
     pub(super) fn take_ended(&mut self) -> impl Iterator<Item = (usize, EndedGroups)> {
         self.passed = 0;
         self.ended.drain(..)
-    }
-
-    fn key_columns(&self, types: &[SqlType]) -> Vec<ArrayRef> {
-        let mut columns: Vec<Vec<Value>> =
-            types.iter().map(|_| Vec::with_capacity(self.keys.slots())).collect();
-        for slot in 0..self.keys.slots() {
-            let key = decode_key(types, self.keys.key(slot)).expect("the key was encoded from these types");
-            columns.iter_mut().zip(key).for_each(|(column, value)| column.push(value));
-        }
-        let columns = columns.iter().zip(types).map(|(values, sql_type)| {
-            array_from_values(*sql_type, values).expect("keys have the type of their expression")
-        });
-        columns.collect()
     }
 
     /// Bytes of a group with a key of so many bytes.

@@ -44,10 +44,10 @@ impl Delimiter {
     fn find_or_quote(&self, text: &[u8]) -> Option<usize> {
         match self.single {
             Some(byte) => memchr::memchr2(byte, b'"', text),
-            None => match (self.finder.find(text), memchr::memchr(b'"', text)) {
-                (Some(delimiter), Some(quote)) => Some(delimiter.min(quote)),
-                (found, None) | (None, found) => found,
-            },
+            None => {
+                let delimiter = self.finder.find(text);
+                memchr::memchr(b'"', &text[..delimiter.unwrap_or(text.len())]).or(delimiter)
+            }
         }
     }
 

@@ -14,8 +14,8 @@ use tokio::sync::watch;
 /// Most records and bytes of one batch when a function sees them: an event of them stays below the payload limit.
 pub(crate) const EVENT_RECORDS: usize = 500;
 pub(crate) const EVENT_BYTES: usize = 1 << 20;
-/// The same when the engine takes them as they are.
-pub(crate) const ENGINE_RECORDS: usize = 8_192;
+/// The same when the engine takes them as they are: enough that its threads share the work of one pump.
+pub(crate) const ENGINE_RECORDS: usize = 65_536;
 pub(crate) const ENGINE_BYTES: usize = 4 << 20;
 
 /// A raw record, for a function.

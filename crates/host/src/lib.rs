@@ -6,6 +6,7 @@
 //!        └── SteadyClock   over another one: never goes back, never stands still
 //!   Random                 a seeded generator; the same seed gives the same numbers
 //!   Spawn                  tasks, threads and blocking calls; how each ended is a value
+//!   together               work shared with helpers, threads of the whole process
 //!   Backoff                waits between attempts
 //!   Disk ─── RealDisk      files and the entries of folders
 //!        └── SimulatedDisk in memory: fails when told to, forgets what was not synced
@@ -26,6 +27,7 @@ mod random;
 pub mod real_time;
 mod spawn;
 mod steady_clock;
+mod together;
 
 pub use backoff::Backoff;
 pub use clock::{Clock, ManualClock, Sleep, SystemClock, Timestamp};
@@ -34,3 +36,4 @@ pub use folder::{create_folder, remove_folder, sync_folder};
 pub use random::Random;
 pub use spawn::{End, Spawn, Started, panic_message, spawn_thread};
 pub use steady_clock::SteadyClock;
+pub use together::together;

@@ -12,6 +12,7 @@
 use super::{Readers, RunningPump, Surroundings};
 use crate::error_row::ErrorRow;
 use crate::operators::Message;
+use millstream_host::together;
 use millstream_sql::StreamId;
 use std::sync::{Mutex, PoisonError};
 
@@ -116,18 +117,13 @@ fn run_on(
             }
         }
     };
-    std::thread::scope(|scope| {
-        let others: Vec<_> = (1..threads).map(|_| scope.spawn(work)).collect();
-        let mut results = work();
-        for other in others {
-            match other.join() {
-                Ok(given) => results.extend(given),
-                // As if the pump had run on this thread.
-                Err(panic) => std::panic::resume_unwind(panic),
-            }
-        }
-        results
-    })
+    let results = Mutex::new(Vec::new());
+    together(threads, |_| {
+        let given = work();
+        // The lock is held for a move of what is there.
+        results.lock().unwrap_or_else(PoisonError::into_inner).extend(given);
+    });
+    results.into_inner().unwrap_or_else(PoisonError::into_inner)
 }
 
 impl Task<'_> {

@@ -12,9 +12,10 @@
 //! depend on how many threads there are, nor on which of them takes it.
 
 use crate::grouping::{EncodedKeys, RoutedRows, SHARDS};
+use millstream_host::together;
 use std::ops::Range;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Mutex, OnceLock, PoisonError};
+use std::sync::{Mutex, PoisonError};
 
 /// How many threads an operator may use, and from how much work on.
 #[derive(Clone, Copy, Debug)]
@@ -64,12 +65,17 @@ impl Workers {
             return;
         }
         let step = range.len().div_ceil(threads);
-        let routes: Vec<Mutex<&mut RoutedRows>> = kept.of(threads).iter_mut().map(Mutex::new).collect();
-        together(threads, |number| {
-            let start = (range.start + number * step).min(range.end);
-            // Each is locked once, by its own thread.
-            let mut routed = routes[number].lock().unwrap_or_else(PoisonError::into_inner);
-            routed.route(keys, start..(start + step).min(range.end));
+        let parts = kept.of(threads).iter_mut().take(threads).enumerate();
+        let routes: Vec<Mutex<(usize, &mut RoutedRows)>> = parts.map(Mutex::new).collect();
+        let next = AtomicUsize::new(0);
+        together(threads, |_| {
+            // Whoever is there takes the next part.
+            while let Some(part) = routes.get(next.fetch_add(1, Ordering::Relaxed)) {
+                // Each is locked once.
+                let (number, routed) = &mut *part.lock().unwrap_or_else(PoisonError::into_inner);
+                let start = (range.start + *number * step).min(range.end);
+                routed.route(keys, start..(start + step).min(range.end));
+            }
         });
         drop(routes);
         let routes = &kept.of(threads)[..threads];
@@ -86,37 +92,6 @@ impl Workers {
             });
         });
     }
-}
-
-/// The threads that help, of all applications: one less than there are cores.
-fn helpers() -> Option<&'static rayon::ThreadPool> {
-    static HELPERS: OnceLock<Option<rayon::ThreadPool>> = OnceLock::new();
-    let started = HELPERS.get_or_init(|| {
-        let cores = std::thread::available_parallelism().map_or(1, usize::from);
-        let pool = rayon::ThreadPoolBuilder::new().num_threads(cores.saturating_sub(1).max(1));
-        // Without threads the work is done on one.
-        pool.thread_name(|number| format!("helper-{number}")).build().ok()
-    });
-    started.as_ref()
-}
-
-/// Does `task` for each number below `threads`, at once as far as threads are free; 0 on this one. A panic goes on here.
-fn together(threads: usize, task: impl Fn(usize) + Sync) {
-    let Some(helpers) = helpers() else { return (0..threads).for_each(task) };
-    let all_done = AtWork::of(threads);
-    helpers.in_place_scope(|scope| {
-        let (task, all_done) = (&task, &all_done);
-        for number in 1..threads {
-            scope.spawn(move |_| {
-                // However this ends.
-                let _leaving = Leaving(all_done);
-                task(number);
-            });
-        }
-        task(0);
-        all_done.leave();
-        all_done.wait_awake();
-    });
 }
 
 /// Buffers for the rows of shards, one for each thread, kept from batch to batch.
@@ -165,43 +140,6 @@ impl Workers {
         }
         let shards = Shared::new(shards);
         together(threads, |number| shards.each(number, threads, |_, shard| work(shard)));
-    }
-}
-
-/// How many are still at work. The thread that waits for them stays awake for some microseconds: to sleep and be woken
-/// takes longer than most waits.
-struct AtWork(AtomicUsize);
-
-impl AtWork {
-    /// Looks at who is missing: some 100 microseconds.
-    const LOOKS: usize = 4_000;
-
-    fn of(threads: usize) -> AtWork {
-        AtWork(AtomicUsize::new(threads))
-    }
-
-    /// This one has done its part.
-    fn leave(&self) {
-        self.0.fetch_sub(1, Ordering::AcqRel);
-    }
-
-    /// Comes back when all have, or when it takes long.
-    fn wait_awake(&self) {
-        for _ in 0..Self::LOOKS {
-            if self.0.load(Ordering::Acquire) == 0 {
-                return;
-            }
-            std::hint::spin_loop();
-        }
-    }
-}
-
-/// Leaves when it is dropped.
-struct Leaving<'m>(&'m AtWork);
-
-impl Drop for Leaving<'_> {
-    fn drop(&mut self) {
-        self.0.leave();
     }
 }
 

@@ -76,6 +76,7 @@ pub fn model(model: &Model, seconds: f64) -> Report {
     times.sort_by(f64::total_cmp);
 
     let threads = std::thread::available_parallelism().map_or(1, usize::from);
+    #[expect(clippy::disallowed_methods, reason = "a benchmark measures threads of its own")]
     let all_threads: f64 = std::thread::scope(|scope| {
         let workers: Vec<_> =
             (0..threads).map(|_| scope.spawn(|| passes_per_second(model, &reviews, share))).collect();

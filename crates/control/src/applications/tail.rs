@@ -2,6 +2,7 @@
 //!
 //! No reader holds the application up: a reader that does not keep up loses rows, and is told how many.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -74,9 +75,21 @@ impl Tails {
         self.tails.push((tail, stream, writer));
     }
 
-    /// The streams that somebody follows.
-    pub(crate) fn streams(&mut self) -> Vec<StreamId> {
+    /// Takes the rows of the streams that no output reads. A stream whose last reader has gone keeps none from now on.
+    pub(crate) fn collect(&mut self, application: &mut Application, is_output: impl Fn(StreamId) -> bool) {
+        let known = self.streams();
         self.tails.retain(|(tail, ..)| !tail.rows.is_closed());
+        let followed = self.streams();
+        for stream in known.into_iter().filter(|stream| !is_output(*stream)) {
+            if followed.contains(&stream) {
+                self.rows(stream, &application.take_output(stream));
+            } else {
+                application.unsubscribe(stream);
+            }
+        }
+    }
+
+    fn streams(&self) -> BTreeSet<StreamId> {
         self.tails.iter().filter_map(|(_, stream, _)| *stream).collect()
     }
 
@@ -102,5 +115,79 @@ impl Tails {
                 tail.send(TailedRow { rowtime: row.error_time, json });
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use arrow_array::{ArrayRef, Int32Array};
+    use millstream_engine::{ApplicationSettings, catalog};
+    use millstream_sql::{Column, InputStream, SqlType, compile};
+
+    /// An application that copies `S` to `T`.
+    struct Copying {
+        application: Application,
+        input: StreamId,
+        output: StreamId,
+    }
+
+    impl Copying {
+        fn new() -> Copying {
+            let column = Column { name: "N".to_owned(), sql_type: SqlType::Integer, not_null: false };
+            let input = InputStream { name: "S".to_owned(), columns: vec![column], metadata_columns: 0 };
+            let sql = "CREATE STREAM T (N INTEGER); CREATE PUMP P AS INSERT INTO T SELECT STREAM N FROM S;";
+            let program = compile(sql, &[input], &catalog()).program.unwrap();
+            let application = Application::new(program, ApplicationSettings::default()).unwrap();
+            let stream = |name| application.program().stream(name).unwrap();
+            let (input, output) = (stream("S"), stream("T"));
+            Copying { application, input, output }
+        }
+
+        fn push(&mut self, numbers: std::ops::Range<i32>) {
+            let column: ArrayRef = Arc::new(Int32Array::from_iter_values(numbers));
+            let batch = Batch::new(vec![1; column.len()].into(), vec![column]);
+            self.application.push(self.input, &batch, 1).unwrap();
+        }
+
+        fn held_rows(&mut self) -> usize {
+            self.application.take_output(self.output).iter().map(Batch::len).sum()
+        }
+    }
+
+    #[test]
+    fn nothing_is_held_for_readers_that_have_gone() {
+        let (mut copying, mut tails) = (Copying::new(), Tails::default());
+        let [(one, mut rows, _), (other, other_rows, _)] = [Tail::new("T"), Tail::new("T")];
+        tails.add(one, &mut copying.application);
+        tails.add(other, &mut copying.application);
+        drop(other_rows);
+        copying.push(0..1);
+        tails.collect(&mut copying.application, |_| false);
+        assert_eq!(rows.try_recv().unwrap().json, "{\"N\":0}");
+        drop(rows);
+        copying.push(1..2);
+        tails.collect(&mut copying.application, |_| false);
+        assert_eq!(copying.held_rows(), 0);
+        copying.push(2..3);
+        assert_eq!(copying.held_rows(), 0);
+        // Somebody comes back: rows from then on.
+        let (again, mut rows, _) = Tail::new("T");
+        tails.add(again, &mut copying.application);
+        copying.push(3..4);
+        tails.collect(&mut copying.application, |_| false);
+        assert_eq!(rows.try_recv().unwrap().json, "{\"N\":3}");
+    }
+
+    #[test]
+    fn outputs_keep_their_rows_when_a_reader_has_gone() {
+        let (mut copying, mut tails) = (Copying::new(), Tails::default());
+        let (tail, rows, _) = Tail::new("T");
+        tails.add(tail, &mut copying.application);
+        drop(rows);
+        copying.push(0..1);
+        tails.collect(&mut copying.application, |_| true);
+        copying.push(1..2);
+        assert_eq!(copying.held_rows(), 2);
     }
 }

@@ -43,9 +43,20 @@ impl Tail {
         (Tail { stream: stream.to_owned(), rows, lost: Arc::clone(&lost) }, receiver, lost)
     }
 
-    fn send(&self, row: TailedRow) {
-        if self.rows.try_send(row).is_err() {
-            self.lost.fetch_add(1, Ordering::Relaxed);
+    /// How many of these rows there is room for; the others are lost.
+    fn room_for(&self, rows: usize) -> usize {
+        // Nobody else sends: what is free now stays free.
+        let room = self.rows.capacity().min(rows);
+        self.lost.fetch_add((rows - room) as u64, Ordering::Relaxed);
+        room
+    }
+
+    /// Sends rows that there is room for.
+    fn send<'r>(&self, rowtimes: impl IntoIterator<Item = i64>, encoded: impl IntoIterator<Item = &'r [u8]>) {
+        for (rowtime, json) in rowtimes.into_iter().zip(encoded) {
+            let json = String::from_utf8_lossy(json).into_owned();
+            // The reader may have gone.
+            let _ = self.rows.try_send(TailedRow { rowtime, json });
         }
     }
 }
@@ -93,14 +104,13 @@ impl Tails {
         self.tails.iter().filter_map(|(_, stream, _)| *stream).collect()
     }
 
-    /// Rows of a stream.
+    /// Rows of a stream. Only those that a reader has room for are encoded: one that is slow costs the application little.
     pub(crate) fn rows(&self, stream: StreamId, batches: &[Batch]) {
         for (tail, _, writer) in self.tails.iter().filter(|(_, one, _)| *one == Some(stream)) {
             for batch in batches {
-                let encoded = writer.write(&batch.columns);
-                for (row, json) in encoded.iter().enumerate() {
-                    let json = String::from_utf8_lossy(json).into_owned();
-                    tail.send(TailedRow { rowtime: batch.rowtimes[row], json });
+                let fitting = batch.slice(0, tail.room_for(batch.len()));
+                if !fitting.is_empty() {
+                    tail.send(fitting.rowtimes.iter().copied(), writer.write(&fitting.columns).iter());
                 }
             }
         }
@@ -109,10 +119,10 @@ impl Tails {
     /// Rows of `error_stream`.
     pub(crate) fn errors(&self, rows: &[ErrorRow]) {
         for (tail, _, writer) in self.tails.iter().filter(|(_, stream, _)| stream.is_none()) {
-            let encoded = error_stream::write(writer, rows);
-            for (row, json) in rows.iter().zip(encoded.iter()) {
-                let json = String::from_utf8_lossy(json).into_owned();
-                tail.send(TailedRow { rowtime: row.error_time, json });
+            let fitting = &rows[..tail.room_for(rows.len())];
+            if !fitting.is_empty() {
+                let rowtimes = fitting.iter().map(|row| row.error_time);
+                tail.send(rowtimes, error_stream::write(writer, fitting).iter());
             }
         }
     }
@@ -121,7 +131,7 @@ impl Tails {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use arrow_array::{ArrayRef, Int32Array};
+    use arrow_array::{ArrayRef, BooleanArray, Int32Array};
     use millstream_engine::{ApplicationSettings, catalog};
     use millstream_sql::{Column, InputStream, SqlType, compile};
 
@@ -189,5 +199,28 @@ mod tests {
         tails.collect(&mut copying.application, |_| true);
         copying.push(1..2);
         assert_eq!(copying.held_rows(), 2);
+    }
+
+    #[test]
+    fn only_what_fits_is_encoded_and_the_rest_is_counted() {
+        let (mut copying, mut tails) = (Copying::new(), Tails::default());
+        let (tail, mut rows, lost) = Tail::new("T");
+        tails.add(tail, &mut copying.application);
+        let (first, most) = (600, MOST_WAITING as i32);
+        copying.push(0..first);
+        copying.push(first..most + 5);
+        tails.collect(&mut copying.application, |_| false);
+        assert_eq!(lost.load(Ordering::Relaxed), 5);
+        // A reader that is full costs no encoding: this column could not be encoded.
+        let no_integers: ArrayRef = Arc::new(BooleanArray::from(vec![true; 7]));
+        tails.rows(copying.output, &[Batch::new(vec![1; 7].into(), vec![no_integers])]);
+        assert_eq!(lost.load(Ordering::Relaxed), 12);
+        for number in 0..most {
+            assert_eq!(rows.try_recv().unwrap().json, format!("{{\"N\":{number}}}"));
+        }
+        assert!(rows.try_recv().is_err());
+        copying.push(0..1);
+        tails.collect(&mut copying.application, |_| false);
+        assert_eq!((rows.try_recv().unwrap().rowtime, lost.load(Ordering::Relaxed)), (1, 12));
     }
 }

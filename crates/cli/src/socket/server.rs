@@ -220,7 +220,7 @@ async fn tail(State(shared): State<Arc<Shared>>, Query(query): Query<TailQuery>)
         Err(error) => return failed(StatusCode::BAD_REQUEST, error),
     };
     let filter = match query.condition.as_deref() {
-        Some(condition) => match shared.server.tail_filter(&query.what, condition) {
+        Some(condition) => match shared.server.tail_filter(&query.what, condition).await {
             Ok(filter) => Some(filter),
             Err(error) => return failed(StatusCode::BAD_REQUEST, error),
         },

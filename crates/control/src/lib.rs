@@ -65,5 +65,6 @@ pub use compatibility_page::compatibility_page;
 pub use data_directory::{DataDirectory, DirectoryError};
 pub use error::StartError;
 pub use server::{
-    PutError, Server, ServerSettings, StopReport, TailError, TailFilter, TailFrom, TailedRecord, Tailing,
+    PutError, RecordTail, Server, ServerSettings, StopReport, TailError, TailFilter, TailFrom, TailedRecord,
+    TailedRecords, Tailing,
 };

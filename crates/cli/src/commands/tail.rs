@@ -54,7 +54,7 @@ fn text_of(line: &TailLine) -> String {
             format!("{}\t{}", time(*arrival), data.trim_end_matches(['\n', '\r']))
         }
         TailLine::Row { rowtime, row } => format!("{}\t{row}", time(*rowtime)),
-        TailLine::Lost { rows } => format!("({rows} rows came too fast and are not shown)"),
+        TailLine::Lost { rows } => format!("({rows} came too fast for this reader and are not shown)"),
         TailLine::End { reason } => reason.clone(),
     }
 }

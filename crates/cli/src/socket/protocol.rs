@@ -74,7 +74,7 @@ pub(crate) enum TailLine {
         rowtime: i64,
         row: serde_json::Value,
     },
-    /// Rows that came too fast for this reader since the line before.
+    /// Rows that came too fast for this reader since the line before, or records that were deleted before it read them.
     Lost { rows: u64 },
     /// The end, and why.
     End { reason: String },

@@ -220,13 +220,13 @@ async fn tail(State(shared): State<Arc<Shared>>, Query(query): Query<TailQuery>)
         Err(error) => return failed(StatusCode::BAD_REQUEST, error),
     };
     let filter = match query.condition.as_deref() {
-        Some(condition) => match shared.server.tail_filter(&query.what, condition) {
+        Some(condition) => match shared.server.tail_filter(&query.what, condition).await {
             Ok(filter) => Some(filter),
             Err(error) => return failed(StatusCode::BAD_REQUEST, error),
         },
         None => None,
     };
-    let tailing = match shared.server.tail(&query.what, &from) {
+    let tailing = match shared.server.tail(&query.what, &from).await {
         Ok(tailing) => tailing,
         Err(error @ TailError::NotFound(_)) => return failed(StatusCode::NOT_FOUND, error),
         Err(error) => return failed(StatusCode::BAD_REQUEST, error),
@@ -273,7 +273,10 @@ async fn send_lines(
                     return;
                 }
             };
-            for record in batch.into_iter().filter(|record| passes(&record.data)) {
+            if !send_lost(batch.lost, sender).await {
+                return;
+            }
+            for record in batch.records.into_iter().filter(|record| passes(&record.data)) {
                 let (data, base64) = match std::str::from_utf8(&record.data) {
                     Ok(text) => (Some(text.to_owned()), None),
                     Err(_) => {
@@ -296,8 +299,7 @@ async fn send_lines(
         },
         Tailing::Rows(mut rows, lost) => {
             while let Some(row) = rows.recv().await {
-                let missed = lost.swap(0, Ordering::Relaxed);
-                if missed > 0 && sender.send(Ok(encoded(&TailLine::Lost { rows: missed }))).await.is_err() {
+                if !send_lost(lost.swap(0, Ordering::Relaxed), sender).await {
                     return;
                 }
                 if !passes(row.json.as_bytes()) {
@@ -313,4 +315,9 @@ async fn send_lines(
             let _ = sender.send(Ok(encoded(&TailLine::End { reason }))).await;
         }
     }
+}
+
+/// Says how much is missing, if anything is. False when the reader has gone.
+async fn send_lost(rows: u64, sender: &mpsc::Sender<Result<Bytes, std::io::Error>>) -> bool {
+    rows == 0 || sender.send(Ok(encoded(&TailLine::Lost { rows }))).await.is_ok()
 }

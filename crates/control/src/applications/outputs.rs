@@ -151,11 +151,8 @@ impl Outputs {
 
     /// Takes what came out of the engine into the queues, and shows it to those who look on.
     pub(crate) fn collect(&mut self, application: &mut Application, tails: &mut Tails) {
-        let watched = tails.streams();
+        tails.collect(application, |stream| self.next_rows.contains_key(&stream));
         let streams: Vec<StreamId> = self.next_rows.keys().copied().collect();
-        for stream in watched.into_iter().filter(|stream| !streams.contains(stream)) {
-            tails.rows(stream, &application.take_output(stream));
-        }
         for stream in streams {
             let batches = application.take_output(stream);
             let rows: usize = batches.iter().map(Batch::len).sum();

@@ -2,6 +2,7 @@
 //!
 //! No reader holds the application up: a reader that does not keep up loses rows, and is told how many.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -42,9 +43,20 @@ impl Tail {
         (Tail { stream: stream.to_owned(), rows, lost: Arc::clone(&lost) }, receiver, lost)
     }
 
-    fn send(&self, row: TailedRow) {
-        if self.rows.try_send(row).is_err() {
-            self.lost.fetch_add(1, Ordering::Relaxed);
+    /// How many of these rows there is room for; the others are lost.
+    fn room_for(&self, rows: usize) -> usize {
+        // Nobody else sends: what is free now stays free.
+        let room = self.rows.capacity().min(rows);
+        self.lost.fetch_add((rows - room) as u64, Ordering::Relaxed);
+        room
+    }
+
+    /// Sends rows that there is room for.
+    fn send<'r>(&self, rowtimes: impl IntoIterator<Item = i64>, encoded: impl IntoIterator<Item = &'r [u8]>) {
+        for (rowtime, json) in rowtimes.into_iter().zip(encoded) {
+            let json = String::from_utf8_lossy(json).into_owned();
+            // The reader may have gone.
+            let _ = self.rows.try_send(TailedRow { rowtime, json });
         }
     }
 }
@@ -74,20 +86,31 @@ impl Tails {
         self.tails.push((tail, stream, writer));
     }
 
-    /// The streams that somebody follows.
-    pub(crate) fn streams(&mut self) -> Vec<StreamId> {
+    /// Takes the rows of the streams that no output reads. A stream whose last reader has gone keeps none from now on.
+    pub(crate) fn collect(&mut self, application: &mut Application, is_output: impl Fn(StreamId) -> bool) {
+        let known = self.streams();
         self.tails.retain(|(tail, ..)| !tail.rows.is_closed());
+        let followed = self.streams();
+        for stream in known.into_iter().filter(|stream| !is_output(*stream)) {
+            if followed.contains(&stream) {
+                self.rows(stream, &application.take_output(stream));
+            } else {
+                application.unsubscribe(stream);
+            }
+        }
+    }
+
+    fn streams(&self) -> BTreeSet<StreamId> {
         self.tails.iter().filter_map(|(_, stream, _)| *stream).collect()
     }
 
-    /// Rows of a stream.
+    /// Rows of a stream. Only those that a reader has room for are encoded: one that is slow costs the application little.
     pub(crate) fn rows(&self, stream: StreamId, batches: &[Batch]) {
         for (tail, _, writer) in self.tails.iter().filter(|(_, one, _)| *one == Some(stream)) {
             for batch in batches {
-                let encoded = writer.write(&batch.columns);
-                for (row, json) in encoded.iter().enumerate() {
-                    let json = String::from_utf8_lossy(json).into_owned();
-                    tail.send(TailedRow { rowtime: batch.rowtimes[row], json });
+                let fitting = batch.slice(0, tail.room_for(batch.len()));
+                if !fitting.is_empty() {
+                    tail.send(fitting.rowtimes.iter().copied(), writer.write(&fitting.columns).iter());
                 }
             }
         }
@@ -96,11 +119,108 @@ impl Tails {
     /// Rows of `error_stream`.
     pub(crate) fn errors(&self, rows: &[ErrorRow]) {
         for (tail, _, writer) in self.tails.iter().filter(|(_, stream, _)| stream.is_none()) {
-            let encoded = error_stream::write(writer, rows);
-            for (row, json) in rows.iter().zip(encoded.iter()) {
-                let json = String::from_utf8_lossy(json).into_owned();
-                tail.send(TailedRow { rowtime: row.error_time, json });
+            let fitting = &rows[..tail.room_for(rows.len())];
+            if !fitting.is_empty() {
+                let rowtimes = fitting.iter().map(|row| row.error_time);
+                tail.send(rowtimes, error_stream::write(writer, fitting).iter());
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use arrow_array::{ArrayRef, BooleanArray, Int32Array};
+    use millstream_engine::{ApplicationSettings, catalog};
+    use millstream_sql::{Column, InputStream, SqlType, compile};
+
+    /// An application that copies `S` to `T`.
+    struct Copying {
+        application: Application,
+        input: StreamId,
+        output: StreamId,
+    }
+
+    impl Copying {
+        fn new() -> Copying {
+            let column = Column { name: "N".to_owned(), sql_type: SqlType::Integer, not_null: false };
+            let input = InputStream { name: "S".to_owned(), columns: vec![column], metadata_columns: 0 };
+            let sql = "CREATE STREAM T (N INTEGER); CREATE PUMP P AS INSERT INTO T SELECT STREAM N FROM S;";
+            let program = compile(sql, &[input], &catalog()).program.unwrap();
+            let application = Application::new(program, ApplicationSettings::default()).unwrap();
+            let stream = |name| application.program().stream(name).unwrap();
+            let (input, output) = (stream("S"), stream("T"));
+            Copying { application, input, output }
+        }
+
+        fn push(&mut self, numbers: std::ops::Range<i32>) {
+            let column: ArrayRef = Arc::new(Int32Array::from_iter_values(numbers));
+            let batch = Batch::new(vec![1; column.len()].into(), vec![column]);
+            self.application.push(self.input, &batch, 1).unwrap();
+        }
+
+        fn held_rows(&mut self) -> usize {
+            self.application.take_output(self.output).iter().map(Batch::len).sum()
+        }
+    }
+
+    #[test]
+    fn nothing_is_held_for_readers_that_have_gone() {
+        let (mut copying, mut tails) = (Copying::new(), Tails::default());
+        let [(one, mut rows, _), (other, other_rows, _)] = [Tail::new("T"), Tail::new("T")];
+        tails.add(one, &mut copying.application);
+        tails.add(other, &mut copying.application);
+        drop(other_rows);
+        copying.push(0..1);
+        tails.collect(&mut copying.application, |_| false);
+        assert_eq!(rows.try_recv().unwrap().json, "{\"N\":0}");
+        drop(rows);
+        copying.push(1..2);
+        tails.collect(&mut copying.application, |_| false);
+        assert_eq!(copying.held_rows(), 0);
+        copying.push(2..3);
+        assert_eq!(copying.held_rows(), 0);
+        // Somebody comes back: rows from then on.
+        let (again, mut rows, _) = Tail::new("T");
+        tails.add(again, &mut copying.application);
+        copying.push(3..4);
+        tails.collect(&mut copying.application, |_| false);
+        assert_eq!(rows.try_recv().unwrap().json, "{\"N\":3}");
+    }
+
+    #[test]
+    fn outputs_keep_their_rows_when_a_reader_has_gone() {
+        let (mut copying, mut tails) = (Copying::new(), Tails::default());
+        let (tail, rows, _) = Tail::new("T");
+        tails.add(tail, &mut copying.application);
+        drop(rows);
+        copying.push(0..1);
+        tails.collect(&mut copying.application, |_| true);
+        copying.push(1..2);
+        assert_eq!(copying.held_rows(), 2);
+    }
+
+    #[test]
+    fn only_what_fits_is_encoded_and_the_rest_is_counted() {
+        let (mut copying, mut tails) = (Copying::new(), Tails::default());
+        let (tail, mut rows, lost) = Tail::new("T");
+        tails.add(tail, &mut copying.application);
+        let (first, most) = (600, MOST_WAITING as i32);
+        copying.push(0..first);
+        copying.push(first..most + 5);
+        tails.collect(&mut copying.application, |_| false);
+        assert_eq!(lost.load(Ordering::Relaxed), 5);
+        // A reader that is full costs no encoding: this column could not be encoded.
+        let no_integers: ArrayRef = Arc::new(BooleanArray::from(vec![true; 7]));
+        tails.rows(copying.output, &[Batch::new(vec![1; 7].into(), vec![no_integers])]);
+        assert_eq!(lost.load(Ordering::Relaxed), 12);
+        for number in 0..most {
+            assert_eq!(rows.try_recv().unwrap().json, format!("{{\"N\":{number}}}"));
+        }
+        assert!(rows.try_recv().is_err());
+        copying.push(0..1);
+        tails.collect(&mut copying.application, |_| false);
+        assert_eq!((rows.try_recv().unwrap().rowtime, lost.load(Ordering::Relaxed)), (1, 12));
     }
 }

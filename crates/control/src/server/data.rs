@@ -4,19 +4,19 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 
 use bytes::Bytes;
-use millstream_host::{Spawn, Timestamp};
+use millstream_host::Timestamp;
 use millstream_streamlog::{
-    AppendError, Log, NewRecord, Position, ReadError, ReadFrom, ShardNumber, StreamError, StreamKey,
+    AppendError, Log, NewRecord, Position, ReadError, ReadFrom, StreamError, StreamKey,
 };
-use tokio::sync::{mpsc, watch};
+use tokio::sync::mpsc;
 
 use super::Server;
+use super::record_tail::RecordTail;
 use crate::applications::{ERROR_STREAM, Tail, TailedRow};
 use crate::definition::{Kind, Reference};
 use crate::world::log_key;
 
-/// Records and bytes of one read.
-const READ_RECORDS: usize = 500;
+/// Bytes of one read.
 const READ_BYTES: usize = 1 << 20;
 
 /// Why records were not put.
@@ -44,6 +44,9 @@ pub enum TailError {
     /// The stream is gone.
     #[error(transparent)]
     Stream(#[from] StreamError),
+    /// It cannot be read.
+    #[error(transparent)]
+    Read(#[from] ReadError),
     /// It cannot be read from there.
     #[error("{0}")]
     From(String),
@@ -87,58 +90,12 @@ impl std::str::FromStr for TailFrom {
     }
 }
 
-/// A record of a stream.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct TailedRecord {
-    /// Its shard, such as `shardId-000000000000`.
-    pub shard: String,
-    /// Its number.
-    pub sequence_number: String,
-    /// The key that chose its shard.
-    pub partition_key: String,
-    /// When it arrived.
-    pub arrival: Timestamp,
-    /// Its bytes.
-    pub data: Bytes,
-}
-
 /// What is followed.
 pub enum Tailing {
     /// Records of a stream or of the buffer of a delivery stream.
     Records(RecordTail),
     /// Rows of an in-application stream, and how many did not fit.
     Rows(mpsc::Receiver<TailedRow>, Arc<AtomicU64>),
-}
-
-/// Reads the records of all shards, one batch after the other.
-pub struct RecordTail {
-    log: Arc<Log>,
-    key: StreamKey,
-    from: Vec<(ShardNumber, ReadFrom)>,
-    changes: watch::Receiver<u64>,
-}
-
-impl RecordTail {
-    /// The next records, in the order of their arrival as far as they are there; waits for the first. Reads files.
-    ///
-    /// # Errors
-    /// The stream was deleted, or cannot be read.
-    pub async fn next(&mut self) -> Result<Vec<TailedRecord>, ReadError> {
-        loop {
-            self.changes.borrow_and_update();
-            let (log, key, from) = (Arc::clone(&self.log), self.key.clone(), self.from.clone());
-            let read = move || read_all(&log, &key, &from);
-            let read = Spawn::current().awaited_blocking(read).await;
-            let (records, from) = read.map_err(|_| ReadError::StreamNotFound(self.key.clone()))??;
-            self.from = from;
-            if !records.is_empty() {
-                return Ok(records);
-            }
-            if self.changes.changed().await.is_err() {
-                return Err(ReadError::StreamNotFound(self.key.clone()));
-            }
-        }
-    }
 }
 
 /// The newest records of a stream, at most a hundred of each shard.
@@ -153,38 +110,6 @@ pub(super) fn sample(log: &Log, key: &StreamKey) -> Result<Vec<Bytes>, ReadError
         records.extend(batch.records.into_iter().map(|record| record.data));
     }
     Ok(records)
-}
-
-type Positions = Vec<(ShardNumber, ReadFrom)>;
-
-fn read_all(
-    log: &Log,
-    key: &StreamKey,
-    from: &Positions,
-) -> Result<(Vec<TailedRecord>, Positions), ReadError> {
-    let mut records = Vec::new();
-    let mut next = from.clone();
-    // Shards that came with a split or merge are read from their beginning.
-    if let Ok(described) = log.stream_describe(key) {
-        for shard in described.shards {
-            if !next.iter().any(|(number, _)| *number == shard.number) {
-                next.push((shard.number, ReadFrom::TrimHorizon));
-            }
-        }
-    }
-    for (shard, from) in &mut next {
-        let batch = log.read(key, *shard, *from, READ_RECORDS, READ_BYTES)?;
-        *from = ReadFrom::Position(Position(batch.next.0));
-        records.extend(batch.records.into_iter().map(|record| TailedRecord {
-            shard: record.sequence_number.shard().to_string(),
-            sequence_number: record.sequence_number.to_string(),
-            partition_key: record.partition_key,
-            arrival: record.arrival,
-            data: record.data,
-        }));
-    }
-    records.sort_by_key(|record| record.arrival);
-    Ok((records, next))
 }
 
 impl Server {
@@ -226,7 +151,7 @@ impl Server {
     ///
     /// # Errors
     /// See [`TailError`].
-    pub fn tail(&self, what: &str, from: &TailFrom) -> Result<Tailing, TailError> {
+    pub async fn tail(&self, what: &str, from: &TailFrom) -> Result<Tailing, TailError> {
         if let Some((application, stream)) = what.split_once('/') {
             return self.tail_rows(application, stream, from);
         }
@@ -249,30 +174,10 @@ impl Server {
                  APPLICATION/IN_APPLICATION_STREAM"
             )));
         };
-        let key = log_key(&place);
-        let log = Arc::clone(&self.world.log);
-        let changes = log.changes(&key)?;
-        let mut positions = Vec::new();
-        for shard in log.stream_describe(&key)?.shards {
-            let from = match from {
-                TailFrom::Latest => ReadFrom::Latest,
-                TailFrom::TrimHorizon => ReadFrom::TrimHorizon,
-                TailFrom::Timestamp(at) => ReadFrom::AtTimestamp(*at),
-                TailFrom::SequenceNumber(text) => {
-                    let number: millstream_streamlog::SequenceNumber = text
-                        .parse()
-                        .map_err(|_| TailError::From(format!("\"{text}\" is no sequence number")))?;
-                    if number.shard() == shard.number { ReadFrom::At(number) } else { ReadFrom::Latest }
-                }
-            };
-            // "Latest" means now, not the first read.
-            let from = match from {
-                ReadFrom::Latest => ReadFrom::Position(log.shard_end(&key, shard.number)?),
-                other => other,
-            };
-            positions.push((shard.number, from));
-        }
-        Ok(Tailing::Records(RecordTail { log, key, from: positions, changes }))
+        let (log, key, from) = (Arc::clone(&self.world.log), log_key(&place), from.clone());
+        let begin = move || RecordTail::begin(log, key, &from);
+        let begun = self.world.spawn().blocking(begin).await;
+        Ok(Tailing::Records(begun.map_err(TailError::From)??))
     }
 
     fn application_names(&self) -> Vec<String> {

@@ -12,6 +12,7 @@ mod data;
 mod flow;
 mod open;
 mod overview;
+mod record_tail;
 mod settings;
 mod tail_filter;
 
@@ -24,7 +25,8 @@ use millstream_monitor::Monitor;
 use millstream_streamlog::{Log, LogHealth};
 use tokio::sync::Mutex;
 
-pub use data::{PutError, TailError, TailFrom, TailedRecord, Tailing};
+pub use data::{PutError, TailError, TailFrom, Tailing};
+pub use record_tail::{RecordTail, TailedRecord, TailedRecords};
 pub use settings::ServerSettings;
 pub use tail_filter::TailFilter;
 

@@ -2,6 +2,8 @@
 //!
 //! The condition runs in an application of its own: `SELECT STREAM * FROM S WHERE condition`, one record at a time.
 
+use std::sync::Arc;
+
 use millstream_columns::Batch;
 use millstream_columns::discover::discover;
 use millstream_columns::formats::{InputColumn, InputSchema, RecordFormat, RecordParser};
@@ -13,6 +15,7 @@ use super::Server;
 use crate::applications::ERROR_STREAM;
 use crate::definition::{Definition, Kind, Reference};
 use crate::pipeline::CheckedApplication;
+use crate::world::{World, log_key};
 
 /// The name of the stream in the condition's query.
 const STREAM: &str = "S";
@@ -88,56 +91,57 @@ impl Server {
     ///
     /// # Errors
     /// What is wrong with the condition, or that nobody knows the columns.
-    pub fn tail_filter(&self, what: &str, condition: &str) -> Result<TailFilter, String> {
-        let schema = self.schema_of(what)?;
-        TailFilter::new(&schema, condition)
+    pub async fn tail_filter(&self, what: &str, condition: &str) -> Result<TailFilter, String> {
+        let (world, what, condition) = (Arc::clone(&self.world), what.to_owned(), condition.to_owned());
+        // Compiles SQL, and may read files.
+        let made = move || TailFilter::new(&schema_of(&world, &what)?, &condition);
+        self.world.spawn().blocking(made).await?
     }
+}
 
-    fn schema_of(&self, what: &str) -> Result<InputSchema, String> {
-        let rows = self.world.registry.rows();
-        let applications = rows.iter().filter(|row| !row.deleting).filter_map(|row| match &row.definition {
-            Definition::Application(application) => Some((row.name.as_str(), application)),
-            _ => None,
-        });
-        if let Some((name, stream)) = what.split_once('/') {
-            let found = applications.into_iter().find(|(known, _)| *known == name);
-            let (_, definition) = found.ok_or_else(|| format!("there is no application \"{name}\""))?;
-            if stream == ERROR_STREAM {
-                return Ok(json_schema(&crate::applications::error_columns()));
-            }
-            let checked = CheckedApplication::of(name, definition)?;
-            let id = checked.program.stream(stream);
-            let id = id.ok_or_else(|| format!("there is no in-application stream \"{stream}\""))?;
-            let columns = checked.program.streams[id.0].columns.iter();
-            let columns: Vec<_> = columns.map(|column| (column.name.clone(), column.sql_type)).collect();
-            return Ok(json_schema(&columns));
-        }
-        if what == ERROR_STREAM {
+fn schema_of(world: &World, what: &str) -> Result<InputSchema, String> {
+    let rows = world.registry.rows();
+    let applications = rows.iter().filter(|row| !row.deleting).filter_map(|row| match &row.definition {
+        Definition::Application(application) => Some((row.name.as_str(), application)),
+        _ => None,
+    });
+    if let Some((name, stream)) = what.split_once('/') {
+        let found = applications.into_iter().find(|(known, _)| *known == name);
+        let (_, definition) = found.ok_or_else(|| format!("there is no application \"{name}\""))?;
+        if stream == ERROR_STREAM {
             return Ok(json_schema(&crate::applications::error_columns()));
         }
-        for (name, application) in applications {
-            if application.input.source.reference().name == what {
-                return CheckedApplication::of(name, application).map(|checked| checked.schema);
-            }
-        }
-        self.discovered_schema(what)
+        let checked = CheckedApplication::of(name, definition)?;
+        let id = checked.program.stream(stream);
+        let id = id.ok_or_else(|| format!("there is no in-application stream \"{stream}\""))?;
+        let columns = checked.program.streams[id.0].columns.iter();
+        let columns: Vec<_> = columns.map(|column| (column.name.clone(), column.sql_type)).collect();
+        return Ok(json_schema(&columns));
     }
+    if what == ERROR_STREAM {
+        return Ok(json_schema(&crate::applications::error_columns()));
+    }
+    for (name, application) in applications {
+        if application.input.source.reference().name == what {
+            return CheckedApplication::of(name, application).map(|checked| checked.schema);
+        }
+    }
+    discovered_schema(world, what)
+}
 
-    /// What the newest records of a stream look like.
-    fn discovered_schema(&self, what: &str) -> Result<InputSchema, String> {
-        let places = [Kind::Stream, Kind::DeliveryStream].map(|kind| Reference::new(kind, what));
-        let place = places.into_iter().find(|place| self.world.registry.find(place).is_some());
-        let place = place.ok_or_else(|| format!("there is no stream or delivery stream \"{what}\""))?;
-        let sample = super::data::sample(&self.world.log, &crate::world::log_key(&place))
-            .map_err(|error| error.to_string())?;
-        if sample.is_empty() {
-            return Err(format!(
-                "{place} has no records yet, and no application says what its columns are: put some first"
-            ));
-        }
-        let sample: Vec<&[u8]> = sample.iter().map(|record| record.as_ref()).collect();
-        discover(&sample).map(|found| found.schema).map_err(|error| error.to_string())
+/// What the newest records of a stream look like.
+fn discovered_schema(world: &World, what: &str) -> Result<InputSchema, String> {
+    let places = [Kind::Stream, Kind::DeliveryStream].map(|kind| Reference::new(kind, what));
+    let place = places.into_iter().find(|place| world.registry.find(place).is_some());
+    let place = place.ok_or_else(|| format!("there is no stream or delivery stream \"{what}\""))?;
+    let sample = super::data::sample(&world.log, &log_key(&place)).map_err(|error| error.to_string())?;
+    if sample.is_empty() {
+        return Err(format!(
+            "{place} has no records yet, and no application says what its columns are: put some first"
+        ));
     }
+    let sample: Vec<&[u8]> = sample.iter().map(|record| record.as_ref()).collect();
+    discover(&sample).map(|found| found.schema).map_err(|error| error.to_string())
 }
 
 /// Rows as one JSON object each.

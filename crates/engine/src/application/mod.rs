@@ -287,6 +287,13 @@ impl Application {
         self.streams[stream.0].wanted = true;
     }
 
+    /// Keeps no more rows of a stream, and lets go of those that were not taken.
+    pub fn unsubscribe(&mut self, stream: StreamId) {
+        let state = &mut self.streams[stream.0];
+        state.wanted = false;
+        state.output = Vec::new();
+    }
+
     /// The rows of a subscribed stream since the last call, in order.
     pub fn take_output(&mut self, stream: StreamId) -> Vec<Batch> {
         self.start();

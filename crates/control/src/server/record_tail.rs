@@ -1,0 +1,292 @@
+//! Records of a stream, or of the buffer of a delivery stream, for somebody who looks on: those of all shards in the order
+//! in which the log committed them.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use millstream_host::{Spawn, Timestamp};
+use millstream_streamlog::{
+    Log, Position, Positions, ReadError, ReadFrom, RecordView, SequenceNumber, ShardNumber, StreamKey,
+};
+use tokio::sync::watch;
+
+use super::data::{TailError, TailFrom};
+
+/// Records and bytes of one read.
+const READ_RECORDS: usize = 500;
+const READ_BYTES: usize = 1 << 20;
+
+/// A record of a stream.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TailedRecord {
+    /// Its shard, such as `shardId-000000000000`.
+    pub shard: String,
+    /// Its number.
+    pub sequence_number: String,
+    /// The key that chose its shard.
+    pub partition_key: String,
+    /// When it arrived.
+    pub arrival: Timestamp,
+    /// Its bytes.
+    pub data: Bytes,
+}
+
+impl TailedRecord {
+    fn of(record: RecordView<'_>) -> TailedRecord {
+        TailedRecord {
+            shard: record.shard().to_string(),
+            sequence_number: record.sequence_number().to_string(),
+            partition_key: record.partition_key().to_owned(),
+            arrival: record.arrival(),
+            data: record.data_shared(),
+        }
+    }
+}
+
+/// What came since the read before. One of both is there.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct TailedRecords {
+    /// Records that were deleted before they could be read.
+    pub lost: u64,
+    /// In the order in which they were committed.
+    pub records: Vec<TailedRecord>,
+}
+
+/// Reads the records of all shards, one batch after the other.
+pub struct RecordTail {
+    log: Arc<Log>,
+    key: StreamKey,
+    /// The next record of each shard.
+    positions: Positions,
+    /// How far each shard was seen to go: what is left of one that is no longer there is lost.
+    ends: Positions,
+    changes: watch::Receiver<u64>,
+}
+
+impl RecordTail {
+    /// Begins where it is asked to. May read files.
+    pub(super) fn begin(log: Arc<Log>, key: StreamKey, from: &TailFrom) -> Result<RecordTail, TailError> {
+        let changes = log.changes(&key)?;
+        let positions = beginning(&log, &key, from)?;
+        Ok(RecordTail { log, key, positions, ends: Positions::new(), changes })
+    }
+
+    /// The next records; waits for the first. Those that were split or merged go on in the shards that came of them.
+    ///
+    /// # Errors
+    /// The stream was deleted, or cannot be read.
+    pub async fn next(&mut self) -> Result<TailedRecords, ReadError> {
+        loop {
+            self.changes.borrow_and_update();
+            let (log, key) = (Arc::clone(&self.log), self.key.clone());
+            let (mut positions, is_first) = (self.positions.clone(), self.ends.is_empty());
+            let read = move || {
+                let extents = log.shard_extents(&key).unwrap_or_default();
+                // What was in a shard that came meanwhile can be lost too.
+                for extent in extents.iter().filter(|_| !is_first) {
+                    positions.entry(extent.shard).or_insert(Position::START);
+                }
+                let batch = log.read_merged(&key, &positions, READ_RECORDS, READ_BYTES)?;
+                let ends: Positions = extents.iter().map(|extent| (extent.shard, extent.end)).collect();
+                Ok::<_, ReadError>((batch, ends))
+            };
+            // Reading may wait for the disk.
+            let read = Spawn::current().awaited_blocking(read).await;
+            let (batch, ends) = read.map_err(|_| ReadError::StreamNotFound(self.key.clone()))??;
+            let passed: u64 = batch.lost.values().sum();
+            let gone = self.ends.iter().filter(|(shard, _)| !batch.next.contains_key(shard));
+            let left = |(shard, end): (&ShardNumber, &Position)| {
+                self.positions.get(shard).map_or(0, |position| end.0.saturating_sub(position.0))
+            };
+            let lost = passed + gone.map(left).sum::<u64>();
+            let records: Vec<TailedRecord> = batch.iter().map(TailedRecord::of).collect();
+            (self.positions, self.ends) = (batch.next, ends);
+            if lost > 0 || !records.is_empty() {
+                return Ok(TailedRecords { lost, records });
+            }
+            if self.changes.changed().await.is_err() {
+                return Err(ReadError::StreamNotFound(self.key.clone()));
+            }
+        }
+    }
+}
+
+/// The first record of each shard. A shard without one is read from its oldest record.
+fn beginning(log: &Log, key: &StreamKey, from: &TailFrom) -> Result<Positions, TailError> {
+    let number = match from {
+        TailFrom::TrimHorizon => return Ok(Positions::new()),
+        TailFrom::Latest | TailFrom::Timestamp(_) => None,
+        TailFrom::SequenceNumber(text) => {
+            let number: Result<SequenceNumber, _> = text.parse();
+            Some(number.map_err(|_| TailError::From(format!("\"{text}\" is no sequence number")))?)
+        }
+    };
+    let mut positions = Positions::new();
+    for extent in log.shard_extents(key)? {
+        let from = match (from, number) {
+            (TailFrom::Timestamp(at), _) => ReadFrom::AtTimestamp(*at),
+            (_, Some(number)) if number.shard() == extent.shard => ReadFrom::At(number),
+            // "Latest" means now, not the first read.
+            _ => ReadFrom::Position(extent.end),
+        };
+        let position = match from {
+            ReadFrom::Position(position) => position,
+            from => match log.read(key, extent.shard, from, 1, 1) {
+                Ok(batch) => match (from, batch.records.first()) {
+                    // It may have been deleted: that is a loss.
+                    (ReadFrom::At(number), _) => Position(number.index()),
+                    (_, Some(first)) => Position(first.sequence_number.index()),
+                    (_, None) => batch.next,
+                },
+                // Trimmed at this moment.
+                Err(ReadError::ShardNotFound { .. }) => continue,
+                Err(error) => return Err(error.into()),
+            },
+        };
+        positions.insert(extent.shard, position);
+    }
+    Ok(positions)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use millstream_host::{Clock, ManualClock, real_time};
+    use millstream_streamlog::{LogSettings, NewRecord, Retention};
+    use std::time::Duration;
+
+    const HOUR: Duration = Duration::from_secs(3_600);
+
+    /// A stream of two shards, records of which are kept for an hour.
+    struct Followed {
+        clock: Arc<ManualClock>,
+        log: Arc<Log>,
+        key: StreamKey,
+        _folder: tempfile::TempDir,
+    }
+
+    impl Followed {
+        fn new() -> Followed {
+            let folder = tempfile::tempdir().unwrap();
+            let clock = Arc::new(ManualClock::starting_at(Timestamp(1_700_000_000_000)));
+            let settings = LogSettings { segment_bytes: 16 << 10, ..LogSettings::default() };
+            let log = Log::open(folder.path(), settings, clock.clone()).unwrap().0;
+            let key = StreamKey::data("s".parse().unwrap());
+            log.stream_create(&key, 2, Retention::hours(1).unwrap()).unwrap();
+            Followed { clock, log, key, _folder: folder }
+        }
+
+        /// One append: of 0 to the first shard, of 1 to the second.
+        fn put(&self, half: u8, numbers: std::ops::Range<u32>) {
+            let records = numbers.map(|number| {
+                let hash = if half == 0 { 0 } else { u128::MAX };
+                let data = format!("{number}{}", " ".repeat(100));
+                NewRecord { explicit_hash_key: Some(hash), ..NewRecord::new("k", data) }
+            });
+            self.log.append_blocking(&self.key, records.collect()).unwrap();
+        }
+
+        /// What is there now is past its time and deleted, and so are shards that were split.
+        fn forget(&self) {
+            self.clock.advance(2 * HOUR);
+            for _ in 0..2 {
+                self.log.trim(self.clock.now()).unwrap();
+            }
+        }
+
+        fn tail(&self, from: &TailFrom) -> RecordTail {
+            RecordTail::begin(Arc::clone(&self.log), self.key.clone(), from).unwrap()
+        }
+    }
+
+    /// Records that were lost, and the numbers of those that were not.
+    async fn next(tail: &mut RecordTail) -> (u64, Vec<u32>) {
+        let read = real_time::within(Duration::from_secs(20), tail.next()).await;
+        let TailedRecords { lost, records } = read.expect("something comes").unwrap();
+        let number =
+            |record: &TailedRecord| std::str::from_utf8(&record.data).unwrap().trim().parse().unwrap();
+        (lost, records.iter().map(number).collect())
+    }
+
+    #[tokio::test]
+    async fn records_of_unequal_shards_come_in_the_order_of_their_arrival() {
+        let followed = Followed::new();
+        followed.put(0, 0..1_200);
+        followed.clock.advance(HOUR / 4);
+        followed.put(1, 1_200..1_210);
+        let mut tail = followed.tail(&TailFrom::TrimHorizon);
+        let mut numbers = Vec::new();
+        while numbers.len() < 1_210 {
+            let (lost, more) = next(&mut tail).await;
+            assert_eq!(lost, 0);
+            numbers.extend(more);
+        }
+        assert_eq!(numbers, (0..1_210).collect::<Vec<_>>());
+    }
+
+    #[tokio::test]
+    async fn a_tail_begins_where_it_is_asked_to() {
+        let followed = Followed::new();
+        followed.put(0, 0..2);
+        followed.clock.advance(HOUR / 4);
+        followed.put(1, 2..4);
+        followed.put(0, 4..6);
+        let first = next(&mut followed.tail(&TailFrom::TrimHorizon)).await;
+        assert_eq!(first, (0, (0..6).collect()));
+        let whole = followed.tail(&TailFrom::TrimHorizon).next().await.unwrap().records;
+        let since = TailFrom::Timestamp(whole[2].arrival);
+        assert_eq!(next(&mut followed.tail(&since)).await, (0, vec![2, 3, 4, 5]));
+        // Other shards at their newest.
+        let number = TailFrom::SequenceNumber(whole[1].sequence_number.clone());
+        assert_eq!(next(&mut followed.tail(&number)).await, (0, vec![1, 4, 5]));
+        let mut latest = followed.tail(&TailFrom::Latest);
+        followed.put(0, 6..7);
+        followed.put(1, 7..8);
+        assert_eq!(next(&mut latest).await, (0, vec![6, 7]));
+        let none = TailFrom::SequenceNumber("x".to_owned());
+        let refused =
+            RecordTail::begin(Arc::clone(&followed.log), followed.key.clone(), &none).err().unwrap();
+        assert_eq!(refused.to_string(), "\"x\" is no sequence number");
+    }
+
+    #[tokio::test]
+    async fn records_that_go_before_they_are_read_are_counted() {
+        let followed = Followed::new();
+        followed.put(0, 0..5);
+        let mut tail = followed.tail(&TailFrom::TrimHorizon);
+        assert_eq!(next(&mut tail).await, (0, (0..5).collect()));
+        followed.put(0, 5..205);
+        followed.put(1, 205..305);
+        followed.forget();
+        followed.put(1, 305..306);
+        assert_eq!(next(&mut tail).await, (300, vec![305]));
+        // Who begins later has lost nothing.
+        assert_eq!(next(&mut followed.tail(&TailFrom::TrimHorizon)).await, (0, vec![305]));
+    }
+
+    #[tokio::test]
+    async fn a_tail_goes_on_when_a_spent_shard_is_no_longer_there() {
+        let followed = Followed::new();
+        followed.put(0, 0..700);
+        let mut tail = followed.tail(&TailFrom::TrimHorizon);
+        assert_eq!(next(&mut tail).await, (0, (0..500).collect()));
+        followed.log.stream_split(&followed.key, ShardNumber(0), 1 << 100).unwrap();
+        followed.forget();
+        followed.put(0, 700..702);
+        // A trim keeps the newest segment, and with it the last records of the shard.
+        followed.put(1, 702..902);
+        followed.forget();
+        let shards = followed.log.shard_extents(&followed.key).unwrap();
+        assert!(shards.iter().all(|extent| extent.shard != ShardNumber(0)), "{shards:?}");
+        followed.put(0, 902..904);
+        let (lost, numbers) = next(&mut tail).await;
+        assert_eq!(numbers, [902, 903]);
+        assert_eq!(
+            lost,
+            200 + 2 + 200,
+            "of the shard that is gone, of the one that came of it, and of the other"
+        );
+        followed.put(0, 904..905);
+        assert_eq!(next(&mut tail).await, (0, vec![904]));
+    }
+}

@@ -67,11 +67,13 @@ struct Attempts {
     count: u32,
     backoff: Backoff,
     started_at: Option<Timestamp>,
+    /// Why the last one ended, where it said so.
+    reason: Option<String>,
 }
 
 impl Default for Attempts {
     fn default() -> Attempts {
-        Attempts { count: 0, backoff: Backoff::new(FIRST_WAIT, LONGEST_WAIT), started_at: None }
+        Attempts { count: 0, backoff: Backoff::new(FIRST_WAIT, LONGEST_WAIT), started_at: None, reason: None }
     }
 }
 
@@ -110,7 +112,7 @@ impl Reconciler {
                 () = stop.stopped() => return,
                 changed = changes.changed() => if changed.is_err() { return },
                 event = self.events.recv() => match event {
-                    Some(event) => self.note(event),
+                    Some(event) => self.note(event).await,
                     None => return,
                 },
                 () = self.world.clock.sleep(TICK) => {}
@@ -122,7 +124,7 @@ impl Reconciler {
     pub(crate) async fn pass(&mut self) {
         loop {
             while let Ok(event) = self.events.try_recv() {
-                self.note(event);
+                self.note(event).await;
             }
             let rows = self.world.registry.rows();
             let steps = plan(&rows, &self.known, self.world.clock.now());
@@ -147,7 +149,7 @@ impl Reconciler {
         &self.losses
     }
 
-    fn note(&mut self, event: TaskEvent) {
+    async fn note(&mut self, event: TaskEvent) {
         let Some(id) = event.owner else { return };
         let Some(running) = self.known.get_mut(&id).and_then(|known| known.running.as_mut()) else { return };
         running.is_broken = true;
@@ -158,9 +160,14 @@ impl Reconciler {
             *attempts = Attempts::default();
         }
         attempts.count += 1;
+        attempts.reason = self.running.with(id, Running::failure).flatten();
+        let reason = attempts.reason.clone();
         let known = self.known.entry(id).or_default();
         known.retry_at = Some(now.plus(attempts.backoff.wait()));
         tracing::warn!(resource = %id, task = event.task, end = ?event.end, "ended unasked");
+        if let Some(reason) = reason {
+            self.set_status(id, None, Status::Retrying { reason }).await;
+        }
     }
 
     fn row(&self, id: ResourceId) -> Option<ResourceRow> {
@@ -213,8 +220,12 @@ impl Reconciler {
         }
         let attempts = self.attempts.entry(id).or_default();
         if attempts.count >= MOST_ATTEMPTS {
+            let why = match &attempts.reason {
+                Some(reason) => format!("the last time: {reason}"),
+                None => "see the problems above".to_owned(),
+            };
             let error = NotReady::ever(format!(
-                "it failed {} times in a row; see the problems above, and change it to try again",
+                "it failed {} times in a row; {why}; change it to try again",
                 attempts.count
             ));
             return self.failed(&row, error).await;

@@ -168,6 +168,18 @@ impl Running {
         matches!(self, Running::Passive | Running::Endpoint(_) | Running::Function(_))
     }
 
+    /// Why a task of it has ended unasked, where it says so.
+    pub(crate) fn failure(&self) -> Option<String> {
+        match self {
+            Running::Feed(running) => running.failure(),
+            Running::Passive
+            | Running::DeliveryStream(_)
+            | Running::Endpoint(_)
+            | Running::Function(_)
+            | Running::Application(_) => None,
+        }
+    }
+
     /// Stops it within `limit`, keeping what is under way. `succeeded` when another has taken its place already.
     pub(crate) async fn stop(self, limit: Duration, succeeded: bool) -> Stopped {
         match self {

@@ -9,7 +9,7 @@
 
 mod plan;
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -84,6 +84,8 @@ pub(crate) struct Reconciler {
     events: mpsc::UnboundedReceiver<TaskEvent>,
     known: HashMap<ResourceId, Known>,
     attempts: HashMap<ResourceId, Attempts>,
+    /// What has run in this process, however often it failed before.
+    has_run: HashSet<ResourceId>,
     /// Whose state or records turned out to be missing.
     losses: Vec<String>,
 }
@@ -94,8 +96,15 @@ impl Reconciler {
         running: RunningSet,
         events: mpsc::UnboundedReceiver<TaskEvent>,
     ) -> Reconciler {
-        let (known, attempts) = (HashMap::new(), HashMap::new());
-        Reconciler { world, running, events, known, attempts, losses: Vec::new() }
+        Reconciler {
+            world,
+            running,
+            events,
+            known: HashMap::new(),
+            attempts: HashMap::new(),
+            has_run: HashSet::new(),
+            losses: Vec::new(),
+        }
     }
 
     /// Works until stopped.
@@ -198,6 +207,7 @@ impl Reconciler {
             Ok(()) => {
                 self.known.remove(&id);
                 self.attempts.remove(&id);
+                self.has_run.remove(&id);
             }
             Err(error) => self.failed(&row, error).await,
         }
@@ -208,7 +218,6 @@ impl Reconciler {
         let Some(row) = self.row(id) else { return };
         let rows = self.world.registry.rows();
         let Ok(dependencies) = resolve(&row, &rows) else { return };
-        let was_there = self.known.contains_key(&id);
         let is_broken = self
             .known
             .get(&id)
@@ -230,7 +239,7 @@ impl Reconciler {
             ));
             return self.failed(&row, error).await;
         }
-        let occasion = if was_there { Occasion::Again } else { Occasion::First };
+        let occasion = if self.has_run.contains(&id) { Occasion::Again } else { Occasion::First };
         let prepared = match resources::prepare(&self.world, &row, occasion).await {
             Ok(prepared) => prepared,
             Err(error) => return self.failed(&row, error).await,
@@ -246,6 +255,7 @@ impl Reconciler {
                 if let Some(before) = self.running.insert(id, running) {
                     self.report(before.stop(STOP_LIMIT, true).await);
                 }
+                self.has_run.insert(id);
                 let known = self.known.entry(id).or_default();
                 *known = Known {
                     running: Some(RunningAs { generation: row.generation, dependencies, is_broken: false }),

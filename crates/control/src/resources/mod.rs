@@ -109,7 +109,7 @@ impl Stopped {
 /// How a resource came to be started.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Occasion {
-    /// For the first time in this process.
+    /// For the first time in this process, failed attempts aside.
     First,
     /// After a change, or after it failed: it goes on where it was.
     Again,

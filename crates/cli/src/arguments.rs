@@ -197,7 +197,8 @@ pub(crate) struct DemoArguments {
 It is serve and apply in one, in the foreground, with a display. While it runs, the commands apply, list, describe, put and
 tail reach it. SIGHUP makes it read the file again: what changed is changed, and pumps whose plan is the same keep their state.
 
-Exit code: 0 when everything that came in was delivered, 3 when some is left for the next run.")]
+Exit code: 0 when everything that came in was delivered, 3 when some is left for the next run, 4 when an \
+input could not be read to its end.")]
 pub(crate) struct RunArguments {
     /// The pipeline.
     #[arg(value_name = "FILE")]

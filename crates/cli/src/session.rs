@@ -18,10 +18,10 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 use crate::arguments::SessionArguments;
 use crate::display::Display;
 use crate::loading::{self, Loaded};
-use crate::report;
 use crate::serving::{self, Serving};
 use crate::socket::{Applied, Socket, StatusAnswer, apply_file};
 use crate::version::VERSION;
+use crate::{report, say};
 
 /// How often what happens is shown.
 const TICK: Duration = Duration::from_secs(1);
@@ -34,6 +34,8 @@ const AWAITED_STOP_LIMIT: Duration = Duration::from_secs(10);
 const DURATION_LIMIT: Duration = Duration::from_secs(60);
 /// Exit code of a stop that left something for the next run.
 const STOPPED_EARLY: u8 = 3;
+/// Exit code of a run whose input could not be read to its end.
+const INPUT_MISSING: u8 = 4;
 
 /// What a session runs.
 pub(crate) struct Session {
@@ -92,7 +94,8 @@ pub(crate) enum What {
 enum Ending {
     Signal,
     Duration,
-    FeedsEnded,
+    /// Every feed has put what it could read; which could not read all, and why.
+    FeedsEnded(Vec<String>),
     /// Nothing can be kept any more, and why.
     Failed(String),
 }
@@ -185,7 +188,7 @@ impl Session {
             options: self.options(),
         };
         let ending = waiting.wait(&server, &mut signals, &mut display).await;
-        let closes_windows = arguments.close_windows || ending == Ending::FeedsEnded;
+        let closes_windows = arguments.close_windows || matches!(ending, Ending::FeedsEnded(_));
         let is_delivered = match ending {
             Ending::Failed(_) => false,
             _ => deliver(&server, &mut signals, &mut display, &ending, closes_windows).await,
@@ -210,12 +213,21 @@ impl Session {
         };
         let (stopped, (), ()) = tokio::join!(server.stop(limit), page_ended, socket_ended);
         second.abort();
-        if let Ending::Failed(reason) = ending {
+        if let Ending::Failed(reason) = &ending {
             anyhow::bail!("data directory {}: {reason}", self.data_directory.display());
         }
         display.finish(&overview, is_delivered, &stopped);
         let is_clean = stopped.is_clean() && (is_delivered || self.what.is_serve());
-        Ok(if is_clean { ExitCode::SUCCESS } else { ExitCode::from(STOPPED_EARLY) })
+        let failures = match ending {
+            Ending::FeedsEnded(failures) => failures,
+            Ending::Signal | Ending::Duration | Ending::Failed(_) => Vec::new(),
+        };
+        failures.iter().for_each(|failure| say(format_args!("{failure}; the next run goes on from there")));
+        Ok(match (is_clean, failures.is_empty()) {
+            (true, true) => ExitCode::SUCCESS,
+            (true, false) => ExitCode::from(INPUT_MISSING),
+            (false, _) => ExitCode::from(STOPPED_EARLY),
+        })
     }
 
     /// Opens the data directory; nothing runs yet.
@@ -320,7 +332,7 @@ impl Waiting {
                     Signalled::Reload => self.reload(server, display).await,
                 },
                 () = &mut end => return Ending::Duration,
-                () = &mut feeds_ended => return Ending::FeedsEnded,
+                failures = &mut feeds_ended => return Ending::FeedsEnded(failures),
                 reason = &mut failed => return Ending::Failed(reason),
             }
         }
@@ -376,7 +388,10 @@ async fn deliver(
         (Ending::Signal | Ending::Duration, true) => "stopping when the open windows have closed",
         (Ending::Duration, false) => "time is up: delivering what came in; open windows are kept",
         (Ending::Failed(_), _) => "stopping",
-        (Ending::FeedsEnded, _) => "all input is read: delivering what came in, and closing windows",
+        (Ending::FeedsEnded(failures), _) if !failures.is_empty() => {
+            "not all input can be read: delivering what came in, and closing windows"
+        }
+        (Ending::FeedsEnded(_), _) => "all input is read: delivering what came in, and closing windows",
     });
     let limit = match (ending, closes_windows) {
         (Ending::Signal, false) => Some(DELIVER_LIMIT),

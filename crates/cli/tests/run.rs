@@ -451,3 +451,28 @@ fn a_hang_up_takes_over_new_sql_and_keeps_the_state_of_what_did_not_change() {
     program.signal(Signal::TERM);
     program.finish().summary_of_stop();
 }
+
+#[test]
+fn a_file_that_is_cut_is_named_at_the_end_and_its_rest_comes_with_the_next_run() {
+    let folder = chain(
+        "[[input]]\nname = \"day\"\npath = \"trades.json.gz\"\nheader = true\ninto_stream = \"trades\"\n",
+    );
+    let file = folder.path().join("trades.json.gz");
+    let trades: Vec<String> = (0..1_200).map(trade).collect();
+    write_file(&file, format!("# a header\n{}\n", trades.join("\n")).as_bytes());
+    let whole = fs::read(&file).unwrap();
+    fs::write(&file, &whole[..whole.len() / 2]).unwrap();
+    let arguments = [RUN.as_slice(), &["--until-end"]].concat();
+    let mut first = 0;
+    // Also when it is cut still.
+    for _ in 0..2 {
+        let finished = run_in(folder.path(), &arguments);
+        finished.assert_failed(4, &["feed \"day\": reading ends at line", "a part of the file is missing"]);
+        first += finished.summary()["records_in"].as_u64().unwrap();
+    }
+    assert!(first < 1_200, "{first}");
+    fs::write(&file, &whole).unwrap();
+    let summary = run_in(folder.path(), &arguments).summary_of_success();
+    assert_eq!(summary["records_in"], 1_200 - first);
+    assert_chain_delivered(&folder, 1_200);
+}

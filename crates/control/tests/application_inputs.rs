@@ -1,11 +1,18 @@
 //! What applications see of their source: several input streams, columns about records, where reading begins.
 
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+#![allow(clippy::disallowed_methods, reason = "a test works on the machine itself")]
 
 mod support;
 
+use std::time::Duration;
+
 use millstream_control::Server;
+use millstream_control::catalog::ResourceRow;
+use millstream_control::definition::{Kind, Reference};
 use millstream_control::pipeline::Pipeline;
+use millstream_control::registry::Status;
+use millstream_host::real_time;
 use support::{parse, put, start, stop};
 
 /// An application that copies its input streams to the stream "out".
@@ -134,5 +141,38 @@ async fn a_drain_that_closes_windows_lets_sorted_rows_go() {
     assert_eq!(numbers(&out(&server)), [] as [u32; 0]);
     server.drain(true).await;
     assert_eq!(numbers(&out(&server)), [0, 1, 2, 3, 4]);
+    stop(server).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn reading_begins_where_the_file_says_also_after_an_attempt_that_failed() {
+    let folder = tempfile::tempdir().unwrap();
+    let table = folder.path().join("table.csv");
+    std::fs::write(&table, "1\n").unwrap();
+    let text = text_of("starting_position = \"trim-horizon\"", COPY, "OUT");
+    let pipeline = parse(&format!(
+        "{text}[[application.reference]]\nname = \"T\"\npath = \"{}\"\ncolumns = \"A INTEGER\"\n",
+        table.display()
+    ));
+    let data = folder.path().join("data");
+    let server = start(&pipeline, &data).await;
+    support::feed(&server, "in", 0..10).await;
+    assert_eq!(out(&server).len(), 10);
+    stop(server).await;
+
+    std::fs::remove_file(&table).unwrap();
+    let server = support::open(&data).await.unwrap();
+    server.start(false).await.unwrap();
+    let application = Reference::new(Kind::Application, "app");
+    let row = server.registry().find(&application).unwrap();
+    assert!(row.status.reason().unwrap().contains("table.csv"), "{:?}", row.status);
+    std::fs::write(&table, "1\n").unwrap();
+    let mut changes = server.registry().changes();
+    let is_active = |row: &ResourceRow| row.reference() == application && row.status == Status::Active;
+    let started = changes.wait_for(|rows| rows.iter().any(is_active));
+    real_time::within(Duration::from_secs(20), started).await.expect("it is tried again").unwrap();
+    server.drain(false).await;
+    let expected: Vec<u32> = (0..10).collect();
+    assert_eq!(numbers(&out(&server)[10..]), expected, "from the oldest record on");
     stop(server).await;
 }

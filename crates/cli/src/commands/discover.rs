@@ -9,7 +9,7 @@ use std::time::Duration;
 use anyhow::Context;
 use millstream_columns::discover::{Discovered, Types, discover_types};
 use millstream_columns::formats::RecordFormat;
-use millstream_control::feeds::{LineSource, RecordSource, SourceBatch, SourceState};
+use millstream_control::feeds::{LineSource, RecordSource, SourceBatch};
 use millstream_host::{Clock, SystemClock, spawn_thread};
 use serde_json::json;
 
@@ -47,7 +47,8 @@ fn sample(file: &Path, most: usize) -> anyhow::Result<Vec<SourceBatch>> {
             let mut batch = SourceBatch::default();
             let state = source.read(&mut batch, most - count);
             count += batch.len();
-            if sender.send(Ok(batch)).is_err() || state == SourceState::Ended {
+            let goes_on = state.is_open();
+            if sender.send(Ok((batch, state))).is_err() || !goes_on {
                 return;
             }
         }
@@ -63,8 +64,8 @@ fn sample(file: &Path, most: usize) -> anyhow::Result<Vec<SourceBatch>> {
             false => receiver.recv_timeout(left),
         };
         match next {
-            Ok(Ok(batch)) => {
-                batch.unusable().iter().for_each(|reason| tracing::warn!("{reason}"));
+            Ok(Ok((batch, state))) => {
+                batch.unusable().iter().chain(state.failure()).for_each(|reason| tracing::warn!("{reason}"));
                 batches.push(batch);
             }
             Err(RecvTimeoutError::Disconnected) => return Ok(batches),

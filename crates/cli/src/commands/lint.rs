@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use millstream_control::feeds::{LineSource, RecordSource, SourceBatch, SourceState};
+use millstream_control::feeds::{LineSource, RecordSource, SourceBatch};
 use millstream_control::pipeline::{CheckedApplication, Pipeline, lint_sql};
 use millstream_control::replay::{Replay, Rowtimes};
 
@@ -61,8 +61,9 @@ async fn over_sample(
     let mut batch = SourceBatch::default();
     while goes_on && records < MOST_RECORDS {
         batch.clear();
-        goes_on = source.read(&mut batch, BATCH_RECORDS) == SourceState::Open;
-        errors.extend_from_slice(batch.unusable());
+        let state = source.read(&mut batch, BATCH_RECORDS);
+        goes_on = state.is_open();
+        errors.extend(batch.unusable().iter().chain(state.failure()).cloned());
         records += batch.len();
         replay.push(&batch).await?;
         errors.extend(replay.take_errors().into_iter().map(|error| error.row.message));

@@ -3,7 +3,7 @@
 use std::process::ExitCode;
 
 use hyper::Method;
-use millstream_control::feeds::{LineSource, RecordSource, SourceBatch, SourceState};
+use millstream_control::feeds::{LineSource, RecordSource, SourceBatch};
 
 use super::print;
 use crate::arguments::PutArguments;
@@ -26,8 +26,9 @@ pub(super) async fn run(arguments: PutArguments) -> anyhow::Result<ExitCode> {
     while !is_ended {
         batch.clear();
         // What somebody types goes as it comes.
-        is_ended = source.read(&mut batch, BATCH_RECORDS) == SourceState::Ended;
-        for reason in batch.unusable() {
+        let state = source.read(&mut batch, BATCH_RECORDS);
+        is_ended = !state.is_open();
+        for reason in batch.unusable().iter().chain(state.failure()) {
             tracing::warn!("{reason}");
             skipped += 1;
         }

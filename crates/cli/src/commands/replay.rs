@@ -9,7 +9,7 @@ use std::time::Duration;
 use anyhow::Context;
 use indicatif::{ProgressBar, ProgressStyle};
 use millstream_columns::formats::{InputColumn, InputSchema, RecordFormat};
-use millstream_control::feeds::{LineSource, RecordSource, SourceBatch, SourceState};
+use millstream_control::feeds::{LineSource, RecordSource, SourceBatch};
 use millstream_control::pipeline::{ApplicationSwitches, CheckedApplication, Pipeline, SqlInput, check_sql};
 use millstream_control::replay::{Replay, ReplayedError, ReplayedRow, Rowtimes, parse_instant};
 
@@ -76,8 +76,9 @@ async fn replay(arguments: &ReplayArguments) -> anyhow::Result<ExitCode> {
     let mut is_first = true;
     while goes_on {
         batch.clear();
-        goes_on = source.read(&mut batch, BATCH_RECORDS) == SourceState::Open;
-        for reason in batch.unusable() {
+        let state = source.read(&mut batch, BATCH_RECORDS);
+        goes_on = state.is_open();
+        for reason in batch.unusable().iter().chain(state.failure()) {
             unusable += 1;
             warnings.warn("lines that are no records", reason);
         }

@@ -18,6 +18,7 @@ use millstream_engine::{
 use millstream_host::Timestamp;
 use millstream_sql::Program;
 
+use super::incarnation::{Incarnation, Superseded};
 use super::output_queue::StoredRow;
 use super::outputs::WaitingRows;
 use super::parts::PartStore;
@@ -40,6 +41,8 @@ pub(crate) enum StoreError {
     State(String),
     #[error(transparent)]
     Catalog(#[from] CatalogError),
+    #[error(transparent)]
+    Superseded(#[from] Superseded),
 }
 
 /// What one checkpoint consists of, besides the state of the engine.
@@ -61,12 +64,18 @@ pub(crate) struct Checkpoints {
 
 impl Checkpoints {
     /// Stores a checkpoint: when this returns, it is what a restart goes on from. Waits for the disk.
+    ///
+    /// # Errors
+    /// It could not be made durable, or another incarnation has begun: nothing that is stored has changed then.
     pub(crate) fn store(
         &self,
+        incarnation: &Incarnation,
         snapshot: Snapshot,
         contents: Contents,
         now: Timestamp,
     ) -> Result<(), StoreError> {
+        // Before it writes parts that nobody would ever name.
+        drop(incarnation.hold()?);
         let manifest = snapshot
             .store(|id, bytes| self.parts.put(id, bytes))
             .map_err(|error| StoreError::State(error.to_string()))?;
@@ -88,7 +97,19 @@ impl Checkpoints {
             engine: EngineState::Manifest(manifest.to_bytes()),
             waiting,
         };
-        self.catalog.put_checkpoint(self.id, &stored, now)?;
+        self.name_newest(incarnation, &stored, now)
+    }
+
+    /// Makes a checkpoint whose parts are on disk the newest, and deletes the parts that none needs any more. No other
+    /// incarnation begins in between: it would have read the checkpoint before, or written parts that nobody names yet.
+    fn name_newest(
+        &self,
+        incarnation: &Incarnation,
+        stored: &StoredCheckpoint,
+        now: Timestamp,
+    ) -> Result<(), StoreError> {
+        let _newest = incarnation.hold()?;
+        self.catalog.put_checkpoint(self.id, stored, now)?;
         // Parts that stay a little longer do no harm.
         if let Err(error) = self.delete_unnamed() {
             tracing::warn!(application = %self.id, %error, "old parts of checkpoints cannot be deleted");
@@ -216,7 +237,41 @@ impl Cadence {
 
 #[cfg(test)]
 mod tests {
+    use super::super::incarnation::Incarnations;
     use super::*;
+
+    #[test]
+    fn one_that_has_a_successor_stores_nothing_and_deletes_nothing() {
+        let folder = tempfile::tempdir().unwrap();
+        let parts = PartStore::new(folder.path().join("7"));
+        let checkpoints = Checkpoints { id: ResourceId(7), catalog: Catalog::in_memory().unwrap(), parts };
+        let at = |position| StoredCheckpoint {
+            source: ResourceId(1),
+            positions: BTreeMap::from([(0, position)]),
+            epoch: 0,
+            input_errors: 0,
+            engine: EngineState::Blob(Vec::new()),
+            waiting: WaitingOutput::Nothing,
+        };
+        let newest = || checkpoints.catalog.checkpoints(ResourceId(7)).unwrap().remove(0).unwrap();
+        let incarnations = Incarnations::default();
+        let old = incarnations.begin(ResourceId(7));
+        checkpoints.name_newest(&old, &at(10), Timestamp(1)).unwrap();
+        let new = incarnations.begin(ResourceId(7));
+        checkpoints.name_newest(&new, &at(30), Timestamp(2)).unwrap();
+        // The successor is about to name it.
+        let part = PartId::of(b"part");
+        checkpoints.parts.put(&part, b"part").unwrap();
+        let refused = checkpoints.name_newest(&old, &at(20), Timestamp(3));
+        assert!(matches!(refused, Err(StoreError::Superseded(Superseded))), "{refused:?}");
+        assert_eq!(newest(), at(30));
+        assert_eq!(checkpoints.parts.get(&part).unwrap(), b"part");
+        checkpoints.name_newest(&new, &at(40), Timestamp(4)).unwrap();
+        assert_eq!(newest(), at(40));
+        assert!(checkpoints.parts.get(&part).is_err(), "nobody has named it");
+        incarnations.end(ResourceId(7));
+        assert!(checkpoints.name_newest(&new, &at(50), Timestamp(5)).is_err(), "it was deleted");
+    }
 
     #[test]
     fn a_process_that_is_killed_every_second_comes_further_in_each_life() {

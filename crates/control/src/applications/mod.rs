@@ -14,6 +14,7 @@
 //! | `preprocess.rs` | the function that every record goes through first |
 //! | `reference_table.rs` | the rows of reference tables |
 //! | `checkpointing.rs`, `parts.rs` | storing and reading checkpoints |
+//! | `incarnation.rs` | which start of an application may store its state |
 //! | `outputs.rs`, `output_queue.rs`, `destination.rs` | rows on their way out |
 //! | `error_stream.rs` | rows of `error_stream` |
 //! | `retrying.rs` | what fails now and is tried again |
@@ -28,6 +29,7 @@
 mod checkpointing;
 mod destination;
 mod error_stream;
+mod incarnation;
 mod input;
 mod intake;
 mod output_queue;
@@ -43,6 +45,7 @@ mod worker;
 pub(crate) use checkpointing::Checkpoints;
 pub(crate) use destination::Destination;
 pub(crate) use error_stream::ERROR_STREAM;
+pub(crate) use incarnation::{Incarnation, Incarnations};
 pub(crate) use input::{BeyondEnd, EVENT_RECORDS, LogInput, RawRecord};
 pub(crate) use outputs::OutputPlan;
 pub(crate) use parts::PartStore;

@@ -12,6 +12,7 @@ use tokio::sync::{mpsc, oneshot};
 
 use super::checkpointing::{Cadence, Checkpoints, Contents, StoreError};
 use super::error_stream::ERROR_STREAM;
+use super::incarnation::Incarnation;
 use super::input::{EVENT_BYTES, EVENT_RECORDS, LogInput, RawRecord};
 use super::intake::Intake;
 use super::outputs::{OutputPlan, OutputServices, Outputs, WaitingRows};
@@ -52,6 +53,7 @@ pub(crate) struct ApplicationComponents {
     /// Counts how often the application started from scratch.
     pub(crate) epoch: u64,
     pub(crate) checkpoints: Checkpoints,
+    pub(crate) incarnation: Incarnation,
     pub(crate) preprocessor: Option<Preprocessor>,
     pub(crate) outputs: Vec<OutputPlan>,
     pub(crate) scope: TaskScope,
@@ -226,6 +228,7 @@ pub(crate) struct Worker {
     clock: Arc<dyn Clock>,
     spawn: Spawn,
     checkpoints: Checkpoints,
+    incarnation: Incarnation,
     /// A checkpoint that is being stored.
     storing: Option<Storing>,
     cadence: Cadence,
@@ -321,6 +324,7 @@ impl Worker {
             clock: components.clock,
             spawn: components.spawn,
             checkpoints: components.checkpoints,
+            incarnation: components.incarnation,
             storing: None,
             cadence: if is_new { Cadence::new(now) } else { Cadence::resumed(now) },
             log: components.log,
@@ -334,7 +338,7 @@ impl Worker {
         };
         if is_new {
             let (snapshot, contents) = worker.snapshot().map_err(BuildError::FirstCheckpoint)?;
-            let stored = worker.checkpoints.store(snapshot, contents, now);
+            let stored = worker.checkpoints.store(&worker.incarnation, snapshot, contents, now);
             stored.map_err(|error| BuildError::FirstCheckpoint(error.to_string()))?;
         }
         worker.collect(table_errors);
@@ -559,11 +563,11 @@ impl Worker {
         self.cadence.begun();
         self.is_changed = !self.outputs.are_empty();
         let (sender, result) = oneshot::channel();
-        let checkpoints = self.checkpoints.clone();
+        let (checkpoints, incarnation) = (self.checkpoints.clone(), self.incarnation.clone());
         let (log, registry) = (Arc::clone(&self.log), Arc::clone(&self.registry));
         let (source, is_buffer) = (self.source, self.input.key().kind == StreamKind::Delivery);
         self.spawn.detached(move || {
-            let stored = checkpoints.store(snapshot, contents, began_at);
+            let stored = checkpoints.store(&incarnation, snapshot, contents, began_at);
             if is_buffer && stored.is_ok() {
                 consumers::trim_buffer(&log, &checkpoints.catalog, &registry, source);
             }

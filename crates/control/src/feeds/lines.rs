@@ -36,8 +36,7 @@ pub struct LineSource {
     /// Start again at the end.
     repeat: bool,
     assembler: Assembler,
-    is_ended: bool,
-    is_cut: bool,
+    state: SourceState,
 }
 
 /// What a line is.
@@ -78,8 +77,7 @@ impl LineSource {
             reader,
             repeat,
             assembler: Assembler::new(header),
-            is_ended: false,
-            is_cut: false,
+            state: SourceState::Open,
         })
     }
 
@@ -90,14 +88,13 @@ impl LineSource {
             reader: Box::new(BufReader::with_capacity(256 << 10, io::stdin())),
             repeat: false,
             assembler: Assembler::new(header),
-            is_ended: false,
-            is_cut: false,
+            state: SourceState::Open,
         }
     }
 
     /// It could not be read to its end, such as a compressed file of which a part is missing.
     pub fn is_cut(&self) -> bool {
-        self.is_cut
+        self.state.failure().is_some()
     }
 
     /// The first line of a file as text.
@@ -115,12 +112,11 @@ impl LineSource {
     /// Gives the next lines to `take`, at most `most`: those that have been read already, or else waits for one.
     pub(super) fn read_lines(&mut self, most: usize, mut take: impl FnMut(Line<'_>)) -> SourceState {
         let mut given = 0;
-        while given == 0 && !self.is_ended {
+        while given == 0 && self.state.is_open() {
             let available = match self.reader.fill_buf() {
                 Ok(available) => available,
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
                 Err(error) => {
-                    (self.is_ended, self.is_cut) = (true, true);
                     let number = self.assembler.line_number + 1;
                     let why = match error.kind() {
                         io::ErrorKind::UnexpectedEof => {
@@ -128,13 +124,13 @@ impl LineSource {
                         }
                         _ => error.to_string(),
                     };
-                    take(Line::Unusable(format!("reading ends at line {number}: {why}")));
+                    self.state = SourceState::Failed(format!("reading ends at line {number}: {why}"));
                     break;
                 }
             };
             if available.is_empty() {
                 given += self.assembler.end_file(&mut take);
-                self.end_file(&mut take);
+                self.end_file();
                 continue;
             }
             let mut used = 0;
@@ -151,22 +147,19 @@ impl LineSource {
             }
             self.reader.consume(used);
         }
-        if self.is_ended { SourceState::Ended } else { SourceState::Open }
+        self.state.clone()
     }
 
     /// The file has ended: it is begun anew, or that was all.
-    fn end_file(&mut self, take: &mut impl FnMut(Line<'_>)) {
+    fn end_file(&mut self) {
         let again = self.path.as_deref().filter(|_| self.repeat && self.assembler.records > 0);
         match again.map(open) {
             Some(Ok(reader)) => {
                 self.reader = reader;
                 self.assembler = Assembler::new(self.assembler.header);
             }
-            Some(Err(error)) => {
-                self.is_ended = true;
-                take(Line::Unusable(error.to_string()));
-            }
-            None => self.is_ended = true,
+            Some(Err(error)) => self.state = SourceState::Failed(error.to_string()),
+            None => self.state = SourceState::Ended,
         }
     }
 }
@@ -265,7 +258,7 @@ mod tests {
     use proptest::prelude::*;
     use std::io::Write;
 
-    /// Lines as they stand; what cannot be a record with a `!` before it.
+    /// Lines as they stand; what cannot be a record, and why it cannot be read to its end, with a `!` before it.
     fn all_lines(source: &mut LineSource, most: usize) -> Vec<String> {
         let mut lines = Vec::new();
         loop {
@@ -277,7 +270,8 @@ mod tests {
                 });
             });
             assert!(lines.len() - before <= most, "more than asked for");
-            if state == SourceState::Ended {
+            if !state.is_open() {
+                lines.extend(state.failure().map(|reason| format!("!{reason}")));
                 return lines;
             }
         }
@@ -362,6 +356,8 @@ mod tests {
             let last = all_lines(&mut source, 1_000).pop().unwrap();
             assert_eq!(source.is_cut(), is_cut, "{length}");
             assert_eq!(last.contains("a part of the file is missing"), is_cut, "{last:?}");
+            let state = source.read(&mut SourceBatch::default(), 10);
+            assert_eq!(state == SourceState::Ended, !is_cut, "this is no end, and stays none: {state:?}");
         }
     }
 

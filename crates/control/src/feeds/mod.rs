@@ -26,19 +26,36 @@ pub(crate) use copy::{CopyProgress, Copying};
 pub use known_ratings::KnownRatings;
 pub(crate) use lines::is_endless;
 pub use lines::{LineSource, LongestLine, OpenInputError};
-pub(crate) use put::{FeedServices, Putting, producers_of_passes, true_progress};
+pub(crate) use put::{FeedEnd, FeedServices, Putting, producers_of_passes, true_progress};
 pub use resumed::Resumed;
 pub use review_lines::{REVIEW_COLUMNS, ReviewLines};
 pub use source_batch::SourceBatch;
 pub use synthetic::SyntheticReviews;
 
 /// Whether a source may give more.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum SourceState {
     /// There may be more records.
     Open,
     /// There will be no more.
     Ended,
+    /// What comes next cannot be read, and why: this is not the end, and another attempt may read it. It stays so.
+    Failed(String),
+}
+
+impl SourceState {
+    /// Whether there may be more records.
+    pub fn is_open(&self) -> bool {
+        *self == SourceState::Open
+    }
+
+    /// Why it cannot be read any further.
+    pub fn failure(&self) -> Option<&String> {
+        match self {
+            SourceState::Failed(reason) => Some(reason),
+            SourceState::Open | SourceState::Ended => None,
+        }
+    }
 }
 
 /// Gives records in batches; may block.

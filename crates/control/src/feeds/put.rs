@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use millstream_host::{Backoff, Clock, Spawn};
+use millstream_host::{Backoff, Clock, End, Spawn, Started};
 use millstream_streamlog::{AppendError, Log, Producer, RecordBatch, RecordBatchBuilder, StreamKey};
 use tokio::sync::{mpsc, watch};
 
@@ -74,11 +74,13 @@ impl FeedServices {
 }
 
 /// Whether there will be more records.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 enum GoesOn {
     Yes,
     /// The source has given its last.
     SourceEnded,
+    /// The source cannot be read any further, and why.
+    SourceFailed(String),
     /// Somebody asked for no more.
     Stopped,
 }
@@ -106,21 +108,36 @@ pub(crate) fn true_progress(
     FeedProgress { produced: noted.produced.max(position), ..noted }
 }
 
+/// Whether a feed has put all that its source gives.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum FeedEnd {
+    /// Not yet.
+    Open,
+    /// Its last record has been acknowledged, or it was stopped.
+    Ended,
+    /// What it could read has been acknowledged; it cannot read the rest, and why.
+    Failed(String),
+}
+
 /// A feed from a source.
 pub(crate) struct Putting {
     services: FeedServices,
-    batches: mpsc::Receiver<SourceBatch>,
+    reader: Started,
+    /// What was read, and what the source said then. That it ended is a value: a reader that is gone has failed.
+    batches: mpsc::Receiver<(SourceBatch, SourceState)>,
     /// The batch under way, and its first record that was not taken yet.
     current: (SourceBatch, usize),
+    /// What the source said with that batch.
+    state: SourceState,
     progress: FeedProgress,
     /// The progress is kept over restarts.
     keeps_progress: bool,
     producer: u64,
-    ended: watch::Sender<bool>,
+    end: watch::Sender<FeedEnd>,
 }
 
 impl Putting {
-    /// Starts reading the source. The receiver says when its last record has been acknowledged.
+    /// Starts reading the source. The receiver says when its last record has been acknowledged, or that it failed.
     ///
     /// # Errors
     /// The system gives no thread.
@@ -129,32 +146,42 @@ impl Putting {
         mut source: Box<dyn RecordSource>,
         progress: FeedProgress,
         keeps_progress: bool,
-    ) -> Result<(Putting, watch::Receiver<bool>), std::io::Error> {
+    ) -> Result<(Putting, watch::Receiver<FeedEnd>), std::io::Error> {
         let (sender, batches) = mpsc::channel(READ_AHEAD);
         // The thread ends when nobody wants its records; one that waits for standard input ends with the process.
-        services.spawn.thread(&format!("feed-{}", services.name), move || {
+        let reader = services.spawn.thread(&format!("feed-{}", services.name), move || {
             loop {
                 let mut batch = SourceBatch::default();
                 let state = source.read(&mut batch, READ_RECORDS);
-                if sender.blocking_send(batch).is_err() || state == SourceState::Ended {
+                let goes_on = state.is_open();
+                if sender.blocking_send((batch, state)).is_err() || !goes_on {
                     return;
                 }
             }
         })?;
-        let (ended, receiver) = watch::channel(false);
+        let (end, receiver) = watch::channel(FeedEnd::Open);
         let producer = services.producer(&pass_name(&progress));
-        let current = (SourceBatch::default(), 0);
-        Ok((Putting { services, batches, current, progress, keeps_progress, producer, ended }, receiver))
+        let (current, state) = ((SourceBatch::default(), 0), SourceState::Open);
+        let putting =
+            Putting { services, reader, batches, current, state, progress, keeps_progress, producer, end };
+        Ok((putting, receiver))
     }
 
-    /// Puts records until the end of the source, then waits for its stop.
+    /// Puts records until the end of the source, then waits for its stop. When the source cannot be read any further it
+    /// comes back unasked, and is started again behind what was put.
     pub(crate) async fn run(mut self) {
         let goes_on = self.put_all().await;
         if self.keeps_progress {
             self.progress.ended = goes_on == GoesOn::SourceEnded;
             self.store_progress().await;
         }
-        self.ended.send_replace(true);
+        if let GoesOn::SourceFailed(reason) = goes_on {
+            let now = self.services.clock.now();
+            self.services.live.problem(now, &self.services.name, reason.clone(), 1);
+            self.end.send_replace(FeedEnd::Failed(reason));
+            return;
+        }
+        self.end.send_replace(FeedEnd::Ended);
         self.services.stop.stopped().await;
     }
 
@@ -211,6 +238,11 @@ impl Putting {
                 *next += 1;
                 continue;
             }
+            match &self.state {
+                SourceState::Open => {}
+                SourceState::Ended => return (batch.build(), GoesOn::SourceEnded),
+                SourceState::Failed(reason) => return (batch.build(), GoesOn::SourceFailed(reason.clone())),
+            }
             let next = if batch.is_empty() {
                 tokio::select! {
                     next = self.batches.recv() => next,
@@ -223,8 +255,11 @@ impl Putting {
                     Err(mpsc::error::TryRecvError::Disconnected) => None,
                 }
             };
-            // The thread ends with its last batch.
-            let Some(next) = next else { return (batch.build(), GoesOn::SourceEnded) };
+            let Some((next, state)) = next else {
+                self.state = SourceState::Failed(self.why_reader_is_gone().await);
+                continue;
+            };
+            self.state = state;
             for reason in next.unusable() {
                 let now = self.services.clock.now();
                 self.services.live.problem(now, &self.services.name, reason.clone(), 1);
@@ -232,6 +267,14 @@ impl Putting {
             self.current = (next, 0);
         }
         (batch.build(), GoesOn::Yes)
+    }
+
+    /// The reader ended without saying that the source did.
+    async fn why_reader_is_gone(&mut self) -> String {
+        match self.reader.ended().await {
+            End::Panicked(message) => format!("reading failed unexpectedly: {message}"),
+            End::Returned | End::Aborted => "reading ended before the source did".to_owned(),
+        }
     }
 
     async fn store_progress(&self) {
@@ -243,5 +286,71 @@ impl Putting {
             Err(panic) => panic,
         };
         tracing::warn!(feed = self.services.name, error, "position not stored");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::supervise::Supervisor;
+    use millstream_host::SystemClock;
+    use millstream_streamlog::{LogSettings, Retention};
+
+    /// Gives two records, then ends in its way.
+    struct Ending(usize, fn() -> SourceState);
+
+    impl RecordSource for Ending {
+        fn read(&mut self, batch: &mut SourceBatch, _: usize) -> SourceState {
+            if self.0 == 2 {
+                return self.1();
+            }
+            self.0 += 1;
+            batch.push(b"record\n");
+            SourceState::Open
+        }
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn only_a_source_that_says_so_has_ended() {
+        let folder = tempfile::tempdir().unwrap();
+        let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+        let (log, _) = Log::open(folder.path(), LogSettings::default(), Arc::clone(&clock)).unwrap();
+        let key = StreamKey::data("s".parse().unwrap());
+        log.stream_create(&key, 1, Retention::default()).unwrap();
+        let (log, live) = (Arc::new(log), Arc::new(Live::new()));
+        let (supervisor, _events) = Supervisor::new(Spawn::current(), Arc::clone(&clock), Arc::clone(&live));
+        let cut: fn() -> SourceState = || SourceState::Failed("reading ends at line 3: cut".to_owned());
+        let failed = |reason: &str| FeedEnd::Failed(reason.to_owned());
+        for (number, (way, expected)) in [
+            ((|| SourceState::Ended) as fn() -> SourceState, FeedEnd::Ended),
+            (cut, failed("reading ends at line 3: cut")),
+            (|| panic!("no such column"), failed("reading failed unexpectedly: no such column")),
+        ]
+        .into_iter()
+        .enumerate()
+        {
+            let (id, catalog) = (ResourceId(7 + number as i64), Catalog::in_memory().unwrap());
+            let scope = supervisor.scope(None, "feed");
+            let services = FeedServices {
+                id,
+                name: "feed".to_owned(),
+                key: key.clone(),
+                rate: None,
+                records: Arc::default(),
+                log: Arc::clone(&log),
+                catalog: catalog.clone(),
+                clock: Arc::clone(&clock),
+                live: Arc::clone(&live),
+                spawn: Spawn::current(),
+                stop: scope.stop_signal(),
+            };
+            let (source, progress) = (Box::new(Ending(0, way)), FeedProgress::default());
+            let (putting, mut end) = Putting::new(services, source, progress, true).unwrap();
+            scope.task("feed", putting.run());
+            let end = end.wait_for(|end| *end != FeedEnd::Open).await.unwrap().clone();
+            assert_eq!(end, expected);
+            let stored = catalog.feed_progress(id, "feed").unwrap();
+            assert_eq!((stored.produced, stored.ended), (2, expected == FeedEnd::Ended), "{expected:?}");
+        }
     }
 }

@@ -23,8 +23,9 @@ impl RecordSource for Resumed {
         let mut skipped = SourceBatch::default();
         while self.skipped > 0 {
             let rest = usize::try_from(self.skipped).unwrap_or(usize::MAX);
-            if self.source.read(&mut skipped, rest.min(SKIPPED_AT_ONCE)) == SourceState::Ended {
-                return SourceState::Ended;
+            let state = self.source.read(&mut skipped, rest.min(SKIPPED_AT_ONCE));
+            if !state.is_open() {
+                return state;
             }
             self.skipped -= skipped.len() as u64;
             skipped.clear();
@@ -54,7 +55,7 @@ mod tests {
 
     fn read(resumed: &mut Resumed) -> Vec<String> {
         let mut batch = SourceBatch::default();
-        while resumed.read(&mut batch, 10) == SourceState::Open {}
+        while resumed.read(&mut batch, 10).is_open() {}
         batch.iter().map(|record| String::from_utf8_lossy(record).into_owned()).collect()
     }
 

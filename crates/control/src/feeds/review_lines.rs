@@ -95,7 +95,7 @@ mod tests {
         let lines = || LineSource::file(&path, true, false).unwrap();
         let mut reviews = ReviewLines::new(lines(), &columns, Arc::clone(&ratings)).unwrap();
         let mut batch = SourceBatch::default();
-        while reviews.read(&mut batch, 10) == SourceState::Open {}
+        while reviews.read(&mut batch, 10).is_open() {}
         let records: Vec<&[u8]> = batch.iter().collect();
         let expected = [b"R1\tToys\tgood\n".as_slice(), b"4\ttoo short\n", b"R2\tPets\tfine\n"];
         assert_eq!(records, expected, "the function fails the second");

@@ -9,7 +9,7 @@
 
 mod plan;
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -67,11 +67,13 @@ struct Attempts {
     count: u32,
     backoff: Backoff,
     started_at: Option<Timestamp>,
+    /// Why the last one ended, where it said so.
+    reason: Option<String>,
 }
 
 impl Default for Attempts {
     fn default() -> Attempts {
-        Attempts { count: 0, backoff: Backoff::new(FIRST_WAIT, LONGEST_WAIT), started_at: None }
+        Attempts { count: 0, backoff: Backoff::new(FIRST_WAIT, LONGEST_WAIT), started_at: None, reason: None }
     }
 }
 
@@ -82,6 +84,8 @@ pub(crate) struct Reconciler {
     events: mpsc::UnboundedReceiver<TaskEvent>,
     known: HashMap<ResourceId, Known>,
     attempts: HashMap<ResourceId, Attempts>,
+    /// What has run in this process, however often it failed before.
+    has_run: HashSet<ResourceId>,
     /// Whose state or records turned out to be missing.
     losses: Vec<String>,
 }
@@ -92,8 +96,15 @@ impl Reconciler {
         running: RunningSet,
         events: mpsc::UnboundedReceiver<TaskEvent>,
     ) -> Reconciler {
-        let (known, attempts) = (HashMap::new(), HashMap::new());
-        Reconciler { world, running, events, known, attempts, losses: Vec::new() }
+        Reconciler {
+            world,
+            running,
+            events,
+            known: HashMap::new(),
+            attempts: HashMap::new(),
+            has_run: HashSet::new(),
+            losses: Vec::new(),
+        }
     }
 
     /// Works until stopped.
@@ -110,7 +121,7 @@ impl Reconciler {
                 () = stop.stopped() => return,
                 changed = changes.changed() => if changed.is_err() { return },
                 event = self.events.recv() => match event {
-                    Some(event) => self.note(event),
+                    Some(event) => self.note(event).await,
                     None => return,
                 },
                 () = self.world.clock.sleep(TICK) => {}
@@ -122,7 +133,7 @@ impl Reconciler {
     pub(crate) async fn pass(&mut self) {
         loop {
             while let Ok(event) = self.events.try_recv() {
-                self.note(event);
+                self.note(event).await;
             }
             let rows = self.world.registry.rows();
             let steps = plan(&rows, &self.known, self.world.clock.now());
@@ -147,7 +158,7 @@ impl Reconciler {
         &self.losses
     }
 
-    fn note(&mut self, event: TaskEvent) {
+    async fn note(&mut self, event: TaskEvent) {
         let Some(id) = event.owner else { return };
         let Some(running) = self.known.get_mut(&id).and_then(|known| known.running.as_mut()) else { return };
         running.is_broken = true;
@@ -158,9 +169,14 @@ impl Reconciler {
             *attempts = Attempts::default();
         }
         attempts.count += 1;
+        attempts.reason = self.running.with(id, Running::failure).flatten();
+        let reason = attempts.reason.clone();
         let known = self.known.entry(id).or_default();
         known.retry_at = Some(now.plus(attempts.backoff.wait()));
         tracing::warn!(resource = %id, task = event.task, end = ?event.end, "ended unasked");
+        if let Some(reason) = reason {
+            self.set_status(id, None, Status::Retrying { reason }).await;
+        }
     }
 
     fn row(&self, id: ResourceId) -> Option<ResourceRow> {
@@ -191,6 +207,7 @@ impl Reconciler {
             Ok(()) => {
                 self.known.remove(&id);
                 self.attempts.remove(&id);
+                self.has_run.remove(&id);
             }
             Err(error) => self.failed(&row, error).await,
         }
@@ -201,7 +218,6 @@ impl Reconciler {
         let Some(row) = self.row(id) else { return };
         let rows = self.world.registry.rows();
         let Ok(dependencies) = resolve(&row, &rows) else { return };
-        let was_there = self.known.contains_key(&id);
         let is_broken = self
             .known
             .get(&id)
@@ -213,13 +229,17 @@ impl Reconciler {
         }
         let attempts = self.attempts.entry(id).or_default();
         if attempts.count >= MOST_ATTEMPTS {
+            let why = match &attempts.reason {
+                Some(reason) => format!("the last time: {reason}"),
+                None => "see the problems above".to_owned(),
+            };
             let error = NotReady::ever(format!(
-                "it failed {} times in a row; see the problems above, and change it to try again",
+                "it failed {} times in a row; {why}; change it to try again",
                 attempts.count
             ));
             return self.failed(&row, error).await;
         }
-        let occasion = if was_there { Occasion::Again } else { Occasion::First };
+        let occasion = if self.has_run.contains(&id) { Occasion::Again } else { Occasion::First };
         let prepared = match resources::prepare(&self.world, &row, occasion).await {
             Ok(prepared) => prepared,
             Err(error) => return self.failed(&row, error).await,
@@ -235,6 +255,7 @@ impl Reconciler {
                 if let Some(before) = self.running.insert(id, running) {
                     self.report(before.stop(STOP_LIMIT, true).await);
                 }
+                self.has_run.insert(id);
                 let known = self.known.entry(id).or_default();
                 *known = Known {
                     running: Some(RunningAs { generation: row.generation, dependencies, is_broken: false }),

@@ -27,7 +27,7 @@ pub use status::{Lifecycle, Status};
 use std::sync::Arc;
 
 use millstream_host::{Clock, Spawn};
-use tokio::sync::{Mutex, watch};
+use tokio::sync::{Mutex, OwnedMutexGuard, watch};
 
 use crate::catalog::{Catalog, CatalogError, ResourceRow, RowChange};
 use crate::definition::{Definition, Desired, Generation, Owner, Reference, ResourceId, check_name};
@@ -51,9 +51,9 @@ pub struct Registry {
     clock: Arc<dyn Clock>,
     spawn: Spawn,
     /// What is committed. Changed only while `writing` is held.
-    rows: watch::Sender<Rows>,
-    /// Held over a check and the change that rests on it.
-    writing: Mutex<()>,
+    rows: Arc<watch::Sender<Rows>>,
+    /// Held over a check and the change that rests on it, until the change is in `rows`.
+    writing: Arc<Mutex<()>>,
 }
 
 impl Registry {
@@ -64,7 +64,8 @@ impl Registry {
         spawn: Spawn,
     ) -> Result<Registry, CatalogError> {
         let rows = Arc::new(catalog.resources()?);
-        Ok(Registry { catalog, clock, spawn, rows: watch::Sender::new(rows), writing: Mutex::new(()) })
+        let rows = Arc::new(watch::Sender::new(rows));
+        Ok(Registry { catalog, clock, spawn, rows, writing: Arc::default() })
     }
 
     /// Everything that exists now, what is being deleted included.
@@ -89,7 +90,7 @@ impl Registry {
     pub async fn create(&self, desired: Desired, owner: Owner) -> Result<ResourceRow, CreateError> {
         let reference = desired.reference();
         check_name(reference.kind, &reference.name)?;
-        let _writing = self.writing.lock().await;
+        let writing = self.writing().await;
         let rows = self.rows();
         if find(&rows, &reference).is_some() {
             return Err(CreateError::Exists(reference));
@@ -101,9 +102,8 @@ impl Registry {
             return Err(CreateError::Circle(circle));
         }
         let Desired { name, definition } = desired;
-        self.commit_locked(vec![RowChange::Insert { name, definition, owner }]).await?;
-        let created = find(&self.rows(), &reference).cloned();
-        Ok(created.expect("the row was committed a moment ago, under the lock"))
+        let rows = self.commit_locked(writing, vec![RowChange::Insert { name, definition, owner }]).await?;
+        Ok(find(&rows, &reference).cloned().expect("the row is among those that were committed"))
     }
 
     /// Gives a resource another definition.
@@ -112,7 +112,7 @@ impl Registry {
     /// See [`UpdateError`]; nothing has changed then.
     pub async fn update(&self, desired: Desired) -> Result<Changed, UpdateError> {
         let reference = desired.reference();
-        let _writing = self.writing.lock().await;
+        let writing = self.writing().await;
         let rows = self.rows();
         let row = find(&rows, &reference).ok_or_else(|| UpdateError::NotFound(reference.clone()))?;
         if row.definition == desired.definition {
@@ -129,7 +129,7 @@ impl Registry {
         }
         let owner = row.owner.clone();
         let change = RowChange::Update { id: row.id, definition: desired.definition, owner };
-        self.commit_locked(vec![change]).await?;
+        self.commit_locked(writing, vec![change]).await?;
         Ok(Changed::Updated)
     }
 
@@ -139,14 +139,14 @@ impl Registry {
     /// # Errors
     /// See [`DeleteError`]; nothing has changed then.
     pub async fn delete(&self, reference: &Reference, force: bool) -> Result<ResourceId, DeleteError> {
-        let _writing = self.writing.lock().await;
+        let writing = self.writing().await;
         let rows = self.rows();
         let row = find(&rows, reference).ok_or_else(|| DeleteError::NotFound(reference.clone()))?;
         let by = references::dependants(&rows, reference);
         if !by.is_empty() && !force {
             return Err(DeleteError::InUse { of: reference.clone(), by });
         }
-        self.commit_locked(vec![RowChange::MarkDeleting { id: row.id }]).await?;
+        self.commit_locked(writing, vec![RowChange::MarkDeleting { id: row.id }]).await?;
         Ok(row.id)
     }
 
@@ -155,10 +155,10 @@ impl Registry {
         &self,
         decide: impl FnOnce(&[ResourceRow]) -> Result<(Vec<RowChange>, T), E>,
     ) -> Result<T, E> {
-        let _writing = self.writing.lock().await;
+        let writing = self.writing().await;
         let (changes, decided) = decide(&self.rows())?;
         if !changes.is_empty() {
-            self.commit_locked(changes).await?;
+            self.commit_locked(writing, changes).await?;
         }
         Ok(decided)
     }
@@ -176,46 +176,58 @@ impl Registry {
         if row.observed == observed && row.status == status {
             return Ok(());
         }
-        let _writing = self.writing.lock().await;
-        let catalog = self.catalog.clone();
         let kept = status.clone();
-        self.blocking(move || catalog.put_status(id, observed, &kept)).await?;
-        self.rows.send_modify(|rows| {
-            let rows = Arc::make_mut(rows);
-            if let Some(row) = rows.iter_mut().find(|row| row.id == id) {
+        let keep = move |catalog: &Catalog| catalog.put_status(id, observed, &kept);
+        self.publish(self.writing().await, keep, move |(), rows| {
+            if let Some(row) = Arc::make_mut(rows).iter_mut().find(|row| row.id == id) {
                 (row.observed, row.status) = (observed, status);
             }
-        });
+        })
+        .await?;
         Ok(())
     }
 
     /// Forgets a resource that has stopped. For the reconciler.
     pub(crate) async fn erase(&self, id: ResourceId) -> Result<(), CatalogError> {
-        let _writing = self.writing.lock().await;
-        let catalog = self.catalog.clone();
-        self.blocking(move || catalog.erase_resource(id)).await?;
-        self.rows.send_modify(|rows| Arc::make_mut(rows).retain(|row| row.id != id));
+        let erase = move |catalog: &Catalog| catalog.erase_resource(id);
+        let forget = move |(), rows: &mut Rows| Arc::make_mut(rows).retain(|row| row.id != id);
+        self.publish(self.writing().await, erase, forget).await?;
         Ok(())
     }
 
-    async fn commit_locked(&self, changes: Vec<RowChange>) -> Result<(), CatalogError> {
-        let (catalog, now) = (self.catalog.clone(), self.clock.now());
-        let rows = self
-            .blocking(move || {
-                catalog.change_resources(&changes, now)?;
-                catalog.resources()
-            })
-            .await?;
-        self.rows.send_replace(Arc::new(rows));
-        Ok(())
+    async fn writing(&self) -> OwnedMutexGuard<()> {
+        Arc::clone(&self.writing).lock_owned().await
     }
 
-    async fn blocking<T: Send + 'static>(
+    async fn commit_locked(
         &self,
-        work: impl FnOnce() -> Result<T, CatalogError> + Send + 'static,
-    ) -> Result<T, CatalogError> {
-        let done = self.spawn.blocking(work).await;
-        done.expect("work on the catalog does not panic")
+        writing: OwnedMutexGuard<()>,
+        changes: Vec<RowChange>,
+    ) -> Result<Rows, CatalogError> {
+        let now = self.clock.now();
+        let change = move |catalog: &Catalog| {
+            catalog.change_resources(&changes, now)?;
+            catalog.resources()
+        };
+        self.publish(writing, change, |changed, rows| *rows = Arc::new(changed)).await
+    }
+
+    /// Changes the catalog, then the rows in memory, and gives them. A caller that goes away meanwhile stops neither: the
+    /// task holds the lock until what is committed is what everybody sees.
+    async fn publish<T: Send + 'static>(
+        &self,
+        writing: OwnedMutexGuard<()>,
+        change: impl FnOnce(&Catalog) -> Result<T, CatalogError> + Send + 'static,
+        show: impl FnOnce(T, &mut Rows) + Send + 'static,
+    ) -> Result<Rows, CatalogError> {
+        let (catalog, rows) = (self.catalog.clone(), Arc::clone(&self.rows));
+        let published = self.spawn.awaited_blocking(move || {
+            let _writing = writing;
+            let changed = change(&catalog)?;
+            rows.send_modify(|rows| show(changed, rows));
+            Ok(rows.borrow().clone())
+        });
+        published.await.expect("work on the catalog does not panic")
     }
 }
 
@@ -248,4 +260,48 @@ pub(crate) fn dependencies(definition: &Definition) -> Vec<(Reference, bool)> {
             Kind::MailServer | Kind::Subscription | Kind::Alarm | Kind::Application | Kind::Feed => None,
         })
         .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::definition::{Kind, StreamDefinition};
+    use millstream_host::ManualClock;
+
+    fn stream(name: &str) -> Desired {
+        let definition = Definition::Stream(StreamDefinition { shards: Some(1), retention_hours: 24 });
+        Desired { name: name.to_owned(), definition }
+    }
+
+    /// Polls once, and goes away.
+    async fn begin<T>(work: impl Future<Output = T>) {
+        let mut work = std::pin::pin!(work);
+        let _ = futures::poll!(work.as_mut());
+    }
+
+    #[tokio::test]
+    async fn what_is_committed_is_seen_though_its_caller_has_gone() {
+        let catalog = Catalog::in_memory().unwrap();
+        let clock = Arc::new(ManualClock::default());
+        let registry = Registry::open(catalog.clone(), clock, Spawn::current()).unwrap();
+        let reference = Reference::new(Kind::Stream, "s");
+        // Comes back when what was begun has ended.
+        let settled = async || {
+            drop(registry.writing().await);
+            assert_eq!(*registry.rows(), catalog.resources().unwrap());
+        };
+        begin(registry.create(stream("s"), Owner::Api)).await;
+        settled().await;
+        let row = registry.find(&reference).expect("it was created");
+        begin(registry.set_status(row.id, row.generation, Status::Active)).await;
+        settled().await;
+        assert_eq!(registry.find(&reference).unwrap().status, Status::Active);
+        begin(registry.delete(&reference, false)).await;
+        settled().await;
+        assert!(registry.find(&reference).is_none());
+        begin(registry.erase(row.id)).await;
+        settled().await;
+        assert!(registry.rows().is_empty());
+        assert!(registry.create(stream("s"), Owner::Api).await.is_ok(), "the name is free");
+    }
 }

@@ -8,8 +8,8 @@ use millstream_engine::RestoreReport;
 
 use super::{NotReady, Occasion, StateOutlook, Stopped};
 use crate::applications::{
-    ApplicationComponents, ApplicationHandle, Checkpoints, Destination, LogInput, OutputPlan, PartStore,
-    Preprocessor, ReferenceTableRows, Worker, read_file, read_object, rows_of,
+    ApplicationComponents, ApplicationHandle, Checkpoints, Destination, Incarnation, LogInput, OutputPlan,
+    PartStore, Preprocessor, ReferenceTableRows, Worker, read_file, read_object, rows_of,
 };
 use crate::catalog::{ResourceRow, StoredCheckpoint};
 use crate::definition::{
@@ -158,6 +158,10 @@ impl PreparedApplication {
     /// Starts it where its predecessor stopped, or where its definition says. A checkpoint whose parts are missing or
     /// damaged is passed over for the one before it, never for none.
     pub(super) async fn start(self, world: &World, scope: TaskScope) -> Result<RunningApplication, NotReady> {
+        // Its predecessor may not have ended in time: from here on it stores nothing, and what is read now is the newest.
+        let (incarnations, id) = (world.incarnations.clone(), self.id);
+        let begun = world.spawn().blocking(move || incarnations.begin(id)).await;
+        let incarnation = &begun.map_err(NotReady::yet)?;
         let mut stored = checkpoints_of(world, self.id).await?;
         let newest_epoch = stored.first().map(|checkpoint| checkpoint.epoch);
         let wanted = self.definition.input.starting_position.filter(|_| self.occasion == Occasion::First);
@@ -167,13 +171,13 @@ impl PreparedApplication {
         if stored.is_empty() {
             // Rows are counted from 0: what an earlier start from scratch has put out is no repetition.
             let epoch = newest_epoch.map_or(0, |epoch| epoch + 1);
-            let built = self.build(world, &scope, None, epoch, wanted).await;
+            let built = self.build(world, &scope, incarnation, None, epoch, wanted).await;
             return self.run(scope, built.map_err(Failure::into_not_ready)?);
         }
         let last = stored.len() - 1;
         for (place, checkpoint) in stored.into_iter().enumerate() {
             let epoch = checkpoint.epoch;
-            match self.build(world, &scope, Some(checkpoint), epoch, wanted).await {
+            match self.build(world, &scope, incarnation, Some(checkpoint), epoch, wanted).await {
                 Ok(built) => return self.run(scope, built),
                 Err(Failure::Damaged(reason)) if place < last => {
                     let text = format!("{reason}; the checkpoint before it is taken");
@@ -199,6 +203,7 @@ impl PreparedApplication {
         &self,
         world: &World,
         scope: &TaskScope,
+        incarnation: &Incarnation,
         checkpoint: Option<StoredCheckpoint>,
         epoch: u64,
         wanted: Option<StartingPosition>,
@@ -251,6 +256,7 @@ impl PreparedApplication {
             waiting,
             epoch,
             checkpoints,
+            incarnation: incarnation.clone(),
             preprocessor,
             outputs: definition.outputs.iter().map(|output| plan_of(world, checked, output)).collect(),
             scope: scope.clone(),
@@ -356,5 +362,11 @@ pub(super) async fn erase(world: &World, row: &ResourceRow) -> Result<(), NotRea
         }
     }
     let parts = PartStore::new(world.directory.checkpoints(row.id.0));
-    world.spawn().blocking(move || parts.erase()).await.map_err(NotReady::yet)?.map_err(NotReady::yet)
+    let (incarnations, id) = (world.incarnations.clone(), row.id);
+    let erase = move || {
+        // One that has not ended in time writes nothing any more.
+        incarnations.end(id);
+        parts.erase()
+    };
+    world.spawn().blocking(erase).await.map_err(NotReady::yet)?.map_err(NotReady::yet)
 }

@@ -11,7 +11,7 @@ use crate::applications::LogInput;
 use crate::catalog::{CatalogError, FeedProgress, ResourceRow};
 use crate::definition::{Definition, FeedDefinition, FeedSource, Kind, Reference, ResourceId};
 use crate::feeds::{
-    CopyProgress, Copying, FeedServices, KnownRatings, LineSource, Putting, RecordSource, Resumed,
+    CopyProgress, Copying, FeedEnd, FeedServices, KnownRatings, LineSource, Putting, RecordSource, Resumed,
     ReviewLines, SyntheticReviews, is_endless, producers_of_passes, true_progress,
 };
 use crate::producers;
@@ -39,7 +39,7 @@ pub(crate) struct RunningFeed {
 }
 
 enum State {
-    Source(watch::Receiver<bool>),
+    Source(watch::Receiver<FeedEnd>),
     Copy(CopyProgress),
     /// An earlier run has read it to its end.
     Ended,
@@ -169,10 +169,10 @@ impl PreparedFeed {
             From::Source { source: None, .. } => State::Ended,
             From::Source { source: Some(source), progress } => {
                 let keeps_progress = !matches!(definition.source, FeedSource::StandardInput { .. });
-                let (putting, ended) =
+                let (putting, end) =
                     Putting::new(services, source, progress, keeps_progress).map_err(NotReady::yet)?;
                 scope.task("feed", putting.run());
-                State::Source(ended)
+                State::Source(end)
             }
             From::Stream { input } => {
                 let (copying, progress) = Copying::new(services, input);
@@ -195,10 +195,10 @@ impl RunningFeed {
         &self.scope
     }
 
-    /// Says when its last record has been acknowledged; `None` for a copy, which has no end, and one that has ended before.
-    pub(crate) fn end(&self) -> Option<watch::Receiver<bool>> {
+    /// Says when its last record has been acknowledged, or that it failed; `None` for a copy, which has no end, and one that has ended before.
+    pub(crate) fn end(&self) -> Option<watch::Receiver<FeedEnd>> {
         match &self.state {
-            State::Source(ended) => Some(ended.clone()),
+            State::Source(end) => Some(end.clone()),
             State::Copy(_) | State::Ended => None,
         }
     }
@@ -206,9 +206,20 @@ impl RunningFeed {
     /// Its source has no more records.
     pub(crate) fn has_ended(&self) -> bool {
         match &self.state {
-            State::Source(ended) => *ended.borrow(),
+            State::Source(end) => *end.borrow() == FeedEnd::Ended,
             State::Copy(_) => false,
             State::Ended => true,
+        }
+    }
+
+    /// Why its source cannot be read any further.
+    pub(crate) fn failure(&self) -> Option<String> {
+        match &self.state {
+            State::Source(end) => match &*end.borrow() {
+                FeedEnd::Failed(reason) => Some(reason.clone()),
+                FeedEnd::Open | FeedEnd::Ended => None,
+            },
+            State::Copy(_) | State::Ended => None,
         }
     }
 

@@ -109,7 +109,7 @@ impl Stopped {
 /// How a resource came to be started.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Occasion {
-    /// For the first time in this process.
+    /// For the first time in this process, failed attempts aside.
     First,
     /// After a change, or after it failed: it goes on where it was.
     Again,
@@ -166,6 +166,18 @@ impl Running {
     /// What runs goes on while its successor starts: it is stopped afterwards. Others have a state that only one may hold.
     pub(crate) fn overlaps(&self) -> bool {
         matches!(self, Running::Passive | Running::Endpoint(_) | Running::Function(_))
+    }
+
+    /// Why a task of it has ended unasked, where it says so.
+    pub(crate) fn failure(&self) -> Option<String> {
+        match self {
+            Running::Feed(running) => running.failure(),
+            Running::Passive
+            | Running::DeliveryStream(_)
+            | Running::Endpoint(_)
+            | Running::Function(_)
+            | Running::Application(_) => None,
+        }
     }
 
     /// Stops it within `limit`, keeping what is under way. `succeeded` when another has taken its place already.

@@ -36,7 +36,7 @@ use crate::catalog::{CatalogError, ResourceRow, RowChange};
 use crate::connect::monitor_to_live::MonitorWatch;
 use crate::definition::{Desired, Kind, Owner, Reference, ResourceId};
 use crate::error::StartError;
-use crate::feeds::CopyProgress;
+use crate::feeds::{CopyProgress, FeedEnd};
 use crate::live::Live;
 use crate::reconcile::{Reconciler, RunningSet, stop_all};
 use crate::registry::{Registry, Status, find};
@@ -115,7 +115,10 @@ impl Server {
         let mut reasons = reconciler.losses().to_vec();
         if all && reasons.is_empty() {
             let rows = self.world.registry.rows();
-            let failed = rows.iter().filter(|row| !row.deleting).filter_map(|row| {
+            // What was started and has failed since is tried again.
+            let has_started = |row: &&ResourceRow| self.running.with(row.id, |_| ()).is_some();
+            let rows = rows.iter().filter(|row| !row.deleting && !has_started(row));
+            let failed = rows.filter_map(|row| {
                 let reason = match &row.status {
                     Status::Retrying { reason } | Status::Failed { reason } => reason,
                     Status::Pending | Status::Active => return None,
@@ -263,16 +266,25 @@ impl Server {
             .flatten()
     }
 
-    /// Comes back when every feed has put its last record. Copies of streams have no end: they do not count.
-    pub async fn feeds_ended(&self) {
-        let ends = self.running.map(|(_, running)| match running {
-            Running::Feed(feed) => feed.end(),
+    /// Comes back when every feed has put its last record, or all that it could read: gives which failed, and why. Copies of
+    /// streams have no end: they do not count.
+    pub async fn feeds_ended(&self) -> Vec<String> {
+        let rows = self.world.registry.rows();
+        let name_of = |id: ResourceId| rows.iter().find(|row| row.id == id).map(ResourceRow::reference);
+        let ends = self.running.map(|(id, running)| match running {
+            Running::Feed(feed) => feed.end().map(|end| (name_of(*id), end)),
             _ => None,
         });
-        for mut end in ends {
-            // An error means that its task is gone: it has ended.
-            let _ = end.wait_for(|ended| *ended).await;
+        let mut failures = Vec::new();
+        for (name, mut end) in ends {
+            let reason = match end.wait_for(|end| *end != FeedEnd::Open).await.as_deref() {
+                Ok(FeedEnd::Failed(reason)) => reason.clone(),
+                Ok(FeedEnd::Open | FeedEnd::Ended) => continue,
+                Err(_) => "it failed unexpectedly".to_owned(),
+            };
+            failures.push(name.map_or(reason.clone(), |name| format!("{name}: {reason}")));
         }
+        failures
     }
 
     /// Stops the feeds: nothing more comes in by them until the next start. Copies of streams go on.

@@ -9,6 +9,7 @@ use millstream_streamlog::{Log, LogSettings, OpenError};
 use tokio::sync::Mutex;
 
 use super::{Server, ServerSettings};
+use crate::applications::Incarnations;
 use crate::catalog::Catalog;
 use crate::connect::monitor_to_functions::PageAddress;
 use crate::connect::monitor_to_live::MonitorWatch;
@@ -55,6 +56,7 @@ pub(super) async fn open(
         directory,
         log,
         catalog,
+        incarnations: Incarnations::default(),
         registry,
         monitor,
         page: PageAddress::default(),

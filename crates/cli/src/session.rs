@@ -7,7 +7,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context;
-use millstream_control::definition::{Desired, Owner};
+use millstream_control::definition::{Desired, Owner, Reference};
+use millstream_control::pipeline::Mistakes;
 use millstream_control::view::OverviewSource;
 use millstream_control::{ApplyOptions, ApplyReport, Server, ServerSettings};
 use millstream_host::{Clock, Random, Spawn, SystemClock, real_time};
@@ -230,7 +231,7 @@ impl Session {
         };
         // What is wrong with a file is said before a data directory is made.
         for file in self.what.files().iter().filter(|_| !self.data_directory.exists()) {
-            loading::load(file, &[])??;
+            load(file, Vec::new()).await??;
         }
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
         Ok(Server::open(settings, clock, Random::from_entropy()).await?)
@@ -275,9 +276,15 @@ async fn apply_with_feed(
     options: ApplyOptions,
 ) -> anyhow::Result<ApplyReport> {
     let existing = loading::existing(server, &loading::owner_of(file));
-    let Loaded { mut desired, owner } = loading::load(file, &existing)??;
+    let Loaded { mut desired, owner } = load(file, existing).await??;
     desired.extend(feed.cloned());
     Ok(server.apply(desired, owner, options).await?)
+}
+
+/// Reads a file while signals are heard.
+async fn load(file: &Path, existing: Vec<Reference>) -> anyhow::Result<Result<Loaded, Mistakes>> {
+    let file = file.to_owned();
+    Spawn::current().awaited_blocking(move || loading::load(&file, &existing)).await?
 }
 
 /// What was refused keeps a server from starting.
@@ -312,36 +319,61 @@ impl Waiting {
             async { if self.until_end { server.feeds_ended().await } else { std::future::pending().await } };
         let failed = server.failed();
         tokio::pin!(end, feeds_ended, failed);
+        // Files are applied beside all else, one time after the other.
+        let mut reloading = None;
+        let mut is_asked_again = false;
         loop {
             tokio::select! {
-                _ = ticks.tick() => display.tick(server),
+                biased;
                 signal = signals.next() => match signal {
+                    // A reload under way ends here: a file is applied whole or not at all.
                     Signalled::Stop => return Ending::Signal,
-                    Signalled::Reload => self.reload(server, display).await,
+                    Signalled::Reload if reloading.is_some() => is_asked_again = true,
+                    Signalled::Reload => reloading = Some(Box::pin(self.reload(server))),
                 },
-                () = &mut end => return Ending::Duration,
-                () = &mut feeds_ended => return Ending::FeedsEnded,
                 reason = &mut failed => return Ending::Failed(reason),
+                () = &mut end => return Ending::Duration,
+                reloaded = of_some(reloading.as_mut()) => {
+                    self.show(&reloaded, display);
+                    reloading = std::mem::take(&mut is_asked_again).then(|| Box::pin(self.reload(server)));
+                }
+                () = &mut feeds_ended, if reloading.is_none() => return Ending::FeedsEnded,
+                _ = ticks.tick() => display.tick(server),
             }
         }
     }
 
-    /// Applies the files as they are now; what is wrong with one is shown, and what runs goes on.
-    async fn reload(&self, server: &Server, display: &mut Display) {
+    /// Applies the files as they are now; what runs goes on where one is wrong.
+    async fn reload(&self, server: &Server) -> Vec<anyhow::Result<Applied>> {
+        let mut reloaded = Vec::new();
+        for file in &self.files {
+            reloaded.push(match self.applies_feed {
+                true => apply_beside_feed(server, file, self.options).await,
+                false => apply_file(server, file, self.options).await,
+            });
+        }
+        reloaded
+    }
+
+    fn show(&self, reloaded: &[anyhow::Result<Applied>], display: &mut Display) {
         if self.files.is_empty() {
             display.say("not applied", "there is no file to read again");
         }
-        for file in &self.files {
-            let applied = match self.applies_feed {
-                true => apply_beside_feed(server, file, self.options).await,
-                false => apply_file(server, file, self.options).await,
-            };
+        for applied in reloaded {
             match applied {
-                Ok(Applied::Report(report)) => display.applied(&report),
-                Ok(Applied::Mistakes(mistakes)) => display.not_applied(&mistakes),
+                Ok(Applied::Report(report)) => display.applied(report),
+                Ok(Applied::Mistakes(mistakes)) => display.not_applied(mistakes),
                 Err(error) => display.not_applied(&format!("{error:#}")),
             }
         }
+    }
+}
+
+/// What the work gives; never comes back without work.
+async fn of_some<F: Future + Unpin>(work: Option<&mut F>) -> F::Output {
+    match work {
+        Some(work) => work.await,
+        None => std::future::pending().await,
     }
 }
 
@@ -354,7 +386,7 @@ async fn apply_beside_feed(server: &Server, file: &Path, options: ApplyOptions) 
     });
     let feed = feeds.map(|row| Desired { name: row.name.clone(), definition: row.definition.clone() }).next();
     let existing = loading::existing(server, &owner);
-    match loading::load(file, &existing)? {
+    match load(file, existing).await? {
         Ok(Loaded { mut desired, owner }) => {
             desired.extend(feed);
             Ok(Applied::Report(server.apply(desired, owner, options).await?))

@@ -7,9 +7,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context;
-use millstream_control::definition::{Desired, Owner};
+use millstream_control::definition::{Desired, Owner, Reference};
+use millstream_control::pipeline::Mistakes;
 use millstream_control::view::OverviewSource;
-use millstream_control::{ApplyOptions, ApplyReport, Server, ServerSettings};
+use millstream_control::{ApplyOptions, ApplyReport, Server, ServerSettings, StopReport};
+use millstream_host::real_time::Deadline;
 use millstream_host::{Clock, Random, Spawn, SystemClock, real_time};
 use rustix::fs::Mode;
 use tokio::runtime::Runtime;
@@ -30,6 +32,8 @@ const DELIVER_LIMIT: Duration = Duration::from_millis(400);
 const STOP_LIMIT: Duration = Duration::from_millis(700);
 /// The same after an end that somebody has waited for, such as that of an input: there is no hurry.
 const AWAITED_STOP_LIMIT: Duration = Duration::from_secs(10);
+/// What closing the files has when nothing is left of the limit.
+const CLOSE_MOMENT: Duration = Duration::from_millis(100);
 /// Time limit for delivering what came in, when the time of `--duration` is up.
 const DURATION_LIMIT: Duration = Duration::from_secs(60);
 /// Exit code of a stop that left something for the next run.
@@ -147,11 +151,9 @@ impl Session {
         let reports = tokio::select! {
             started = self.start(&server) => started?,
             () = signals.stop() => {
-                // What runs already ends in order; the next signal ends the process, whatever hangs.
-                tokio::select! {
-                    _ = server.stop(STOP_LIMIT) => {}
-                    () = signals.stop() => {}
-                }
+                end_at_next(signals);
+                // What runs already ends in order.
+                stop(server, STOP_LIMIT).await;
                 return Ok(ExitCode::from(STOPPED_EARLY));
             }
         };
@@ -189,16 +191,12 @@ impl Session {
         };
         let ending = waiting.wait(&server, &mut signals, &mut display).await;
         let closes_windows = arguments.close_windows || matches!(ending, Ending::FeedsEnded(_));
-        let is_delivered = match ending {
-            Ending::Failed(_) => false,
+        let delivered = match ending {
+            Ending::Failed(_) => Delivered::NotAll,
             _ => deliver(&server, &mut signals, &mut display, &ending, closes_windows).await,
         };
         let overview = server.overview();
-        // From here on the next signal ends the process, whatever hangs.
-        let second = Spawn::current().awaited(async move {
-            signals.stop().await;
-            std::process::exit(i32::from(STOPPED_EARLY));
-        });
+        end_at_next(signals);
         let (page_ended, socket_ended) = (
             async {
                 if let Some(page) = page {
@@ -208,14 +206,16 @@ impl Session {
             socket.stop(),
         );
         let limit = match ending {
+            _ if delivered == Delivered::UntilSignal => STOP_LIMIT,
             Ending::Signal | Ending::Failed(_) if !closes_windows => STOP_LIMIT,
             _ => AWAITED_STOP_LIMIT,
         };
-        let (stopped, (), ()) = tokio::join!(server.stop(limit), page_ended, socket_ended);
-        second.abort();
+        let pages_ended = async { tokio::join!(page_ended, socket_ended) };
+        let stopped = stop_with(server, limit, pages_ended).await;
         if let Ending::Failed(reason) = &ending {
             anyhow::bail!("data directory {}: {reason}", self.data_directory.display());
         }
+        let is_delivered = delivered == Delivered::All;
         display.finish(&overview, is_delivered, &stopped);
         let is_clean = stopped.is_clean() && (is_delivered || self.what.is_serve());
         let failures = match ending {
@@ -242,7 +242,7 @@ impl Session {
         };
         // What is wrong with a file is said before a data directory is made.
         for file in self.what.files().iter().filter(|_| !self.data_directory.exists()) {
-            loading::load(file, &[])??;
+            load(file, Vec::new()).await??;
         }
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
         Ok(Server::open(settings, clock, Random::from_entropy()).await?)
@@ -279,6 +279,30 @@ impl Session {
     }
 }
 
+/// From now on the next signal ends the process, whatever hangs, and until its very end.
+fn end_at_next(mut signals: Signals) {
+    Spawn::current().task(async move {
+        signals.stop().await;
+        std::process::exit(i32::from(STOPPED_EARLY));
+    });
+}
+
+/// Stops a server and gives its directory back, within `limit` and a moment.
+async fn stop(server: Arc<Server>, limit: Duration) -> StopReport {
+    stop_with(server, limit, async {}).await
+}
+
+/// The same while others let go of it.
+async fn stop_with<T>(server: Arc<Server>, limit: Duration, others: impl Future<Output = T>) -> StopReport {
+    let deadline = Deadline::after(limit);
+    let (mut stopped, _) = tokio::join!(server.stop(limit), others);
+    // A disk that hangs must not keep the process.
+    if !server.close(deadline.left().max(CLOSE_MOMENT)).await {
+        stopped.left.push("the log or the catalog".to_owned());
+    }
+    stopped
+}
+
 /// Applies a file with a feed beside what it declares.
 async fn apply_with_feed(
     server: &Server,
@@ -287,9 +311,15 @@ async fn apply_with_feed(
     options: ApplyOptions,
 ) -> anyhow::Result<ApplyReport> {
     let existing = loading::existing(server, &loading::owner_of(file));
-    let Loaded { mut desired, owner } = loading::load(file, &existing)??;
+    let Loaded { mut desired, owner } = load(file, existing).await??;
     desired.extend(feed.cloned());
     Ok(server.apply(desired, owner, options).await?)
+}
+
+/// Reads a file while signals are heard.
+async fn load(file: &Path, existing: Vec<Reference>) -> anyhow::Result<Result<Loaded, Mistakes>> {
+    let file = file.to_owned();
+    Spawn::current().awaited_blocking(move || loading::load(&file, &existing)).await?
 }
 
 /// What was refused keeps a server from starting.
@@ -324,36 +354,61 @@ impl Waiting {
             async { if self.until_end { server.feeds_ended().await } else { std::future::pending().await } };
         let failed = server.failed();
         tokio::pin!(end, feeds_ended, failed);
+        // Files are applied beside all else, one time after the other.
+        let mut reloading = None;
+        let mut is_asked_again = false;
         loop {
             tokio::select! {
-                _ = ticks.tick() => display.tick(server),
+                biased;
                 signal = signals.next() => match signal {
+                    // A reload under way ends here: a file is applied whole or not at all.
                     Signalled::Stop => return Ending::Signal,
-                    Signalled::Reload => self.reload(server, display).await,
+                    Signalled::Reload if reloading.is_some() => is_asked_again = true,
+                    Signalled::Reload => reloading = Some(Box::pin(self.reload(server))),
                 },
-                () = &mut end => return Ending::Duration,
-                failures = &mut feeds_ended => return Ending::FeedsEnded(failures),
                 reason = &mut failed => return Ending::Failed(reason),
+                () = &mut end => return Ending::Duration,
+                reloaded = of_some(reloading.as_mut()) => {
+                    self.show(&reloaded, display);
+                    reloading = std::mem::take(&mut is_asked_again).then(|| Box::pin(self.reload(server)));
+                }
+                failures = &mut feeds_ended, if reloading.is_none() => return Ending::FeedsEnded(failures),
+                _ = ticks.tick() => display.tick(server),
             }
         }
     }
 
-    /// Applies the files as they are now; what is wrong with one is shown, and what runs goes on.
-    async fn reload(&self, server: &Server, display: &mut Display) {
+    /// Applies the files as they are now; what runs goes on where one is wrong.
+    async fn reload(&self, server: &Server) -> Vec<anyhow::Result<Applied>> {
+        let mut reloaded = Vec::new();
+        for file in &self.files {
+            reloaded.push(match self.applies_feed {
+                true => apply_beside_feed(server, file, self.options).await,
+                false => apply_file(server, file, self.options).await,
+            });
+        }
+        reloaded
+    }
+
+    fn show(&self, reloaded: &[anyhow::Result<Applied>], display: &mut Display) {
         if self.files.is_empty() {
             display.say("not applied", "there is no file to read again");
         }
-        for file in &self.files {
-            let applied = match self.applies_feed {
-                true => apply_beside_feed(server, file, self.options).await,
-                false => apply_file(server, file, self.options).await,
-            };
+        for applied in reloaded {
             match applied {
-                Ok(Applied::Report(report)) => display.applied(&report),
-                Ok(Applied::Mistakes(mistakes)) => display.not_applied(&mistakes),
+                Ok(Applied::Report(report)) => display.applied(report),
+                Ok(Applied::Mistakes(mistakes)) => display.not_applied(mistakes),
                 Err(error) => display.not_applied(&format!("{error:#}")),
             }
         }
+    }
+}
+
+/// What the work gives; never comes back without work.
+async fn of_some<F: Future + Unpin>(work: Option<&mut F>) -> F::Output {
+    match work {
+        Some(work) => work.await,
+        None => std::future::pending().await,
     }
 }
 
@@ -366,7 +421,7 @@ async fn apply_beside_feed(server: &Server, file: &Path, options: ApplyOptions) 
     });
     let feed = feeds.map(|row| Desired { name: row.name.clone(), definition: row.definition.clone() }).next();
     let existing = loading::existing(server, &owner);
-    match loading::load(file, &existing)? {
+    match load(file, existing).await? {
         Ok(Loaded { mut desired, owner }) => {
             desired.extend(feed);
             Ok(Applied::Report(server.apply(desired, owner, options).await?))
@@ -375,14 +430,23 @@ async fn apply_beside_feed(server: &Server, file: &Path, options: ApplyOptions) 
     }
 }
 
-/// Lets what came in arrive, as long as this kind of end allows. False when something is left.
+/// How far delivering came at an end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Delivered {
+    All,
+    NotAll,
+    /// Another signal has ended it: something is left, and there is no more patience.
+    UntilSignal,
+}
+
+/// Stops the feeds and lets what came in arrive, as long as this kind of end allows.
 async fn deliver(
     server: &Server,
     signals: &mut Signals,
     display: &mut Display,
     ending: &Ending,
     closes_windows: bool,
-) -> bool {
+) -> Delivered {
     display.draining(match (ending, closes_windows) {
         (Ending::Signal, false) => "stopping; the next signal ends at once",
         (Ending::Signal | Ending::Duration, true) => "stopping when the open windows have closed",
@@ -398,11 +462,13 @@ async fn deliver(
         (Ending::Duration, false) => Some(DURATION_LIMIT),
         _ => None,
     };
-    server.stop_feeds(DELIVER_LIMIT).await;
     let mut ticks = real_time::ticks(TICK);
     // The first tick comes at once.
     ticks.tick().await;
-    let drained = server.drain(closes_windows);
+    let drained = async {
+        server.stop_feeds(DELIVER_LIMIT).await;
+        server.drain(closes_windows).await;
+    };
     let limited = async {
         match limit {
             Some(limit) => real_time::sleep(limit).await,
@@ -412,9 +478,9 @@ async fn deliver(
     tokio::pin!(drained, limited);
     loop {
         tokio::select! {
-            () = &mut drained => return true,
-            () = &mut limited => return false,
-            () = signals.stop() => return false,
+            () = &mut drained => return Delivered::All,
+            () = &mut limited => return Delivered::NotAll,
+            () = signals.stop() => return Delivered::UntilSignal,
             _ = ticks.tick() => display.tick(server),
         }
     }
@@ -456,5 +522,42 @@ impl Signals {
 
     async fn stop(&mut self) {
         while self.next().await != Signalled::Stop {}
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use millstream_control::definition::{Definition, StreamDefinition};
+    use millstream_host::SimulatedDisk;
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn a_log_that_hangs_does_not_keep_the_process() {
+        let folder = tempfile::tempdir().unwrap();
+        let settings = ServerSettings {
+            data_directory: folder.path().join("data"),
+            version: VERSION.to_owned(),
+            source: "test".to_owned(),
+            is_synthetic: false,
+            has_standard_input: false,
+            repeats_ended_feeds: false,
+        };
+        let disk = SimulatedDisk::new();
+        let (clock, on) = (Arc::new(SystemClock), Arc::new(disk.clone()));
+        let server = Server::open_on(settings, clock, Random::from_seed(1), on).await.unwrap();
+        let definition = Definition::Stream(StreamDefinition { shards: Some(1), retention_hours: 24 });
+        let desired = vec![Desired { name: "s".to_owned(), definition }];
+        server.apply(desired, Owner::Api, ApplyOptions::default()).await.unwrap();
+        server.start(true).await.unwrap();
+
+        disk.hang_syncs(true);
+        let put = server.put("s", None, vec!["record".into()]);
+        assert!(real_time::within(Duration::from_millis(50), put).await.is_none(), "it hangs");
+        // A busy machine gets as much again.
+        let patience = Deadline::after(2 * (STOP_LIMIT + CLOSE_MOMENT));
+        let stopped = stop(server, STOP_LIMIT).await;
+        assert!(!patience.left().is_zero(), "it ends all the same");
+        assert_eq!(stopped.left, ["the log or the catalog"]);
+        disk.hang_syncs(false);
     }
 }

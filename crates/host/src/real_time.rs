@@ -4,9 +4,28 @@
 #![expect(clippy::disallowed_methods, reason = "one of the places that wait by the machine's time")]
 
 use std::future::Future;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use tokio::time::Interval;
+
+/// When several things in a row must have ended.
+#[derive(Clone, Copy, Debug)]
+pub struct Deadline {
+    began: Instant,
+    limit: Duration,
+}
+
+impl Deadline {
+    /// `limit` from now on.
+    pub fn after(limit: Duration) -> Deadline {
+        Deadline { began: Instant::now(), limit }
+    }
+
+    /// The time until then; nothing when it has passed.
+    pub fn left(&self) -> Duration {
+        self.limit.saturating_sub(self.began.elapsed())
+    }
+}
 
 /// What `work` gives, or `None` when it has not ended within `limit`: then it is dropped.
 pub async fn within<T>(limit: Duration, work: impl Future<Output = T>) -> Option<T> {
@@ -29,6 +48,14 @@ pub fn ticks(period: Duration) -> Interval {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_deadline_comes_nearer_and_passes() {
+        let limit = Duration::from_secs(60);
+        let left = Deadline::after(limit).left();
+        assert!(left <= limit && left > Duration::ZERO, "{left:?}");
+        assert_eq!(Deadline::after(Duration::ZERO).left(), Duration::ZERO);
+    }
 
     #[tokio::test]
     async fn work_that_takes_too_long_is_dropped() {

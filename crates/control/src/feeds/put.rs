@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use millstream_host::{Backoff, Clock, End, Spawn, Started};
+use millstream_host::{Backoff, Clock, End, Spawn, Started, real_time};
 use millstream_streamlog::{AppendError, Log, Producer, RecordBatch, RecordBatchBuilder, StreamKey};
 use tokio::sync::{mpsc, watch};
 
@@ -26,6 +26,8 @@ const APPEND_BYTES: usize = 4 << 20;
 pub(super) const POSITION_INTERVAL: Duration = Duration::from_secs(1);
 const FIRST_WAIT: Duration = Duration::from_millis(50);
 const LONGEST_WAIT: Duration = Duration::from_secs(2);
+/// How long a feed that stops waits for the answer to its last append.
+const ANSWER_LIMIT: Duration = Duration::from_millis(200);
 
 /// What a feed works with.
 pub(crate) struct FeedServices {
@@ -51,11 +53,22 @@ impl FeedServices {
         producers::of_feed(self.id, part)
     }
 
-    /// Puts records that the log does not have yet, waiting as long as it is busy or full. False when stopped meanwhile.
+    /// Puts records that the log does not have yet, waiting as long as it is busy or full. False when stopped meanwhile: then
+    /// the records may be in the log all the same, which the next start sees there.
     pub(super) async fn put(&mut self, producer: Producer, records: &RecordBatch) -> bool {
         let mut backoff = Backoff::new(FIRST_WAIT, LONGEST_WAIT);
         loop {
-            match self.log.append_as(&self.key, producer, records.clone()).await {
+            let appended = self.log.append_as(&self.key, producer, records.clone());
+            let stopped = async {
+                self.stop.stopped().await;
+                // A disk that works answers in a moment.
+                real_time::sleep(ANSWER_LIMIT).await;
+            };
+            let appended = tokio::select! {
+                appended = appended => appended,
+                () = stopped => return false,
+            };
+            match appended {
                 Ok(appended) => {
                     let count = (appended.len() - appended.duplicates()) as u64;
                     self.records.fetch_add(count, Ordering::Relaxed);

@@ -13,6 +13,7 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
 
+use millstream_host::real_time::Deadline;
 use millstream_host::{Backoff, Timestamp};
 use parking_lot::Mutex;
 use tokio::sync::mpsc;
@@ -35,6 +36,8 @@ const MOST_ATTEMPTS: u32 = 10;
 const HEALTHY_AFTER: Duration = Duration::from_secs(60);
 /// Time limit for what is stopped while the server goes on.
 const STOP_LIMIT: Duration = Duration::from_secs(5);
+/// What is stopped when the time is up has this long all the same.
+pub(crate) const STOP_MOMENT: Duration = Duration::from_millis(50);
 /// Retries that are due are looked for this often.
 const TICK: Duration = Duration::from_millis(250);
 
@@ -59,6 +62,12 @@ impl RunningSet {
 
     fn take(&self, id: ResourceId) -> Option<Running> {
         self.0.lock().remove(&id)
+    }
+
+    /// Forgets what is left.
+    fn clear(&self) {
+        let left = std::mem::take(&mut *self.0.lock());
+        drop(left);
     }
 }
 
@@ -311,19 +320,24 @@ impl Reconciler {
     }
 }
 
-/// Stops everything that runs, users before what they use, within `limit` in all.
-pub(crate) async fn stop_all(world: &World, running: &RunningSet, limit: Duration) -> Stopped {
+/// Stops everything that runs, users before what they use, until the deadline. What hangs leaves [`STOP_MOMENT`] to each
+/// kind that comes after it.
+pub(crate) async fn stop_all(world: &World, running: &RunningSet, deadline: Deadline) -> Stopped {
     let rows = world.registry.rows();
     let kind_of = |id: ResourceId| rows.iter().find(|row| row.id == id).map(ResourceRow::kind);
+    let mut by_kind: BTreeMap<Kind, Vec<ResourceId>> = BTreeMap::new();
+    for id in running.map(|(id, running)| (!matches!(running, Running::Passive)).then_some(*id)) {
+        by_kind.entry(kind_of(id).unwrap_or(Kind::Feed)).or_default().push(id);
+    }
     let mut stopped = Stopped::default();
-    let began = world.clock.now();
-    for kind in Kind::ALL.into_iter().rev() {
-        let ids = running.map(|(id, _)| (kind_of(*id).unwrap_or(Kind::Feed) == kind).then_some(*id));
-        let left = limit.saturating_sub(world.clock.now().since(began)).max(Duration::from_millis(50));
-        let all = ids.into_iter().filter_map(|id| running.take(id)).map(|one| one.stop(left, false));
+    while let Some((_, ids)) = by_kind.pop_last() {
+        let kinds_after = u32::try_from(by_kind.len()).unwrap_or(u32::MAX);
+        let limit = deadline.left().saturating_sub(STOP_MOMENT * kinds_after).max(STOP_MOMENT);
+        let all = ids.into_iter().filter_map(|id| running.take(id)).map(|one| one.stop(limit, false));
         for one in futures::future::join_all(all).await {
             stopped.merge(one);
         }
     }
+    running.clear();
     stopped
 }

@@ -20,7 +20,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use millstream_host::{Clock, Random, Timestamp, real_time};
+use millstream_host::real_time::Deadline;
+use millstream_host::{Clock, Disk, Random, RealDisk, Timestamp, real_time};
 use millstream_monitor::Monitor;
 use millstream_streamlog::{Log, LogHealth};
 use tokio::sync::Mutex;
@@ -38,7 +39,7 @@ use crate::definition::{Desired, Kind, Owner, Reference, ResourceId};
 use crate::error::StartError;
 use crate::feeds::{CopyProgress, FeedEnd};
 use crate::live::Live;
-use crate::reconcile::{Reconciler, RunningSet, stop_all};
+use crate::reconcile::{Reconciler, RunningSet, STOP_MOMENT, stop_all};
 use crate::registry::{Registry, Status, find};
 use crate::resources::{Running, Stopped};
 use crate::supervise::{StopSignal, TaskScope};
@@ -100,7 +101,20 @@ impl Server {
         clock: Arc<dyn Clock>,
         random: Random,
     ) -> Result<Arc<Server>, StartError> {
-        open::open(settings, clock, random).await
+        Server::open_on(settings, clock, random, Arc::new(RealDisk)).await
+    }
+
+    /// [`Server::open`] with the log on a given disk.
+    ///
+    /// # Errors
+    /// See [`StartError`].
+    pub async fn open_on(
+        settings: ServerSettings,
+        clock: Arc<dyn Clock>,
+        random: Random,
+        disk: Arc<dyn Disk>,
+    ) -> Result<Arc<Server>, StartError> {
+        open::open(settings, clock, random, disk).await
     }
 
     /// Starts everything that exists, and keeps it so.
@@ -128,7 +142,7 @@ impl Server {
             reasons.extend(failed);
         }
         if !reasons.is_empty() {
-            stop_all(&self.world, &self.running, Duration::from_secs(2)).await;
+            stop_all(&self.world, &self.running, Deadline::after(Duration::from_secs(2))).await;
             return Err(StartError::NotRunning(reasons));
         }
         self.is_running.store(true, Ordering::SeqCst);
@@ -287,21 +301,13 @@ impl Server {
         failures
     }
 
-    /// Stops the feeds: nothing more comes in by them until the next start. Copies of streams go on.
+    /// Stops the feeds, all within `limit`: nothing more comes in by them until the next start. Copies of streams go on.
     pub async fn stop_feeds(&self, limit: Duration) {
-        let ids = self.running.map(|(id, running)| match running {
-            Running::Feed(feed) if feed.copy_progress().is_none() => Some(*id),
+        let scopes = self.running.map(|(_, running)| match running {
+            Running::Feed(feed) if feed.copy_progress().is_none() => Some(feed.scope().clone()),
             _ => None,
         });
-        for id in ids {
-            let stopping = self.running.with(id, |running| match running {
-                Running::Feed(feed) => Some(feed.scope().clone()),
-                _ => None,
-            });
-            if let Some(scope) = stopping.flatten() {
-                scope.stop(limit).await;
-            }
-        }
+        futures::future::join_all(scopes.iter().map(|scope| scope.stop(limit))).await;
     }
 
     /// Waits until everything that has come in has come out and arrived: streams copied, functions called, objects
@@ -358,15 +364,27 @@ impl Server {
         }
     }
 
-    /// Ends everything within about `limit`. What is under way is kept and goes on at the next start.
+    /// Ends everything within `limit` in all; what hangs leaves a moment each to what is stopped after it. What is under way
+    /// is kept and goes on at the next start.
     pub async fn stop(&self, limit: Duration) -> StopReport {
         self.is_running.store(false, Ordering::SeqCst);
+        let deadline = Deadline::after(limit);
         // Nothing that ends from here on is started again.
-        let mut left = self.reconciling.stop(limit).await;
-        let Stopped { left: left_running, unsaved } = stop_all(&self.world, &self.running, limit).await;
+        let mut left = self.reconciling.stop(limit / 4).await;
+        let before_system = Deadline::after(deadline.left().saturating_sub(STOP_MOMENT));
+        let Stopped { left: left_running, unsaved } =
+            stop_all(&self.world, &self.running, before_system).await;
         left.extend(left_running);
-        left.extend(self.system.stop(limit).await);
+        left.extend(self.system.stop(deadline.left().max(STOP_MOMENT)).await);
         StopReport { left, unsaved }
+    }
+
+    /// Gives the data directory back, within about `limit`: to be called by the last who has the server, when it has stopped.
+    /// False when that hangs. Then a thread goes on with it, which ends with the process at the latest.
+    pub async fn close(self: Arc<Server>, limit: Duration) -> bool {
+        // Dropping the log waits for its writer, and dropping the catalog for its file.
+        let closing = self.world.spawn().clone().awaited_blocking(move || drop(self));
+        real_time::within(limit, closing).await.is_some()
     }
 }
 

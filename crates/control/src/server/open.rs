@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use millstream_delivery::remove_unfinished_objects;
-use millstream_host::{Clock, Random, Spawn};
+use millstream_host::{Clock, Disk, Random, Spawn};
 use millstream_monitor::{Location, Monitor, MonitorSettings};
 use millstream_streamlog::{Log, LogSettings, OpenError};
 use tokio::sync::Mutex;
@@ -36,6 +36,7 @@ pub(super) async fn open(
     settings: ServerSettings,
     clock: Arc<dyn Clock>,
     random: Random,
+    disk: Arc<dyn Disk>,
 ) -> Result<Arc<Server>, StartError> {
     let spawn = Spawn::current();
     let identifiers = Identifiers::new(random);
@@ -43,7 +44,7 @@ pub(super) async fn open(
     let opening = {
         let (settings, clock, identifiers, spawn) =
             (settings.clone(), Arc::clone(&clock), identifiers.clone(), spawn.clone());
-        move || open_files(&settings, &clock, &identifiers, spawn)
+        move || open_files(&settings, &clock, &identifiers, disk, spawn)
     };
     let opened = spawn.blocking(opening).await.expect("opening does not panic")?;
     let Opened { directory, log, catalog, monitor, registry } = opened;
@@ -90,11 +91,13 @@ fn open_files(
     settings: &ServerSettings,
     clock: &Arc<dyn Clock>,
     identifiers: &Identifiers,
+    disk: Arc<dyn Disk>,
     spawn: Spawn,
 ) -> Result<Opened, StartError> {
     let directory = DataDirectory::create(&settings.data_directory)?;
     // The log holds the lock: nobody else has the other files open either.
-    let opened = Log::open(&directory.log(), LogSettings::default(), Arc::clone(clock));
+    let opened =
+        Log::open_on(&directory.log(), LogSettings::default(), Arc::clone(clock), identifiers.random(), disk);
     let (log, report) = opened.map_err(|error| match error {
         OpenError::InUse { holder, .. } => {
             StartError::InUse { directory: directory.root().to_owned(), holder }

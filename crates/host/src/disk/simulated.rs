@@ -6,7 +6,7 @@ use std::fs::TryLockError;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicI64, AtomicU32, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 
 use super::{Disk, DiskFile, FileId, Open};
 
@@ -27,6 +27,9 @@ struct Shared {
     failing_syncs: AtomicU32,
     failing_truncates: AtomicU32,
     failing_folder_syncs: AtomicU32,
+    /// Whether syncs of files hang; the other tells those that hang when they no longer do.
+    hangs: Mutex<bool>,
+    goes_on: Condvar,
 }
 
 impl Default for Shared {
@@ -37,6 +40,8 @@ impl Default for Shared {
             failing_syncs: AtomicU32::new(0),
             failing_truncates: AtomicU32::new(0),
             failing_folder_syncs: AtomicU32::new(0),
+            hangs: Mutex::new(false),
+            goes_on: Condvar::new(),
         }
     }
 }
@@ -117,6 +122,12 @@ impl SimulatedDisk {
         self.shared.failing_folder_syncs.store(count, Ordering::SeqCst);
     }
 
+    /// Syncs of files hang from now on, until they are told to go on.
+    pub fn hang_syncs(&self, hangs: bool) {
+        *self.shared.hangs.lock().unwrap_or_else(PoisonError::into_inner) = hangs;
+        self.shared.goes_on.notify_all();
+    }
+
     /// Takes what is not durable. Files that are open can no longer be used, as after the death of their process.
     pub fn power_cut(&self) {
         let mut state = self.state();
@@ -134,6 +145,12 @@ impl SimulatedDisk {
         for content in state.files.values_mut() {
             content.bytes.clone_from(&content.durable);
         }
+    }
+
+    /// Comes back when syncs do not hang.
+    fn wait_while_hanging(&self) {
+        let hangs = self.shared.hangs.lock().unwrap_or_else(PoisonError::into_inner);
+        drop(self.shared.goes_on.wait_while(hangs, |hangs| *hangs));
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -315,6 +332,7 @@ impl DiskFile for SimulatedFile {
     }
 
     fn sync(&self) -> io::Result<()> {
+        self.disk.wait_while_hanging();
         take_failure(&self.disk.shared.failing_syncs)?;
         self.with(|content| {
             content.durable.clone_from(&content.bytes);

@@ -134,3 +134,16 @@ fn failures_come_when_told() {
     file.truncate(0).unwrap();
     disk.sync_folder(Path::new("")).unwrap();
 }
+
+#[test]
+fn syncs_hang_until_they_are_let_go() {
+    let disk = SimulatedDisk::new();
+    let file = disk.open(Path::new("file"), Open::Create).unwrap();
+    disk.hang_syncs(true);
+    let (sender, synced) = std::sync::mpsc::channel();
+    let hanging = std::thread::spawn(move || sender.send(file.sync().is_ok()).unwrap());
+    assert!(synced.recv_timeout(std::time::Duration::from_millis(20)).is_err());
+    disk.hang_syncs(false);
+    assert_eq!(synced.recv(), Ok(true));
+    hanging.join().unwrap();
+}

@@ -462,6 +462,7 @@ async fn deliver(
         (Ending::Duration, false) => Some(DURATION_LIMIT),
         _ => None,
     };
+    let is_stopping = matches!((ending, closes_windows), (Ending::Signal, false));
     let mut ticks = real_time::ticks(TICK);
     // The first tick comes at once.
     ticks.tick().await;
@@ -480,7 +481,13 @@ async fn deliver(
         tokio::select! {
             () = &mut drained => return Delivered::All,
             () = &mut limited => return Delivered::NotAll,
-            () = signals.stop() => return Delivered::UntilSignal,
+            () = signals.stop() => {
+                if is_stopping {
+                    // It was the second.
+                    std::process::exit(i32::from(STOPPED_EARLY));
+                }
+                return Delivered::UntilSignal;
+            }
             _ = ticks.tick() => display.tick(server),
         }
     }

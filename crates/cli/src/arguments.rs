@@ -1,5 +1,6 @@
 //! Every command and flag, with its help.
 
+use std::io::IsTerminal;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -90,8 +91,9 @@ impl Command {
     /// Whether the command shows its progress by itself.
     pub(crate) fn has_live_display(&self) -> bool {
         match self {
-            Command::Demo(demo) => !demo.session.json,
-            Command::Run(run) => !run.session.json,
+            // Where nothing is drawn again, problems are lines.
+            Command::Demo(demo) => !demo.session.json && std::io::stdout().is_terminal(),
+            Command::Run(run) => !run.session.json && std::io::stdout().is_terminal(),
             Command::Serve(_)
             | Command::Apply(_)
             | Command::List(_)
@@ -343,6 +345,9 @@ pub(crate) struct PutArguments {
     /// The lines of a file, plain or gzip; standard input unless given.
     #[arg(long, value_name = "FILE")]
     pub(crate) input: Option<PathBuf>,
+    /// The first line is a header and no record.
+    #[arg(long)]
+    pub(crate) header: bool,
     /// The partition key of all records; unless given each has one of its own, which spreads them over the shards.
     #[arg(long, value_name = "KEY")]
     pub(crate) key: Option<String>,
@@ -492,9 +497,9 @@ pub(crate) struct ReplayArguments {
     /// For SQL: the stream that it reads, as NAME (COLUMN TYPE, …).
     #[arg(long, value_name = "STREAM")]
     pub(crate) stream: Option<String>,
-    /// For SQL: how records are written.
-    #[arg(long, value_enum, default_value = "csv")]
-    pub(crate) format: Format,
+    /// For SQL: how records are written; csv unless given.
+    #[arg(long, value_enum)]
+    pub(crate) format: Option<Format>,
     /// The column that holds each row's ROWTIME. Rows go in by this time, whatever the order of their records.
     #[arg(long, value_name = "COLUMN", conflicts_with = "rate")]
     pub(crate) rowtime: Option<String>,

@@ -205,12 +205,14 @@ fn wrong_usage_ends_with_2_and_failure_with_1() {
     }
     let folder = tempfile::tempdir().unwrap();
     let missing = folder.path().join("missing").to_str().unwrap().to_owned();
-    let failures: [(&[&str], &str); 6] = [
+    let stock = repository("examples/stock-ticker.toml").to_str().unwrap().to_owned();
+    let failures: [(&[&str], &str); 7] = [
         (&["check", &missing], "cannot read"),
         (&["run", &missing], "cannot read"),
         (&["test", &missing], "cannot read"),
         (&["test", folder.path().to_str().unwrap()], "holds no golden files: their names end in .test"),
         (&["replay", &missing, "--input", &missing], "cannot read"),
+        (&["replay", &stock, "--input", &missing, "--format", "tsv"], "--format is for SQL alone"),
         (&["demo", "--input", &missing], "cannot read"),
     ];
     for (arguments, words) in failures {

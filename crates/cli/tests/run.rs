@@ -476,3 +476,29 @@ fn a_file_that_is_cut_is_named_at_the_end_and_its_rest_comes_with_the_next_run()
     assert_eq!(summary["records_in"], 1_200 - first);
     assert_chain_delivered(&folder, 1_200);
 }
+
+/// Without a terminal nothing is drawn again: what goes wrong is on standard error all the same.
+#[test]
+fn problems_are_said_where_nothing_is_drawn() {
+    let folder = tempfile::tempdir().unwrap();
+    let pipeline = "[[stream]]\nname = \"readings\"\n[[application]]\nname = \"sensors\"\nsql = '''\n\
+        CREATE STREAM \"T\" (\"n\" BIGINT);\n\
+        CREATE PUMP \"P\" AS INSERT INTO \"T\" SELECT STREAM COUNT(*) FROM \"SOURCE_SQL_STREAM_001\"\n\
+        GROUP BY STEP(\"SOURCE_SQL_STREAM_001\".ROWTIME BY INTERVAL '1' SECOND);\n'''\n\
+        [application.input]\nstream = \"readings\"\nformat = \"csv\"\n\
+        columns = \"sensor VARCHAR(64), at BIGINT, temperature DOUBLE\"\n";
+    fs::write(folder.path().join("sensors.toml"), pipeline).unwrap();
+    fs::write(folder.path().join("semicolons.csv"), "a;1;2.5\nb;2;3.5\nc;3;4.5\n").unwrap();
+    fs::write(folder.path().join("words.csv"), "a,1,warm\nb,2,3.5\nc,3,4.5\n").unwrap();
+    for (file, said) in [
+        ("semicolons.csv", "every row has 1 of 3 columns: is the delimiter `;`?"),
+        ("words.csv", "'warm' is not a valid DOUBLE"),
+    ] {
+        let data = format!("data-{file}");
+        let arguments =
+            ["run", "sensors.toml", "--input", file, "--until-end", "--no-console", "--data-dir", &data];
+        let finished = run_in(folder.path(), &arguments);
+        assert_eq!(finished.code, Some(0), "{finished:#?}");
+        assert!(finished.stderr.contains(said), "{finished:#?}");
+    }
+}

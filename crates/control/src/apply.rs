@@ -296,7 +296,7 @@ fn differences(old: &Definition, new: &Definition) -> Vec<String> {
     differing
         .map(|name| match (short(old.get(name)), short(new.get(name))) {
             (Some(before), Some(after)) => format!("{name}: {before} -> {after}"),
-            _ => format!("{name} is another"),
+            _ => format!("{name} has changed"),
         })
         .collect()
 }

@@ -15,8 +15,8 @@ const BATCH_RECORDS: usize = 500;
 pub(super) async fn run(arguments: PutArguments) -> anyhow::Result<ExitCode> {
     let mut client = Client::connect(&arguments.data.data_dir).await?;
     let mut source = match &arguments.input {
-        Some(path) if path.as_os_str() != "-" => LineSource::file(path, false, false)?,
-        _ => LineSource::standard_input(false),
+        Some(path) if path.as_os_str() != "-" => LineSource::file(path, arguments.header, false)?,
+        _ => LineSource::standard_input(arguments.header),
     };
     let key = arguments.key.as_deref().map(|key| format!("?key={}", escaped(key))).unwrap_or_default();
     let path = format!("/v1/records/{}{key}", escaped(&arguments.stream));

@@ -40,9 +40,18 @@ async fn replay(arguments: &ReplayArguments) -> anyhow::Result<ExitCode> {
     };
     let mut replay = if has_extension(&arguments.app, "sql") {
         let stream = arguments.stream.as_deref();
-        let application = sql_application(&arguments.app, stream, arguments.format)?;
+        let application = sql_application(&arguments.app, stream, arguments.format.unwrap_or(Format::Csv))?;
         Replay::new(&application, arguments.seed, rowtimes)?
     } else {
+        for (flag, is_given) in
+            [("--format", arguments.format.is_some()), ("--stream", arguments.stream.is_some())]
+        {
+            anyhow::ensure!(
+                !is_given,
+                "{flag} is for SQL alone: {} says what the application reads",
+                arguments.app.display()
+            );
+        }
         let pipeline = read_pipeline(&arguments.app, &[])??;
         let (checked, seed) = find(&pipeline, arguments)?;
         let replay = Replay::new(checked, seed, rowtimes)?;

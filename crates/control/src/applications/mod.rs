@@ -19,6 +19,7 @@
 //! | `error_stream.rs` | rows of `error_stream` |
 //! | `retrying.rs` | what fails now and is tried again |
 //! | `tail.rs` | rows for people who look on |
+//! | `wrong_shape.rs` | records of another shape than their schema says |
 //! | `window_end.rs` | when the windows that are open now will be closed |
 //!
 //! Invariants: a record's position is stored only together with the state that has seen it and the rows that came of
@@ -41,6 +42,7 @@ mod retrying;
 mod tail;
 mod window_end;
 mod worker;
+mod wrong_shape;
 
 pub(crate) use checkpointing::Checkpoints;
 pub(crate) use destination::Destination;
@@ -55,6 +57,7 @@ pub(crate) use retrying::Retrying;
 pub(crate) use tail::Tail;
 pub use tail::TailedRow;
 pub(crate) use worker::{ApplicationComponents, ApplicationHandle, Worker};
+pub(crate) use wrong_shape::wrong_shape;
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};

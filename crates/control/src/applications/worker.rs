@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+use millstream_columns::formats::InputSchema;
 use millstream_engine::{Application, ErrorRow, RestoreReport};
 use millstream_host::{Clock, Spawn};
 use millstream_sql::Program;
@@ -19,6 +20,7 @@ use super::outputs::{OutputPlan, OutputServices, Outputs, WaitingRows};
 use super::preprocess::{Preprocessed, Preprocessor};
 use super::reference_table::ReferenceTableRows;
 use super::tail::{Tail, Tails};
+use super::wrong_shape::wrong_shape;
 use super::{ApplicationStatus, Counters, counted};
 use crate::catalog::StoredCheckpoint;
 use crate::consumers;
@@ -243,6 +245,8 @@ pub(crate) struct Worker {
     is_changed: bool,
     /// Records that were gone before they were read, so far.
     lost_records: u64,
+    /// Until the first records have been compared with it.
+    unchecked_schema: Option<InputSchema>,
 }
 
 /// A checkpoint that is being stored on another thread.
@@ -335,6 +339,7 @@ impl Worker {
             asked: Vec::new(),
             is_changed: false,
             lost_records: 0,
+            unchecked_schema: Some(checked.schema),
         };
         if is_new {
             let (snapshot, contents) = worker.snapshot().map_err(BuildError::FirstCheckpoint)?;
@@ -464,6 +469,7 @@ impl Worker {
 
     /// Gives records to the engine and takes what comes out.
     fn take(&mut self, batch: &MergedBatch, outcomes: Option<&[Preprocessed]>) {
+        self.check_shape(batch, outcomes);
         let now = self.clock.now().millis();
         let report = self.intake.take(&mut self.application, batch, outcomes, now);
         let (records, bytes) = (batch.len() as u64, batch.records().bytes() as u64);
@@ -480,6 +486,28 @@ impl Worker {
         }
         self.is_changed = true;
         self.collect(report.errors);
+    }
+
+    /// Says once when the first records look as if they were written in another way than the schema says.
+    fn check_shape(&mut self, batch: &MergedBatch, outcomes: Option<&[Preprocessed]>) {
+        /// Fewer say too little.
+        const FEWEST: usize = 3;
+        const MOST: usize = 100;
+        let Some(schema) = self.unchecked_schema.take_if(|_| batch.len() >= FEWEST) else { return };
+        let wrong = match outcomes {
+            None => wrong_shape(&schema, batch.iter().take(MOST).map(|record| record.data())),
+            Some(outcomes) => {
+                let data = outcomes.iter().take(MOST).filter_map(|outcome| match outcome {
+                    Preprocessed::Data(data) => Some(data.as_ref()),
+                    Preprocessed::Dropped | Preprocessed::Failed(_) => None,
+                });
+                wrong_shape(&schema, data)
+            }
+        };
+        if let Some(wrong) = wrong {
+            let message = format!("its records are not as the input's format and columns say: {wrong}");
+            self.live.problem(self.clock.now(), &self.name, message, 1);
+        }
     }
 
     /// Time goes on.

@@ -11,7 +11,6 @@
 
 mod reorder;
 mod rowtime;
-mod shape;
 
 use std::sync::Arc;
 
@@ -30,9 +29,10 @@ pub use reorder::OrderError;
 pub use rowtime::{RowtimeError, Rowtimes, parse_instant};
 
 use reorder::Reorder;
-use shape::wrong_shape;
 
-use crate::applications::{EVENT_RECORDS, Preprocessed, Preprocessor, RawRecord, read_file, rows_of};
+use crate::applications::{
+    EVENT_RECORDS, Preprocessed, Preprocessor, RawRecord, read_file, rows_of, wrong_shape,
+};
 use crate::connect::monitor_to_functions::MonitorServices;
 use crate::definition::{Definition, ReferencePlace};
 use crate::feeds::SourceBatch;

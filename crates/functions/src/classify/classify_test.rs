@@ -97,6 +97,7 @@ async fn json_keeps_its_members_as_they_came() {
             b"{\"price\": 1.10, \"review\": {\"body\": \"hi\"}}\n",
             b"{\r\n \"review\": {\"body\": 12345678901234567890},\n \"label\": \"old\"\n}",
             b"{\"review\": {\"body\": null}}",
+            b"{\"review\": {\"body\": \" \\t\"}}",
             b"{\"review\": {}}",
             b"[1]",
             b"{",
@@ -116,6 +117,7 @@ async fn json_keeps_its_members_as_they_came() {
     assert_eq!(second["label"], "long\ttext", "what the record called by that name is replaced");
     for (answer, reason) in found[2..].iter().zip([
         "null at $.review.body is no text",
+        "there is nothing to classify",
         "nothing at $.review.body",
         "nothing at $.review.body",
         "not JSON",

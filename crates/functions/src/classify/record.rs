@@ -49,6 +49,9 @@ pub(super) fn read(settings: &ClassifySettings, record: &[u8]) -> Result<(Fields
             (Fields::Json(line.trim().replace(['\n', '\r'], " "), members), found)
         }
     };
+    if text.trim().is_empty() {
+        return Err("the record has no text: there is nothing to classify".to_owned());
+    }
     let (bytes, limit) = (text.len(), settings.max_text_bytes);
     if bytes > limit {
         return Err(format!("the text has {bytes} bytes and the limit is {limit}"));

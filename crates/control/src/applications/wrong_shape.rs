@@ -7,7 +7,7 @@ const SEPARATORS: [char; 4] = [',', ';', '\t', '|'];
 
 /// What is wrong with the shape of the first records, as far as it can be seen: another delimiter, JSON where text is
 /// expected, JSON over several lines.
-pub(super) fn wrong_shape<'r>(
+pub(crate) fn wrong_shape<'r>(
     schema: &InputSchema,
     records: impl Iterator<Item = &'r [u8]>,
 ) -> Option<String> {

@@ -374,6 +374,17 @@ async fn refuse_labels(world: &World, rows: &[ResourceRow], desired: &[Desired],
     }
 }
 
+/// A file that declares nothing is rather one that is being written than one that shall delete everything.
+fn refuse_to_delete_all(decision: &mut Decision) {
+    for change in decision.changes.iter_mut().filter(|change| change.action == Action::Deleted) {
+        change.action = Action::Refused;
+        change.details = vec![format!(
+            "the file declares nothing: what shall go is deleted with  millstream delete {} {}",
+            change.kind, change.name
+        )];
+    }
+}
+
 /// Makes a data directory hold what is desired, and nothing else of this owner.
 pub(crate) async fn apply(
     world: &World,
@@ -388,6 +399,9 @@ pub(crate) async fn apply(
     let mut decision = decide(&rows, &desired, &owner, &claims);
     look(world, &rows, &desired, &mut decision).await;
     refuse_labels(world, &rows, &desired, &mut decision).await;
+    if desired.is_empty() {
+        refuse_to_delete_all(&mut decision);
+    }
     let Decision { changes, taken_over, .. } = decision;
     let is_dry_run = options.is_dry_run;
     let report = ApplyReport { is_dry_run, changes, taken_over, not_settled: Vec::new() };
@@ -418,6 +432,20 @@ pub(crate) async fn apply(
         report.not_settled = not_settled(&registry.rows(), &report);
     }
     Ok(report)
+}
+
+/// Waits until what was deleted and made again is there once and runs, or cannot; no longer than a change may take.
+pub(crate) async fn made_again(world: &World, references: &[Reference]) {
+    let is_there = |rows: &[ResourceRow], reference: &Reference| {
+        let mut of_name = rows.iter().filter(|row| row.reference() == *reference);
+        let (row, other) = (of_name.next(), of_name.next());
+        let has_ended =
+            |row: &ResourceRow| matches!(Lifecycle::of(row), Lifecycle::Active | Lifecycle::Failed);
+        other.is_none() && row.is_some_and(has_ended)
+    };
+    let all_there = until(&world.registry, |rows| references.iter().all(|one| is_there(rows, one)));
+    // What takes longer is seen in its description.
+    let _ = real_time::within(SETTLE_LIMIT, all_there).await;
 }
 
 /// The files that own something and are no longer at their paths. A file that cannot be looked for counts as there.

@@ -5,7 +5,7 @@
 
 use std::collections::BTreeSet;
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use millstream_engine::PartId;
 use millstream_host::{Disk, Open, RealDisk, files, remove_folder};
@@ -34,6 +34,11 @@ impl PartStore {
         let path = self.path(id);
         if files::length(&path).is_ok_and(|length| length == bytes.len() as u64) {
             return Ok(());
+        }
+        // `checkpoints/ID` in the data directory: one that was moved away is not made anew.
+        let data_directory = self.folder.parent().and_then(Path::parent);
+        if data_directory.is_some_and(|directory| !directory.exists()) {
+            return Err(std::io::Error::new(std::io::ErrorKind::NotFound, "the data directory is gone"));
         }
         RealDisk.create_folder(&self.folder)?;
         let unfinished = path.with_extension("new");

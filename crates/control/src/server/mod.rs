@@ -204,7 +204,7 @@ impl Server {
     }
 
     /// Makes resources start from scratch: all, those of one kind, or one. Each is deleted with everything that is kept of
-    /// it, records, positions, windows, and made again as it is defined. Works also before the start.
+    /// it, records, positions, windows, and made again as it is defined. Works also before the start; on a server that runs it waits until all of it is there again.
     ///
     /// # Errors
     /// The catalog cannot be changed.
@@ -225,7 +225,11 @@ impl Server {
             let reset = rows.iter().filter(is_meant).map(ResourceRow::reference).collect();
             Ok::<_, CatalogError>((changes, reset))
         });
-        Ok(commit.await?)
+        let reset: Vec<Reference> = commit.await?;
+        if self.is_running.load(Ordering::SeqCst) {
+            apply::made_again(&self.world, &reset).await;
+        }
+        Ok(reset)
     }
 
     /// The totals since the start.

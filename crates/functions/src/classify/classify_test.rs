@@ -140,7 +140,7 @@ async fn json_becomes_columns_and_a_line_is_a_text() {
         found[0].as_deref(),
         Ok("{\"text\":\"hi\",\"label\":\"short\",\"label_index\":0,\"probability\":0.765432}\n")
     );
-    assert!(found[1].is_ok(), "an empty text is labelled too");
+    assert_eq!(found[1], Err("the record has no text: there is nothing to classify".to_owned()));
     assert_eq!(found[2], Err("the text has 101 bytes and the limit is 100".to_owned()));
 }
 

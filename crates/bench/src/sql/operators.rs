@@ -189,6 +189,12 @@ pub fn run(bench: &Bench) -> Vec<Measurement> {
 
 /// An application with one input, one pump and one stream `T`.
 pub(super) fn application(target: &str, query: &str) -> Application {
+    let text = format!("CREATE STREAM T ({target}); CREATE PUMP P AS INSERT INTO T SELECT STREAM {query};");
+    application_of(&text, ApplicationSettings::default())
+}
+
+/// An application over the trades.
+pub(super) fn application_of(text: &str, settings: ApplicationSettings) -> Application {
     let column = |(name, sql_type): &(&str, SqlType)| Column {
         name: (*name).to_owned(),
         sql_type: *sql_type,
@@ -199,9 +205,8 @@ pub(super) fn application(target: &str, query: &str) -> Application {
         columns: COLUMNS.iter().map(column).collect(),
         metadata_columns: 0,
     };
-    let text = format!("CREATE STREAM T ({target}); CREATE PUMP P AS INSERT INTO T SELECT STREAM {query};");
-    let program = compile(&text, &[input], &catalog()).program.expect("the statement is legal");
-    Application::new(program, ApplicationSettings::default()).expect("the plan is sound")
+    let program = compile(text, &[input], &catalog()).program.expect("the statements are legal");
+    Application::new(program, settings).expect("the plan is sound")
 }
 
 /// Bytes of the columns that a query names.

@@ -1,11 +1,11 @@
 //! Several pumps that read one stream, and one whose rows go by key, on one thread and on several.
 
 use super::Bench;
-use super::operators::{COLUMNS, trades};
+use super::operators::{application_of, trades};
 use crate::{Budget, Measurement};
 use millstream_columns::Batch;
-use millstream_engine::{Application, ApplicationSettings, catalog};
-use millstream_sql::{Column, InputStream, StreamId, compile};
+use millstream_engine::ApplicationSettings;
+use millstream_sql::StreamId;
 use std::hint::black_box;
 
 /// Four pumps with windows of several kinds.
@@ -88,19 +88,8 @@ fn speed_up(bench: &Bench, name: &'static str, text: &str, batches: &[Batch], le
 }
 
 fn process(text: &str, batches: &[Batch], threads: usize) {
-    let column = |(name, sql_type): &(&str, _)| Column {
-        name: (*name).to_owned(),
-        sql_type: *sql_type,
-        not_null: false,
-    };
-    let input = InputStream {
-        name: "TRADES".to_owned(),
-        columns: COLUMNS.iter().map(column).collect(),
-        metadata_columns: 0,
-    };
-    let program = compile(text, &[input], &catalog()).program.expect("the statements are legal");
     let settings = ApplicationSettings { threads, ..ApplicationSettings::default() };
-    let mut application = Application::new(program, settings).expect("the plan is sound");
+    let mut application = application_of(text, settings);
     for batch in batches {
         application.push(StreamId(0), black_box(batch), 0).expect("the rows are in order");
     }

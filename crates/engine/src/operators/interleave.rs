@@ -49,8 +49,8 @@ fn scattered_numbers<T: ArrowPrimitiveType>(
             values[*place as usize] = *value;
         }
         if let Some(valid) = &mut valid {
-            for (_, place) in places.iter().enumerate().filter(|(row, _)| array.is_null(*row)) {
-                valid.set_bit(*place as usize, false);
+            for (row, place) in places.iter().enumerate() {
+                valid.set_bit(*place as usize, array.is_valid(row));
             }
         }
     }

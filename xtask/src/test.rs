@@ -106,7 +106,8 @@ pub(crate) fn golden(complete: bool) -> anyhow::Result<()> {
 
 /// The test of the page writes it.
 pub(crate) fn compatibility() -> anyhow::Result<()> {
-    let mut test = cargo(&["test", "--quiet", "-p", "millstream-control", "--test", "compatibility_page"]);
+    let mut test =
+        cargo(&["test", "--quiet", "-p", "millstream-control", "--test", "it", "compatibility_page"]);
     run_program(test.env("MILLSTREAM_COMPLETE", "1"))
 }
 
@@ -114,7 +115,7 @@ pub(crate) fn compatibility() -> anyhow::Result<()> {
 pub(crate) fn screenshots() -> anyhow::Result<()> {
     let folder = root().join("docs").join("images");
     run_program(
-        cargo(&["test", "--quiet", "-p", "millstream", "--test", "browser"])
+        cargo(&["test", "--quiet", "-p", "millstream", "--test", "it", "browser"])
             .env("MILLSTREAM_SCREENSHOTS", folder),
     )
 }

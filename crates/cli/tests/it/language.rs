@@ -1,0 +1,149 @@
+//! The language on the command line: inputs beside SQL, the end of a replay, lints, schemas for samples.
+
+use std::fs;
+
+use crate::support::{Finished, run_in};
+use tempfile::TempDir;
+
+fn folder_with(files: &[(&str, &str)]) -> TempDir {
+    let folder = tempfile::tempdir().unwrap();
+    for (name, text) in files {
+        fs::write(folder.path().join(name), text).unwrap();
+    }
+    folder
+}
+
+#[track_caller]
+fn assert_ok(finished: &Finished) {
+    assert_eq!(finished.code, Some(0), "{finished:#?}");
+}
+
+#[test]
+fn row_05_sql_beside_a_stream_reads_the_metadata_columns() {
+    let sql = "CREATE STREAM T (A INTEGER, AT TIMESTAMP, K VARCHAR(512), N VARCHAR(128), H VARCHAR(64));
+        CREATE PUMP P AS INSERT INTO T
+          SELECT STREAM A, APPROXIMATE_ARRIVAL_TIME, PARTITION_KEY, S.SEQUENCE_NUMBER, \"SHARD_ID\" FROM S;";
+    let folder = folder_with(&[("app.sql", sql), ("data.csv", "7\n8\n")]);
+    assert_ok(&run_in(folder.path(), &["check", "app.sql", "--stream", "S (A INTEGER)"]));
+    let arguments = ["replay", "app.sql", "--stream", "S (A INTEGER)", "--input", "data.csv", "--rate", "1"];
+    let finished = run_in(folder.path(), &arguments);
+    assert_ok(&finished);
+    let expected = "2024-01-01 00:00:01.000\tT\t{\"A\":8,\"AT\":\"2024-01-01 00:00:01.000\",\"K\":\"replay\",\"N\":\"2\",\
+                    \"H\":\"shardId-000000000000\"}";
+    assert_eq!(finished.lines[1], expected);
+}
+
+#[test]
+fn row_07_a_replay_closes_every_window_that_holds_a_row() {
+    for (group_by, rowtime) in [
+        ("FLOOR((S.ROWTIME - TIMESTAMP '1970-01-01 00:00:00') MINUTE / 5 TO MINUTE)", "2024-01-01 00:05:00"),
+        ("FLOOR(S.ROWTIME TO MONTH)", "2024-02-01 00:00:00"),
+        ("UNIX_TIMESTAMP(S.ROWTIME) / 7000", "2024-01-01 00:00:04"),
+        ("MONOTONIC(A)", "2024-01-01 00:00:00"),
+        ("STEP(S.ROWTIME BY INTERVAL '1' HOUR), EXTRACT(HOUR FROM S.ROWTIME)", "2024-01-01 01:00:00"),
+    ] {
+        let sql = format!(
+            "CREATE STREAM T (N BIGINT); CREATE PUMP P AS INSERT INTO T SELECT STREAM COUNT(*) FROM S GROUP BY {group_by};"
+        );
+        let folder = folder_with(&[("app.sql", &sql), ("data.csv", "1\n1\n")]);
+        let arguments = ["replay", "app.sql", "--stream", "S (A INTEGER)", "--input", "data.csv"];
+        let finished = run_in(folder.path(), &arguments);
+        assert_ok(&finished);
+        assert_eq!(finished.lines.len(), 1, "{group_by}: {finished:#?}");
+        assert!(finished.lines[0].starts_with(rowtime), "{group_by}: {}", finished.lines[0]);
+        assert!(finished.lines[0].ends_with("{\"N\":2}"), "{group_by}: {}", finished.lines[0]);
+    }
+}
+
+#[test]
+fn row_10_a_replay_gives_what_a_sort_by_time_holds() {
+    let sql = "CREATE STREAM T (A INTEGER);
+        CREATE PUMP P AS INSERT INTO T
+          SELECT STREAM TS AS ROWTIME, A FROM S ORDER BY TS WITHIN INTERVAL '1' HOUR;";
+    let data = "2024-01-01 00:00:05,1\n2024-01-01 00:00:03,2\n";
+    let folder = folder_with(&[("app.sql", sql), ("data.csv", data)]);
+    let stream = "S (TS TIMESTAMP, A INTEGER)";
+    let finished = run_in(folder.path(), &["replay", "app.sql", "--stream", stream, "--input", "data.csv"]);
+    assert_ok(&finished);
+    assert_eq!(
+        finished.lines,
+        ["2024-01-01 00:00:03.000\tT\t{\"A\":2}", "2024-01-01 00:00:05.000\tT\t{\"A\":1}"]
+    );
+}
+
+#[test]
+fn texts_that_are_cut_are_counted_in_the_summary() {
+    let sql = "CREATE STREAM T (K VARCHAR(2)); CREATE PUMP P AS INSERT INTO T SELECT STREAM K FROM S;";
+    let folder = folder_with(&[("app.sql", sql), ("data.csv", "GOOGL\nGOOGL\nIBM\nA\n")]);
+    let arguments = ["replay", "app.sql", "--stream", "S (K VARCHAR(4))", "--input", "data.csv"];
+    let finished = run_in(folder.path(), &arguments);
+    assert_ok(&finished);
+    for expected in [
+        "2 texts were cut to fit column \"K\" of \"S\", which is VARCHAR(4)",
+        "3 texts were cut to fit column \"K\" of \"T\", which is VARCHAR(2)",
+    ] {
+        assert!(finished.stderr.contains(expected), "{}", finished.stderr);
+    }
+}
+
+#[test]
+fn lints_show_what_is_probably_not_meant() {
+    let sql = "CREATE STREAM T (A BIGINT, B INTEGER, K VARCHAR(3));
+        CREATE PUMP P AS INSERT INTO T SELECT STREAM V AS B, TSDIFF(S.ROWTIME, TS) AS A, K FROM S;";
+    let data = "1,2024-01-01 00:00:00,GOOG\n2,2024-01-01 00:00:00,IBM\nx,,\n";
+    let folder = folder_with(&[("app.sql", sql), ("data.csv", data)]);
+    let stream = "S (V INTEGER, TS TIMESTAMP, K VARCHAR(8))";
+    let silent = run_in(folder.path(), &["check", "app.sql", "--stream", stream]);
+    assert_ok(&silent);
+    assert_eq!(silent.stdout(), "app.sql: ok (1 stream, 1 pump)\n");
+    let arguments = ["check", "app.sql", "--stream", stream, "--lint", "--sample", "data.csv"];
+    let finished = run_in(folder.path(), &arguments);
+    assert_ok(&finished);
+    let shown = finished.stdout();
+    for expected in [
+        "warning: TSDIFF has the later time first",
+        "--> app.sql:2:62",
+        "warning: B fills column A of \"T\", which has a column B elsewhere",
+        "warning: 1 text of the sample would be cut to fit column \"K\" of \"T\", which is VARCHAR(3)",
+        "warning: 1 row of the sample would go to error_stream",
+    ] {
+        assert!(shown.contains(expected), "{expected}: {shown}");
+    }
+    let example = crate::support::repository("examples/reviews.toml");
+    assert_ok(&run_in(folder.path(), &["check", example.to_str().unwrap(), "--lint"]));
+}
+
+#[test]
+fn discover_infers_as_the_service_does_and_further_when_asked() {
+    let data = "{\"n\": 5, \"id\": \"123\", \"at\": \"2024-01-01 10:00:00\", \"price\": 1.5}\nnot JSON\n\
+                {\"n\": 6, \"id\": \"45\", \"at\": \"2024-01-01 10:00:01\", \"price\": 22.25}\n\
+                {\"n\": 7, \"id\": \"45\", \"at\": \"2024-01-01 10:00:01\", \"price\": 3}\n";
+    let folder = folder_with(&[("data.json", data)]);
+    let service = run_in(folder.path(), &["discover", "data.json"]).stdout();
+    for expected in [
+        "  n INTEGER $.n",
+        "  id INTEGER $.id",
+        "  COL_at VARCHAR(32) $.at",
+        "  price DOUBLE",
+        "# record 2 is no JSON",
+    ] {
+        assert!(service.contains(expected), "{expected}: {service}");
+    }
+    let typed = run_in(folder.path(), &["discover", "data.json", "--typed"]).stdout();
+    for expected in ["  n TINYINT $.n", "  COL_at TIMESTAMP $.at", "  price DECIMAL(4,2)"] {
+        assert!(typed.contains(expected), "{expected}: {typed}");
+    }
+    let pretty = folder_with(&[("data.json", "[\n  {\"a\": 1},\n  {\n    \"a\": 2\n  }\n]\n")]);
+    let shown = run_in(pretty.path(), &["discover", "data.json"]).stdout();
+    assert!(shown.contains("record_row_path = \"$[0:]\"") && shown.contains("jq -c"), "{shown}");
+}
+
+#[test]
+fn files_without_an_end_are_refused() {
+    for arguments in [["check", "/dev/zero"], ["test", "/dev/zero"]] {
+        let folder = folder_with(&[]);
+        let finished = run_in(folder.path(), &arguments);
+        assert_ne!(finished.code, Some(0));
+        assert!(finished.stderr.contains("has more than 16777216 bytes"), "{finished:#?}");
+    }
+}

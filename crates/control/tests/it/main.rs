@@ -1,0 +1,18 @@
+//! Control as its callers use it.
+//!
+//! One program, since each one is linked with the whole product.
+
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+#![allow(clippy::disallowed_methods, reason = "a test works on the machine itself")]
+
+mod application_inputs;
+mod compatibility_page;
+mod feeds;
+mod functions;
+mod old_directory;
+mod pipeline_messages;
+mod reference_tables;
+mod stop;
+mod support;
+mod tail;
+mod update;

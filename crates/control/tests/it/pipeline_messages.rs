@@ -1,0 +1,127 @@
+//! What a pipeline file may not say, and in which words that is said.
+
+use millstream_control::pipeline::Pipeline;
+
+/// `LINE:COLUMN message (hint)` of each mistake.
+fn mistakes(text: &str) -> Vec<String> {
+    let parsed = Pipeline::parse("f.toml", text, &|_| Err("no files".to_owned()));
+    let mistakes = parsed.err().map(|mistakes| mistakes.0).unwrap_or_default();
+    mistakes
+        .iter()
+        .map(|one| {
+            let hint = one.hint.as_ref().map(|hint| format!(" ({hint})")).unwrap_or_default();
+            format!("{}:{} {}{hint}", one.line, one.column, one.message)
+        })
+        .collect()
+}
+
+fn application(columns: &str, from: &str) -> String {
+    format!(
+        "[[stream]]\nname = \"in\"\n[[application]]\nname = \"app\"\nsql = \"CREATE OR REPLACE STREAM AGGREGATES (N INTEGER); \
+         CREATE OR REPLACE STREAM B (N INTEGER); CREATE OR REPLACE PUMP P AS INSERT INTO AGGREGATES SELECT STREAM \\\"n\\\" FROM \
+         SOURCE_SQL_STREAM_001;\"\n[application.input]\nstream = \"in\"\nformat = \"json\"\ncolumns = '''\n{columns}'''\n\
+         [[application.output]]\nfrom = \"{from}\"\nstream = \"in2\"\n[[stream]]\nname = \"in2\"\n"
+    )
+}
+
+#[test]
+fn mistakes_inside_columns_have_their_own_place() {
+    assert_eq!(mistakes(&application("n INTEGER,\nm INTEGER", "AGGREGATES")), Vec::<String>::new());
+    let found = mistakes(&application("n INTEGER,\n  m INTEGR,\n", "AGGREGATES"));
+    assert_eq!(found.len(), 1);
+    assert!(found[0].starts_with("11:5 column \"m\": "), "{found:?}");
+    let found = mistakes(&application("n INTEGER,\n  m DOUBLE .CHANGE", "AGGREGATES"));
+    assert!(found[0].starts_with("11:12 column \"m\": a path begins with $: write $.CHANGE"), "{found:?}");
+}
+
+#[test]
+fn a_stream_that_is_not_there_lists_those_that_are() {
+    let found = mistakes(&application("n INTEGER", "AGG"));
+    assert_eq!(
+        found,
+        [
+            "12:8 the application has no in-application stream \"AGG\" (there are: SOURCE_SQL_STREAM_001, AGGREGATES, B, error_stream)"
+        ]
+    );
+}
+
+#[test]
+fn low_addresses_and_alarms_are_checked() {
+    let smtp =
+        |from: &str| format!("[smtp]\nhost = \"localhost\"\nport = 25\nfrom = {from}\nsecurity = \"none\"\n");
+    assert_eq!(mistakes(&smtp("\"Me <me@example.com>\"")), Vec::<String>::new());
+    for from in ["\"me@example.com\\r\\nBcc: you@example.com\"", "\"nobody\"", "\"a@b.c\\u0000\""] {
+        let found = mistakes(&smtp(from));
+        assert_eq!(found.len(), 1, "{found:?}");
+        assert!(found[0].starts_with("4:8 smtp: the sender"), "{found:?}");
+    }
+    let rest = "[[topic]]\nname = \"t\"\n[[metric]]\nname = \"m\"\n";
+    let found = mistakes(&format!("{rest}[[subscription]]\ntopic = \"t\"\nemail = \"a@b.c\\r\\nx\"\n"));
+    assert!(found[0].starts_with("7:9 "), "{found:?}");
+    let alarm = |more: &str| {
+        mistakes(&format!(
+            "{rest}[[alarm]]\nname = \"a\"\nmetric = \"m\"\ncomparison = \"less-than\"\nthreshold = 3.0\n{more}"
+        ))
+    };
+    assert_eq!(alarm("period = \"5s\""), Vec::<String>::new());
+    for (wrong, words) in [
+        ("period = \"7s\"", "period 7 must be 1, 5, 10"),
+        ("period = \"1500ms\"", "whole seconds"),
+        ("period = \"1s\"\nevaluation_periods = 0", "evaluation_periods is 1 to 100"),
+    ] {
+        let found = alarm(wrong);
+        assert!(found.len() == 1 && found[0].contains(words), "{found:?}");
+    }
+    let prefix = "[[delivery_stream]]\nname = \"d\"\nbucket = \"bucket\"\nprefix = \"a\\u0000b\"\n";
+    assert!(mistakes(prefix)[0].contains("U+0000"), "{:?}", mistakes(prefix));
+    let unit = "[[metric]]\nname = \"m\"\nunit = \"a\\nb\"\n";
+    assert!(mistakes(unit)[0].contains("unit"), "{:?}", mistakes(unit));
+}
+
+#[test]
+fn classify_keys_must_go_together() {
+    let function = |more: &str| {
+        mistakes(&format!(
+            "[[endpoint]]\nname = \"e\"\nmodel = \"builtin:star-rating\"\n[[function]]\nname = \"f\"\nbuiltin = \"classify\"\n\
+             endpoint = \"e\"\n{more}\n"
+        ))
+    };
+    for right in [
+        "",
+        "text = \"$.body\"",
+        "columns = [\"id\", \"body\"]\ntext = \"body\"\ndelimiter = \";\"",
+        "output = [\"text\", \"label\"]",
+    ] {
+        assert_eq!(function(right), Vec::<String>::new(), "{right}");
+    }
+    for (wrong, expected) in [
+        ("text = \"body\"", "8:8 \"body\" is no path: a path begins with $"),
+        ("text = \".body\"", "8:8 \".body\" is no path: a path begins with $"),
+        ("columns = [\"id\", \"body\"]", "8:11 which column is the text? add text = \"id\" or \"body\""),
+        ("columns = [\"id\"]\ntext = \"body\"", "9:8 text names \"body\", which is none of the columns id"),
+        ("delimiter = \"ab\"", "8:13 a delimiter is one character"),
+        ("delimiter = \";\"", "8:13 a delimiter is for columns or output"),
+        ("output = [\"idd\"]", "8:10 output names \"idd\"; there are: text, label, label_index, probability"),
+        ("threshold = 3.0", "5:8 a function of kind classify does not take threshold"),
+        ("dead_letter = \"x\"", "8:15 "),
+    ] {
+        let found = function(wrong);
+        assert!(found.iter().any(|one| one.starts_with(expected)), "{wrong}: {found:?}");
+    }
+}
+
+#[test]
+fn low_a_file_of_two_hundred_thousand_sections_takes_linear_time() {
+    let text: String = (0..200_000).map(|number| format!("[[stream]]\nname = \"s{number}\"\n")).collect();
+    let started = now();
+    assert_eq!(mistakes(&text), Vec::<String>::new());
+    let twice = format!("{text}{}", "[[stream]]\nname = \"s1\"\nshards = 0\n".repeat(1_000));
+    assert_eq!(mistakes(&twice).len(), 2_000);
+    // A second and a half in a release build; a quadratic look would take minutes in any.
+    assert!(started.elapsed().as_secs() < 60, "{:?}", started.elapsed());
+}
+
+#[expect(clippy::disallowed_methods, reason = "it measures")]
+fn now() -> std::time::Instant {
+    std::time::Instant::now()
+}

@@ -1,0 +1,57 @@
+//! A stop keeps to its limit, whatever hangs.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use crate::support::{apply, parse, settings};
+use bytes::Bytes;
+use millstream_control::Server;
+use millstream_host::{Random, SimulatedDisk, SystemClock, real_time};
+
+/// Four feeds, which hang one as the other, and an application whose output does.
+fn pipeline(file: &std::path::Path) -> String {
+    let feed = |number: u32| {
+        let file = file.display();
+        format!(
+            "[[input]]\nname = \"feed {number}\"\npath = \"{file}\"\nloop = true\nrate = 1000\ninto_stream = \"in\"\n"
+        )
+    };
+    let application = "[[application]]\nname = \"app\"\nsql = '''\n\
+        CREATE STREAM \"OUT\" (\"n\" INTEGER);\n\
+        CREATE PUMP \"P\" AS INSERT INTO \"OUT\" SELECT STREAM \"n\" FROM \"SOURCE_SQL_STREAM_001\";\n'''\n\
+        [application.input]\nstream = \"in\"\nformat = \"csv\"\ncolumns = \"n INTEGER\"\n\
+        [[application.output]]\nfrom = \"OUT\"\nstream = \"out\"\n";
+    let feeds: String = (0..4).map(feed).collect();
+    format!("[[stream]]\nname = \"in\"\n[[stream]]\nname = \"out\"\n{application}{feeds}")
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_stop_is_bounded_when_the_disk_of_the_log_hangs() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("numbers");
+    std::fs::write(&file, "1\n2\n3\n").unwrap();
+    let disk = SimulatedDisk::new();
+    let data = settings(&folder.path().join("data"));
+    let server = Server::open_on(data, Arc::new(SystemClock), Random::from_seed(1), Arc::new(disk.clone()));
+    let server = server.await.unwrap();
+    apply(&server, &parse(&pipeline(&file))).await;
+    server.start(true).await.unwrap();
+    while server.application_status("app").is_none_or(|status| status.rows_delivered == 0) {
+        real_time::sleep(Duration::from_millis(5)).await;
+    }
+
+    disk.hang_syncs(true);
+    let put = server.put("in", None, vec![Bytes::from("4")]);
+    assert!(real_time::within(Duration::from_millis(100), put).await.is_none(), "nothing is kept any more");
+    let began = Instant::now();
+    server.stop_feeds(Duration::from_millis(400)).await;
+    // Room for a busy machine. One after the other would take four times the limit.
+    assert!(began.elapsed() < Duration::from_millis(900), "{:?}", began.elapsed());
+    let began = Instant::now();
+    server.stop(Duration::from_millis(700)).await;
+    assert!(began.elapsed() < Duration::from_millis(1_200), "{:?}", began.elapsed());
+    let began = Instant::now();
+    assert!(!server.close(Duration::from_millis(50)).await, "the log cannot be closed");
+    assert!(began.elapsed() < Duration::from_millis(500), "{:?}", began.elapsed());
+    disk.hang_syncs(false);
+}

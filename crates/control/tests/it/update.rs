@@ -1,0 +1,218 @@
+//! What a changed file does to a server that runs.
+
+use crate::support::{apply, assert_applied, feed, open, parse, put, records, start, stop};
+use millstream_control::definition::{Kind, Reference};
+use millstream_control::pipeline::Pipeline;
+use millstream_control::registry::Lifecycle;
+use millstream_control::{Action, ApplyOptions};
+
+/// A counter of all rows so far, and a pump whose text is given.
+fn pipeline(other: &str, more: &str) -> Pipeline {
+    parse(&format!(
+        "[[stream]]\nname = \"in\"\n[[stream]]\nname = \"counts\"\n[[stream]]\nname = \"others\"\n\
+         [[application]]\nname = \"app\"\nsql = '''\n\
+         CREATE OR REPLACE STREAM COUNTS (N BIGINT);\n\
+         CREATE OR REPLACE STREAM OTHERS (N BIGINT);\n\
+         CREATE OR REPLACE PUMP COUNTER AS INSERT INTO COUNTS SELECT STREAM COUNT(*) OVER (ROWS UNBOUNDED PRECEDING) FROM SOURCE_SQL_STREAM_001;\n\
+         {other}'''\n[application.input]\nstream = \"in\"\ncolumns = \"n INTEGER\"\n\
+         [[application.output]]\nfrom = \"COUNTS\"\nstream = \"counts\"\n\
+         [[application.output]]\nfrom = \"OTHERS\"\nstream = \"others\"\n{more}"
+    ))
+}
+
+fn other(expression: &str) -> String {
+    format!(
+        "CREATE OR REPLACE PUMP OTHER AS INSERT INTO OTHERS SELECT STREAM {expression} OVER (ROWS UNBOUNDED PRECEDING) \
+         FROM SOURCE_SQL_STREAM_001;"
+    )
+}
+
+fn last(server: &millstream_control::Server, stream: &str) -> String {
+    records(server, stream).pop().unwrap()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn pumps_that_did_not_change_keep_their_state() {
+    let folder = tempfile::tempdir().unwrap();
+    let first = pipeline(&other("COUNT(*)"), "");
+    let server = start(&first, folder.path()).await;
+    feed(&server, "in", 0..10).await;
+    assert_eq!(last(&server, "counts").trim(), "{\"N\":10}");
+
+    let report = apply(&server, &first).await;
+    assert_eq!(report.count(Action::Unchanged), report.changes.len(), "the same again changes nothing");
+
+    let changed = pipeline(&other("SUM(\"n\")"), "");
+    let looking = ApplyOptions { is_dry_run: true, ..ApplyOptions::default() };
+    let dry = server.apply(changed.desired.clone(), crate::support::owner(), looking).await.unwrap();
+    let report = apply(&server, &changed).await;
+    assert_applied(&report);
+    for report in [&dry, &report] {
+        let change = report.changes.iter().find(|change| change.kind == Kind::Application).unwrap();
+        assert_eq!(change.action, Action::Changed);
+        assert_eq!(change.keeps_state, ["COUNTER"], "said before it is done: {report:#?}");
+        assert_eq!(change.starts_from_scratch, ["OTHER (its OVER, or what feeds it, has changed)"]);
+    }
+    feed(&server, "in", 10..12).await;
+    assert_eq!(last(&server, "counts").trim(), "{\"N\":12}", "the counter went on");
+    assert_eq!(last(&server, "others").trim(), "{\"N\":21}", "the other started from scratch: 10 + 11");
+    stop(server).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_file_that_cannot_be_applied_changes_nothing() {
+    let folder = tempfile::tempdir().unwrap();
+    let server = start(&pipeline(&other("COUNT(*)"), ""), folder.path()).await;
+    feed(&server, "in", 0..5).await;
+    // r2: a missing reference file is found before anything is stopped.
+    let table =
+        "[[application.reference]]\nname = \"T\"\npath = \"/nonexistent/t.csv\"\ncolumns = \"A INTEGER\"\n";
+    let broken = pipeline(&other("SUM(\"n\")"), &format!("{table}[[stream]]\nname = \"new\"\n"));
+    let report = apply(&server, &broken).await;
+    assert!(report.is_refused(), "{report:#?}");
+    let refused = report.changes.iter().find(|change| change.action == Action::Refused).unwrap();
+    assert!(refused.details[0].contains("/nonexistent/t.csv"), "{refused:?}");
+    assert!(server.describe(&Reference::new(Kind::Stream, "new")).is_none(), "nothing at all was changed");
+    feed(&server, "in", 5..6).await;
+    assert_eq!(last(&server, "counts").trim(), "{\"N\":6}");
+    assert_eq!(last(&server, "others").trim(), "{\"N\":6}");
+    stop(server).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn resources_come_and_go_while_others_run() {
+    let folder = tempfile::tempdir().unwrap();
+    let server = start(&pipeline(&other("COUNT(*)"), ""), folder.path()).await;
+    put(&server, "in", 0..5).await;
+    let topic = "[[topic]]\nname = \"t\"\n[[subscription]]\ntopic = \"t\"\nemail = \"a@example.com\"\n\
+                 [[delivery_stream]]\nname = \"d\"\nbucket = \"bucket\"\nbuffer_interval = \"1s\"\n";
+    assert_applied(&apply(&server, &pipeline(&other("COUNT(*)"), topic)).await);
+    assert_eq!(server.monitor().subscriptions(Some("t")).unwrap().len(), 1);
+    put(&server, "d", ["x"]).await;
+    server.drain(false).await;
+    assert_eq!(server.list(Some(Kind::DeliveryStream))[0].figures["objects"], 1);
+    // r8: what the file no longer declares goes.
+    let report = apply(&server, &pipeline(&other("COUNT(*)"), "")).await;
+    assert_applied(&report);
+    assert_eq!(report.count(Action::Deleted), 3, "{report:#?}");
+    assert!(server.monitor().topics().unwrap().is_empty());
+    assert!(server.list(Some(Kind::DeliveryStream)).is_empty());
+    feed(&server, "in", 5..6).await;
+    assert_eq!(last(&server, "counts").trim(), "{\"N\":6}", "the application did not notice");
+    stop(server).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn r18_a_stream_made_again_under_its_name_is_another() {
+    let folder = tempfile::tempdir().unwrap();
+    let server = start(&pipeline(&other("COUNT(*)"), ""), folder.path()).await;
+    feed(&server, "in", 0..10).await;
+    let stream = Reference::new(Kind::Stream, "in");
+    let before = server.describe(&stream).unwrap();
+    assert!(server.registry().delete(&stream, false).await.is_err(), "the application uses it");
+    server.registry().delete(&stream, true).await.unwrap();
+    assert!(server.describe(&stream).is_none(), "it is gone at once");
+    assert_applied(&apply(&server, &pipeline(&other("COUNT(*)"), "")).await);
+    let application = Reference::new(Kind::Application, "app");
+    let mut changes = server.registry().changes();
+    changes
+        .wait_for(|rows| {
+            rows.iter().all(|row| !row.deleting)
+                && rows.iter().any(|row| row.reference() == application && row.status.reason().is_none())
+        })
+        .await
+        .unwrap();
+    let after = server.describe(&stream).unwrap();
+    assert!(after.id > before.id);
+    assert_eq!(after.state, Lifecycle::Active);
+    feed(&server, "in", 0..3).await;
+    assert_eq!(records(&server, "in").len(), 3, "the old records are gone");
+    assert_eq!(last(&server, "counts").trim(), "{\"N\":13}", "its state goes on, in the new stream");
+    stop(server).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_file_that_declares_nothing_deletes_nothing() {
+    let folder = tempfile::tempdir().unwrap();
+    let server = start(&pipeline(&other("COUNT(*)"), ""), folder.path()).await;
+    feed(&server, "in", 0..4).await;
+    let report = apply(&server, &parse("")).await;
+    assert!(!report.changes.is_empty());
+    for change in &report.changes {
+        assert_eq!(change.action, Action::Refused, "{change:?}");
+        assert!(change.details[0].contains("millstream delete"), "{change:?}");
+    }
+    assert_eq!(records(&server, "in").len(), 4);
+    stop(server).await;
+}
+
+/// What is put when a reset has come back is in the new stream.
+#[tokio::test(flavor = "multi_thread")]
+async fn nothing_that_is_put_after_a_reset_is_lost() {
+    let folder = tempfile::tempdir().unwrap();
+    let server = start(&pipeline(&other("COUNT(*)"), ""), folder.path()).await;
+    for _ in 0..5 {
+        feed(&server, "in", 0..4).await;
+        server.reset(None, None).await.unwrap();
+        assert!(records(&server, "in").is_empty());
+        feed(&server, "in", 0..1).await;
+        assert_eq!(records(&server, "in").len(), 1);
+    }
+    stop(server).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn reset_lets_an_application_start_from_scratch() {
+    let folder = tempfile::tempdir().unwrap();
+    let server = start(&pipeline(&other("COUNT(*)"), ""), folder.path()).await;
+    feed(&server, "in", 0..4).await;
+    let reset = server.reset(Some(Kind::Application), Some("app")).await.unwrap();
+    assert_eq!(reset, [Reference::new(Kind::Application, "app")]);
+    let rows = server.registry().rows();
+    assert!(rows.iter().all(|row| !row.deleting && row.observed == row.generation), "it is there again");
+    server.drain(false).await;
+    assert_eq!(last(&server, "counts").trim(), "{\"N\":4}", "it reads the stream from its oldest record");
+    assert_eq!(records(&server, "counts").len(), 8);
+    stop(server).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_log_forgets_who_was_deleted() {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join("input.csv"), "1\n0\n").unwrap();
+    let streams = "[[stream]]\nname = \"in\"\n[[stream]]\nname = \"out\"\n[[stream]]\nname = \"copied\"\n";
+    let input = folder.path().join("input.csv");
+    let writers = format!(
+        "[[input]]\nname = \"file\"\npath = {:?}\ninto_stream = \"in\"\n\
+         [[input]]\nname = \"copy\"\nstream = \"in\"\ninto_stream = \"copied\"\n\
+         [[application]]\nname = \"a\"\nsql = '''CREATE STREAM T (N INTEGER);\n\
+         CREATE PUMP P AS INSERT INTO T SELECT STREAM 1 / \"n\" FROM SOURCE_SQL_STREAM_001;'''\n\
+         [application.input]\nstream = \"in\"\ncolumns = \"n INTEGER\"\n\
+         [[application.output]]\nfrom = \"T\"\nstream = \"out\"\n\
+         [[application.output]]\nfrom = \"error_stream\"\nstream = \"out\"\n",
+        input.to_str().unwrap()
+    );
+    let (with, without) = (parse(&format!("{streams}{writers}")), parse(streams));
+    let data = folder.path().join("data");
+    let server = open(&data).await.unwrap();
+    server.start(false).await.unwrap();
+    let producers = |server: &millstream_control::Server| -> usize {
+        let streams = ["in", "out", "copied"];
+        let keys = streams.map(|name| millstream_streamlog::StreamKey::data(name.parse().unwrap()));
+        keys.iter().map(|key| server.log().producer_list(key).unwrap().len()).sum()
+    };
+    for round in 0..100 {
+        assert_applied(&apply(&server, &with).await);
+        if round == 0 {
+            feed(&server, "in", [1, 0]).await;
+            assert!(producers(&server) >= 3, "they have written something");
+        }
+        assert_applied(&apply(&server, &without).await);
+        assert_eq!(producers(&server), 0, "round {round}");
+    }
+    stop(server).await;
+    // Nor does it come back with what is kept on disk.
+    let server = open(&data).await.unwrap();
+    assert_eq!(producers(&server), 0);
+    stop(server).await;
+}

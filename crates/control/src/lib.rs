@@ -59,7 +59,7 @@ mod supervise;
 pub mod view;
 mod world;
 
-pub use applications::{ApplicationStatus, TailedRow};
+pub use applications::{ApplicationStatus, RowTail, TailedRow, TailedRows};
 pub use apply::{Action, ApplyError, ApplyOptions, ApplyReport, ResourceChange, TakenOver};
 pub use compatibility_page::compatibility_page;
 pub use data_directory::{DataDirectory, DirectoryError};

@@ -8,7 +8,7 @@ use millstream_inference::ModelServer;
 use millstream_monitor::Monitor;
 use millstream_streamlog::{Log, StreamKey, StreamName};
 
-use crate::applications::Incarnations;
+use crate::applications::{Incarnations, WaitingTails};
 use crate::catalog::Catalog;
 use crate::connect::monitor_to_functions::PageAddress;
 use crate::connect::rejected_to_log::RejectedCount;
@@ -41,6 +41,7 @@ pub(crate) struct World {
     pub(crate) log: Arc<Log>,
     pub(crate) catalog: Catalog,
     pub(crate) incarnations: Incarnations,
+    pub(crate) waiting_tails: WaitingTails,
     pub(crate) registry: Arc<Registry>,
     pub(crate) monitor: Monitor,
     /// For links in mails.

@@ -2,7 +2,6 @@
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 
 use anyhow::Context;
 use axum::body::{Body, Bytes};
@@ -297,23 +296,25 @@ async fn send_lines(
                 }
             }
         },
-        Tailing::Rows(mut rows, lost) => {
-            while let Some(row) = rows.recv().await {
-                if !send_lost(lost.swap(0, Ordering::Relaxed), sender).await {
+        Tailing::Rows(mut rows) => loop {
+            let batch = match rows.next().await {
+                Ok(batch) => batch,
+                Err(reason) => {
+                    let _ = sender.send(Ok(encoded(&TailLine::End { reason }))).await;
                     return;
                 }
-                if !passes(row.json.as_bytes()) {
-                    continue;
-                }
+            };
+            if !send_lost(batch.lost, sender).await {
+                return;
+            }
+            for row in batch.rows.into_iter().filter(|row| passes(row.json.as_bytes())) {
                 let value = serde_json::from_str(&row.json).unwrap_or(serde_json::Value::Null);
                 let line = TailLine::Row { rowtime: row.rowtime, row: value };
                 if sender.send(Ok(encoded(&line))).await.is_err() {
                     return;
                 }
             }
-            let reason = "the application stopped or was changed".to_owned();
-            let _ = sender.send(Ok(encoded(&TailLine::End { reason }))).await;
-        }
+        },
     }
 }
 

@@ -54,8 +54,8 @@ pub(crate) use parts::PartStore;
 pub(crate) use preprocess::{Preprocessed, Preprocessor};
 pub(crate) use reference_table::{ReferenceTableRows, read_file, read_object, rows_of};
 pub(crate) use retrying::Retrying;
-pub(crate) use tail::Tail;
-pub use tail::TailedRow;
+pub use tail::{RowTail, TailedRow, TailedRows};
+pub(crate) use tail::{Tail, WaitingTails};
 pub(crate) use worker::{ApplicationComponents, ApplicationHandle, Worker};
 pub(crate) use wrong_shape::wrong_shape;
 

@@ -1,18 +1,21 @@
 //! Rows of in-application streams for people who look on.
 //!
-//! No reader holds the application up: a reader that does not keep up loses rows, and is told how many.
+//! No reader holds the application up: a reader that does not keep up loses rows, and is told how many. Readers stay when
+//! the application is started again, be it after a change or a failure: what it has left is where its successor begins.
 
-use std::collections::BTreeSet;
-use std::sync::Arc;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock};
 
 use millstream_columns::Batch;
 use millstream_columns::formats::{OutputColumn, OutputFormat, OutputWriter};
 use millstream_engine::{Application, ErrorRow};
 use millstream_sql::StreamId;
+use parking_lot::Mutex;
 use tokio::sync::mpsc;
 
 use super::error_stream;
+use crate::definition::ResourceId;
 
 /// Rows that may wait for a reader.
 const MOST_WAITING: usize = 1_000;
@@ -26,28 +29,83 @@ pub struct TailedRow {
     pub json: String,
 }
 
+/// Rows and what was lost before them.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct TailedRows {
+    /// Rows that came too fast for this reader.
+    pub lost: u64,
+    /// The rows, in the order in which they came out.
+    pub rows: Vec<TailedRow>,
+}
+
+/// Reads rows of an in-application stream as they come.
+pub struct RowTail {
+    rows: mpsc::Receiver<TailedRow>,
+    shared: Arc<Shared>,
+}
+
+impl RowTail {
+    /// The next rows; waits for the first.
+    ///
+    /// # Errors
+    /// Why no more can come: the application was deleted, or the stream is no longer what it was.
+    pub async fn next(&mut self) -> Result<TailedRows, String> {
+        let Some(first) = self.rows.recv().await else {
+            let lost = self.shared.lost.swap(0, Ordering::Relaxed);
+            if lost > 0 {
+                return Ok(TailedRows { lost, rows: Vec::new() });
+            }
+            let reason = self.shared.end.get().cloned();
+            return Err(reason.unwrap_or_else(|| "the application has ended unexpectedly".to_owned()));
+        };
+        let mut rows = vec![first];
+        while let Ok(row) = self.rows.try_recv() {
+            rows.push(row);
+        }
+        Ok(TailedRows { lost: self.shared.lost.swap(0, Ordering::Relaxed), rows })
+    }
+}
+
+/// What somebody who looks on shares with the application.
+#[derive(Debug, Default)]
+struct Shared {
+    /// Rows that did not fit.
+    lost: AtomicU64,
+    /// Why no more come.
+    end: OnceLock<String>,
+}
+
 /// Somebody who looks on.
+#[derive(Debug)]
 pub(crate) struct Tail {
     /// The in-application stream, or `error_stream`.
     pub(crate) stream: String,
-    pub(crate) rows: mpsc::Sender<TailedRow>,
-    /// Rows that did not fit.
-    pub(crate) lost: Arc<AtomicU64>,
+    rows: mpsc::Sender<TailedRow>,
+    shared: Arc<Shared>,
+    /// The columns that the reader has seen.
+    columns: Option<Vec<OutputColumn>>,
 }
 
 impl Tail {
     /// A place to look on, and where the rows come out.
-    pub(crate) fn new(stream: &str) -> (Tail, mpsc::Receiver<TailedRow>, Arc<AtomicU64>) {
+    pub(crate) fn new(stream: &str) -> (Tail, RowTail) {
         let (rows, receiver) = mpsc::channel(MOST_WAITING);
-        let lost = Arc::new(AtomicU64::new(0));
-        (Tail { stream: stream.to_owned(), rows, lost: Arc::clone(&lost) }, receiver, lost)
+        let shared = Arc::<Shared>::default();
+        let tail = Tail { stream: stream.to_owned(), rows, shared: Arc::clone(&shared), columns: None };
+        (tail, RowTail { rows: receiver, shared })
+    }
+
+    /// Ends it, and says why.
+    pub(super) fn end(self, reason: &str) {
+        // A second reason would come too late.
+        let _ = self.shared.end.set(reason.to_owned());
     }
 
     /// How many of these rows there is room for; the others are lost.
     fn room_for(&self, rows: usize) -> usize {
         // Nobody else sends: what is free now stays free.
         let room = self.rows.capacity().min(rows);
-        self.lost.fetch_add((rows - room) as u64, Ordering::Relaxed);
+        self.shared.lost.fetch_add((rows - room) as u64, Ordering::Relaxed);
         room
     }
 
@@ -61,6 +119,30 @@ impl Tail {
     }
 }
 
+/// Those who look on at applications that do not run at the moment. Cheap to clone.
+#[derive(Clone, Default)]
+pub(crate) struct WaitingTails(Arc<Mutex<BTreeMap<ResourceId, Vec<Tail>>>>);
+
+impl WaitingTails {
+    /// Keeps them for the application's next start.
+    pub(super) fn leave(&self, id: ResourceId, tails: Vec<Tail>) {
+        let mut waiting = self.0.lock();
+        let of_application = waiting.entry(id).or_default();
+        of_application.extend(tails);
+        of_application.retain(|tail| !tail.rows.is_closed());
+    }
+
+    /// Those who wait for an application.
+    pub(super) fn take(&self, id: ResourceId) -> Vec<Tail> {
+        self.0.lock().remove(&id).unwrap_or_default()
+    }
+
+    /// Nothing comes any more: the application was deleted.
+    pub(crate) fn end(&self, id: ResourceId) {
+        self.take(id).into_iter().for_each(|tail| tail.end("the application was deleted"));
+    }
+}
+
 /// Everybody who looks on at an application.
 #[derive(Default)]
 pub(crate) struct Tails {
@@ -68,22 +150,37 @@ pub(crate) struct Tails {
 }
 
 impl Tails {
-    /// One more; dropped at once when there is no such stream.
-    pub(crate) fn add(&mut self, tail: Tail, application: &mut Application) {
+    /// One more. It is told, and ends, when the application has no such stream, or one of other columns than the reader knows.
+    pub(crate) fn add(&mut self, mut tail: Tail, application: &mut Application) {
         let stream = application.program().stream(&tail.stream);
         let columns: Vec<OutputColumn> = match stream {
             Some(id) => {
-                application.subscribe(id);
                 let columns = application.program().streams[id.0].columns.iter();
                 columns
                     .map(|column| OutputColumn { name: column.name.clone(), sql_type: column.sql_type })
                     .collect()
             }
             None if tail.stream == error_stream::ERROR_STREAM => error_stream::columns(),
-            None => return,
+            None => {
+                let reason = format!("the application no longer has a stream \"{}\"", tail.stream);
+                return tail.end(&reason);
+            }
         };
+        if tail.columns.as_ref().is_some_and(|known| *known != columns) {
+            let reason = format!("the columns of stream \"{}\" have changed", tail.stream);
+            return tail.end(&reason);
+        }
+        if let Some(id) = stream {
+            application.subscribe(id);
+        }
+        tail.columns = Some(columns.clone());
         let writer = OutputWriter::new(OutputFormat::Json { newline: false }, columns);
         self.tails.push((tail, stream, writer));
+    }
+
+    /// Those who look on, for the application's next start.
+    pub(super) fn into_waiting(self) -> Vec<Tail> {
+        self.tails.into_iter().map(|(tail, ..)| tail).collect()
     }
 
     /// Takes the rows of the streams that no output reads. A stream whose last reader has gone keeps none from now on.
@@ -168,33 +265,33 @@ mod tests {
     #[test]
     fn nothing_is_held_for_readers_that_have_gone() {
         let (mut copying, mut tails) = (Copying::new(), Tails::default());
-        let [(one, mut rows, _), (other, other_rows, _)] = [Tail::new("T"), Tail::new("T")];
+        let [(one, mut tail), (other, other_tail)] = [Tail::new("T"), Tail::new("T")];
         tails.add(one, &mut copying.application);
         tails.add(other, &mut copying.application);
-        drop(other_rows);
+        drop(other_tail);
         copying.push(0..1);
         tails.collect(&mut copying.application, |_| false);
-        assert_eq!(rows.try_recv().unwrap().json, "{\"N\":0}");
-        drop(rows);
+        assert_eq!(tail.rows.try_recv().unwrap().json, "{\"N\":0}");
+        drop(tail);
         copying.push(1..2);
         tails.collect(&mut copying.application, |_| false);
         assert_eq!(copying.held_rows(), 0);
         copying.push(2..3);
         assert_eq!(copying.held_rows(), 0);
         // Somebody comes back: rows from then on.
-        let (again, mut rows, _) = Tail::new("T");
+        let (again, mut tail) = Tail::new("T");
         tails.add(again, &mut copying.application);
         copying.push(3..4);
         tails.collect(&mut copying.application, |_| false);
-        assert_eq!(rows.try_recv().unwrap().json, "{\"N\":3}");
+        assert_eq!(tail.rows.try_recv().unwrap().json, "{\"N\":3}");
     }
 
     #[test]
     fn outputs_keep_their_rows_when_a_reader_has_gone() {
         let (mut copying, mut tails) = (Copying::new(), Tails::default());
-        let (tail, rows, _) = Tail::new("T");
+        let (tail, reader) = Tail::new("T");
         tails.add(tail, &mut copying.application);
-        drop(rows);
+        drop(reader);
         copying.push(0..1);
         tails.collect(&mut copying.application, |_| true);
         copying.push(1..2);
@@ -204,23 +301,25 @@ mod tests {
     #[test]
     fn only_what_fits_is_encoded_and_the_rest_is_counted() {
         let (mut copying, mut tails) = (Copying::new(), Tails::default());
-        let (tail, mut rows, lost) = Tail::new("T");
+        let (tail, mut reader) = Tail::new("T");
+        let shared = Arc::clone(&reader.shared);
+        let lost = || shared.lost.load(Ordering::Relaxed);
         tails.add(tail, &mut copying.application);
         let (first, most) = (600, MOST_WAITING as i32);
         copying.push(0..first);
         copying.push(first..most + 5);
         tails.collect(&mut copying.application, |_| false);
-        assert_eq!(lost.load(Ordering::Relaxed), 5);
+        assert_eq!(lost(), 5);
         // A reader that is full costs no encoding: this column could not be encoded.
         let no_integers: ArrayRef = Arc::new(BooleanArray::from(vec![true; 7]));
         tails.rows(copying.output, &[Batch::new(vec![1; 7].into(), vec![no_integers])]);
-        assert_eq!(lost.load(Ordering::Relaxed), 12);
+        assert_eq!(lost(), 12);
         for number in 0..most {
-            assert_eq!(rows.try_recv().unwrap().json, format!("{{\"N\":{number}}}"));
+            assert_eq!(reader.rows.try_recv().unwrap().json, format!("{{\"N\":{number}}}"));
         }
-        assert!(rows.try_recv().is_err());
+        assert!(reader.rows.try_recv().is_err());
         copying.push(0..1);
         tails.collect(&mut copying.application, |_| false);
-        assert_eq!((rows.try_recv().unwrap().rowtime, lost.load(Ordering::Relaxed)), (1, 12));
+        assert_eq!((reader.rows.try_recv().unwrap().rowtime, lost()), (1, 12));
     }
 }

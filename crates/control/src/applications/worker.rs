@@ -19,7 +19,7 @@ use super::intake::Intake;
 use super::outputs::{OutputPlan, OutputServices, Outputs, WaitingRows};
 use super::preprocess::{Preprocessed, Preprocessor};
 use super::reference_table::ReferenceTableRows;
-use super::tail::{Tail, Tails};
+use super::tail::{Tail, Tails, WaitingTails};
 use super::wrong_shape::wrong_shape;
 use super::{ApplicationStatus, Counters, counted};
 use crate::catalog::StoredCheckpoint;
@@ -64,6 +64,8 @@ pub(crate) struct ApplicationComponents {
     pub(crate) log: Arc<Log>,
     pub(crate) registry: Arc<Registry>,
     pub(crate) live: Arc<Live>,
+    /// Those who look on while it does not run.
+    pub(crate) waiting_tails: WaitingTails,
 }
 
 /// Why an application could not be built.
@@ -185,10 +187,9 @@ impl ApplicationHandle {
         }
     }
 
-    /// Sends rows of an in-application stream to `tail` from now on.
-    pub(crate) fn tail(&self, tail: Tail) {
-        // One that has stopped drops it, which its reader sees.
-        let _ = self.commands.send(Command::Tail(tail));
+    /// Sends rows of an in-application stream to `tail` from now on. False when it has stopped.
+    pub(crate) fn tail(&self, tail: Tail) -> bool {
+        self.commands.send(Command::Tail(tail)).is_ok()
     }
 
     /// Ends it with a last checkpoint.
@@ -217,6 +218,7 @@ struct Drain {
 
 /// An application that is ready to run.
 pub(crate) struct Worker {
+    id: ResourceId,
     source: ResourceId,
     epoch: u64,
     name: Arc<str>,
@@ -226,6 +228,7 @@ pub(crate) struct Worker {
     preprocessor: Option<Preprocessor>,
     outputs: Outputs,
     tails: Tails,
+    waiting_tails: WaitingTails,
     commands: mpsc::UnboundedReceiver<Command>,
     clock: Arc<dyn Clock>,
     spawn: Spawn,
@@ -315,6 +318,7 @@ impl Worker {
             pumps: pumps_of(application.program()),
         };
         let mut worker = Worker {
+            id: components.id,
             source: components.source,
             epoch: components.epoch,
             name,
@@ -324,6 +328,7 @@ impl Worker {
             preprocessor,
             outputs,
             tails: Tails::default(),
+            waiting_tails: components.waiting_tails,
             commands,
             clock: components.clock,
             spawn: components.spawn,
@@ -352,14 +357,39 @@ impl Worker {
 
     /// Works until it is stopped, then stores a last checkpoint.
     pub(crate) async fn run(mut self) {
+        for tail in self.waiting_tails.take(self.id) {
+            self.tails.add(tail, &mut self.application);
+        }
         while self.step().await {}
+        self.leave_tails();
         self.finish_storing().await;
         self.begin_checkpoint();
         self.finish_storing().await;
     }
 
+    /// Those who look on wait for the next start; for one that has begun already they are too late.
+    fn leave_tails(&mut self) {
+        self.commands.close();
+        let mut tails = std::mem::take(&mut self.tails).into_waiting();
+        while let Ok(command) = self.commands.try_recv() {
+            if let Command::Tail(tail) = command {
+                tails.push(tail);
+            }
+        }
+        match self.incarnation.hold() {
+            Ok(_newest) => self.waiting_tails.leave(self.id, tails),
+            Err(superseded) => tails.into_iter().for_each(|tail| tail.end(&superseded.to_string())),
+        }
+    }
+
     /// One round. False when the application shall stop.
     async fn step(&mut self) -> bool {
+        // What was asked for comes before records that were put after it; also when there is always something to read.
+        while let Ok(command) = self.commands.try_recv() {
+            if !self.obey(Some(command)) {
+                return false;
+            }
+        }
         let batch = if self.outputs.are_full() { None } else { Some(self.input.read()) };
         match batch {
             Some(Ok(batch)) if !batch.is_empty() => {
@@ -369,12 +399,6 @@ impl Worker {
                 self.take(&batch, outcomes.as_deref());
                 self.input.advance(&batch);
                 self.bound(batch.bound.millis());
-                // Commands are obeyed also when there is always something to read.
-                while let Ok(command) = self.commands.try_recv() {
-                    if !self.obey(Some(command)) {
-                        return false;
-                    }
-                }
                 // Others on this thread's runtime get their turn.
                 tokio::task::yield_now().await;
             }

@@ -265,6 +265,7 @@ impl PreparedApplication {
             log: Arc::clone(&world.log),
             registry: Arc::clone(&world.registry),
             live: Arc::clone(&world.live),
+            waiting_tails: world.waiting_tails.clone(),
         };
         let built = world.spawn().blocking(move || Worker::new(components)).await;
         built.map_err(NotReady::ever)?.map_err(|error| match error.is_damage() {
@@ -362,10 +363,11 @@ pub(super) async fn erase(world: &World, row: &ResourceRow) -> Result<(), NotRea
         }
     }
     let parts = PartStore::new(world.directory.checkpoints(row.id.0));
-    let (incarnations, id) = (world.incarnations.clone(), row.id);
+    let (incarnations, waiting_tails, id) = (world.incarnations.clone(), world.waiting_tails.clone(), row.id);
     let erase = move || {
         // One that has not ended in time writes nothing any more.
         incarnations.end(id);
+        waiting_tails.end(id);
         parts.erase()
     };
     world.spawn().blocking(erase).await.map_err(NotReady::yet)?.map_err(NotReady::yet)

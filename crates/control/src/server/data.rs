@@ -1,18 +1,16 @@
 //! Records in, records and rows out, for those who ask at run time.
 
 use std::sync::Arc;
-use std::sync::atomic::AtomicU64;
 
 use bytes::Bytes;
 use millstream_host::Timestamp;
 use millstream_streamlog::{
     AppendError, Log, NewRecord, Position, ReadError, ReadFrom, StreamError, StreamKey,
 };
-use tokio::sync::mpsc;
 
 use super::Server;
 use super::record_tail::RecordTail;
-use crate::applications::{ERROR_STREAM, Tail, TailedRow};
+use crate::applications::{ERROR_STREAM, RowTail, Tail};
 use crate::definition::{Kind, Reference};
 use crate::world::log_key;
 
@@ -94,8 +92,8 @@ impl std::str::FromStr for TailFrom {
 pub enum Tailing {
     /// Records of a stream or of the buffer of a delivery stream.
     Records(RecordTail),
-    /// Rows of an in-application stream, and how many did not fit.
-    Rows(mpsc::Receiver<TailedRow>, Arc<AtomicU64>),
+    /// Rows of an in-application stream.
+    Rows(RowTail),
 }
 
 /// The newest records of a stream, at most a hundred of each shard.
@@ -205,8 +203,11 @@ impl Server {
                 streams.join(", ")
             )));
         }
-        let (tail, rows, lost) = Tail::new(stream);
-        handle.tail(tail);
-        Ok(Tailing::Rows(rows, lost))
+        let (tail, rows) = Tail::new(stream);
+        if !handle.tail(tail) {
+            let text = format!("application \"{application}\" is just being stopped or changed: try again");
+            return Err(TailError::NotFound(text));
+        }
+        Ok(Tailing::Rows(rows))
     }
 }

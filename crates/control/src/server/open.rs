@@ -9,7 +9,7 @@ use millstream_streamlog::{Log, LogSettings, OpenError};
 use tokio::sync::Mutex;
 
 use super::{Server, ServerSettings};
-use crate::applications::Incarnations;
+use crate::applications::{Incarnations, WaitingTails};
 use crate::catalog::Catalog;
 use crate::connect::monitor_to_functions::PageAddress;
 use crate::connect::monitor_to_live::MonitorWatch;
@@ -58,6 +58,7 @@ pub(super) async fn open(
         log,
         catalog,
         incarnations: Incarnations::default(),
+        waiting_tails: WaitingTails::default(),
         registry,
         monitor,
         page: PageAddress::default(),

@@ -1,9 +1,12 @@
 //! People who look on at records and rows.
 
 use std::sync::mpsc;
+use std::time::Duration;
 
-use crate::support::{parse, put, start, stop};
-use millstream_host::Spawn;
+use crate::support::{apply, assert_applied, feed, parse, put, start, stop};
+use millstream_control::definition::{Kind, Reference};
+use millstream_control::{RowTail, Server, TailFrom, Tailing};
+use millstream_host::{Spawn, real_time};
 
 const TEXT: &str = "[[stream]]\nname = \"in\"\n[[stream]]\nname = \"out\"\n[[application]]\nname = \"app\"\n\
     sql = '''CREATE OR REPLACE STREAM \"OUT\" (N INTEGER);\n\
@@ -48,5 +51,46 @@ async fn conditions_are_over_declared_or_discovered_columns() {
     assert!(discovered.passes(b"{\"N\":2}") && !discovered.passes(b"{\"N\":1}"));
     let refused = server.tail_filter("in", "price > 1").await.err().unwrap();
     assert!(refused.contains("PRICE"), "{refused}");
+    stop(server).await;
+}
+
+/// The next rows of a tail, as JSON.
+async fn rows(tail: &mut RowTail) -> Result<Vec<String>, String> {
+    let read = real_time::within(Duration::from_secs(30), tail.next()).await;
+    let batch = read.expect("something comes")?;
+    assert_eq!(batch.lost, 0);
+    Ok(batch.rows.into_iter().map(|row| row.json).collect())
+}
+
+async fn row_tail(server: &Server, what: &str) -> RowTail {
+    match server.tail(what, &TailFrom::Latest).await.unwrap() {
+        Tailing::Rows(rows) => rows,
+        Tailing::Records(_) => panic!("{what} has rows"),
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn rows_are_followed_across_changes_of_their_application() {
+    let folder = tempfile::tempdir().unwrap();
+    let server = start(&parse(TEXT), folder.path()).await;
+    let mut tail = row_tail(&server, "app/OUT").await;
+    feed(&server, "in", [1]).await;
+    assert_eq!(rows(&mut tail).await.unwrap(), ["{\"N\":1}"]);
+    // Another pump, another stream: OUT stays what it is.
+    let more = "CREATE OR REPLACE STREAM \"TWICE\" (M INTEGER);\n\
+        CREATE OR REPLACE PUMP Q AS INSERT INTO \"TWICE\" SELECT STREAM N * 2 FROM \"OUT\";'''";
+    assert_applied(&apply(&server, &parse(&TEXT.replacen("'''\n", &format!("{more}\n"), 1))).await);
+    let mut twice = row_tail(&server, "app/TWICE").await;
+    feed(&server, "in", [2]).await;
+    assert_eq!(rows(&mut tail).await.unwrap(), ["{\"N\":2}"]);
+    assert_eq!(rows(&mut twice).await.unwrap(), ["{\"M\":4}"]);
+    // A stream that goes, and one whose columns change, end what follows them.
+    let changed = TEXT.replace("(N INTEGER)", "(N BIGINT)");
+    assert_applied(&apply(&server, &parse(&changed)).await);
+    assert_eq!(rows(&mut twice).await.unwrap_err(), "the application no longer has a stream \"TWICE\"");
+    assert_eq!(rows(&mut tail).await.unwrap_err(), "the columns of stream \"OUT\" have changed");
+    let mut tail = row_tail(&server, "app/OUT").await;
+    server.registry().delete(&Reference::new(Kind::Application, "app"), false).await.unwrap();
+    assert_eq!(rows(&mut tail).await.unwrap_err(), "the application was deleted");
     stop(server).await;
 }

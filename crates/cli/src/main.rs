@@ -53,7 +53,8 @@ fn main() -> ExitCode {
         // Whoever reads standard output has seen enough.
         Err(error) if is_closed_output(&error) => ExitCode::SUCCESS,
         Err(error) => {
-            let text = explained(&error);
+            let what = if is_output_failure(&error) { "standard output cannot be written: " } else { "" };
+            let text = format!("{what}{}", explained(&error));
             // The mistakes of a file say by themselves what they are.
             let start = if text.starts_with("error: ") { "" } else { "error: " };
             say(format_args!("{start}{}", text.trim_end()));
@@ -68,9 +69,14 @@ fn say(text: std::fmt::Arguments<'_>) {
     let _ = writeln!(std::io::stderr(), "{text}");
 }
 
-/// Whether what failed is a write to a closed standard output: all other input and output has a context.
+/// Whether what failed is a write to standard output: all other input and output has a context.
+fn is_output_failure(error: &anyhow::Error) -> bool {
+    error.is::<std::io::Error>() && error.chain().len() == 1
+}
+
+/// Whether standard output was closed.
 fn is_closed_output(error: &anyhow::Error) -> bool {
-    let error = error.downcast_ref::<std::io::Error>();
+    let error = error.downcast_ref::<std::io::Error>().filter(|_| is_output_failure(error));
     error.is_some_and(|error| error.kind() == std::io::ErrorKind::BrokenPipe)
 }
 

@@ -37,7 +37,7 @@ const CLOSE_MOMENT: Duration = Duration::from_millis(100);
 /// Time limit for delivering what came in, when the time of `--duration` is up.
 const DURATION_LIMIT: Duration = Duration::from_secs(60);
 /// Exit code of a stop that left something for the next run.
-const STOPPED_EARLY: u8 = 3;
+pub(crate) const STOPPED_EARLY: u8 = 3;
 /// Exit code of a run whose input could not be read to its end.
 const INPUT_MISSING: u8 = 4;
 
@@ -503,14 +503,14 @@ enum Signalled {
 }
 
 /// Ctrl-C, SIGTERM and SIGHUP.
-struct Signals {
+pub(crate) struct Signals {
     interrupt: Signal,
     terminate: Signal,
     hang_up: Signal,
 }
 
 impl Signals {
-    fn listen() -> anyhow::Result<Signals> {
+    pub(crate) fn listen() -> anyhow::Result<Signals> {
         let listen = |kind| signal(kind).context("signals cannot be received");
         Ok(Signals {
             interrupt: listen(SignalKind::interrupt())?,
@@ -527,7 +527,8 @@ impl Signals {
         }
     }
 
-    async fn stop(&mut self) {
+    /// Waits for Ctrl-C or SIGTERM.
+    pub(crate) async fn stop(&mut self) {
         while self.next().await != Signalled::Stop {}
     }
 }

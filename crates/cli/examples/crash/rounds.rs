@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::fs::{File, OpenOptions};
+use std::os::unix::net::UnixStream;
 use std::os::unix::process::ExitStatusExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
@@ -96,9 +97,7 @@ pub(crate) fn run(program: &Path, folder: &Path, schedule: &Schedule, rate: f64)
     // A copy begins behind the newest record: everything is there before the first comes.
     place.write_pipeline(None)?;
     let mut first = place.start("serve", "the first start")?;
-    wait_until("the first start listens", STOP_LIMIT, || {
-        Ok(place.data.join("control.sock").exists().then_some(()))
-    })?;
+    wait_until("the first start listens", STOP_LIMIT, || Ok(place.listens().then_some(())))?;
     terminate(&mut first)?;
     place.write_pipeline(Some(&load))?;
     let putting = Putting::start(program, &place.data)?;
@@ -124,10 +123,9 @@ pub(crate) fn run(program: &Path, folder: &Path, schedule: &Schedule, rate: f64)
     let mut last = place.start("close", "the last run")?;
     wait_until("the last run has read all input", END_LIMIT, || {
         anyhow::ensure!(last.0.try_wait()?.is_none(), "the last run has ended:{}", place.newest_errors());
-        Ok(place.all_is_read()?.then_some(()))
+        // All may have been read before it began; a signal during its start would end it early.
+        Ok((place.listens() && place.all_is_read()?).then_some(()))
     })?;
-    // All may have been read before it began: it must hear the signal.
-    sleep(Round::AFTER * 2);
     signal(&last);
     let status = end_of(&mut last, END_LIMIT)?
         .with_context(|| format!("the last run has not come to its end after {END_LIMIT:?}"))?;
@@ -162,6 +160,11 @@ impl Place<'_> {
             process.current_dir(self.folder).stdin(Stdio::null()).stdout(out).stderr(errors).spawn();
         let process = process.with_context(|| format!("{} cannot be started", self.program.display()))?;
         Ok(Process(process))
+    }
+
+    /// Whether a server runs and has come through its start.
+    fn listens(&self) -> bool {
+        UnixStream::connect(self.data.join("control.sock")).is_ok()
     }
 
     /// Whether every feed has read its file to the end.

@@ -24,10 +24,10 @@ pub(super) async fn run(arguments: ApplyArguments) -> anyhow::Result<ExitCode> {
     }
     let applied = &answer["report"];
     if arguments.json {
-        print(&applied.to_string());
+        print(&applied.to_string())?;
     } else {
         for line in report::lines(applied) {
-            print(&line);
+            print(&line)?;
         }
     }
     Ok(report::exit_code(applied))

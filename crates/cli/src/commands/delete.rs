@@ -15,8 +15,8 @@ pub(super) async fn run(arguments: DeleteArguments) -> anyhow::Result<ExitCode> 
     let path = format!("/v1/resources/{}/{}?force={}", kind.as_str(), escaped(name), arguments.force);
     let answer: Value = client.call(Method::DELETE, &path, "").await?;
     match arguments.json {
-        true => print(&answer.to_string()),
-        false => print(&format!("deleted {kind} \"{name}\"; its name is free")),
+        true => print(&answer.to_string())?,
+        false => print(&format!("deleted {kind} \"{name}\"; its name is free"))?,
     };
     Ok(ExitCode::SUCCESS)
 }

@@ -15,52 +15,44 @@ pub(super) async fn run(arguments: DescribeArguments) -> anyhow::Result<ExitCode
     let path = format!("/v1/resources/{}/{}", arguments.kind.as_str(), escaped(&arguments.name));
     let found: Value = client.call(Method::GET, &path, "").await?;
     if arguments.json {
-        print(&found.to_string());
+        print(&found.to_string())?;
         return Ok(ExitCode::SUCCESS);
     }
     let text = |key: &str| found[key].as_str().unwrap_or_default();
-    print(&format!("{} {}", text("kind"), text("name")));
-    print(&format!("  state       {}", text("state")));
+    print(&format!("{} {}", text("kind"), text("name")))?;
+    print(&format!("  state       {}", text("state")))?;
     if let Some(reason) = found["reason"].as_str() {
-        print(&format!("  because     {reason}"));
+        print(&format!("  because     {reason}"))?;
     }
     for text in retrying::texts(&found["retrying"]) {
-        print(&format!("  retrying    {text}"));
+        print(&format!("  retrying    {text}"))?;
     }
-    print(&format!("  owner       {}", text("owner")));
-    print(&format!("  id          {} (generation {})", found["id"], found["generation"]));
-    print(&format!("  created     {}", time(&found["created_at"])));
-    print(&format!("  changed     {}", time(&found["changed_at"])));
-    section("figures since the start", &found["figures"]);
-    section("definition", &found["definition"]);
+    print(&format!("  owner       {}", text("owner")))?;
+    print(&format!("  id          {} (generation {})", found["id"], found["generation"]))?;
+    print(&format!("  created     {}", time(&found["created_at"])))?;
+    print(&format!("  changed     {}", time(&found["changed_at"])))?;
+    section("figures since the start", &found["figures"])?;
+    section("definition", &found["definition"])?;
     Ok(ExitCode::SUCCESS)
 }
 
-fn section(title: &str, members: &Value) {
-    let Some(members) = members.as_object().filter(|members| !members.is_empty()) else { return };
-    print(&format!("{title}:"));
+fn section(title: &str, members: &Value) -> std::io::Result<()> {
+    let Some(members) = members.as_object().filter(|members| !members.is_empty()) else { return Ok(()) };
+    print(&format!("{title}:"))?;
     for (name, value) in members {
+        let indented = |text: &str| {
+            print(&format!("  {name}:"))?;
+            text.lines().try_for_each(|line| print(&format!("    {line}")))
+        };
         match value {
             Value::Null => {}
-            Value::String(text) if text.contains('\n') => {
-                print(&format!("  {name}:"));
-                text.trim_end().lines().for_each(|line| {
-                    print(&format!("    {line}"));
-                });
-            }
-            Value::String(text) => {
-                print(&format!("  {name}: {text}"));
-            }
+            Value::String(text) if text.contains('\n') => indented(text.trim_end())?,
+            Value::String(text) => print(&format!("  {name}: {text}"))?,
             Value::Object(_) | Value::Array(_) => {
-                print(&format!("  {name}:"));
-                let pretty = serde_json::to_string_pretty(value).unwrap_or_default();
-                pretty.lines().for_each(|line| {
-                    print(&format!("    {line}"));
-                });
+                indented(&serde_json::to_string_pretty(value).unwrap_or_default())?;
             }
-            other => {
-                print(&format!("  {name}: {other}"));
-            }
+            other => print(&format!("  {name}: {other}"))?,
         }
     }
+    Ok(())
 }

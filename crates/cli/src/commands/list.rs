@@ -19,14 +19,12 @@ pub(super) async fn run(arguments: ListArguments) -> anyhow::Result<ExitCode> {
     let found: Vec<Value> = client.call(Method::GET, &path, "").await?;
     if arguments.json {
         for resource in &found {
-            if !print(&resource.to_string()) {
-                break;
-            }
+            print(&resource.to_string())?;
         }
         return Ok(ExitCode::SUCCESS);
     }
     if found.is_empty() {
-        print("nothing exists yet: millstream apply FILE creates what a pipeline file declares");
+        print("nothing exists yet: millstream apply FILE creates what a pipeline file declares")?;
     }
     let text = |resource: &Value, key: &str| resource[key].as_str().unwrap_or_default().to_owned();
     let width = found.iter().map(|one| text(one, "name").chars().count()).max().unwrap_or(0).min(48);
@@ -41,9 +39,7 @@ pub(super) async fn run(arguments: ListArguments) -> anyhow::Result<ExitCode> {
             text(resource, "name"),
             text(resource, "state"),
         );
-        if !print(line.trim_end()) {
-            break;
-        }
+        print(line.trim_end())?;
     }
     Ok(ExitCode::SUCCESS)
 }

@@ -28,6 +28,7 @@ pub(crate) use run::COMMAND_LINE_FEED;
 
 use crate::arguments::Command;
 use crate::session::Starting;
+use crate::{explained, is_output_failure};
 
 /// Does what was asked for. An error is shown by the caller and ends with code 1.
 pub(crate) fn run(command: Command, starting: Option<Starting>) -> anyhow::Result<ExitCode> {
@@ -36,13 +37,13 @@ pub(crate) fn run(command: Command, starting: Option<Starting>) -> anyhow::Resul
         Command::Demo(arguments) => demo::run(arguments, starting()?),
         Command::Run(arguments) => run::run(arguments, starting()?),
         Command::Serve(arguments) => serve::run(arguments, starting()?),
-        Command::Apply(arguments) => asking(apply::run(arguments)),
-        Command::List(arguments) => asking(list::run(arguments)),
-        Command::Describe(arguments) => asking(describe::run(arguments)),
-        Command::Delete(arguments) => asking(delete::run(arguments)),
-        Command::Put(arguments) => asking(put::run(arguments)),
-        Command::Tail(arguments) => asking(tail::run(arguments)),
-        Command::Reset(arguments) => asking(reset::run(arguments)),
+        Command::Apply(arguments) => asking(arguments.json, apply::run(arguments)),
+        Command::List(arguments) => asking(arguments.json, list::run(arguments)),
+        Command::Describe(arguments) => asking(arguments.json, describe::run(arguments)),
+        Command::Delete(arguments) => asking(arguments.json, delete::run(arguments)),
+        Command::Put(arguments) => asking(arguments.json, put::run(arguments)),
+        Command::Tail(arguments) => asking(arguments.json, tail::run(arguments)),
+        Command::Reset(arguments) => asking(arguments.json, reset::run(arguments)),
         Command::Check(arguments) => check::run(&arguments),
         Command::Test(arguments) => test::run(&arguments),
         Command::Replay(arguments) => replay::run(&arguments),
@@ -53,18 +54,33 @@ pub(crate) fn run(command: Command, starting: Option<Starting>) -> anyhow::Resul
     }
 }
 
-/// Runs a command that asks a server.
-fn asking(command: impl Future<Output = anyhow::Result<ExitCode>>) -> anyhow::Result<ExitCode> {
+/// Runs a command that asks a server. What failed is JSON, too, where its results would be.
+fn asking(
+    is_json: bool,
+    command: impl Future<Output = anyhow::Result<ExitCode>>,
+) -> anyhow::Result<ExitCode> {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
         .context("the system gives no threads")?;
-    runtime.block_on(command)
+    let done = runtime.block_on(command);
+    // Reading standard input cannot be broken off: whoever ends by a signal does not wait for it.
+    runtime.shutdown_background();
+    match done {
+        Err(error) if is_json && !is_output_failure(&error) => {
+            print(&serde_json::json!({ "error": explained(&error).trim_end() }).to_string())?;
+            Ok(ExitCode::FAILURE)
+        }
+        done => done,
+    }
 }
 
-/// A line of results. Nobody reading any more is an end, not a failure.
-pub(crate) fn print(line: &str) -> bool {
+/// A line of results.
+///
+/// # Errors
+/// It cannot be written. Whether somebody has merely closed standard output is told apart where the command ends.
+pub(crate) fn print(line: &str) -> std::io::Result<()> {
     use std::io::Write;
     let mut out = std::io::stdout().lock();
-    writeln!(out, "{line}").and_then(|()| out.flush()).is_ok()
+    writeln!(out, "{line}").and_then(|()| out.flush())
 }

@@ -4,44 +4,108 @@ use std::process::ExitCode;
 
 use hyper::Method;
 use millstream_control::feeds::{LineSource, RecordSource, SourceBatch};
+use millstream_host::Spawn;
 
 use super::print;
 use crate::arguments::PutArguments;
+use crate::say;
+use crate::session::{STOPPED_EARLY, Signals};
 use crate::socket::{Client, PutAnswer, escaped};
 
 /// The most of one request.
 const BATCH_RECORDS: usize = 500;
 
 pub(super) async fn run(arguments: PutArguments) -> anyhow::Result<ExitCode> {
-    let mut client = Client::connect(&arguments.data.data_dir).await?;
-    let mut source = match &arguments.input {
-        Some(path) if path.as_os_str() != "-" => LineSource::file(path, arguments.header, false)?,
-        _ => LineSource::standard_input(arguments.header),
+    let mut signals = Signals::listen()?;
+    let mut putting = Putting { put: 0, skipped: 0, under_way: 0 };
+    let done = tokio::select! {
+        done = putting.run(&arguments) => Some(done),
+        () = signals.stop() => None,
     };
-    let key = arguments.key.as_deref().map(|key| format!("?key={}", escaped(key))).unwrap_or_default();
-    let path = format!("/v1/records/{}{key}", escaped(&arguments.stream));
-    let (mut put, mut skipped) = (0_u64, 0_u64);
-    let mut is_ended = false;
-    let mut batch = SourceBatch::default();
-    while !is_ended {
-        batch.clear();
-        // What somebody types goes as it comes.
-        let state = source.read(&mut batch, BATCH_RECORDS);
-        is_ended = !state.is_open();
-        for reason in batch.unusable().iter().chain(state.failure()) {
-            tracing::warn!("{reason}");
-            skipped += 1;
+    let is_stopped = done.is_none();
+    done.transpose().map_err(|error| putting.explained(error))?;
+    let Putting { put, skipped, under_way } = putting;
+    if arguments.json {
+        let mut answer = serde_json::json!({ "records": put, "skipped": skipped });
+        if is_stopped {
+            answer["stopped"] = true.into();
+            answer["under_way"] = under_way.into();
         }
-        // Also without a record the server is asked whether there is such a stream.
-        if !batch.is_empty() || (is_ended && put == 0) {
-            let answer: PutAnswer = client.call(Method::POST, &path, batch.bytes().to_vec()).await?;
-            put += answer.records;
-        }
+        print(&answer.to_string())?;
+    } else {
+        print(&putting.counted())?;
     }
-    match arguments.json {
-        true => print(&serde_json::json!({ "records": put, "skipped": skipped }).to_string()),
-        false => print(&format!("{put} {} put", if put == 1 { "record" } else { "records" })),
-    };
+    if is_stopped {
+        say(format_args!("stopped before the end of the input{}", putting.doubtful()));
+        return Ok(ExitCode::from(STOPPED_EARLY));
+    }
     // Lines that cannot be records were named.
     Ok(if skipped > 0 { ExitCode::from(4) } else { ExitCode::SUCCESS })
+}
+
+/// How far it has come.
+struct Putting {
+    /// Records that are durable.
+    put: u64,
+    /// Lines that are no records.
+    skipped: u64,
+    /// Records that were sent and not answered.
+    under_way: u64,
+}
+
+impl Putting {
+    fn counted(&self) -> String {
+        format!("{} {} put", self.put, if self.put == 1 { "record" } else { "records" })
+    }
+
+    /// What may have been put, too.
+    fn doubtful(&self) -> String {
+        match self.under_way {
+            0 => String::new(),
+            more => format!("; up to {more} more were under way and may be put, too"),
+        }
+    }
+
+    /// An error with what was put before it.
+    fn explained(&self, error: anyhow::Error) -> anyhow::Error {
+        match self.put {
+            0 => error,
+            _ => error.context(format!("{}{}, then it failed", self.counted(), self.doubtful())),
+        }
+    }
+
+    async fn run(&mut self, arguments: &PutArguments) -> anyhow::Result<()> {
+        let mut client = Client::connect(&arguments.data.data_dir).await?;
+        let mut source = match &arguments.input {
+            Some(path) if path.as_os_str() != "-" => LineSource::file(path, arguments.header, false)?,
+            _ => LineSource::standard_input(arguments.header),
+        };
+        let key = arguments.key.as_deref().map(|key| format!("?key={}", escaped(key))).unwrap_or_default();
+        let path = format!("/v1/records/{}{key}", escaped(&arguments.stream));
+        let mut batch = SourceBatch::default();
+        let mut is_ended = false;
+        while !is_ended {
+            batch.clear();
+            // What somebody types goes as it comes; meanwhile signals are heard.
+            let read = move || {
+                let state = source.read(&mut batch, BATCH_RECORDS);
+                (source, batch, state)
+            };
+            let state;
+            (source, batch, state) = Spawn::current().awaited_blocking(read).await?;
+            is_ended = !state.is_open();
+            for reason in batch.unusable().iter().chain(state.failure()) {
+                tracing::warn!("{reason}");
+                self.skipped += 1;
+            }
+            // Also without a record the server is asked whether there is such a stream.
+            if !batch.is_empty() || (is_ended && self.put == 0) {
+                self.under_way = batch.len() as u64;
+                let answer: PutAnswer = client.call(Method::POST, &path, batch.bytes().to_vec()).await?;
+                self.put += answer.records;
+                self.under_way = 0;
+            }
+        }
+        Ok(())
+    }
 }

@@ -45,15 +45,15 @@ pub(super) async fn run(arguments: ResetArguments) -> anyhow::Result<ExitCode> {
     }
     if arguments.json {
         let (key, list) = (if arguments.yes { "reset" } else { "would_reset" }, &reset);
-        print(&serde_json::json!({ key: list }).to_string());
+        print(&serde_json::json!({ key: list }).to_string())?;
         return Ok(ExitCode::SUCCESS);
     }
     for reference in &reset {
         let verb = if arguments.yes { "starts from scratch" } else { "would start from scratch" };
-        print(&format!("{reference} {verb}"));
+        print(&format!("{reference} {verb}"))?;
     }
     if !arguments.yes {
-        print("nothing was deleted: add --yes to do it");
+        print("nothing was deleted: add --yes to do it")?;
     }
     Ok(ExitCode::SUCCESS)
 }

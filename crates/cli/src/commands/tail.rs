@@ -7,6 +7,7 @@ use http_body_util::BodyExt;
 
 use super::print;
 use crate::arguments::TailArguments;
+use crate::say;
 use crate::socket::{Client, TailLine, escaped};
 
 pub(super) async fn run(arguments: TailArguments) -> anyhow::Result<ExitCode> {
@@ -29,9 +30,11 @@ pub(super) async fn run(arguments: TailArguments) -> anyhow::Result<ExitCode> {
                 anyhow::bail!("nothing more comes: {reason}");
             }
             let text = if arguments.json { json_of(&line) } else { text_of(&line) };
-            let is_counted = !matches!(line, TailLine::Lost { .. });
-            if !print(&text) {
-                return Ok(ExitCode::SUCCESS);
+            let is_counted = matches!(line, TailLine::Record { .. } | TailLine::Row { .. });
+            if is_counted || arguments.json {
+                print(&text)?;
+            } else {
+                say(format_args!("{text}"));
             }
             shown += u64::from(is_counted);
             if arguments.limit.is_some_and(|limit| shown >= limit) {
@@ -55,6 +58,9 @@ fn text_of(line: &TailLine) -> String {
         }
         TailLine::Row { rowtime, row } => format!("{}\t{row}", time(*rowtime)),
         TailLine::Lost { rows } => format!("({rows} came too fast for this reader and are not shown)"),
+        TailLine::Undecided { records } => format!(
+            "({records} left out: --where cannot be decided for them, as they are no rows of its columns or it fails on them)"
+        ),
         TailLine::End { reason } => reason.clone(),
     }
 }

@@ -21,6 +21,7 @@
 mod client;
 mod protocol;
 mod server;
+mod tail_lines;
 
 pub(crate) use client::{Client, escaped, path_of};
 pub(crate) use protocol::{Applied, ApplyRequest, PutAnswer, ResetAnswer, StatusAnswer, TailLine};

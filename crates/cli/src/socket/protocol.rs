@@ -72,10 +72,13 @@ pub(crate) enum TailLine {
     Row {
         /// Milliseconds since the epoch.
         rowtime: i64,
-        row: serde_json::Value,
+        /// Its columns, in their order.
+        row: Box<serde_json::value::RawValue>,
     },
     /// Rows that came too fast for this reader since the line before, or records that were deleted before it read them.
     Lost { rows: u64 },
+    /// Records or rows since the line before for which a condition could not be decided.
+    Undecided { records: u64 },
     /// The end, and why.
     End { reason: String },
 }

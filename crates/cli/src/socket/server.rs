@@ -10,23 +10,23 @@ use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use axum::{Json, Router};
-use base64::Engine;
 use millstream_control::definition::{Kind, Reference};
 use millstream_control::registry::DeleteError;
-use millstream_control::{ApplyOptions, PutError, Server, TailError, TailFilter, TailFrom, Tailing};
+use millstream_control::{ApplyOptions, PutError, Server, TailError, TailFrom};
 use millstream_host::{Spawn, files};
 use serde::Deserialize;
 use tokio::net::UnixListener;
-use tokio::sync::{mpsc, watch};
+use tokio::sync::{Semaphore, watch};
 
-use super::protocol::{Applied, ApplyRequest, ErrorAnswer, PutAnswer, ResetAnswer, StatusAnswer, TailLine};
+use super::protocol::{Applied, ApplyRequest, ErrorAnswer, PutAnswer, ResetAnswer, StatusAnswer};
+use super::tail_lines;
 use crate::loading::{self, Loaded};
 use crate::serving::Serving;
 
 /// The largest body of a request.
 const MOST_BODY: usize = 16 << 20;
-/// Lines that may wait for a reader.
-const WAITING_LINES: usize = 256;
+/// Those who follow something at a time: far fewer than connections.
+const MOST_TAILS: usize = 256;
 
 /// The socket of a server. It goes with the server.
 pub(crate) struct Socket {
@@ -38,6 +38,7 @@ struct Shared {
     server: Arc<Server>,
     status: StatusAnswer,
     stop: watch::Receiver<bool>,
+    tails: Arc<Semaphore>,
 }
 
 impl Socket {
@@ -52,7 +53,12 @@ impl Socket {
         })?;
         files::restrict_to_owner(&path).with_context(|| format!("cannot restrict {}", path.display()))?;
         let stop = watch::Sender::new(false);
-        let shared = Arc::new(Shared { server, status, stop: stop.subscribe() });
+        let shared = Arc::new(Shared {
+            server,
+            status,
+            stop: stop.subscribe(),
+            tails: Arc::new(Semaphore::new(MOST_TAILS)),
+        });
         let serving = Serving::start(listener, router(shared), stop);
         Ok(Socket { path, serving })
     }
@@ -213,7 +219,12 @@ struct TailQuery {
     condition: Option<String>,
 }
 
+/// Follows something until either end has gone. Each holds its connection: some are left for other requests.
 async fn tail(State(shared): State<Arc<Shared>>, Query(query): Query<TailQuery>) -> Response {
+    let Ok(permit) = Arc::clone(&shared.tails).try_acquire_owned() else {
+        let text = format!("{MOST_TAILS} others follow something already: end one of them");
+        return failed(StatusCode::SERVICE_UNAVAILABLE, text);
+    };
     let from = match query.from.as_deref().map(str::parse::<TailFrom>).transpose() {
         Ok(from) => from.unwrap_or_default(),
         Err(error) => return failed(StatusCode::BAD_REQUEST, error),
@@ -230,95 +241,22 @@ async fn tail(State(shared): State<Arc<Shared>>, Query(query): Query<TailQuery>)
         Err(error @ TailError::NotFound(_)) => return failed(StatusCode::NOT_FOUND, error),
         Err(error) => return failed(StatusCode::BAD_REQUEST, error),
     };
-    let (sender, receiver) = mpsc::channel::<Result<Bytes, std::io::Error>>(WAITING_LINES);
+    let (mut lines, receiver) = tail_lines::channel(filter);
     let mut stop = shared.stop.clone();
     Spawn::current().awaited(async move {
-        let sending = send_lines(tailing, filter, &sender);
-        tokio::select! {
-            () = sending => {}
-            _ = stop.wait_for(|stop| *stop) => {
-                let reason = "the server stops".to_owned();
-                let _ = sender.try_send(Ok(encoded(&TailLine::End { reason })));
-            }
-            () = sender.closed() => {}
+        let _permit = permit;
+        let gone = lines.reader_gone();
+        let sent = tokio::select! {
+            sent = lines.send(tailing) => sent,
+            _ = stop.wait_for(|stop| *stop) => Some("the server stops".to_owned()),
+            () = gone => None,
+        };
+        if let Some(reason) = sent {
+            lines.end(reason);
         }
     });
     let lines = futures::stream::unfold(receiver, |mut receiver| async move {
         receiver.recv().await.map(|line| (line, receiver))
     });
     ([("content-type", "application/x-ndjson")], Body::from_stream(lines)).into_response()
-}
-
-fn encoded(line: &TailLine) -> Bytes {
-    let mut line = serde_json::to_vec(line).expect("a line is plain data");
-    line.push(b'\n');
-    line.into()
-}
-
-/// Sends lines until the reader or what is looked at has gone.
-async fn send_lines(
-    tailing: Tailing,
-    mut filter: Option<TailFilter>,
-    sender: &mpsc::Sender<Result<Bytes, std::io::Error>>,
-) {
-    let mut passes = move |record: &[u8]| filter.as_mut().is_none_or(|filter| filter.passes(record));
-    match tailing {
-        Tailing::Records(mut records) => loop {
-            let batch = match records.next().await {
-                Ok(batch) => batch,
-                Err(error) => {
-                    let reason = error.to_string();
-                    let _ = sender.send(Ok(encoded(&TailLine::End { reason }))).await;
-                    return;
-                }
-            };
-            if !send_lost(batch.lost, sender).await {
-                return;
-            }
-            for record in batch.records.into_iter().filter(|record| passes(&record.data)) {
-                let (data, base64) = match std::str::from_utf8(&record.data) {
-                    Ok(text) => (Some(text.to_owned()), None),
-                    Err(_) => {
-                        let engine = base64::engine::general_purpose::STANDARD;
-                        (None, Some(engine.encode(&record.data)))
-                    }
-                };
-                let line = TailLine::Record {
-                    shard: record.shard,
-                    sequence_number: record.sequence_number,
-                    partition_key: record.partition_key,
-                    arrival: record.arrival.millis(),
-                    data,
-                    base64,
-                };
-                if sender.send(Ok(encoded(&line))).await.is_err() {
-                    return;
-                }
-            }
-        },
-        Tailing::Rows(mut rows) => loop {
-            let batch = match rows.next().await {
-                Ok(batch) => batch,
-                Err(reason) => {
-                    let _ = sender.send(Ok(encoded(&TailLine::End { reason }))).await;
-                    return;
-                }
-            };
-            if !send_lost(batch.lost, sender).await {
-                return;
-            }
-            for row in batch.rows.into_iter().filter(|row| passes(row.json.as_bytes())) {
-                let value = serde_json::from_str(&row.json).unwrap_or(serde_json::Value::Null);
-                let line = TailLine::Row { rowtime: row.rowtime, row: value };
-                if sender.send(Ok(encoded(&line))).await.is_err() {
-                    return;
-                }
-            }
-        },
-    }
-}
-
-/// Says how much is missing, if anything is. False when the reader has gone.
-async fn send_lost(rows: u64, sender: &mpsc::Sender<Result<Bytes, std::io::Error>>) -> bool {
-    rows == 0 || sender.send(Ok(encoded(&TailLine::Lost { rows }))).await.is_ok()
 }

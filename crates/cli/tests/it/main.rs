@@ -9,6 +9,7 @@ mod bad_input;
 mod browser;
 #[path = "../../../console/tests/it/chromium/mod.rs"]
 mod chromium;
+mod clients;
 mod commands;
 mod crash;
 mod demo;

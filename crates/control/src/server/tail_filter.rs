@@ -27,6 +27,8 @@ pub struct TailFilter {
     input: StreamId,
     output: StreamId,
     rowtime: i64,
+    /// Records for which the condition could not be decided.
+    undecided: u64,
 }
 
 impl TailFilter {
@@ -65,23 +67,30 @@ impl TailFilter {
         let mut application = Application::new(program, settings).map_err(|error| error.to_string())?;
         application.subscribe(output);
         let parser = schema.parser().map_err(|error| error.to_string())?;
-        Ok(TailFilter { parser, application, input, output, rowtime: 0 })
+        Ok(TailFilter { parser, application, input, output, rowtime: 0, undecided: 0 })
     }
 
     /// Whether a record has a row that meets the condition. A record that is no row, and a row for which the condition
-    /// fails, do not.
+    /// fails, do not, and are counted.
     pub fn passes(&mut self, record: &[u8]) -> bool {
         self.parser.parse(record);
         let parsed = self.parser.finish();
         let rows = parsed.row_to_record.len();
         if rows == 0 {
+            self.undecided += 1;
             return false;
         }
         self.rowtime += 1;
         let rowtimes = arrow_buffer::ScalarBuffer::from(vec![self.rowtime; rows]);
         let pushed = self.application.push(self.input, &Batch::new(rowtimes, parsed.columns), self.rowtime);
-        self.application.take_errors();
+        let has_failed = pushed.is_err() || !self.application.take_errors().is_empty();
+        self.undecided += u64::from(has_failed);
         pushed.is_ok() && self.application.take_output(self.output).iter().any(|batch| !batch.is_empty())
+    }
+
+    /// Records since the last call for which the condition could not be decided.
+    pub fn take_undecided(&mut self) -> u64 {
+        std::mem::take(&mut self.undecided)
     }
 }
 
@@ -168,8 +177,15 @@ mod tests {
         assert!(filter.passes(br#"{"ticker":"A","price":10.5}"#));
         assert!(!filter.passes(br#"{"ticker":"A","price":9}"#));
         assert!(!filter.passes(br#"{"ticker":"B","price":11}"#));
+        assert_eq!(filter.take_undecided(), 0);
         assert!(!filter.passes(b"no JSON"));
+        assert_eq!((filter.take_undecided(), filter.take_undecided()), (1, 0));
         assert!(filter.passes(br#"{"ticker":"A","price":11}"#));
+        let mut filter = TailFilter::new(&json_schema(&columns), "1 / \"price\" > 0").unwrap();
+        assert!(
+            !filter.passes(br#"{"ticker":"A","price":0}"#) && filter.passes(br#"{"ticker":"A","price":1}"#)
+        );
+        assert_eq!(filter.take_undecided(), 1);
         let error = TailFilter::new(&json_schema(&columns), "cost > 1").err().unwrap();
         assert!(error.contains("COST") && error.contains("columns: ticker, price"), "{error}");
     }

@@ -17,6 +17,7 @@ pub mod objects;
 pub mod page;
 pub mod program;
 pub mod reviews;
+pub mod server;
 
 use std::path::PathBuf;
 use std::time::{Duration, Instant};

@@ -1,0 +1,112 @@
+//! What is followed, as lines for its reader.
+
+use axum::body::Bytes;
+use base64::Engine;
+use millstream_control::{TailFilter, TailedRecord, Tailing};
+use serde_json::value::RawValue;
+use tokio::sync::mpsc;
+
+use super::protocol::TailLine;
+
+/// Lines that may wait for a reader.
+const MOST_WAITING: usize = 256;
+
+/// Lines on their way to a reader.
+pub(super) type Lines = mpsc::Receiver<Result<Bytes, std::io::Error>>;
+
+type Sender = mpsc::Sender<Result<Bytes, std::io::Error>>;
+
+/// Where lines for a reader go in.
+pub(super) struct TailLines {
+    sender: Sender,
+    filter: Option<TailFilter>,
+}
+
+/// The reader has gone.
+struct Gone;
+
+/// Lines of what passes a filter.
+pub(super) fn channel(filter: Option<TailFilter>) -> (TailLines, Lines) {
+    let (sender, receiver) = mpsc::channel(MOST_WAITING);
+    (TailLines { sender, filter }, receiver)
+}
+
+impl TailLines {
+    /// Comes back when nobody reads any more.
+    pub(super) fn reader_gone(&self) -> impl Future<Output = ()> + use<> {
+        let sender = self.sender.clone();
+        async move { sender.closed().await }
+    }
+
+    /// Sends what comes, until the reader or what is followed has gone: gives why it has.
+    pub(super) async fn send(&mut self, tailing: Tailing) -> Option<String> {
+        match tailing {
+            Tailing::Records(mut records) => loop {
+                let batch = match records.next().await {
+                    Ok(batch) => batch,
+                    Err(error) => return Some(error.to_string()),
+                };
+                let all = batch.records.into_iter().map(|record| (record.data.clone(), record));
+                self.batch(batch.lost, all.map(|(data, record)| (data, line_of(record)))).await.ok()?;
+            },
+            Tailing::Rows(mut rows) => loop {
+                let batch = match rows.next().await {
+                    Ok(batch) => batch,
+                    Err(reason) => return Some(reason),
+                };
+                let all = batch.rows.into_iter().map(|row| {
+                    let json = RawValue::from_string(row.json.clone());
+                    let json = json.unwrap_or_else(|_| RawValue::NULL.to_owned());
+                    (Bytes::from(row.json), TailLine::Row { rowtime: row.rowtime, row: json })
+                });
+                self.batch(batch.lost, all).await.ok()?;
+            },
+        }
+    }
+
+    /// What was lost, what passes, and for how much that could not be decided.
+    async fn batch(&mut self, lost: u64, all: impl Iterator<Item = (Bytes, TailLine)>) -> Result<(), Gone> {
+        if lost > 0 {
+            line(&self.sender, &TailLine::Lost { rows: lost }).await?;
+        }
+        for (data, one) in all {
+            if self.filter.as_mut().is_none_or(|filter| filter.passes(&data)) {
+                line(&self.sender, &one).await?;
+            }
+        }
+        match self.filter.as_mut().map_or(0, TailFilter::take_undecided) {
+            0 => Ok(()),
+            records => line(&self.sender, &TailLine::Undecided { records }).await,
+        }
+    }
+
+    /// The last line: why nothing more comes. A reader that does not keep up does not see it.
+    pub(super) fn end(self, reason: String) {
+        let _ = self.sender.try_send(Ok(encoded(&TailLine::End { reason })));
+    }
+}
+
+async fn line(sender: &Sender, line: &TailLine) -> Result<(), Gone> {
+    sender.send(Ok(encoded(line))).await.map_err(|_| Gone)
+}
+
+fn line_of(record: TailedRecord) -> TailLine {
+    let (data, base64) = match std::str::from_utf8(&record.data) {
+        Ok(text) => (Some(text.to_owned()), None),
+        Err(_) => (None, Some(base64::engine::general_purpose::STANDARD.encode(&record.data))),
+    };
+    TailLine::Record {
+        shard: record.shard,
+        sequence_number: record.sequence_number,
+        partition_key: record.partition_key,
+        arrival: record.arrival.millis(),
+        data,
+        base64,
+    }
+}
+
+fn encoded(line: &TailLine) -> Bytes {
+    let mut line = serde_json::to_vec(line).expect("a line is plain data");
+    line.push(b'\n');
+    line.into()
+}

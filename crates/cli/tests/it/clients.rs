@@ -1,0 +1,143 @@
+//! Commands against a running server when something is in their way: a full disk, a signal, a server that goes, many others.
+
+use std::fs;
+use std::io::Write;
+use std::os::unix::net::UnixStream;
+use std::path::Path;
+use std::process::{Command, Stdio};
+
+use crate::support::server::{PRICES, Server, price};
+use crate::support::{Program, run_in, wait_for};
+use rustix::process::Signal;
+use serde_json::{Value, json};
+
+/// Exit code and standard error of a command whose standard output takes nothing.
+fn into_full_disk(folder: &Path, arguments: &[&str]) -> (Option<i32>, String) {
+    let full = fs::OpenOptions::new().write(true).open("/dev/full").unwrap();
+    let mut command = Command::new(env!("CARGO_BIN_EXE_millstream"));
+    command.args(arguments).args(["--data-dir", "data"]).current_dir(folder);
+    let output = command.stdout(full).stderr(Stdio::piped()).output().unwrap();
+    (output.status.code(), String::from_utf8_lossy(&output.stderr).into_owned())
+}
+
+#[test]
+fn results_that_cannot_be_written_are_a_failure() {
+    let server = Server::start(PRICES, &[]);
+    server.put("prices", &[price("A", 1)]);
+    let tail = ["tail", "prices", "--from", "trim-horizon", "--limit", "1"];
+    let describe = ["describe", "application", "watch"];
+    let rest = [["list"].as_slice(), &["list", "--json"], &["apply", "p.toml"], &describe, &tail];
+    for arguments in rest {
+        let (code, stderr) = into_full_disk(server.path(), arguments);
+        assert_eq!(code, Some(1), "{arguments:?}: {stderr}");
+        assert!(
+            stderr.contains("standard output cannot be written: No space left"),
+            "{arguments:?}: {stderr}"
+        );
+    }
+    server.stop();
+}
+
+#[test]
+fn with_json_a_failure_is_json_too() {
+    let server = Server::start(PRICES, &[]);
+    fs::write(server.path().join("wrong.toml"), "[[stream]]\nname = 1\n").unwrap();
+    for (arguments, words) in [
+        (["describe", "stream", "nobody"].as_slice(), "does not exist"),
+        (&["put", "nobody", "--input", "p.toml"], "there is no stream"),
+        (&["apply", "wrong.toml"], "wrong.toml:2"),
+        (&["tail", "nobody"], "there is no stream"),
+        (&["delete", "stream", "prices"], "watch"),
+    ] {
+        let finished = run_in(server.path(), &[arguments, &["--json", "--data-dir", "data"]].concat());
+        assert_eq!(finished.code, Some(1), "{finished:#?}");
+        let answer: Value = serde_json::from_str(&finished.stdout()).unwrap();
+        assert!(answer["error"].as_str().unwrap().contains(words), "{answer}");
+    }
+    let nobody = run_in(server.path(), &["list", "--json", "--data-dir", "elsewhere"]);
+    assert!(nobody.stdout().starts_with("{\"error\":\"no server runs"), "{nobody:#?}");
+    server.stop();
+}
+
+#[test]
+fn a_put_that_is_stopped_says_what_is_stored() {
+    let server = Server::start(PRICES, &[]);
+    let putting = |more: &[&str]| {
+        let arguments = [&["put", "prices", "--data-dir", "data"], more].concat();
+        Program::start_in(server.path(), &arguments)
+    };
+    let mut put = putting(&[]);
+    put.write(format!("{}\n{}\n", price("A", 1), price("B", 2)).as_bytes());
+    assert_eq!(server.records("prices", 2).len(), 2);
+    // Nothing more comes; it waits for standard input. The answer to what it has sent may be on its way.
+    put.signal(Signal::INT);
+    while put.next_line().is_some() {}
+    let finished = put.finish();
+    assert_eq!(finished.code, Some(3), "{finished:#?}");
+    assert!(finished.stderr.contains("stopped before the end of the input"), "{finished:#?}");
+    let said = finished.stdout();
+    assert!(said == "2 records put\n" || finished.stderr.contains("may be put, too"), "{finished:#?}");
+
+    let mut put = putting(&["--json"]);
+    put.write(format!("{}\n", price("C", 3)).as_bytes());
+    assert_eq!(server.records("prices", 3).len(), 3);
+    put.signal(Signal::TERM);
+    while put.next_line().is_some() {}
+    let finished = put.finish();
+    let answer: Value = serde_json::from_str(&finished.stdout()).unwrap();
+    assert_eq!((finished.code, &answer["stopped"]), (Some(3), &json!(true)), "{finished:#?}");
+    assert_eq!(answer["records"].as_u64().unwrap() + answer["under_way"].as_u64().unwrap(), 1, "{answer}");
+
+    // The server goes in the middle.
+    let mut put = putting(&[]);
+    put.write(format!("{}\n", price("D", 4)).as_bytes());
+    assert_eq!(server.records("prices", 4).len(), 4);
+    let (folder, _) = server.stop();
+    put.write(format!("{}\n", price("E", 5)).as_bytes());
+    put.close_stdin();
+    put.finish().assert_failed(1, &["1 record put", "then it failed: the server broke off"]);
+    drop(folder);
+}
+
+#[test]
+fn many_who_follow_leave_room_for_commands() {
+    let server = Server::start(PRICES, &[]);
+    let socket = server.path().join("data/control.sock");
+    let request = "GET /v1/tail?what=prices HTTP/1.1\r\nhost: localhost\r\n\r\n";
+    let mut followers: Vec<UnixStream> = Vec::new();
+    for _ in 0..1_100 {
+        let mut follower = UnixStream::connect(&socket).unwrap();
+        follower.write_all(request.as_bytes()).unwrap();
+        followers.push(follower);
+        if followers.len() % 100 == 0 {
+            // The backlog of a socket is short.
+            assert_eq!(server.ask_json(&["list", "stream"])["kind"], "stream");
+        }
+    }
+    server.refuse(&["tail", "prices"], &["256 others follow something already"]);
+    drop(followers);
+    server.put("prices", &[price("A", 1)]);
+    wait_for("there is room again", || {
+        server.try_ask(&["tail", "prices", "--from", "trim-horizon", "--limit", "1"])
+    });
+    server.stop();
+}
+
+#[test]
+fn what_is_followed_keeps_its_columns_in_order_and_what_cannot_be_decided_is_said() {
+    let server = Server::start(PRICES, &[]);
+    server.put("prices", &["no JSON".to_owned(), price("A", 1), price("B", 200)]);
+    let tail = ["tail", "prices", "--from", "trim-horizon", "--where", "\"price\" > 100", "--limit", "1"];
+    let finished = run_in(server.path(), &[&tail, ["--data-dir", "data"].as_slice()].concat());
+    assert!(finished.lines.len() == 1 && finished.lines[0].ends_with(&price("B", 200)), "{finished:#?}");
+    let mut rows = Program::start_in(server.path(), &["tail", "watch/HIGH", "--json", "--data-dir", "data"]);
+    let row = wait_for("a row", || {
+        server.put("prices", &[price("C", 300)]);
+        rows.next_line()
+    });
+    assert!(row.ends_with("\"row\":{\"ticker\":\"C\",\"price\":300.0}}}"), "{row}");
+    let tail = ["tail", "prices", "--from", "trim-horizon", "--where", "\"price\" > 1e9", "--json"];
+    let mut none = Program::start_in(server.path(), &[&tail, ["--data-dir", "data"].as_slice()].concat());
+    assert_eq!(none.next_json(), json!({"undecided": {"records": 1}}));
+    server.stop();
+}

@@ -395,9 +395,10 @@ pub(crate) struct TailArguments {
   millstream reset --all --yes
 
 What is reset stays as it is defined and starts from scratch. Works with a running server, and without one.")]
+#[command(group(clap::ArgGroup::new("what").required(true).args(["kind", "all"])))]
 pub(crate) struct ResetArguments {
     /// All resources of this kind.
-    #[arg(value_name = "KIND", required_unless_present = "all")]
+    #[arg(value_name = "KIND")]
     pub(crate) kind: Option<Kind>,
     /// Or only the one of this name.
     #[arg(value_name = "NAME")]

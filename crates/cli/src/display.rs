@@ -96,17 +96,18 @@ impl Display {
         if matches!(self.mode, Mode::Json { .. }) {
             return;
         }
-        let has = |kind| !server.list(Some(kind)).is_empty();
-        let takes_records = has(Kind::Stream) || has(Kind::DeliveryStream);
-        if takes_records && !has(Kind::Feed) {
-            let names: Vec<String> = [Kind::DeliveryStream, Kind::Stream]
-                .into_iter()
-                .flat_map(|kind| server.list(Some(kind)))
-                .map(|one| one.name)
-                .collect();
+        if !server.list(Some(Kind::Feed)).is_empty() {
+            return;
+        }
+        if let Some(place) = server.unfilled().first() {
+            let directory = server.data_directory();
+            let flag = match is_found_unnamed(directory) {
+                true => String::new(),
+                false => format!(" --data-dir {}", directory.display()),
+            };
             let text = format!(
-                "nothing feeds it: put records with  millstream put {} --input FILE",
-                names.first().map_or("STREAM", String::as_str)
+                "nothing feeds it: put records with  millstream put {} --input FILE{flag}",
+                place.name
             );
             self.say("hint", &text);
         }

@@ -279,16 +279,13 @@ fn refuse_what_cannot_be(
 
 /// Which parts of a definition differ, by name.
 fn differences(old: &Definition, new: &Definition) -> Vec<String> {
-    let parts = |definition: &Definition| match serde_json::to_value(definition) {
-        Ok(serde_json::Value::Object(outer)) => match outer.into_iter().next() {
-            Some((_, serde_json::Value::Object(parts))) => parts,
-            _ => serde_json::Map::new(),
-        },
-        _ => serde_json::Map::new(),
-    };
-    let (old, new) = (parts(old), parts(new));
+    let (old, new) = (old.parts(), new.parts());
     let short = |value: Option<&serde_json::Value>| {
-        let text = value.map_or_else(|| "nothing".to_owned(), ToString::to_string);
+        let text = match value {
+            None => "nothing".to_owned(),
+            Some(serde_json::Value::String(text)) if !text.contains('\n') => text.clone(),
+            Some(value) => value.to_string(),
+        };
         if text.chars().count() > 60 { None } else { Some(text) }
     };
     let names = old.keys().chain(new.keys().filter(|name| !old.contains_key(*name)));
@@ -312,6 +309,10 @@ pub enum ApplyError {
 /// Looks, without a change, whether what a decision makes can run, and what becomes of states.
 async fn look(world: &World, rows: &[ResourceRow], desired: &[Desired], decision: &mut Decision) {
     for change in &mut decision.changes {
+        if change.action == Action::Deleted {
+            let reference = Reference::new(change.kind, &change.name);
+            change.details.extend(find(rows, &reference).and_then(|row| resources::what_goes(world, row)));
+        }
         if !matches!(change.action, Action::Created | Action::Changed) {
             continue;
         }
@@ -320,6 +321,7 @@ async fn look(world: &World, rows: &[ResourceRow], desired: &[Desired], decision
         let before = find(rows, &reference);
         match resources::look(world, &wanted.name, &wanted.definition, before).await {
             Ok(outlook) => {
+                change.details.extend(outlook.begins);
                 change.keeps_state = outlook.keeps_state;
                 change.starts_from_scratch = outlook.starts_from_scratch;
             }

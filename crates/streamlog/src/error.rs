@@ -272,7 +272,7 @@ pub enum ReadError {
         shard: ShardNumber,
     },
     /// The number belongs to another shard, or to an earlier stream of the same name.
-    #[error("sequence number {number} is of {}, not of {shard} of this stream", number.shard())]
+    #[error("sequence number {number} is of {}", whose(*number, *shard))]
     OtherShard {
         /// The number given.
         number: SequenceNumber,
@@ -295,6 +295,13 @@ pub enum ReadError {
     /// The stored bytes are not what was written.
     #[error(transparent)]
     Damaged(#[from] Damage),
+}
+
+fn whose(number: SequenceNumber, shard: ShardNumber) -> String {
+    match number.shard() == shard {
+        true => "an earlier stream of this name".to_owned(),
+        false => format!("{}, not of {shard}", number.shard()),
+    }
 }
 
 /// Why trimming failed. What it did until then stays done.

@@ -46,6 +46,8 @@ fn section(title: &str, members: &Value) -> std::io::Result<()> {
         };
         match value {
             Value::Null => {}
+            Value::Object(members) if members.is_empty() => {}
+            Value::Array(values) if values.is_empty() => {}
             Value::String(text) if text.contains('\n') => indented(text.trim_end())?,
             Value::String(text) => print(&format!("  {name}: {text}"))?,
             Value::Object(_) | Value::Array(_) => {

@@ -48,6 +48,9 @@ pub(super) async fn run(arguments: ListArguments) -> anyhow::Result<ExitCode> {
 fn figures(figures: &Value) -> String {
     let Some(figures) = figures.as_object() else { return String::new() };
     let shown = figures.iter().filter_map(|(name, value)| match value {
+        Value::Number(millis) if name == "checkpoint_age_ms" => {
+            Some(format!("checkpoint {:.1} s ago", millis.as_f64().unwrap_or_default() / 1_000.0))
+        }
         Value::Number(number) if number.as_u64() != Some(0) => {
             Some(format!("{} {number}", name.replace('_', " ")))
         }

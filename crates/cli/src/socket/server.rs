@@ -6,7 +6,7 @@ use std::sync::Arc;
 use anyhow::Context;
 use axum::body::{Body, Bytes};
 use axum::extract::{DefaultBodyLimit, Path as UrlPath, Query, State};
-use axum::http::StatusCode;
+use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use axum::{Json, Router};
@@ -223,7 +223,9 @@ struct TailQuery {
 async fn tail(State(shared): State<Arc<Shared>>, Query(query): Query<TailQuery>) -> Response {
     let Ok(permit) = Arc::clone(&shared.tails).try_acquire_owned() else {
         let text = format!("{MOST_TAILS} others follow something already: end one of them");
-        return failed(StatusCode::SERVICE_UNAVAILABLE, text);
+        let refused = failed(StatusCode::SERVICE_UNAVAILABLE, text);
+        // Its connection must not wait for another request.
+        return ([(header::CONNECTION, "close")], refused).into_response();
     };
     let from = match query.from.as_deref().map(str::parse::<TailFrom>).transpose() {
         Ok(from) => from.unwrap_or_default(),

@@ -109,7 +109,7 @@ fn many_who_follow_leave_room_for_commands() {
         let mut follower = UnixStream::connect(&socket).unwrap();
         follower.write_all(request.as_bytes()).unwrap();
         followers.push(follower);
-        if followers.len() % 100 == 0 {
+        if followers.len().is_multiple_of(100) {
             // The backlog of a socket is short.
             assert_eq!(server.ask_json(&["list", "stream"])["kind"], "stream");
         }
@@ -140,4 +140,48 @@ fn what_is_followed_keeps_its_columns_in_order_and_what_cannot_be_decided_is_sai
     let mut none = Program::start_in(server.path(), &[&tail, ["--data-dir", "data"].as_slice()].concat());
     assert_eq!(none.next_json(), json!({"undecided": {"records": 1}}));
     server.stop();
+}
+
+#[test]
+fn a_report_says_what_goes_and_what_a_new_application_begins_with() {
+    let server = Server::start(PRICES, &[]);
+    server.put("prices", &[price("A", 1), price("B", 200)]);
+    server.records("high", 1);
+    let renamed = PRICES.replace("\"watch\"", "\"watcher\"").replace("\"high\"", "\"higher\"");
+    fs::write(server.path().join("p.toml"), renamed).unwrap();
+    let report = server.ask(&["apply", "p.toml", "--dry-run"]).join("\n");
+    for part in [
+        "+ created  application watcher\n    begins with what stream \"prices\" already holds: 2 records",
+        "- deleted  stream high\n    1 record goes with it",
+        "- deleted  application watch\n    its state goes with it",
+    ] {
+        assert!(report.contains(part), "{part}\n{report}");
+    }
+    server.stop();
+}
+
+#[test]
+fn what_waits_for_a_deleted_resource_is_not_called_active() {
+    let server = Server::start(PRICES, &[]);
+    server.ask(&["delete", "stream", "high", "--force"]);
+    let described = wait_for("it is noticed", || {
+        let described = server.ask_json(&["describe", "application", "watch"]);
+        (described["state"] != "active").then_some(described)
+    });
+    assert_eq!(described["state"], "retrying", "{described}");
+    assert!(described["reason"].as_str().unwrap().contains("stream \"high\" does not exist"), "{described}");
+    server.ask(&["apply", "p.toml"]);
+    assert_eq!(server.ask_json(&["describe", "application", "watch"])["state"], "active");
+    server.stop();
+}
+
+#[test]
+fn a_hint_names_what_an_application_reads() {
+    let folder = tempfile::tempdir().unwrap();
+    let two = format!("{PRICES}\n[[delivery_stream]]\nname = \"apart\"\nbucket = \"apart\"\n");
+    fs::write(folder.path().join("p.toml"), two).unwrap();
+    let arguments = ["run", "p.toml", "--no-console", "--data-dir", "data", "--duration", "1s"];
+    let finished = run_in(folder.path(), &arguments);
+    let hint = "nothing feeds it: put records with  millstream put prices --input FILE --data-dir data";
+    assert!(finished.stderr.contains(hint), "{finished:#?}");
 }

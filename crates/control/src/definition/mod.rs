@@ -18,6 +18,7 @@ mod identity;
 mod mail_server;
 mod metric;
 mod name;
+mod parts;
 mod stream;
 mod topic;
 

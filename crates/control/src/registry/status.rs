@@ -65,6 +65,8 @@ pub enum Lifecycle {
     Creating,
     /// It runs as it is defined.
     Active,
+    /// It ran as it is defined, and cannot now; it is tried again.
+    Retrying,
     /// It runs as it was defined before.
     Updating,
     /// It is being deleted.
@@ -81,7 +83,8 @@ impl Lifecycle {
             Status::Failed { .. } => Lifecycle::Failed,
             _ if row.observed.0 == 0 => Lifecycle::Creating,
             _ if row.observed < row.generation => Lifecycle::Updating,
-            _ => Lifecycle::Active,
+            Status::Retrying { .. } => Lifecycle::Retrying,
+            Status::Pending | Status::Active => Lifecycle::Active,
         }
     }
 }
@@ -91,6 +94,7 @@ impl fmt::Display for Lifecycle {
         f.write_str(match self {
             Lifecycle::Creating => "creating",
             Lifecycle::Active => "active",
+            Lifecycle::Retrying => "retrying",
             Lifecycle::Updating => "updating",
             Lifecycle::Deleting => "deleting",
             Lifecycle::Failed => "failed",

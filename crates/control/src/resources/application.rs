@@ -6,10 +6,10 @@ use std::time::Duration;
 use millstream_columns::formats::OutputFormat as EngineFormat;
 use millstream_engine::RestoreReport;
 
-use super::{NotReady, Occasion, StateOutlook, Stopped};
+use super::{NotReady, Occasion, StateOutlook, Stopped, records_in};
 use crate::applications::{
     ApplicationComponents, ApplicationHandle, Checkpoints, Destination, Incarnation, LogInput, OutputPlan,
-    PartStore, Preprocessor, ReferenceTableRows, Worker, read_file, read_object, rows_of,
+    PartStore, Preprocessor, ReferenceTableRows, Worker, counted, read_file, read_object, rows_of,
 };
 use crate::catalog::{ResourceRow, StoredCheckpoint};
 use crate::definition::{
@@ -73,16 +73,32 @@ pub(super) async fn look(
         table(world, reference).await?;
     }
     let all = || checked.program.pumps.iter().map(|pump| pump.name.clone()).collect();
-    let Some(id) = before else { return Ok(StateOutlook::default()) };
+    let Some(id) = before else {
+        return Ok(StateOutlook { begins: first_records(world, definition), ..StateOutlook::default() });
+    };
     match try_restore(world, id, &checked, definition.seed).await? {
         Some(report) => {
             let scratch = report.started_from_scratch.into_iter();
             Ok(StateOutlook {
+                begins: None,
                 keeps_state: report.resumed,
                 starts_from_scratch: scratch.map(|(pump, why)| format!("{pump} ({why})")).collect(),
             })
         }
-        None => Ok(StateOutlook { keeps_state: Vec::new(), starts_from_scratch: all() }),
+        None => Ok(StateOutlook { starts_from_scratch: all(), ..StateOutlook::default() }),
+    }
+}
+
+/// What a new application reads that came before it.
+fn first_records(world: &World, definition: &ApplicationDefinition) -> Option<String> {
+    let source = definition.input.source.reference();
+    world.registry.find(&source)?;
+    match (definition.input.starting_position, records_in(world, &source)) {
+        (Some(StartingPosition::Now | StartingPosition::LastStoppedPoint), _) | (_, 0) => None,
+        (Some(StartingPosition::TrimHorizon) | None, records) => Some(format!(
+            "begins with what {source} already holds: {}",
+            counted(records as usize, "record", "records")
+        )),
     }
 }
 

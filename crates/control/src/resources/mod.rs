@@ -25,10 +25,11 @@ pub(crate) mod stream;
 
 use std::time::Duration;
 
+use crate::applications::counted;
 use crate::catalog::ResourceRow;
-use crate::definition::Definition;
+use crate::definition::{Definition, Reference};
 use crate::supervise::TaskScope;
-use crate::world::World;
+use crate::world::{World, log_key};
 
 /// Why a resource cannot start now.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -212,10 +213,31 @@ pub(crate) async fn erase(world: &World, row: &ResourceRow) -> Result<(), NotRea
 /// What becomes of the state of an application.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct StateOutlook {
+    /// What a new one reads first, where that is not what comes from now on.
+    pub(crate) begins: Option<String>,
     /// Pumps that go on with their state.
     pub(crate) keeps_state: Vec<String>,
     /// Pumps that start from scratch.
     pub(crate) starts_from_scratch: Vec<String>,
+}
+
+/// What is deleted with a resource, where that is worth a word.
+pub(crate) fn what_goes(world: &World, row: &ResourceRow) -> Option<String> {
+    match &row.definition {
+        Definition::Stream(_) => match records_in(world, &row.reference()) {
+            0 => None,
+            records => Some(format!("{} with it", counted(records as usize, "record goes", "records go"))),
+        },
+        Definition::DeliveryStream(_) => Some("its buffer goes with it; objects stay".to_owned()),
+        Definition::Application(_) => Some("its state goes with it".to_owned()),
+        _ => None,
+    }
+}
+
+/// Records that can be read in a stream or buffer.
+pub(crate) fn records_in(world: &World, place: &Reference) -> u64 {
+    let extents = world.log.shard_extents(&log_key(place)).unwrap_or_default();
+    extents.iter().map(|extent| extent.end.0.saturating_sub(extent.start.0)).sum()
 }
 
 /// Looks, without a change, whether a definition could run. `before` is its row, if there is one.

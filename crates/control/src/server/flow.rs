@@ -1,5 +1,7 @@
 //! The stages of what runs, in the order in which records pass them, with what each has done.
 
+use std::collections::BTreeSet;
+
 use millstream_delivery::DeliveryStatus;
 use millstream_functions::InvokerStatistics;
 use millstream_inference::ServerStatistics;
@@ -7,7 +9,7 @@ use millstream_inference::ServerStatistics;
 use super::Server;
 use crate::applications::ApplicationHandle;
 use crate::catalog::ResourceRow;
-use crate::definition::{ApplicationDefinition, Definition, DeliveryStreamDefinition, Kind};
+use crate::definition::{ApplicationDefinition, Definition, DeliveryStreamDefinition, Kind, Reference};
 use crate::live::Seen;
 use crate::resources::Running;
 use crate::view::FlowStage;
@@ -53,6 +55,28 @@ impl Stage {
 }
 
 impl Server {
+    /// The streams and delivery streams that no feed and no application fills; first those that an application reads.
+    pub fn unfilled(&self) -> Vec<Reference> {
+        let rows = self.world.registry.rows();
+        let (mut filled, mut read) = (BTreeSet::new(), BTreeSet::new());
+        for row in rows.iter().filter(|row| !row.deleting) {
+            match &row.definition {
+                Definition::Application(application) => {
+                    filled.extend(application.outputs.iter().map(|output| output.target.reference()));
+                    read.insert(application.input.source.reference());
+                }
+                Definition::Feed(feed) => drop(filled.insert(feed.target.reference())),
+                _ => {}
+            }
+        }
+        let is_place = |kind| matches!(kind, Kind::Stream | Kind::DeliveryStream);
+        let places = rows.iter().filter(|row| !row.deleting && is_place(row.kind()));
+        let mut unfilled: Vec<Reference> =
+            places.map(ResourceRow::reference).filter(|place| !filled.contains(place)).collect();
+        unfilled.sort_by_key(|place| !read.contains(place));
+        unfilled
+    }
+
     /// All stages.
     pub(super) fn flow(&self, seen: &Seen) -> Vec<FlowStage> {
         let rows = self.world.registry.rows();

@@ -77,10 +77,6 @@ impl Server {
 
     fn resource_view(&self, row: &ResourceRow) -> ResourceView {
         // The outer member only names the kind.
-        let definition = match serde_json::to_value(&row.definition) {
-            Ok(Value::Object(outer)) => outer.into_iter().next().map(|(_, inner)| inner).unwrap_or_default(),
-            _ => Value::Null,
-        };
         ResourceView {
             id: row.id.0,
             kind: row.kind(),
@@ -91,7 +87,7 @@ impl Server {
             created_at: row.created_at.millis(),
             changed_at: row.changed_at.millis(),
             generation: row.generation.0,
-            definition,
+            definition: Value::Object(row.definition.parts()),
             figures: self.figures(row),
             retrying: self.retrying(row),
         }

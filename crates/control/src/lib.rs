@@ -54,6 +54,7 @@ pub mod replay;
 mod resource_name;
 mod resources;
 mod server;
+mod shard_positions;
 mod slots;
 mod supervise;
 pub mod view;

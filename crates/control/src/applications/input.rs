@@ -11,6 +11,8 @@ use millstream_streamlog::{
 };
 use tokio::sync::watch;
 
+use crate::shard_positions::ShardPositions;
+
 /// Most records and bytes of one batch when a function sees them: an event of them stays below the payload limit.
 pub(crate) const EVENT_RECORDS: usize = 500;
 pub(crate) const EVENT_BYTES: usize = 1 << 20;
@@ -85,8 +87,9 @@ impl BeyondEnd {
 pub(crate) struct LogInput {
     log: Arc<Log>,
     key: StreamKey,
-    /// The next record of each shard.
-    positions: Positions,
+    positions: ShardPositions,
+    /// Records that went before they could be read, since they were last asked for.
+    lost: u64,
     most_records: usize,
     most_bytes: usize,
     changes: watch::Receiver<u64>,
@@ -96,9 +99,9 @@ impl LogInput {
     /// Reads `key` from its oldest records.
     pub(crate) fn new(log: Arc<Log>, key: StreamKey) -> Result<LogInput, StreamError> {
         let changes = log.changes(&key)?;
-        let positions = Positions::new();
+        let positions = ShardPositions::default();
         let (most_records, most_bytes) = (ENGINE_RECORDS, ENGINE_BYTES);
-        Ok(LogInput { log, key, positions, most_records, most_bytes, changes })
+        Ok(LogInput { log, key, positions, lost: 0, most_records, most_bytes, changes })
     }
 
     /// Gives batches of at most so much.
@@ -113,14 +116,15 @@ impl LogInput {
     pub(crate) fn go_to(&mut self, positions: &BTreeMap<u32, u64>) -> Result<(), BeyondEnd> {
         BeyondEnd::check(&self.log, &self.key, positions)?;
         let positions = positions.iter();
-        self.positions =
+        let next: Positions =
             positions.map(|(shard, position)| (ShardNumber(*shard), Position(*position))).collect();
+        self.positions = next.into();
         Ok(())
     }
 
     /// Goes behind the newest records.
     pub(crate) fn go_to_end(&mut self) -> Result<(), StreamError> {
-        self.positions = self.ends()?;
+        self.positions = self.ends()?.into();
         Ok(())
     }
 
@@ -131,7 +135,7 @@ impl LogInput {
 
     /// The next record of each shard.
     pub(crate) fn positions(&self) -> BTreeMap<u32, u64> {
-        self.positions.iter().map(|(shard, position)| (shard.0, position.0)).collect()
+        self.positions.stored()
     }
 
     /// Just after the newest record of each shard.
@@ -143,7 +147,8 @@ impl LogInput {
     /// Whether everything before these ends has been taken.
     pub(crate) fn has_reached(&self, ends: &Positions) -> bool {
         let has = |shard: &ShardNumber, end: &Position| {
-            *end == Position::START || self.positions.get(shard).is_some_and(|position| position >= end)
+            *end == Position::START
+                || self.positions.next().get(shard).is_some_and(|position| position >= end)
         };
         ends.iter().all(|(shard, end)| has(shard, end))
     }
@@ -151,7 +156,8 @@ impl LogInput {
     /// Records that are there and not taken yet.
     pub(crate) fn lag(&self) -> u64 {
         let left = |extent: millstream_streamlog::ShardExtent| {
-            let position = self.positions.get(&extent.shard).map_or(extent.start.0, |position| position.0);
+            let position =
+                self.positions.next().get(&extent.shard).map_or(extent.start.0, |position| position.0);
             extent.end.0.saturating_sub(position.max(extent.start.0))
         };
         self.log.shard_extents(&self.key).unwrap_or_default().into_iter().map(left).sum()
@@ -160,17 +166,25 @@ impl LogInput {
     /// The next records, perhaps none, with a bound on what follows. Takes nothing before [`LogInput::advance`].
     pub(crate) fn read(&mut self) -> Result<MergedBatch, ReadError> {
         self.changes.borrow_and_update();
-        self.log.read_merged(&self.key, &self.positions, self.most_records, self.most_bytes)
+        let (log, key) = (&self.log, &self.key);
+        let (batch, lost) = self.positions.read(log, key, self.most_records, self.most_bytes)?;
+        self.lost += lost;
+        Ok(batch)
+    }
+
+    /// Records that went before they could be read, since the last call.
+    pub(crate) fn take_lost(&mut self) -> u64 {
+        std::mem::take(&mut self.lost)
     }
 
     /// The records of a batch are in the engine.
     pub(crate) fn advance(&mut self, batch: &MergedBatch) {
-        self.positions.clone_from(&batch.next);
+        self.positions.advance(batch);
     }
 
     /// Records of one shard before `position` have been taken.
     pub(crate) fn advance_shard(&mut self, shard: ShardNumber, position: Position) {
-        self.positions.insert(shard, position);
+        self.positions.advance_shard(shard, position);
     }
 
     /// Comes back when there may be more. To be called when a read found nothing.

@@ -394,7 +394,7 @@ impl Worker {
         match batch {
             Some(Ok(batch)) if !batch.is_empty() => {
                 self.counters.retrying().worked(SOURCE);
-                self.note_lost(&batch);
+                self.note_lost();
                 let Some(outcomes) = self.preprocess(&batch).await else { return false };
                 self.take(&batch, outcomes.as_deref());
                 self.input.advance(&batch);
@@ -404,7 +404,7 @@ impl Worker {
             }
             Some(Ok(batch)) => {
                 self.counters.retrying().worked(SOURCE);
-                self.note_lost(&batch);
+                self.note_lost();
                 self.input.advance(&batch);
                 self.bound(batch.bound.millis());
                 self.answer_drains();
@@ -443,8 +443,8 @@ impl Worker {
     }
 
     /// Records that were trimmed before they were read are no silent loss.
-    fn note_lost(&mut self, batch: &MergedBatch) {
-        let lost: u64 = batch.lost.values().sum();
+    fn note_lost(&mut self) {
+        let lost = self.input.take_lost();
         if lost > 0 {
             self.lost_records += lost;
             self.counters.add(|status| status.lost_records += lost);

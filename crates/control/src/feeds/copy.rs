@@ -11,6 +11,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+use millstream_host::Timestamp;
 use millstream_streamlog::{
     Log, MergedBatch, Position, Positions, Producer, RecordBatch, RecordBatchBuilder, ShardNumber, StreamKey,
 };
@@ -18,7 +19,7 @@ use tokio::sync::watch;
 
 use super::pace::Pace;
 use super::put::FeedServices;
-use crate::applications::LogInput;
+use crate::applications::{LogInput, counted};
 
 /// Before the source is read again after a failure.
 const READ_RETRY: Duration = Duration::from_secs(1);
@@ -92,6 +93,7 @@ impl Copying {
             let now = self.services.clock.now();
             let due = pace.as_mut().map_or(u64::MAX, |pace| pace.due(now));
             let batch = if due == 0 { None } else { Some(self.input.read()) };
+            self.note_lost(now);
             match batch {
                 Some(Ok(batch)) if !batch.is_empty() => {
                     let most = usize::try_from(due).unwrap_or(usize::MAX);
@@ -125,6 +127,20 @@ impl Copying {
                     }
                 }
             }
+        }
+    }
+
+    /// Records that were trimmed before they were copied are no silent loss.
+    fn note_lost(&mut self, now: Timestamp) {
+        let lost = self.input.take_lost();
+        if lost > 0 {
+            let message = format!(
+                "{} older than the retention of {} and deleted before this feed copied them; it copies too slowly, or \
+                 was stopped too long: raise retention_hours",
+                counted(lost as usize, "record was", "records were"),
+                self.input.key()
+            );
+            self.services.live.problem(now, &self.services.name, message, lost);
         }
     }
 

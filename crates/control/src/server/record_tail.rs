@@ -6,11 +6,12 @@ use std::sync::Arc;
 use bytes::Bytes;
 use millstream_host::{Spawn, Timestamp};
 use millstream_streamlog::{
-    Log, Position, Positions, ReadError, ReadFrom, RecordView, SequenceNumber, ShardNumber, StreamKey,
+    Log, Position, Positions, ReadError, ReadFrom, RecordView, SequenceNumber, StreamKey,
 };
 use tokio::sync::watch;
 
 use super::data::{TailError, TailFrom};
+use crate::shard_positions::ShardPositions;
 
 /// Records and bytes of one read.
 const READ_RECORDS: usize = 500;
@@ -56,10 +57,7 @@ pub struct TailedRecords {
 pub struct RecordTail {
     log: Arc<Log>,
     key: StreamKey,
-    /// The next record of each shard.
-    positions: Positions,
-    /// How far each shard was seen to go: what is left of one that is no longer there is lost.
-    ends: Positions,
+    positions: ShardPositions,
     changes: watch::Receiver<u64>,
 }
 
@@ -67,8 +65,8 @@ impl RecordTail {
     /// Begins where it is asked to. May read files.
     pub(super) fn begin(log: Arc<Log>, key: StreamKey, from: &TailFrom) -> Result<RecordTail, TailError> {
         let changes = log.changes(&key)?;
-        let positions = beginning(&log, &key, from)?;
-        Ok(RecordTail { log, key, positions, ends: Positions::new(), changes })
+        let positions = beginning(&log, &key, from)?.into();
+        Ok(RecordTail { log, key, positions, changes })
     }
 
     /// The next records; waits for the first. Those that were split or merged go on in the shards that came of them.
@@ -79,28 +77,18 @@ impl RecordTail {
         loop {
             self.changes.borrow_and_update();
             let (log, key) = (Arc::clone(&self.log), self.key.clone());
-            let (mut positions, is_first) = (self.positions.clone(), self.ends.is_empty());
+            let mut positions = self.positions.clone();
             let read = move || {
-                let extents = log.shard_extents(&key).unwrap_or_default();
-                // What was in a shard that came meanwhile can be lost too.
-                for extent in extents.iter().filter(|_| !is_first) {
-                    positions.entry(extent.shard).or_insert(Position::START);
-                }
-                let batch = log.read_merged(&key, &positions, READ_RECORDS, READ_BYTES)?;
-                let ends: Positions = extents.iter().map(|extent| (extent.shard, extent.end)).collect();
-                Ok::<_, ReadError>((batch, ends))
+                let (batch, lost) = positions.read(&log, &key, READ_RECORDS, READ_BYTES)?;
+                positions.advance(&batch);
+                Ok::<_, ReadError>((positions, batch, lost))
             };
             // Reading may wait for the disk.
             let read = Spawn::current().awaited_blocking(read).await;
-            let (batch, ends) = read.map_err(|_| ReadError::StreamNotFound(self.key.clone()))??;
-            let passed: u64 = batch.lost.values().sum();
-            let gone = self.ends.iter().filter(|(shard, _)| !batch.next.contains_key(shard));
-            let left = |(shard, end): (&ShardNumber, &Position)| {
-                self.positions.get(shard).map_or(0, |position| end.0.saturating_sub(position.0))
-            };
-            let lost = passed + gone.map(left).sum::<u64>();
+            let (positions, batch, lost) =
+                read.map_err(|_| ReadError::StreamNotFound(self.key.clone()))??;
+            self.positions = positions;
             let records: Vec<TailedRecord> = batch.iter().map(TailedRecord::of).collect();
-            (self.positions, self.ends) = (batch.next, ends);
             if lost > 0 || !records.is_empty() {
                 return Ok(TailedRecords { lost, records });
             }
@@ -152,7 +140,7 @@ fn beginning(log: &Log, key: &StreamKey, from: &TailFrom) -> Result<Positions, T
 mod tests {
     use super::*;
     use millstream_host::{Clock, ManualClock, real_time};
-    use millstream_streamlog::{LogSettings, NewRecord, Retention};
+    use millstream_streamlog::{LogSettings, NewRecord, Retention, ShardNumber};
     use std::time::Duration;
 
     const HOUR: Duration = Duration::from_secs(3_600);

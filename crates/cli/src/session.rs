@@ -149,7 +149,14 @@ impl Session {
             opened = self.open() => opened?,
         };
         let reports = tokio::select! {
-            started = self.start(&server) => started?,
+            started = self.start(&server) => match started {
+                Ok(reports) => reports,
+                Err(error) => {
+                    end_at_next(signals);
+                    stop(server, STOP_LIMIT).await;
+                    return Err(error);
+                }
+            },
             () = signals.stop() => {
                 end_at_next(signals);
                 // What runs already ends in order.

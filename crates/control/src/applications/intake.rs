@@ -78,6 +78,11 @@ impl Intake {
         }
     }
 
+    /// Error rows are looked at from now on: they show all metadata.
+    pub(crate) fn read_all_metadata(&mut self) {
+        self.metadata.iter_mut().for_each(|column| column.is_read = true);
+    }
+
     /// Gives records to the engine in their order; `outcomes` has what the preprocessing function made of each. They are
     /// read `now`.
     pub(crate) fn take(

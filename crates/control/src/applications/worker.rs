@@ -358,13 +358,21 @@ impl Worker {
     /// Works until it is stopped, then stores a last checkpoint.
     pub(crate) async fn run(mut self) {
         for tail in self.waiting_tails.take(self.id) {
-            self.tails.add(tail, &mut self.application);
+            self.follow(tail);
         }
         while self.step().await {}
         self.leave_tails();
         self.finish_storing().await;
         self.begin_checkpoint();
         self.finish_storing().await;
+    }
+
+    /// Somebody looks on from now on.
+    fn follow(&mut self, tail: Tail) {
+        if tail.stream == ERROR_STREAM {
+            self.intake.read_all_metadata();
+        }
+        self.tails.add(tail, &mut self.application);
     }
 
     /// Those who look on wait for the next start; for one that has begun already they are too late.
@@ -469,7 +477,7 @@ impl Worker {
                 true
             }
             Some(Command::Tail(tail)) => {
-                self.tails.add(tail, &mut self.application);
+                self.follow(tail);
                 true
             }
             Some(Command::Stop) | None => false,

@@ -94,3 +94,16 @@ async fn rows_are_followed_across_changes_of_their_application() {
     assert_eq!(rows(&mut tail).await.unwrap_err(), "the application was deleted");
     stop(server).await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn error_rows_that_are_only_followed_hold_the_whole_row() {
+    let folder = tempfile::tempdir().unwrap();
+    let text = TEXT.replace("SELECT STREAM \"n\"", "SELECT STREAM 10 / \"n\"");
+    let server = start(&parse(&text), folder.path()).await;
+    let mut tail = row_tail(&server, "app/error_stream").await;
+    server.put("in", Some("the-key"), vec!["0".into()]).await.unwrap();
+    let row = rows(&mut tail).await.unwrap().join("\n").to_lowercase();
+    let key: String = "the-key".bytes().map(|byte| format!("{byte:02x}")).collect();
+    assert!(row.contains(&key), "{row}");
+    stop(server).await;
+}

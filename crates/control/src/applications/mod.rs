@@ -14,6 +14,7 @@
 //! | `preprocess.rs` | the function that every record goes through first |
 //! | `reference_table.rs` | the rows of reference tables |
 //! | `checkpointing.rs`, `parts.rs` | storing and reading checkpoints |
+//! | `handle.rs` | what others ask of an application that runs |
 //! | `incarnation.rs` | which start of an application may store its state |
 //! | `outputs.rs`, `output_queue.rs`, `destination.rs` | rows on their way out |
 //! | `error_stream.rs` | rows of `error_stream` |
@@ -30,6 +31,7 @@
 mod checkpointing;
 mod destination;
 mod error_stream;
+mod handle;
 mod incarnation;
 mod input;
 mod intake;
@@ -47,6 +49,7 @@ mod wrong_shape;
 pub(crate) use checkpointing::Checkpoints;
 pub(crate) use destination::Destination;
 pub(crate) use error_stream::ERROR_STREAM;
+pub(crate) use handle::ApplicationHandle;
 pub(crate) use incarnation::{Incarnation, Incarnations};
 pub(crate) use input::{BeyondEnd, EVENT_RECORDS, LogInput, RawRecord};
 pub(crate) use outputs::OutputPlan;
@@ -56,7 +59,7 @@ pub(crate) use reference_table::{ReferenceTableRows, read_file, read_object, row
 pub(crate) use retrying::Retrying;
 pub use tail::{RowTail, TailedRow, TailedRows};
 pub(crate) use tail::{Tail, WaitingTails};
-pub(crate) use worker::{ApplicationComponents, ApplicationHandle, Worker};
+pub(crate) use worker::{ApplicationComponents, Worker};
 pub(crate) use wrong_shape::wrong_shape;
 
 use std::collections::BTreeMap;

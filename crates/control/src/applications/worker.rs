@@ -1,18 +1,17 @@
 //! The loop of one application, on a thread of its own.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
 use millstream_columns::formats::InputSchema;
 use millstream_engine::{Application, ErrorRow, RestoreReport};
 use millstream_host::{Clock, Spawn};
-use millstream_sql::Program;
-use millstream_streamlog::{Log, MergedBatch, Positions, StreamKind};
+use millstream_streamlog::{Log, MergedBatch, StreamKind};
 use tokio::sync::{mpsc, oneshot};
 
 use super::checkpointing::{Cadence, Checkpoints, Contents, StoreError};
 use super::error_stream::ERROR_STREAM;
+use super::handle::{ApplicationHandle, Command, Drain};
 use super::incarnation::Incarnation;
 use super::input::{EVENT_BYTES, EVENT_RECORDS, LogInput, RawRecord};
 use super::intake::Intake;
@@ -21,7 +20,7 @@ use super::preprocess::{Preprocessed, Preprocessor};
 use super::reference_table::ReferenceTableRows;
 use super::tail::{Tail, Tails, WaitingTails};
 use super::wrong_shape::wrong_shape;
-use super::{ApplicationStatus, Counters, counted};
+use super::{Counters, counted};
 use crate::catalog::StoredCheckpoint;
 use crate::consumers;
 use crate::definition::ResourceId;
@@ -29,7 +28,6 @@ use crate::live::Live;
 use crate::pipeline::CheckedApplication;
 use crate::registry::Registry;
 use crate::supervise::TaskScope;
-use crate::view::RetryingView;
 
 /// An idle input says how late it is this often.
 const BOUND_INTERVAL: Duration = Duration::from_millis(100);
@@ -90,130 +88,6 @@ impl BuildError {
     pub(crate) fn is_damage(&self) -> bool {
         matches!(self, BuildError::Checkpoint(error) if error.part().is_some())
     }
-}
-
-enum Command {
-    Drain(Drain),
-    /// Answers when a checkpoint is stored that has everything so far.
-    Checkpoint(oneshot::Sender<()>),
-    Tail(Tail),
-    Stop,
-}
-
-/// Asks things of an application that runs. Cheap to clone.
-#[derive(Clone)]
-pub(crate) struct ApplicationHandle {
-    name: Arc<str>,
-    commands: mpsc::UnboundedSender<Command>,
-    counters: Arc<Counters>,
-    restored: Arc<RestoreReport>,
-    /// The in-application streams, and the error stream.
-    streams: Arc<[String]>,
-    /// The pumps, each with the stream that it fills.
-    pumps: Arc<[(String, String)]>,
-}
-
-impl ApplicationHandle {
-    pub(crate) fn name(&self) -> &str {
-        &self.name
-    }
-
-    pub(crate) fn status(&self) -> ApplicationStatus {
-        self.counters.status()
-    }
-
-    /// The in-application streams by name, the error stream last.
-    pub(crate) fn streams(&self) -> &[String] {
-        &self.streams
-    }
-
-    /// The pumps, each with the stream that it fills.
-    pub(crate) fn pumps(&self) -> impl Iterator<Item = &(String, String)> {
-        self.pumps.iter()
-    }
-
-    /// Rows that came out, by in-application stream.
-    pub(crate) fn rows_by_stream(&self) -> BTreeMap<String, u64> {
-        self.counters.rows_by_stream()
-    }
-
-    /// Error rows, by their name.
-    pub(crate) fn errors_by_name(&self) -> BTreeMap<String, u64> {
-        self.counters.errors_by_name()
-    }
-
-    /// Records of the source that were not taken yet, when last looked at.
-    pub(crate) fn lag_records(&self) -> u64 {
-        self.counters.lag_records()
-    }
-
-    /// What fails now and is tried again.
-    pub(crate) fn retrying(&self) -> Vec<RetryingView> {
-        self.counters.retrying().views()
-    }
-
-    /// Rows that wait for their destinations.
-    pub(crate) fn waiting_rows(&self) -> u64 {
-        self.counters.waiting_rows()
-    }
-
-    /// Which pumps went on from a checkpoint, and which started from scratch.
-    pub(crate) fn restored(&self) -> &RestoreReport {
-        &self.restored
-    }
-
-    /// Why the newest checkpoint could not be stored, if so.
-    pub(crate) fn last_checkpoint_error(&self) -> Option<String> {
-        self.counters.checkpoint_error()
-    }
-
-    /// Waits until everything that the source holds now has come out and arrived. With `close_windows` also until the
-    /// windows that are open then have closed by themselves.
-    pub(crate) async fn drain(&self, close_windows: bool) {
-        let (reply, answer) = oneshot::channel();
-        let drain = Drain { close_windows, ends: None, closes_at: None, is_released: false, reply };
-        if self.commands.send(Command::Drain(drain)).is_ok() {
-            // An error means that it has stopped: there is nothing to wait for.
-            let _ = answer.await;
-        }
-    }
-
-    /// Waits until a checkpoint is stored that has everything so far, or could not be.
-    pub(crate) async fn checkpoint(&self) {
-        let (reply, answer) = oneshot::channel();
-        if self.commands.send(Command::Checkpoint(reply)).is_ok() {
-            // An error means that it has stopped, with a last checkpoint.
-            let _ = answer.await;
-        }
-    }
-
-    /// Sends rows of an in-application stream to `tail` from now on. False when it has stopped.
-    pub(crate) fn tail(&self, tail: Tail) -> bool {
-        self.commands.send(Command::Tail(tail)).is_ok()
-    }
-
-    /// Ends it with a last checkpoint.
-    pub(crate) fn stop(&self) {
-        // It may have ended already.
-        let _ = self.commands.send(Command::Stop);
-    }
-}
-
-fn pumps_of(program: &Program) -> Arc<[(String, String)]> {
-    let target = |pump: &millstream_sql::Pump| program.streams[pump.target.0].name.clone();
-    program.pumps.iter().map(|pump| (pump.name.clone(), target(pump))).collect()
-}
-
-/// A drain under way.
-struct Drain {
-    close_windows: bool,
-    /// The source's ends when it was asked for; `None` until they could be read.
-    ends: Option<Positions>,
-    /// When the last open window closes, once all input is taken.
-    closes_at: Option<i64>,
-    /// The rows that waited for stragglers have gone.
-    is_released: bool,
-    reply: oneshot::Sender<()>,
 }
 
 /// An application that is ready to run.
@@ -307,16 +181,9 @@ impl Worker {
         let shows_errors = outputs.iter().any(|output| output.from == ERROR_STREAM);
         let outputs = Outputs::start(outputs, &mut application, components.waiting, input_errors, &services);
         let intake = Intake::new(&checked, &application, shows_errors);
-        let (sender, commands) = mpsc::unbounded_channel();
-        let streams = application.program().streams.iter().map(|stream| stream.name.clone());
-        let handle = ApplicationHandle {
-            name: Arc::clone(&name),
-            commands: sender,
-            counters: Arc::clone(&counters),
-            restored: Arc::new(restored),
-            streams: streams.chain([ERROR_STREAM.to_owned()]).collect(),
-            pumps: pumps_of(application.program()),
-        };
+        let program = application.program();
+        let (handle, commands) =
+            ApplicationHandle::new(Arc::clone(&name), program, Arc::clone(&counters), restored);
         let mut worker = Worker {
             id: components.id,
             source: components.source,

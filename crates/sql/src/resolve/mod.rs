@@ -1,7 +1,8 @@
 //! From the syntax tree to the typed plan: names, types, and the rules of streaming.
 //!
 //! The resolver notes a mistake and goes on: an expression that does not resolve is `None`, and whatever needs it is
-//! passed over silently, so that one mistake gives one diagnostic.
+//! passed over silently, so that one mistake gives one diagnostic. What does not need it is looked at all the same: a text
+//! with several mistakes has all of them reported at once.
 
 mod aggregate;
 mod call;
@@ -17,6 +18,7 @@ mod join;
 mod lint;
 mod literal;
 mod monotonic;
+mod name_check;
 mod operator;
 mod order;
 mod paths;
@@ -172,8 +174,8 @@ struct Resolver<'a> {
     pumps: Vec<Pump>,
     functions: Vec<function::UserFunction>,
     views: Vec<view::View>,
-    /// The columns that hold what subqueries give, by where those stand.
-    subqueries: HashMap<Span, Expression>,
+    /// The columns that hold what subqueries give, by where those stand; `None` for those that were refused.
+    subqueries: HashMap<Span, Option<Expression>>,
     /// Calls of MONOTONIC: their authors vouch for them.
     asserted_monotonic: HashSet<Span>,
     /// Streams, functions and views whose definition was refused: that is said once, not again at each use.

@@ -67,11 +67,6 @@ impl Resolver<'_> {
     }
 
     fn define_stream(&mut self, or_replace: bool, name: &Name, definitions: &[ColumnDefinition]) {
-        if name.value == ERROR_STREAM {
-            let message = format!("\"{ERROR_STREAM}\" is the stream of row errors and cannot be created");
-            self.error_with_hint::<()>(name.span, message, "choose another name");
-            return;
-        }
         if definitions.len() > MAX_COLUMNS {
             let message = format!("stream \"{}\" has more than {MAX_COLUMNS} columns", name.value);
             self.error::<()>(name.span, message);
@@ -95,6 +90,11 @@ impl Resolver<'_> {
                 sql_type: definition.sql_type,
                 not_null: definition.not_null,
             });
+        }
+        if name.value == ERROR_STREAM {
+            let message = format!("\"{ERROR_STREAM}\" is the stream of row errors and cannot be created");
+            self.error_with_hint::<()>(name.span, message, "choose another name");
+            return;
         }
         if self.views.iter().any(|view| view.name == name.value) {
             let message = format!("\"{}\" is a view", name.value);

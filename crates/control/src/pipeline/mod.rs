@@ -11,6 +11,7 @@ mod checked_application;
 mod circles;
 mod declarations;
 mod durations;
+mod gaps;
 mod layout_1;
 mod lint;
 mod lower;

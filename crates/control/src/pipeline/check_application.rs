@@ -14,12 +14,12 @@ use super::declarations::{
 };
 use super::lower::source;
 use super::metadata_column::MetadataColumn;
-use super::mistake::Mistake;
 use super::reference::CheckedReference;
 use super::schema_text::parse_columns;
 use super::similar_name::nearest;
-use super::source_text::{place_of_inline_text, place_within};
+use super::source_text::place_within;
 use super::switches::ApplicationSwitches;
+use super::written_application::SqlPlace;
 use crate::applications::ERROR_STREAM;
 use crate::definition::ReferencePlace;
 
@@ -281,24 +281,15 @@ impl Check<'_> {
         inputs: &[InputStream],
         references: &[CheckedReference],
     ) -> Option<(String, Program)> {
-        let (sql, name, text, offset);
+        let (sql, place);
         if let Some(inline) = &declared.sql {
             sql = inline.get_ref().clone();
-            match place_of_inline_text(self.source.text, inline) {
-                Some(start) => {
-                    (name, text, offset) = (self.source.name.to_owned(), self.source.text.to_owned(), start)
-                }
-                None => {
-                    let application = declared.name.get_ref();
-                    (name, text, offset) =
-                        (format!("{} (sql of {application})", self.source.name), sql.clone(), 0);
-                }
-            }
+            place = SqlPlace::inline(self.source, declared.name.get_ref(), inline);
         } else if let Some(file) = &declared.sql_file {
             match (self.files)(file.get_ref()) {
                 Ok(contents) => {
-                    sql = contents.clone();
-                    (name, text, offset) = (file.get_ref().clone(), contents, 0);
+                    place = SqlPlace::file(file.get_ref(), &contents);
+                    sql = contents;
                 }
                 Err(reason) => {
                     self.wrong(file.span(), format!("cannot read {}: {reason}", file.get_ref()), None);
@@ -311,12 +302,11 @@ impl Check<'_> {
         let tables: Vec<ReferenceTable> = references.iter().map(table_of).collect();
         let compilation = compile_with_tables(&sql, inputs, &tables, &millstream_engine::catalog());
         for diagnostic in &compilation.diagnostics {
-            let span = diagnostic.span.start as usize + offset..diagnostic.span.end as usize + offset;
-            let mistake = Mistake::at(&name, &text, span, &diagnostic.message, diagnostic.hint.clone());
+            let mistake = place.mistake(diagnostic.span, &diagnostic.message, diagnostic.hint.clone());
             match diagnostic.severity {
                 Severity::Error => self.mistakes.push(mistake),
                 Severity::Warning => {
-                    self.warnings.push(mistake.rendered.replacen("error:", "warning:", 1));
+                    self.warnings.push(mistake.into_warning().rendered);
                 }
             }
         }

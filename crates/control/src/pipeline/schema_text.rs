@@ -34,10 +34,22 @@ pub fn parse_columns(text: &str) -> Result<Vec<(String, SqlType, Option<String>)
     if errors.is_empty() { Ok(columns) } else { Err(errors) }
 }
 
-/// What is wrong with a part of a text, which is found by where it is in memory.
-fn wrong(text: &str, part: &str, message: String) -> SchemaTextError {
+/// Where a text declares a column, with its type.
+pub(super) fn column_place(text: &str, column: &str) -> Option<Range<usize>> {
+    let mut parts = split_outside_parentheses(text).into_iter().map(str::trim);
+    let part = parts.find(|part| split_name(part).is_ok_and(|(name, _)| name == column))?;
+    Some(place_of(text, part))
+}
+
+/// The place of a part of a text, by where it is in memory.
+fn place_of(text: &str, part: &str) -> Range<usize> {
     let start = (part.as_ptr() as usize).saturating_sub(text.as_ptr() as usize);
-    SchemaTextError { message, span: start..start + part.len() }
+    start..start + part.len()
+}
+
+/// What is wrong with a part of a text.
+fn wrong(text: &str, part: &str, message: String) -> SchemaTextError {
+    SchemaTextError { message, span: place_of(text, part) }
 }
 
 fn parse_column(text: &str, untrimmed: &str) -> Result<(String, SqlType, Option<String>), SchemaTextError> {

@@ -501,7 +501,8 @@ pub(crate) struct ReplayArguments {
     /// For SQL: how records are written; csv unless given.
     #[arg(long, value_enum)]
     pub(crate) format: Option<Format>,
-    /// The column that holds each row's ROWTIME. Rows go in by this time, whatever the order of their records.
+    /// The column that holds each row's ROWTIME: a TIMESTAMP, a DATE, milliseconds since 1970 (BIGINT) or a text such as
+    /// 2024-01-01 00:00:05. Rows go in by this time, whatever the order of their records; one without it is an error row.
     #[arg(long, value_name = "COLUMN", conflicts_with = "rate")]
     pub(crate) rowtime: Option<String>,
     /// By how much times may go back (`10s`): rows wait no longer than this. Without it the whole input is sorted, as long

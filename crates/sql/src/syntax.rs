@@ -382,7 +382,8 @@ pub(crate) enum ExprKind {
     },
     Cast {
         operand: Box<Expr>,
-        target: SqlType,
+        /// `None` when it was refused.
+        target: Option<SqlType>,
     },
     Extract {
         unit: TimeUnit,

@@ -5,7 +5,7 @@ use std::path::Path;
 use std::process::ExitCode;
 
 use anyhow::Context;
-use millstream_control::pipeline::{Mistakes, SqlInput, check_sql, lint_sql};
+use millstream_control::pipeline::{Mistakes, SqlInput, WrittenApplication, check_sql};
 use millstream_golden::GoldenFile;
 use serde_json::json;
 
@@ -114,20 +114,22 @@ fn check_sql_file(path: &Path, arguments: &CheckArguments) -> anyhow::Result<Res
         Ok(checked) => checked,
         Err(mistakes) => return Ok(Err(mistakes)),
     };
+    let stream = arguments.streams.first().map(String::as_str);
+    let name = path.display().to_string();
+    let written = || {
+        let stream = stream.unwrap_or_default();
+        WrittenApplication::sql_file(&name, &sql, &checked.program, "--stream", stream)
+    };
     let lints = match (arguments.lint, &arguments.sample) {
         (false, _) => Vec::new(),
-        (true, None) => {
-            let found = lint_sql(&path.display().to_string(), &sql, &checked.program, None);
-            found.into_iter().map(|remark| remark.rendered).collect()
-        }
+        (true, None) => written().lints(None).into_iter().map(|remark| remark.rendered).collect(),
         (true, Some(_)) => {
             anyhow::ensure!(
                 arguments.streams.len() == 1,
                 "--sample needs one --stream: the one that it is of"
             );
-            let stream = arguments.streams.first().map(String::as_str);
             let application = sql_application(path, stream, arguments.format)?;
-            lint::application(&path.display().to_string(), &application, None, sample(arguments))?
+            lint::application(&written(), &application, None, sample(arguments))?
         }
     };
     Ok(Ok({

@@ -57,6 +57,7 @@ fn sample(file: &Path, most: usize) -> anyhow::Result<Vec<SourceBatch>> {
     let clock: &dyn Clock = &SystemClock;
     let began = clock.now();
     let mut batches: Vec<SourceBatch> = Vec::new();
+    let count = |batches: &[SourceBatch]| batches.iter().map(SourceBatch::len).sum::<usize>();
     loop {
         let left = SAMPLE_TIME.saturating_sub(clock.now().since(began));
         let next = match is_interactive {
@@ -65,14 +66,19 @@ fn sample(file: &Path, most: usize) -> anyhow::Result<Vec<SourceBatch>> {
         };
         match next {
             Ok(Ok((batch, state))) => {
-                batch.unusable().iter().chain(state.failure()).for_each(|reason| tracing::warn!("{reason}"));
+                batch.unusable().iter().for_each(|reason| tracing::warn!("{reason}"));
                 batches.push(batch);
+                match state.failure() {
+                    Some(reason) if count(&batches) == 0 => anyhow::bail!("{}: {reason}", file.display()),
+                    Some(reason) => tracing::warn!("{reason}"),
+                    None => {}
+                }
             }
             Err(RecvTimeoutError::Disconnected) => return Ok(batches),
             Ok(Err(error)) => return Err(error.into()),
             Err(RecvTimeoutError::Timeout) => {
                 let seconds = SAMPLE_TIME.as_secs();
-                let records: usize = batches.iter().map(SourceBatch::len).sum();
+                let records = count(&batches);
                 anyhow::ensure!(
                     records > 0,
                     "{}: no whole line came within {seconds} s: is it a pipe that nobody writes to, or no text?",

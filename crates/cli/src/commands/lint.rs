@@ -1,9 +1,10 @@
 //! `millstream check --lint`: what is legal and probably not meant, in the text and over a sample of records.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 
 use millstream_control::feeds::{LineSource, RecordSource, SourceBatch};
-use millstream_control::pipeline::{CheckedApplication, Pipeline, lint_sql};
+use millstream_control::pipeline::{CheckedApplication, Pipeline, WrittenApplication};
 use millstream_control::replay::{Replay, Rowtimes};
 
 /// Records that go into the engine at once, and in all.
@@ -17,73 +18,110 @@ const START: i64 = 1_704_067_200_000;
 /// Remarks on the applications of a pipeline.
 pub(super) fn pipeline(pipeline: &Pipeline, sample: Option<(&Path, bool)>) -> anyhow::Result<Vec<String>> {
     let mut remarks = Vec::new();
-    for (checked, declared) in pipeline.applications.iter().zip(&pipeline.declarations.applications) {
+    let applications = pipeline.applications.iter().zip(&pipeline.declarations.applications);
+    for (index, (checked, declared)) in applications.enumerate() {
         let source = declared.input.stream.as_ref().map(|name| name.get_ref());
         let stream =
             pipeline.declarations.streams.iter().find(|stream| Some(stream.name.get_ref()) == source);
-        let name = format!("{} (sql of {})", pipeline.source_name, checked.name);
-        remarks.append(&mut application(
-            &name,
-            checked,
-            stream.map(|stream| stream.retention_hours),
-            sample,
-        )?);
+        let written = WrittenApplication::of_pipeline(pipeline, index);
+        let hours = stream.map(|stream| stream.retention_hours);
+        remarks.append(&mut application(&written, checked, hours, sample)?);
     }
     Ok(remarks)
 }
 
 /// Remarks on one application.
 pub(super) fn application(
-    name: &str,
+    written: &WrittenApplication,
     checked: &CheckedApplication,
     retention_hours: Option<u32>,
     sample: Option<(&Path, bool)>,
 ) -> anyhow::Result<Vec<String>> {
-    let found = lint_sql(name, &checked.sql, &checked.program, retention_hours);
+    let found = written.lints(retention_hours);
     let mut remarks: Vec<String> = found.into_iter().map(|remark| remark.rendered).collect();
     if let Some((file, has_header)) = sample {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-        remarks.append(&mut runtime.block_on(over_sample(name, checked, file, has_header))?);
+        remarks.append(&mut runtime.block_on(over_sample(written, checked, file, has_header))?);
     }
     Ok(remarks)
 }
 
+/// What fails of a sample, by where: the number, and the first reason.
+#[derive(Default)]
+struct Failures {
+    lines: Option<(u64, String)>,
+    records: Option<(u64, String)>,
+    pumps: BTreeMap<String, Option<(u64, String)>>,
+}
+
+impl Failures {
+    fn note(place: &mut Option<(u64, String)>, reason: impl FnOnce() -> String) {
+        place.get_or_insert_with(|| (0, reason())).0 += 1;
+    }
+
+    fn take_from(&mut self, replay: &mut Replay) {
+        for error in replay.take_errors() {
+            let place = match error.record {
+                Some(_) => &mut self.records,
+                None => self.pumps.entry(error.row.pump_name.clone()).or_default(),
+            };
+            Self::note(place, || error.row.message);
+        }
+    }
+}
+
 /// What a sample of records shows: texts that are cut, rows that fail.
 async fn over_sample(
-    name: &str,
+    written: &WrittenApplication,
     checked: &CheckedApplication,
     file: &Path,
     has_header: bool,
 ) -> anyhow::Result<Vec<String>> {
     let mut replay = Replay::new(checked, 0, Rowtimes::rate(START, RATE)?)?;
     let mut source = LineSource::file(file, has_header, false)?;
-    let (mut records, mut errors, mut goes_on) = (0, Vec::new(), true);
+    let (mut records, mut failures, mut goes_on) = (0, Failures::default(), true);
     let mut batch = SourceBatch::default();
     while goes_on && records < MOST_RECORDS {
         batch.clear();
         let state = source.read(&mut batch, BATCH_RECORDS);
         goes_on = state.is_open();
-        errors.extend(batch.unusable().iter().chain(state.failure()).cloned());
+        for reason in batch.unusable().iter().chain(state.failure()) {
+            Failures::note(&mut failures.lines, || reason.clone());
+        }
         records += batch.len();
         replay.push(&batch).await?;
-        errors.extend(replay.take_errors().into_iter().map(|error| error.row.message));
+        failures.take_from(&mut replay);
         replay.take_rows();
     }
     replay.finish()?;
-    errors.extend(replay.take_errors().into_iter().map(|error| error.row.message));
+    failures.take_from(&mut replay);
     let mut remarks: Vec<String> = Vec::new();
     for cut in replay.cut_texts() {
         let texts = if cut.count == 1 { "1 text".to_owned() } else { format!("{} texts", cut.count) };
-        remarks.push(format!(
-            "warning: {texts} of the sample would be cut to fit column \"{}\" of \"{}\", which is {}\n  --> {name}\n  \
-             hint: widen the column if they should stay whole\n",
+        let message = format!(
+            "{texts} of the sample would be cut to fit column \"{}\" of \"{}\", which is {}",
             cut.column, cut.stream, cut.sql_type
-        ));
+        );
+        let hint = Some("widen the column if they should stay whole".to_owned());
+        remarks.push(written.on_column(&cut.stream, &cut.column, &message, hint).rendered);
     }
-    if let Some(first) = errors.first() {
-        let rows = if errors.len() == 1 { "1 row".to_owned() } else { format!("{} rows", errors.len()) };
+    let failed = |(count, first): (u64, String)| {
+        let rows = if count == 1 { "1 row".to_owned() } else { format!("{count} rows") };
+        format!("{rows} of the sample would go to error_stream; the first: {first}")
+    };
+    remarks.extend(failures.records.map(failed).map(|message| written.on_input(&message).rendered));
+    for (pump, failed_rows) in failures.pumps {
+        let Some(message) = failed_rows.map(failed) else { continue };
+        remarks.push(match written.on_pump(&pump, &message) {
+            Some(remark) => remark.rendered,
+            None => format!("warning: {message}\n"),
+        });
+    }
+    if let Some((count, first)) = failures.lines {
+        let lines = if count == 1 { "1 line".to_owned() } else { format!("{count} lines") };
+        let sample = file.display();
         remarks.push(format!(
-            "warning: {rows} of the sample would go to error_stream; the first: {first}\n  --> {name}\n"
+            "warning: {lines} of the sample cannot be records; the first: {first}\n --> {sample}\n"
         ));
     }
     Ok(remarks)

@@ -351,6 +351,66 @@ fn replay_puts_rows_in_the_order_of_their_times() {
 }
 
 #[test]
+fn a_record_without_a_time_fails_alone() {
+    let texts = "at,price\n2024-03-01 12:00:01,1.5\nsome day,2\n,3\n2024-03-01 12:00:09.250,4\n";
+    let numbers = "{\"at\":1709294401000,\"price\":1.5}\n{\"price\":2}\n{\"at\":1709294409250000000,\"price\":3}\n\
+                   {\"at\":1709294409250,\"price\":4}\n";
+    let folder = folder_with(&[
+        ("count.sql", COUNT),
+        ("texts.csv", texts),
+        ("numbers.json", numbers),
+        ("none.csv", "a,1\nb,2\n"),
+    ]);
+    let expected = "2024-03-01 12:00:09.250\tHIGH\t{\"price\":4.0}\n\
+                    2024-03-01 12:00:10.000\tCOUNTS\t{\"n\":2,\"highest\":4.0}\n";
+    let of = |stream: &str, more: &[&str]| {
+        run_in(
+            folder.path(),
+            &[["replay", "count.sql", "--stream", stream, "--rowtime", "at"].as_slice(), more].concat(),
+        )
+    };
+    let as_text = "PRICES (at VARCHAR(32), price DOUBLE)";
+    for (stream, more, reasons) in [
+        (
+            as_text,
+            ["--input", "texts.csv", "--header"].as_slice(),
+            [
+                "record 2: column \"at\": 'some day' cannot be ROWTIME: write a time such as 2024-01-01 00:00:05, ",
+                "record 3: column \"at\": '' cannot be ROWTIME: write a time such as ",
+            ],
+        ),
+        (
+            PRICES,
+            &["--input", "texts.csv", "--header"],
+            [
+                "record 2: column \"at\": 'some day' is not a valid TIMESTAMP",
+                "record 3: column \"at\" is NULL: a row needs a time to be ROWTIME",
+            ],
+        ),
+        (
+            "PRICES (at BIGINT, price DOUBLE)",
+            &["--input", "numbers.json", "--format", "json"],
+            [
+                "record 2: column \"at\" is NULL: a row needs a time to be ROWTIME",
+                "record 3: column \"at\": 1709294409250000000 cannot be ROWTIME: a whole number is milliseconds since 1970",
+            ],
+        ),
+    ] {
+        let finished = of(stream, more);
+        assert_wrote(&finished, expected);
+        for reason in reasons {
+            let line = format!("error_stream: the input: COERCION_ERROR: {reason}");
+            assert!(finished.stderr.contains(&line), "{line}\n{}", finished.stderr);
+        }
+        let counts = "4 records, 2 rows into the application, 2 rows out, 2 rows to error_stream";
+        assert!(finished.stderr.contains(counts), "{}", finished.stderr);
+    }
+    of(as_text, &["--input", "texts.csv", "--header", "--fail-on-errors", "0.4"])
+        .assert_failed(1, &["2 of 4 records failed"]);
+    of(as_text, &["--input", "none.csv"]).assert_failed(1, &["no row came of 2 records"]);
+}
+
+#[test]
 fn replay_says_what_is_wrong_with_its_input() {
     let bad: String = (0..600).map(|number| format!("2024-03-01 12:00:00,dear {number}\n")).collect();
     let good = "2024-03-01 12:00:01,1.5\n".repeat(8);

@@ -104,8 +104,28 @@ fn lints_show_what_is_probably_not_meant() {
         "warning: TSDIFF has the later time first",
         "--> app.sql:2:62",
         "warning: B fills column A of \"T\", which has a column B elsewhere",
-        "warning: 1 text of the sample would be cut to fit column \"K\" of \"T\", which is VARCHAR(3)",
-        "warning: 1 row of the sample would go to error_stream",
+        "warning: 1 text of the sample would be cut to fit column \"K\" of \"T\", which is VARCHAR(3)\n  --> app.sql:1:39\n",
+        "warning: 1 row of the sample would go to error_stream; the first: column \"V\": 'x' is not a valid INTEGER\n  \
+         --> --stream:1:4\n",
+    ] {
+        assert!(shown.contains(expected), "{expected}: {shown}");
+    }
+    // In a pipeline file the places are those of the file.
+    let pipeline = format!(
+        "[[stream]]\nname = \"s\"\n[[application]]\nname = \"a\"\nsql = '''\n{}\n'''\n[application.input]\nstream = \"s\"\n\
+         columns = \"V INTEGER, TS TIMESTAMP, K VARCHAR(3)\"\n",
+        sql.replace("TSDIFF(S.ROWTIME, TS)", "10 / (V - 1)").replace("FROM S", "FROM SOURCE_SQL_STREAM_001")
+    );
+    fs::write(folder.path().join("app.toml"), pipeline).unwrap();
+    let finished = run_in(folder.path(), &["check", "app.toml", "--lint", "--sample", "data.csv"]);
+    assert_ok(&finished);
+    let shown = finished.stdout();
+    for expected in [
+        "which has a column B elsewhere: columns are matched by position\n  --> app.toml:7:59\n",
+        "warning: 1 text of the sample would be cut to fit column \"K\" of \"SOURCE_SQL_STREAM_001\", which is VARCHAR(3)\n   \
+         --> app.toml:11:37\n",
+        "is not a valid INTEGER\n   --> app.toml:11:12\n",
+        "warning: 1 row of the sample would go to error_stream; the first: division by zero\n  --> app.toml:7:21\n",
     ] {
         assert!(shown.contains(expected), "{expected}: {shown}");
     }

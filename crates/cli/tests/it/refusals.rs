@@ -413,7 +413,20 @@ fn a_password_that_is_not_set_is_a_mistake() {
 #[test]
 fn an_input_without_an_end_is_not_waited_for_without_an_end() {
     let folder = tempfile::tempdir().unwrap();
-    run(&["discover", "/dev/zero"]).assert_failed(1, &["/dev/zero: no whole line came within 10 s"]);
+    let endless = "reading ends at line 1: it has no end within 64 MiB; each line is a record, of at most 1048512 bytes";
+    run(&["discover", "/dev/zero"]).assert_failed(1, &[&format!("/dev/zero: {endless}")]);
+    let average = repository("examples/average.sql").to_str().unwrap().to_owned();
+    let stream = "SOURCE_SQL_STREAM_001 (star_rating INTEGER)";
+    run(&["replay", &average, "--stream", stream, "--input", "/dev/zero"])
+        .assert_failed(1, &[endless, "no row came of 1 record"]);
+    let file = folder.path().join("zero.toml");
+    let text =
+        "[[stream]]\nname = \"s\"\n[[input]]\nname = \"i\"\npath = \"/dev/zero\"\ninto_stream = \"s\"\n";
+    fs::write(&file, text).unwrap();
+    let data = folder.path().join("data");
+    let arguments =
+        ["run", file.to_str().unwrap(), "--until-end", "--no-console", "--data-dir", data.to_str().unwrap()];
+    run(&arguments).assert_failed(4, &[endless]);
     let pipe = folder.path().join("pipe");
     assert!(std::process::Command::new("mkfifo").arg(&pipe).status().unwrap().success());
     let pipe = pipe.to_str().unwrap();

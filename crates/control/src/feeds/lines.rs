@@ -2,6 +2,9 @@
 //!
 //! A record is a line with its line end, `\n` or `\r\n`, so that objects made of records hold lines again. The last line of
 //! a file gets a `\n` when it has none. A byte order mark at the start is no part of the first line.
+//!
+//! A line that is longer than a record may be is skipped and named. One that has no end within [`LongestLine::SKIPPED`] is taken
+//! for no line: reading ends there. Of neither more is kept than a record holds.
 
 use std::io::{self, BufRead, BufReader, Read};
 use std::path::{Path, PathBuf};
@@ -18,6 +21,8 @@ pub struct LongestLine;
 impl LongestLine {
     /// In bytes.
     pub const BYTES: usize = (1 << 20) - 64;
+    /// The longest line that is skipped as one, in bytes.
+    pub const SKIPPED: usize = 64 << 20;
 }
 
 /// A file that cannot be read.
@@ -146,6 +151,15 @@ impl LineSource {
                 used = available.len();
             }
             self.reader.consume(used);
+            if self.assembler.begun_bytes > LongestLine::SKIPPED {
+                self.state = SourceState::Failed(format!(
+                    "reading ends at line {}: it has no end within {} MiB; each line is a record, of at most {} bytes: give a \
+                     text of one record a line",
+                    self.assembler.line_number + 1,
+                    LongestLine::SKIPPED >> 20,
+                    LongestLine::BYTES
+                ));
+            }
         }
         self.state.clone()
     }
@@ -368,6 +382,24 @@ mod tests {
         let records = lines(&bytes, false);
         assert!(records[0].starts_with("!line 1 has 3145729 bytes"), "{}", records[0]);
         assert_eq!(records[1], "next\n");
+    }
+
+    #[test]
+    fn a_line_without_an_end_ends_the_reading_and_takes_no_memory() {
+        let endless = io::Cursor::new(b"a\nb").chain(io::repeat(0));
+        let reader = BufReader::with_capacity(256 << 10, endless);
+        let mut source = LineSource { reader: Box::new(reader), ..LineSource::standard_input(false) };
+        let found = all_lines(&mut source, 1_000);
+        assert_eq!(found[0], "a\n");
+        let expected = "!reading ends at line 2: it has no end within 64 MiB; each line is a record, of at most 1048512 bytes: \
+                        give a text of one record a line";
+        assert_eq!(found[1..], [expected]);
+        assert!(source.assembler.begun.capacity() <= 2 * LongestLine::BYTES);
+        // The header, too.
+        let reader = BufReader::new(io::repeat(b'x'));
+        let mut source = LineSource { reader: Box::new(reader), ..LineSource::standard_input(true) };
+        assert!(all_lines(&mut source, 1)[0].starts_with("!reading ends at line 1: "));
+        assert!(source.is_cut());
     }
 
     #[test]

@@ -8,6 +8,7 @@ use toml::Spanned;
 
 use super::checked_application::CheckedApplication;
 use super::declarations::{Builtin, Declarations};
+use super::gaps::Gaps;
 use super::lower::{self, classify, delivery_stream, lower};
 use super::mistake::{Mistake, Mistakes};
 use super::similar_name::nearest;
@@ -31,18 +32,21 @@ pub(super) fn parse(
     existing: &[Reference],
 ) -> Result<Pipeline, Mistakes> {
     let source = SourceText::new(source_name, text);
-    let declarations = shape::read(&source).map_err(in_order)?;
+    let shape::Read { declarations, mistakes, gaps } = shape::read(&source);
     let mut check = Check {
         source: &source,
         files,
         existing: existing.iter().collect(),
-        mistakes: Vec::new(),
+        gaps,
+        mistakes,
         warnings: Vec::new(),
         applications: Vec::new(),
     };
-    check.all(&declarations);
+    if let Some(declarations) = &declarations {
+        check.all(declarations);
+    }
     let Check { mistakes, warnings, applications, .. } = check;
-    if mistakes.is_empty() {
+    if let (true, Some(declarations)) = (mistakes.is_empty(), declarations) {
         let desired = lower(&declarations, &applications);
         let (source_name, text) = (source_name.to_owned(), text.to_owned());
         return Ok(Pipeline { source_name, text, declarations, desired, applications, warnings });
@@ -60,6 +64,8 @@ pub(super) struct Check<'a> {
     pub(super) files: &'a SqlFiles<'a>,
     /// What exists beside the file.
     existing: HashSet<&'a Reference>,
+    /// What of the file could not be read.
+    gaps: Gaps,
     pub(super) mistakes: Vec<Mistake>,
     pub(super) warnings: Vec<String>,
     pub(super) applications: Vec<CheckedApplication>,
@@ -95,7 +101,16 @@ pub(super) fn listed(names: &[&str]) -> String {
 
 impl Check<'_> {
     pub(super) fn wrong(&mut self, span: Range<usize>, message: impl Into<String>, hint: Option<String>) {
-        self.mistakes.push(Mistake::within(self.source, span, message, hint));
+        if !self.gaps.is_substitute(&span) {
+            self.mistakes.push(Mistake::within(self.source, span, message, hint));
+        }
+    }
+
+    /// Notes a mistake of a whole section, at its name: of one that has another mistake it may be the consequence.
+    pub(super) fn wrong_section(&mut self, name: &Spanned<String>, message: impl Into<String>) {
+        if self.gaps.is_whole(&name.span()) {
+            self.wrong(name.span(), message, None);
+        }
     }
 
     /// Names of a noun; a name that is there twice, or cannot be one, is a mistake.
@@ -118,17 +133,19 @@ impl Check<'_> {
     /// A reference must name something that is declared.
     pub(super) fn reference(&mut self, reference: &Spanned<String>, names: &Names<'_>) {
         let wanted = reference.get_ref().as_str();
-        if names.known.contains(wanted) || self.existing.contains(&Reference::new(names.kind, wanted)) {
+        let exists =
+            names.known.contains(wanted) || self.existing.contains(&Reference::new(names.kind, wanted));
+        if exists || self.gaps.is_lost(wanted) {
             return;
         }
         let message = format!("there is no {} \"{wanted}\"", names.kind);
         self.wrong(reference.span(), message, Some(names.hint(wanted)));
     }
 
-    /// Exactly one of several ways must be chosen.
+    /// Exactly one of several ways must be chosen; none may be what remains of a mistake.
     pub(super) fn exactly_one(&mut self, place: Range<usize>, what: &str, keys: &[(&str, bool)]) {
         let count = keys.iter().filter(|(_, given)| *given).count();
-        if count != 1 {
+        if count > 1 || count == 0 && self.gaps.is_whole(&place) {
             let all: Vec<&str> = keys.iter().map(|(key, _)| *key).collect();
             let found = if count == 0 { "none is" } else { "several are" };
             self.wrong(place, format!("{what} needs exactly one of {}; {found} given", all.join(", ")), None);
@@ -167,8 +184,10 @@ impl Check<'_> {
                 delivery.name.get_ref(),
                 &delivery_stream(delivery),
             ) {
-                let span = delivery.prefix.as_ref().map_or(delivery.name.span(), Spanned::span);
-                self.wrong(span, error.to_string(), None);
+                match &delivery.prefix {
+                    Some(prefix) => self.wrong(prefix.span(), error.to_string(), None),
+                    None => self.wrong_section(&delivery.name, error.to_string()),
+                }
             }
         }
         for endpoint in &declared.endpoints {
@@ -197,11 +216,12 @@ impl Check<'_> {
         }
         for metric in &declared.metrics {
             if let Err(error) = notification::check_metric(metric.name.get_ref(), &lower::metric(metric)) {
-                self.wrong(metric.name.span(), error, None);
+                self.wrong_section(&metric.name, error);
             }
         }
         if let Some(smtp) = &declared.smtp
             && let Err(error) = notification::check_mail_server(&lower::mail_server(smtp))
+            && self.gaps.is_whole(&smtp.host.span())
         {
             let is_of_sender = error.contains("the sender");
             self.wrong(if is_of_sender { smtp.from.span() } else { smtp.host.span() }, error, None);
@@ -215,7 +235,7 @@ impl Check<'_> {
             if !(1..=100).contains(&alarm.evaluation_periods) {
                 self.wrong(alarm.name.span(), "evaluation_periods is 1 to 100", None);
             } else if let Err(error) = notification::check_alarm(alarm.name.get_ref(), &lower::alarm(alarm)) {
-                self.wrong(alarm.name.span(), error, None);
+                self.wrong_section(&alarm.name, error);
             }
         }
         for input in &declared.inputs {
@@ -314,7 +334,7 @@ impl Check<'_> {
             let is_needed = needed.contains(key);
             match span {
                 None if is_needed => {
-                    self.wrong(function.name.span(), format!("a function of kind {kind} needs {key}"), None);
+                    self.wrong_section(&function.name, format!("a function of kind {kind} needs {key}"));
                 }
                 Some(span) if !is_needed && !allowed.contains(key) => {
                     let message = format!("a function of kind {kind} does not take {key}");
@@ -323,7 +343,8 @@ impl Check<'_> {
                 _ => {}
             }
         }
-        if self.mistakes.len() == known && function.builtin == Builtin::Classify {
+        let is_whole = self.gaps.is_whole(&function.name.span());
+        if self.mistakes.len() == known && is_whole && function.builtin == Builtin::Classify {
             let place_of = |key: &str| {
                 let found = given.iter().find(|(known, _)| *known == key).and_then(|(_, span)| span.clone());
                 found.unwrap_or_else(|| function.name.span())

@@ -1,5 +1,7 @@
 //! Checks an application: its inputs and reference tables, its SQL, its outputs.
 
+use std::collections::HashSet;
+
 use millstream_columns::formats::{InputColumn, InputSchema, RecordFormat};
 use millstream_engine::check_memory;
 use millstream_sql::{Column, InputStream, Program, ReferenceTable, Severity, compile_with_tables};
@@ -7,15 +9,17 @@ use toml::Spanned;
 
 use super::check::{Check, Names, listed};
 use super::checked_application::{CheckedApplication, columns_of, input_names, metadata_of, table_of};
-use super::declarations::{ApplicationDeclaration, RecordFormatChoice, StartingPosition};
+use super::declarations::{
+    ApplicationDeclaration, RecordFormatChoice, ReferenceDeclaration, StartingPosition,
+};
 use super::lower::source;
 use super::metadata_column::MetadataColumn;
-use super::mistake::Mistake;
 use super::reference::CheckedReference;
 use super::schema_text::parse_columns;
 use super::similar_name::nearest;
-use super::source_text::{place_of_inline_text, place_within};
+use super::source_text::place_within;
 use super::switches::ApplicationSwitches;
+use super::written_application::SqlPlace;
 use crate::applications::ERROR_STREAM;
 use crate::definition::ReferencePlace;
 
@@ -78,9 +82,6 @@ impl Check<'_> {
             let hint = "leave starting_position out: the first run begins with what waits in its buffer";
             self.wrong(start.span(), message, Some(hint.to_owned()));
         }
-        let Some((schema, metadata, input_streams)) = self.inputs(declared) else { return };
-        let Some(references) = self.references(declared) else { return };
-        let Some((sql, program)) = self.program(declared, &input_streams, &references) else { return };
         for output in &declared.outputs {
             self.exactly_one(
                 output.from.span(),
@@ -100,6 +101,12 @@ impl Check<'_> {
                     self.reference(reference, names);
                 }
             }
+        }
+        let (inputs, references) = (self.inputs(declared), self.references(declared));
+        let Some((schema, metadata, input_streams)) = inputs else { return };
+        let Some(references) = references else { return };
+        let Some((sql, program)) = self.program(declared, &input_streams, &references) else { return };
+        for output in &declared.outputs {
             let from = output.from.get_ref();
             if from != ERROR_STREAM && program.stream(from).is_none() {
                 let known: Vec<&str> = program.streams.iter().map(|stream| stream.name.as_str()).collect();
@@ -146,7 +153,14 @@ impl Check<'_> {
             quoting: input.quoting,
             record_row_path: input.record_row_path.as_deref(),
             columns: &input.columns,
-        })?;
+        });
+        let parallelism = input.parallelism.as_ref().map_or(1, |parallelism| *parallelism.get_ref());
+        let is_possible = (1..=MOST_INPUT_STREAMS).contains(&parallelism);
+        if !is_possible {
+            let span = input.parallelism.as_ref().map_or(declared.name.span(), Spanned::span);
+            self.wrong(span, format!("parallelism is 1 to {MOST_INPUT_STREAMS}"), None);
+        }
+        let schema = schema?;
         let metadata = metadata_of(&source(input)?);
         let has = |name: &str| schema.columns.iter().any(|column| column.name == name);
         if let Some(column) = metadata.iter().find(|column| has(column.name())) {
@@ -155,10 +169,7 @@ impl Check<'_> {
             self.wrong(input.columns.span(), message, Some("give it another name".to_owned()));
             return None;
         }
-        let parallelism = input.parallelism.as_ref().map_or(1, |parallelism| *parallelism.get_ref());
-        if !(1..=MOST_INPUT_STREAMS).contains(&parallelism) {
-            let span = input.parallelism.as_ref().map_or(declared.name.span(), Spanned::span);
-            self.wrong(span, format!("parallelism is 1 to {MOST_INPUT_STREAMS}"), None);
+        if !is_possible {
             return None;
         }
         let columns: Vec<Column> =
@@ -171,42 +182,50 @@ impl Check<'_> {
 
     /// The reference tables.
     fn references(&mut self, declared: &ApplicationDeclaration) -> Option<Vec<CheckedReference>> {
-        let mut checked: Vec<CheckedReference> = Vec::new();
-        for reference in &declared.references {
-            let name = reference.name.get_ref();
-            if !(1..=LONGEST_TABLE_NAME).contains(&name.chars().count()) {
-                let message = format!("a table name has 1 to {LONGEST_TABLE_NAME} characters");
-                self.wrong(reference.name.span(), message, None);
-                return None;
+        let checked: Vec<Option<CheckedReference>> =
+            declared.references.iter().map(|reference| self.reference_table(reference)).collect();
+        let mut names = HashSet::new();
+        let mut is_unique = true;
+        for name in declared.references.iter().map(|reference| &reference.name) {
+            if !names.insert(name.get_ref()) {
+                let message = format!("table \"{}\" is declared twice", name.get_ref());
+                self.wrong(name.span(), message, None);
+                is_unique = false;
             }
-            if checked.iter().any(|known| known.name == *name) {
-                self.wrong(reference.name.span(), format!("table \"{name}\" is declared twice"), None);
-                return None;
-            }
-            let place = match (&reference.path, &reference.bucket, &reference.key) {
-                (Some(path), None, None) => ReferencePlace::File(path.get_ref().into()),
-                (None, Some(bucket), Some(key)) => {
-                    self.bucket(bucket);
-                    ReferencePlace::Object { bucket: bucket.get_ref().clone(), key: key.get_ref().clone() }
-                }
-                _ => {
-                    let message = "a reference table needs either path, or bucket and key";
-                    self.wrong(reference.name.span(), message, None);
-                    return None;
-                }
-            };
-            let schema = self.schema(&SchemaText {
-                format: reference.format,
-                encoding: reference.encoding.as_ref(),
-                row_delimiter: reference.row_delimiter.as_deref(),
-                column_delimiter: reference.column_delimiter.as_deref(),
-                quoting: reference.quoting,
-                record_row_path: reference.record_row_path.as_deref(),
-                columns: &reference.columns,
-            })?;
-            checked.push(CheckedReference { name: name.clone(), place, schema });
         }
-        Some(checked)
+        checked.into_iter().collect::<Option<Vec<_>>>().filter(|_| is_unique)
+    }
+
+    fn reference_table(&mut self, reference: &ReferenceDeclaration) -> Option<CheckedReference> {
+        let name = reference.name.get_ref();
+        let is_name = (1..=LONGEST_TABLE_NAME).contains(&name.chars().count());
+        if !is_name {
+            let message = format!("a table name has 1 to {LONGEST_TABLE_NAME} characters");
+            self.wrong(reference.name.span(), message, None);
+        }
+        let place = match (&reference.path, &reference.bucket, &reference.key) {
+            (Some(path), None, None) => Some(ReferencePlace::File(path.get_ref().into())),
+            (None, Some(bucket), Some(key)) => {
+                self.bucket(bucket);
+                let (bucket, key) = (bucket.get_ref().clone(), key.get_ref().clone());
+                Some(ReferencePlace::Object { bucket, key })
+            }
+            _ => {
+                let message = "a reference table needs either path, or bucket and key";
+                self.wrong_section(&reference.name, message);
+                None
+            }
+        };
+        let schema = self.schema(&SchemaText {
+            format: reference.format,
+            encoding: reference.encoding.as_ref(),
+            row_delimiter: reference.row_delimiter.as_deref(),
+            column_delimiter: reference.column_delimiter.as_deref(),
+            quoting: reference.quoting,
+            record_row_path: reference.record_row_path.as_deref(),
+            columns: &reference.columns,
+        });
+        Some(CheckedReference { name: name.clone(), place: place?, schema: schema? }).filter(|_| is_name)
     }
 
     /// How records become rows.
@@ -217,13 +236,14 @@ impl Check<'_> {
             let message = format!("encoding \"{}\" is not known: records are UTF-8", encoding.get_ref());
             let hint = "let a preprocessing function make UTF-8 of them".to_owned();
             self.wrong(encoding.span(), message, Some(hint));
-            return None;
         }
         let columns = match parse_columns(text.columns.get_ref()) {
             Ok(columns) => columns,
-            Err(error) => {
-                let place = place_within(self.source.text, text.columns, &error.span);
-                self.wrong(place, error.to_string(), None);
+            Err(errors) => {
+                for error in errors {
+                    let place = place_within(self.source.text, text.columns, &error.span);
+                    self.wrong(place, error.to_string(), None);
+                }
                 return None;
             }
         };
@@ -261,24 +281,15 @@ impl Check<'_> {
         inputs: &[InputStream],
         references: &[CheckedReference],
     ) -> Option<(String, Program)> {
-        let (sql, name, text, offset);
+        let (sql, place);
         if let Some(inline) = &declared.sql {
             sql = inline.get_ref().clone();
-            match place_of_inline_text(self.source.text, inline) {
-                Some(start) => {
-                    (name, text, offset) = (self.source.name.to_owned(), self.source.text.to_owned(), start)
-                }
-                None => {
-                    let application = declared.name.get_ref();
-                    (name, text, offset) =
-                        (format!("{} (sql of {application})", self.source.name), sql.clone(), 0);
-                }
-            }
+            place = SqlPlace::inline(self.source, declared.name.get_ref(), inline);
         } else if let Some(file) = &declared.sql_file {
             match (self.files)(file.get_ref()) {
                 Ok(contents) => {
-                    sql = contents.clone();
-                    (name, text, offset) = (file.get_ref().clone(), contents, 0);
+                    place = SqlPlace::file(file.get_ref(), &contents);
+                    sql = contents;
                 }
                 Err(reason) => {
                     self.wrong(file.span(), format!("cannot read {}: {reason}", file.get_ref()), None);
@@ -291,12 +302,11 @@ impl Check<'_> {
         let tables: Vec<ReferenceTable> = references.iter().map(table_of).collect();
         let compilation = compile_with_tables(&sql, inputs, &tables, &millstream_engine::catalog());
         for diagnostic in &compilation.diagnostics {
-            let span = diagnostic.span.start as usize + offset..diagnostic.span.end as usize + offset;
-            let mistake = Mistake::at(&name, &text, span, &diagnostic.message, diagnostic.hint.clone());
+            let mistake = place.mistake(diagnostic.span, &diagnostic.message, diagnostic.hint.clone());
             match diagnostic.severity {
                 Severity::Error => self.mistakes.push(mistake),
                 Severity::Warning => {
-                    self.warnings.push(mistake.rendered.replacen("error:", "warning:", 1));
+                    self.warnings.push(mistake.into_warning().rendered);
                 }
             }
         }

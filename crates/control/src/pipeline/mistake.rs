@@ -63,6 +63,12 @@ impl Mistake {
         }
         Mistake { message, hint, line, column, rendered }
     }
+
+    /// The same as a remark that does not keep anything from running.
+    #[must_use]
+    pub(super) fn into_warning(self) -> Mistake {
+        Mistake { rendered: self.rendered.replacen("error:", "warning:", 1), ..self }
+    }
 }
 
 fn floor_to_character(text: &str, offset: usize) -> usize {

@@ -11,8 +11,8 @@ mod checked_application;
 mod circles;
 mod declarations;
 mod durations;
+mod gaps;
 mod layout_1;
-mod lint;
 mod lower;
 mod metadata_column;
 mod mistake;
@@ -24,6 +24,7 @@ mod source_text;
 mod sql_file;
 mod start_mistakes;
 mod switches;
+mod written_application;
 
 pub use check::SqlFiles;
 pub use checked_application::CheckedApplication;
@@ -37,7 +38,6 @@ pub use declarations::{
 };
 pub use durations::{ByteSize, Period};
 pub(crate) use layout_1::definitions_of_layout_1;
-pub use lint::lint_sql;
 pub use metadata_column::MetadataColumn;
 pub use mistake::{Mistake, Mistakes};
 pub use reference::CheckedReference;
@@ -45,6 +45,7 @@ pub use schema_text::{SchemaTextError, parse_columns, parse_input_stream};
 pub use similar_name::nearest;
 pub use sql_file::{CheckedSql, SqlInput, check_sql};
 pub use switches::{ApplicationSwitches, PreprocessorTimeUnit, RowtimeSource};
+pub use written_application::WrittenApplication;
 
 use std::path::Path;
 

@@ -18,44 +18,64 @@ pub struct SchemaTextError {
 /// stands behind the type: the path of a JSON column.
 ///
 /// # Errors
-/// What is wrong with the text.
-pub fn parse_columns(text: &str) -> Result<Vec<(String, SqlType, Option<String>)>, SchemaTextError> {
+/// What is wrong with each column.
+pub fn parse_columns(text: &str) -> Result<Vec<(String, SqlType, Option<String>)>, Vec<SchemaTextError>> {
     let mut columns: Vec<(String, SqlType, Option<String>)> = Vec::new();
     let mut known: HashSet<String> = HashSet::new();
+    let mut errors = Vec::new();
     for untrimmed in split_outside_parentheses(text) {
         let part = untrimmed.trim();
-        let span_of = |part: &str| {
-            // Of a part of `text`, by where it is in memory.
-            let start = (part.as_ptr() as usize).saturating_sub(text.as_ptr() as usize);
-            start..start + part.len()
-        };
-        let wrong = |part: &str, message: String| SchemaTextError { message, span: span_of(part) };
-        if part.is_empty() {
-            return Err(wrong(untrimmed, "a column is empty".to_owned()));
+        match parse_column(text, untrimmed) {
+            Ok(column) if known.insert(column.0.clone()) => columns.push(column),
+            Ok((name, ..)) => errors.push(wrong(text, part, format!("column \"{name}\" is there twice"))),
+            Err(error) => errors.push(error),
         }
-        let (name, rest) = split_name(part).map_err(|message| wrong(part, message))?;
-        let (type_text, mapping) = match rest.find('$') {
-            Some(at) => (rest[..at].trim(), Some(rest[at..].trim().to_owned())),
-            None => (rest.trim(), None),
-        };
-        if type_text.is_empty() {
-            return Err(wrong(part, format!("column \"{name}\" has no type")));
-        }
-        if let Some(at) =
-            type_text.find([' ', '\t']).filter(|at| type_text[*at..].trim_start().starts_with(['.', '[']))
-        {
-            let path = type_text[at..].trim_start();
-            let message = format!("column \"{name}\": a path begins with $: write ${path}");
-            return Err(wrong(path, message));
-        }
-        let sql_type = parse_sql_type(type_text)
-            .map_err(|mistake| wrong(type_text, format!("column \"{name}\": {}", mistake.message)))?;
-        if !known.insert(name.clone()) {
-            return Err(wrong(part, format!("column \"{name}\" is there twice")));
-        }
-        columns.push((name, sql_type, mapping));
     }
-    Ok(columns)
+    if errors.is_empty() { Ok(columns) } else { Err(errors) }
+}
+
+/// Where a text declares a column, with its type.
+pub(super) fn column_place(text: &str, column: &str) -> Option<Range<usize>> {
+    let mut parts = split_outside_parentheses(text).into_iter().map(str::trim);
+    let part = parts.find(|part| split_name(part).is_ok_and(|(name, _)| name == column))?;
+    Some(place_of(text, part))
+}
+
+/// The place of a part of a text, by where it is in memory.
+fn place_of(text: &str, part: &str) -> Range<usize> {
+    let start = (part.as_ptr() as usize).saturating_sub(text.as_ptr() as usize);
+    start..start + part.len()
+}
+
+/// What is wrong with a part of a text.
+fn wrong(text: &str, part: &str, message: String) -> SchemaTextError {
+    SchemaTextError { message, span: place_of(text, part) }
+}
+
+fn parse_column(text: &str, untrimmed: &str) -> Result<(String, SqlType, Option<String>), SchemaTextError> {
+    let part = untrimmed.trim();
+    let wrong = |part: &str, message: String| wrong(text, part, message);
+    if part.is_empty() {
+        return Err(wrong(untrimmed, "a column is empty".to_owned()));
+    }
+    let (name, rest) = split_name(part).map_err(|message| wrong(part, message))?;
+    let (type_text, mapping) = match rest.find('$') {
+        Some(at) => (rest[..at].trim(), Some(rest[at..].trim().to_owned())),
+        None => (rest.trim(), None),
+    };
+    if type_text.is_empty() {
+        return Err(wrong(part, format!("column \"{name}\" has no type")));
+    }
+    if let Some(at) =
+        type_text.find([' ', '\t']).filter(|at| type_text[*at..].trim_start().starts_with(['.', '[']))
+    {
+        let path = type_text[at..].trim_start();
+        let message = format!("column \"{name}\": a path begins with $: write ${path}");
+        return Err(wrong(path, message));
+    }
+    let sql_type = parse_sql_type(type_text)
+        .map_err(|mistake| wrong(type_text, format!("column \"{name}\": {}", mistake.message)))?;
+    Ok((name, sql_type, mapping))
 }
 
 /// Parses `NAME (COLUMN TYPE, …)`.
@@ -70,7 +90,8 @@ pub fn parse_input_stream(text: &str) -> Result<InputStream, SchemaTextError> {
         let message = format!("\"{text}\" is not of the form NAME (COLUMN TYPE, …)");
         return Err(SchemaTextError { message, span: 0..text.len() });
     };
-    let columns = parse_columns(columns)?
+    let columns = parse_columns(columns)
+        .map_err(|mut errors| errors.swap_remove(0))?
         .into_iter()
         .map(|(name, sql_type, _)| Column { name, sql_type, not_null: false })
         .collect();
@@ -130,7 +151,7 @@ mod tests {
             ("a INTEGER, a INTEGER", "column \"a\" is there twice"),
             ("\"a INTEGER", "the quote of"),
         ] {
-            let error = parse_columns(text).unwrap_err().to_string();
+            let error = parse_columns(text).unwrap_err()[0].to_string();
             assert!(error.starts_with(expected), "{text}: {error}");
         }
         assert!(parse_input_stream("nothing").is_err());
@@ -140,10 +161,19 @@ mod tests {
             ("a INTEGER, , b INTEGER", " "),
             ("a INTEGER, \"b\" DOUBLE [0].x", "[0].x"),
         ] {
-            let error = parse_columns(text).unwrap_err();
+            let error = parse_columns(text).unwrap_err().remove(0);
             assert_eq!(&text[error.span.clone()], marked, "{text}: {error}");
         }
-        let error = parse_columns("a DOUBLE .CHANGE").unwrap_err().to_string();
+        let error = parse_columns("a DOUBLE .CHANGE").unwrap_err()[0].to_string();
         assert!(error.contains("a path begins with $: write $.CHANGE"), "{error}");
+        let errors = parse_columns("a INTEGR, b DOUBLE, b REAL, , c").unwrap_err();
+        let messages: Vec<String> = errors.iter().map(|error| error.message.clone()).collect();
+        let expected = [
+            "column \"a\": there is no type INTEGR",
+            "column \"b\" is there twice",
+            "a column is empty",
+            "column \"c\" has no type",
+        ];
+        assert_eq!(messages, expected);
     }
 }

@@ -1,7 +1,7 @@
 //! The shape of a file: which sections and keys there are, and what kind of value each has. Every mistake is found, not
 //! only the first.
 
-use std::collections::HashSet;
+use std::collections::{BTreeSet, HashSet};
 use std::ops::Range;
 
 use serde::Deserialize;
@@ -9,6 +9,7 @@ use toml::Spanned;
 use toml::de::{DeArray, DeString, DeTable, DeValue};
 
 use super::declarations::Declarations;
+use super::gaps::Gaps;
 use super::mistake::Mistake;
 use super::similar_name::nearest;
 use super::source_text::SourceText;
@@ -33,21 +34,56 @@ const SINGLE_PARTS: [(&str, &str); 3] =
 /// Mistakes of one file that are looked for; each takes a look at the whole file.
 const MOST_MISTAKES: usize = 50;
 
+/// What a file declares, as far as it can be read.
+pub(super) struct Read {
+    /// Without what is wrong; `None` when that leaves nothing to look at.
+    pub(super) declarations: Option<Declarations>,
+    /// Every mistake of its shape.
+    pub(super) mistakes: Vec<Mistake>,
+    /// What was left out.
+    pub(super) gaps: Gaps,
+}
+
 /// Reads the declarations of a file.
-///
-/// # Errors
-/// Every mistake of its shape.
-pub(super) fn read(source: &SourceText<'_>) -> Result<Declarations, Vec<Mistake>> {
+pub(super) fn read(source: &SourceText<'_>) -> Read {
+    let unreadable = |mistakes| Read { declarations: None, mistakes, gaps: Gaps::default() };
     if source.text.trim_start_matches('\u{feff}').trim_start().starts_with('{') {
-        return Err(vec![json(source)]);
+        return unreadable(vec![json(source)]);
     }
-    match toml::from_str(source.text) {
-        Ok(declarations) => Ok(declarations),
-        Err(error) => Err(match DeTable::parse(source.text) {
-            Ok(table) => mistakes_of(source, table),
-            Err(_) => vec![not_toml(source, &error)],
-        }),
+    if let Ok(declarations) = toml::from_str(source.text) {
+        return Read { declarations: Some(declarations), mistakes: Vec::new(), gaps: Gaps::default() };
     }
+    match DeTable::parse_recoverable(source.text) {
+        (table, errors) if errors.is_empty() => readable_part(source, table),
+        (_, errors) => unreadable(syntax_mistakes(source, &errors)),
+    }
+}
+
+/// Mistakes of a file that is no TOML: of a line the first, of which others may be the consequence.
+fn syntax_mistakes(source: &SourceText<'_>, errors: &[toml::de::Error]) -> Vec<Mistake> {
+    let mut mistakes = Vec::new();
+    // The keys of a section that is there twice are there twice, too.
+    let mut repeated = 0..0;
+    for error in errors {
+        let start = error.span().map_or(0, |span| span.start).min(source.text.len());
+        if repeated.contains(&start) && is_duplicate(error) {
+            continue;
+        }
+        mistakes.push(not_toml(source, error));
+        let (_, line_start) = source.line_of(start);
+        if is_duplicate(error) && source.text[line_start..].starts_with('[') {
+            let length = source.text[start..].find("\n[").unwrap_or(source.text.len() - start);
+            repeated = start..start + length;
+        }
+    }
+    mistakes.sort_by_key(|mistake| (mistake.line, mistake.column));
+    mistakes.dedup_by_key(|mistake| mistake.line);
+    mistakes.truncate(MOST_MISTAKES);
+    mistakes
+}
+
+fn is_duplicate(error: &toml::de::Error) -> bool {
+    error.message().contains("duplicate")
 }
 
 /// JSON where a pipeline file is expected.
@@ -76,7 +112,7 @@ fn not_toml(source: &SourceText<'_>, error: &toml::de::Error) -> Mistake {
     let line = source.text[start..].lines().next().unwrap_or_default().trim();
     if let Some(section) = line.strip_prefix('[').and_then(|line| line.split(']').next())
         && is_repeatable(section)
-        && message.contains("duplicate")
+        && is_duplicate(error)
     {
         return Mistake::within(source, span, several(section), None);
     }
@@ -92,41 +128,248 @@ fn several(section: &str) -> String {
     format!("write [[{section}]]: there may be several")
 }
 
-/// The mistakes of a file that is TOML.
-fn mistakes_of(source: &SourceText<'_>, mut table: Spanned<DeTable<'_>>) -> Vec<Mistake> {
-    let mut mistakes = section_mistakes(source, table.get_ref());
-    if !mistakes.is_empty() {
-        return mistakes;
-    }
-    let mut removed: HashSet<String> = HashSet::new();
-    while mistakes.len() < MOST_MISTAKES {
-        let Err(error) = Declarations::deserialize(toml::Deserializer::from(table.clone())) else { break };
-        let span = error.span().unwrap_or(0..0);
-        let message = error.message().lines().next().unwrap_or("not valid").to_owned();
-        let missing = message.strip_prefix("missing field `").and_then(|rest| rest.split('`').next());
-        if missing.is_some_and(|key| removed.contains(key)) {
-            // It is missing because it was wrong: on with the other sections.
-            if !remove_section(table.get_mut(), &span) {
+/// What of a file that is TOML can be read, and the mistakes of the rest. Wrong parts are taken out one after the other,
+/// missing ones put in, until what is left has the right shape.
+fn readable_part(source: &SourceText<'_>, table: Spanned<DeTable<'_>>) -> Read {
+    let mut reading = Reading {
+        source,
+        gaps: Gaps::new(section_starts(table.get_ref())),
+        mistakes: section_mistakes(source, table.get_ref()),
+        table,
+        taken_out: HashSet::new(),
+        substitute: None,
+    };
+    reading.regroup();
+    let mut declarations = None;
+    while reading.mistakes.len() < MOST_MISTAKES {
+        match Declarations::deserialize(toml::Deserializer::from(reading.table.clone())) {
+            Ok(read) => {
+                declarations = Some(read);
                 break;
             }
-            continue;
+            Err(error) if reading.amend(&error) => {}
+            Err(_) => break,
         }
-        let found = find(table.get_ref(), &span, &mut Vec::new());
-        let (text, place) = match (missing, &found) {
-            (Some(key), _) => {
-                let section = section_of(table.get_ref(), &span);
-                (format!("{key} is missing: {section} needs it"), span.start..span.start + 1)
-            }
-            (None, Some(path)) => (reworded(&message, path.last().map_or("", String::as_str)), span.clone()),
-            (None, None) => (message.clone(), span.clone()),
-        };
-        mistakes.push(Mistake::within(source, place, text, hint_for(&message)));
-        // Without what is wrong, what else is?
-        let Some(path) = found else { break };
-        removed.extend(path.last().cloned());
-        remove(table.get_mut(), &span);
     }
-    mistakes
+    let Reading { mut mistakes, gaps, .. } = reading;
+    mistakes.sort_by_key(|mistake| (mistake.line, mistake.column));
+    Read { declarations, mistakes, gaps }
+}
+
+/// Where each section begins.
+fn section_starts(table: &DeTable<'_>) -> BTreeSet<usize> {
+    let mut starts = BTreeSet::new();
+    for (_, value) in table.iter() {
+        match value.get_ref() {
+            DeValue::Table(_) => {
+                starts.insert(value.span().start);
+            }
+            DeValue::Array(items) => {
+                starts.extend(
+                    items.iter().filter(|item| item.get_ref().is_table()).map(|item| item.span().start),
+                );
+            }
+            _ => {}
+        }
+    }
+    starts
+}
+
+/// A file that is read although it has mistakes.
+struct Reading<'r, 'text> {
+    source: &'r SourceText<'text>,
+    /// What is left of it.
+    table: Spanned<DeTable<'text>>,
+    mistakes: Vec<Mistake>,
+    gaps: Gaps,
+    /// Keys that were taken out because of what they hold, each with the section.
+    taken_out: HashSet<(Option<usize>, String)>,
+    /// What was put in last in place of a missing value: in which table, under which key.
+    substitute: Option<(Range<usize>, String, DeValue<'text>)>,
+}
+
+impl<'text> Reading<'_, 'text> {
+    /// Notes a mistake, and takes it out of the table. False when that cannot be done.
+    fn amend(&mut self, error: &toml::de::Error) -> bool {
+        let span = error.span().unwrap_or(0..0);
+        if self.gaps.is_substitute(&span) {
+            return match self.substitute.take() {
+                Some((table, key, DeValue::String(text))) if text.is_empty() => {
+                    let value = match expected_word(error.message()) {
+                        Some(word) => DeValue::String(word.to_owned().into()),
+                        None => DeValue::parse("1").expect("1 is TOML").into_inner(),
+                    };
+                    self.put_in(&table, &key, value)
+                }
+                Some(_) => self.take_section_out(span.start),
+                None => self.take_section_out(span.start),
+            };
+        }
+        self.substitute = None;
+        let message = error.message().lines().next().unwrap_or("not valid").to_owned();
+        let section = self.gaps.section_at(span.start);
+        let missing = message.strip_prefix("missing field `").and_then(|rest| rest.split('`').next());
+        if let Some(key) = missing {
+            // It may be missing because it was wrong.
+            if !self.taken_out.contains(&(section, key.to_owned())) {
+                let needing = section_of(self.table.get_ref(), &span);
+                self.wrong(span.start..span.start + 1, format!("{key} is missing: {needing} needs it"), None);
+            }
+            return self.put_in(&span, key, DeValue::String("".into()));
+        }
+        let found = find(self.table.get_ref(), &span, &mut Vec::new());
+        let text = match &found {
+            Some(path) => reworded(&message, path.last().map_or("", String::as_str)),
+            None => message.clone(),
+        };
+        self.wrong(span.clone(), text, hint_for(&message));
+        // The key that was meant is not missing.
+        self.taken_out.extend(meant_by(&message).map(|key| (section, key.to_owned())));
+        let Some(path) = found else { return false };
+        if let [section] = path.as_slice()
+            && let Some(items) = self.table.get_ref().get(section.as_str())
+        {
+            lose_names(items, &mut self.gaps);
+        }
+        self.taken_out.extend(path.last().map(|key| (section, key.clone())));
+        self.gaps.leave_out(span.start);
+        remove(self.table.get_mut(), &span);
+        true
+    }
+
+    fn wrong(&mut self, span: Range<usize>, message: String, hint: Option<String>) {
+        self.mistakes.push(Mistake::within(self.source, span, message, hint));
+    }
+
+    /// Puts a value in place of a missing one; where that cannot be done, the section goes.
+    fn put_in(&mut self, table: &Range<usize>, key: &str, value: DeValue<'text>) -> bool {
+        let Some(section) = self.gaps.section_at(table.start) else { return false };
+        self.gaps.leave_out(section);
+        let Some(found) = table_at(self.table.get_mut(), table) else {
+            return self.take_section_out(section);
+        };
+        let place = Gaps::substitute(section);
+        let placed = Spanned::new(place.clone(), value.clone());
+        found.insert(Spanned::new(place, key.to_owned().into()), placed);
+        self.substitute = Some((table.clone(), key.to_owned(), value));
+        true
+    }
+
+    /// Takes the section that begins at a place out. False when there is none.
+    fn take_section_out(&mut self, start: usize) -> bool {
+        let mut gone: Option<String> = None;
+        for (key, value) in self.table.get_mut().iter_mut() {
+            let begins = value.span().start == start;
+            match value.get_mut() {
+                DeValue::Array(items) => {
+                    let (kept, removed): (Vec<_>, Vec<_>) =
+                        items.iter().cloned().partition(|item| item.span().start != start);
+                    if !removed.is_empty() {
+                        removed.iter().for_each(|item| lose_name(item, &mut self.gaps));
+                        let mut others = DeArray::new();
+                        kept.into_iter().for_each(|item| others.push(item));
+                        *items = others;
+                        return true;
+                    }
+                }
+                DeValue::Table(_) if begins => gone = Some(key.get_ref().clone().into_owned()),
+                _ => {}
+            }
+        }
+        gone.is_some_and(|key| self.table.get_mut().remove(key.as_str()).is_some())
+    }
+
+    /// Makes several of what may be several and was written once, the first alone of what there is one of, and an input
+    /// for an application without one.
+    fn regroup(&mut self) {
+        for (key, value) in self.table.get_mut().iter_mut() {
+            let section: &str = key.get_ref();
+            if SECTIONS.contains(&section) {
+                make_several(value);
+            }
+            if section == "smtp" {
+                make_single(value);
+            }
+            let DeValue::Array(items) = value.get_mut() else { continue };
+            for item in items.iter_mut() {
+                let start = item.span().start;
+                let DeValue::Table(item) = item.get_mut() else { continue };
+                for (part_key, part) in item.iter_mut() {
+                    let path: (&str, &str) = (section, part_key.get_ref());
+                    if PARTS.contains(&path) {
+                        make_several(part);
+                    }
+                    if SINGLE_PARTS.contains(&path) {
+                        make_single(part);
+                    }
+                }
+                if section == "application" && !item.contains_key("input") {
+                    self.gaps.leave_out(start);
+                    self.taken_out.insert((Some(start), "columns".to_owned()));
+                    // Not the place of a substitute: what it lacks is to be put in.
+                    let place = start..start + 1;
+                    let input = Spanned::new(place.clone(), DeValue::Table(DeTable::new()));
+                    item.insert(Spanned::new(place, "input".into()), input);
+                }
+            }
+        }
+    }
+}
+
+/// `[stream]` as the only `[[stream]]`.
+fn make_several(value: &mut Spanned<DeValue<'_>>) {
+    let span = value.span();
+    if let DeValue::Table(table) = value.get_mut() {
+        let mut items = DeArray::new();
+        items.push(Spanned::new(span, DeValue::Table(std::mem::take(table))));
+        *value.get_mut() = DeValue::Array(items);
+    }
+}
+
+/// The first `[[smtp]]` as `[smtp]`.
+fn make_single(value: &mut Spanned<DeValue<'_>>) {
+    if let DeValue::Array(items) = value.get_ref()
+        && let Some(first) = items.iter().find(|item| item.get_ref().is_table())
+    {
+        *value = first.clone();
+    }
+}
+
+/// The names of the sections under a key.
+fn lose_names(value: &Spanned<DeValue<'_>>, gaps: &mut Gaps) {
+    match value.get_ref() {
+        DeValue::Array(items) => items.iter().for_each(|item| lose_name(item, gaps)),
+        _ => lose_name(value, gaps),
+    }
+}
+
+fn lose_name(section: &Spanned<DeValue<'_>>, gaps: &mut Gaps) {
+    let name = section.get_ref().as_table().and_then(|table| table.get("name"));
+    if let Some(name) = name.and_then(|name| name.get_ref().as_str()) {
+        gaps.lose(name);
+    }
+}
+
+/// The table at a place.
+fn table_at<'t, 'text>(table: &'t mut DeTable<'text>, span: &Range<usize>) -> Option<&'t mut DeTable<'text>> {
+    table.iter_mut().find_map(|(_, value)| table_within(value, span))
+}
+
+fn table_within<'t, 'text>(
+    value: &'t mut Spanned<DeValue<'text>>,
+    span: &Range<usize>,
+) -> Option<&'t mut DeTable<'text>> {
+    let is_here = value.span() == *span;
+    match value.get_mut() {
+        DeValue::Table(table) => {
+            if is_here {
+                return Some(table);
+            }
+            table_at(table, span)
+        }
+        DeValue::Array(items) => items.iter_mut().find_map(|item| table_within(item, span)),
+        _ => None,
+    }
 }
 
 /// Sections that are written once and may be several, or the other way round; applications without an input.
@@ -231,35 +474,6 @@ fn remove(table: &mut DeTable<'_>, span: &Range<usize>) {
     }
 }
 
-/// Takes the section at a place out. False when there is none.
-fn remove_section(table: &mut DeTable<'_>, span: &Range<usize>) -> bool {
-    for (_, value) in table.iter_mut() {
-        let is_removed = match value.get_mut() {
-            DeValue::Array(items) => match items.iter().position(|item| item.span() == *span) {
-                Some(_) => {
-                    let mut others = DeArray::new();
-                    items
-                        .iter()
-                        .filter(|item| item.span() != *span)
-                        .for_each(|item| others.push(item.clone()));
-                    *items = others;
-                    true
-                }
-                None => items.iter_mut().any(|item| match item.get_mut() {
-                    DeValue::Table(table) => remove_section(table, span),
-                    _ => false,
-                }),
-            },
-            DeValue::Table(table) => remove_section(table, span),
-            _ => false,
-        };
-        if is_removed {
-            return true;
-        }
-    }
-    false
-}
-
 /// The innermost section around a place: `a [[stream]]`.
 fn section_of(table: &DeTable<'_>, span: &Range<usize>) -> String {
     let holds = |place: &Range<usize>| place.start <= span.start && span.end <= place.end;
@@ -320,15 +534,29 @@ fn reworded(message: &str, key: &str) -> String {
     format!("{key} needs {expected}, not {found}")
 }
 
-/// "unknown field `x`, expected one of `a`, `b`" names all that would be right: offer the nearest.
-fn hint_for(message: &str) -> Option<String> {
+/// The first of the words that a value may be.
+fn expected_word(message: &str) -> Option<&str> {
+    let (_, expected) =
+        message.split_once(", expected ").filter(|_| message.starts_with("unknown variant"))?;
+    expected.split('`').nth(1)
+}
+
+/// "unknown field `x`, expected one of `a`, `b`": what is wrong, and all that would be right.
+fn unknown(message: &str) -> Option<(&str, Vec<&str>)> {
     let (unknown, expected) = message.split_once(", expected ")?;
-    if !unknown.starts_with("unknown ") {
-        return None;
-    }
-    let wrong = unknown.split('`').nth(1)?;
-    let known: Vec<&str> = expected.split('`').skip(1).step_by(2).collect();
-    match nearest(wrong, known.iter().copied()) {
+    let wrong = unknown.strip_prefix("unknown ")?.split('`').nth(1)?;
+    Some((wrong, expected.split('`').skip(1).step_by(2).collect()))
+}
+
+/// The nearest to what is wrong.
+fn meant_by(message: &str) -> Option<&str> {
+    let (wrong, known) = unknown(message)?;
+    nearest(wrong, known)
+}
+
+fn hint_for(message: &str) -> Option<String> {
+    let (_, known) = unknown(message)?;
+    match meant_by(message) {
         Some(name) => Some(format!("did you mean \"{name}\"?")),
         None if known.is_empty() => None,
         None => Some(format!("there are: {}", known.join(", "))),
@@ -341,7 +569,7 @@ mod tests {
 
     /// `LINE:COLUMN message` of each mistake.
     fn mistakes(text: &str) -> Vec<String> {
-        let mistakes = read(&SourceText::new("f.toml", text)).err().unwrap_or_default();
+        let mistakes = read(&SourceText::new("f.toml", text)).mistakes;
         mistakes.iter().map(|one| format!("{}:{} {}", one.line, one.column, one.message)).collect()
     }
 
@@ -350,14 +578,17 @@ mod tests {
         for (text, expected) in [
             ("[stream]\nname = \"a\"", "1:2 write [[stream]]: there may be several"),
             ("[stream]\nname = \"a\"\n[stream]\nname = \"b\"", "3:2 write [[stream]]: there may be several"),
-            ("[[smtp]]\nhost = \"a\"", "1:3 write [smtp]: there is one mail server"),
             (
-                "[[application]]\nname = \"x\"\n[application.input]\n[application.output]\nfrom = \"a\"",
-                "4:14 write [[application.output]]: there may be several",
+                "[[smtp]]\nhost = \"a\"\nport = 25\nfrom = \"a@b.c\"",
+                "1:3 write [smtp]: there is one mail server",
             ),
             (
-                "[[delivery_stream]]\nname = \"x\"\n[[delivery_stream.backup]]\nprefix = \"a\"",
-                "3:19 write [delivery_stream.backup]: there is one for each delivery stream",
+                "[[application]]\nname = \"x\"\n[application.input]\ncolumns = \"a INTEGER\"\n[application.output]\nfrom = \"a\"",
+                "5:14 write [[application.output]]: there may be several",
+            ),
+            (
+                "[[delivery_stream]]\nname = \"x\"\nbucket = \"b\"\n[[delivery_stream.backup]]\nprefix = \"a\"",
+                "4:19 write [delivery_stream.backup]: there is one for each delivery stream",
             ),
             (
                 "[[application]]\nname = \"x\"\nsql = \"\"\n",
@@ -383,6 +614,53 @@ mod tests {
         assert!(found.iter().any(|one| one.starts_with("11:1 unknown field `bogus`")), "{found:?}");
         assert!(found.iter().any(|one| one.starts_with("13:3 unknown field `alrm`")), "{found:?}");
         assert_eq!(found.len(), 6, "{found:?}");
+    }
+
+    #[test]
+    fn a_mistake_of_shape_hides_no_other() {
+        // A missing key hides neither another one nor what is wrong beside it, whatever it holds.
+        let text = "[[alarm]]\nbogus = 1\n[[topic]]\nname = 5\n[[topic]]\n[smtp]\nport = \"x\"\n[[application]]\nname = \"a\"\n\
+                    zzz = 1\n[application.input]\nformt = \"json\"\n[[application.output]]\nform = \"T\"\n";
+        let found = mistakes(text);
+        for expected in [
+            "1:1 name is missing: a [[alarm]] needs it",
+            "1:1 metric is missing: a [[alarm]] needs it",
+            "1:1 comparison is missing: a [[alarm]] needs it",
+            "1:1 threshold is missing: a [[alarm]] needs it",
+            "2:1 unknown field `bogus`",
+            "4:8 name needs a text in quotes, not 5",
+            "5:1 name is missing: a [[topic]] needs it",
+            "6:1 host is missing: [smtp] needs it",
+            "6:1 from is missing: [smtp] needs it",
+            "7:8 port needs a whole number, such as 3, not the text \"x\"",
+            "10:1 unknown field `zzz`",
+            "11:1 columns is missing: [application.input] needs it",
+            "12:1 unknown field `formt`",
+            "14:1 unknown field `form`",
+        ] {
+            assert!(found.iter().any(|one| one.starts_with(expected)), "{expected}: {found:#?}");
+        }
+        // What was meant by a key that is misspelled is not missing.
+        assert_eq!(found.len(), 14, "{found:#?}");
+        // A section that is written in another way is looked at all the same.
+        let text = "[stream]\nname = \"a\"\nshrds = 1\n[[application]]\nname = \"x\"\nsqll = \"\"\n";
+        let found = mistakes(text);
+        assert_eq!(found.len(), 4, "{found:#?}");
+        assert!(found[0].starts_with("1:2 write [[stream]]") && found[1].starts_with("3:1 "), "{found:#?}");
+        assert!(
+            found[2].starts_with("5:8 application \"x\" needs") && found[3].starts_with("6:1 "),
+            "{found:#?}"
+        );
+    }
+
+    #[test]
+    fn every_line_that_is_no_toml_is_told() {
+        let found = mistakes("[[stream]]\nname = a\nshards = 1\nshards = 2\n[[topic]\nname = \"t\"\n");
+        let places: Vec<&str> = found.iter().filter_map(|one| one.split(' ').next()).collect();
+        assert_eq!(places.len(), 3, "{found:#?}");
+        for (place, line) in places.iter().zip(["2:", "4:", "5:"]) {
+            assert!(place.starts_with(line), "{found:#?}");
+        }
     }
 
     #[test]

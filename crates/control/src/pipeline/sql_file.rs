@@ -55,7 +55,7 @@ pub fn check_sql(source_name: &str, sql: &str, inputs: &[InputStream]) -> Result
         let mistake = Mistake::at(source_name, sql, span, &diagnostic.message, diagnostic.hint.clone());
         match diagnostic.severity {
             Severity::Error => mistakes.push(mistake),
-            Severity::Warning => warnings.push(mistake.rendered.replacen("error:", "warning:", 1)),
+            Severity::Warning => warnings.push(mistake.into_warning().rendered),
         }
     }
     match compilation.program {

@@ -14,7 +14,7 @@ mod rowtime;
 
 use std::sync::Arc;
 
-use arrow_array::{ArrayRef, TimestampMillisecondArray, new_null_array};
+use arrow_array::{ArrayRef, BooleanArray, TimestampMillisecondArray, new_null_array};
 use arrow_buffer::ScalarBuffer;
 use bytes::Bytes;
 use millstream_columns::formats::{InputSchema, OutputColumn, OutputFormat, OutputWriter, RecordParser};
@@ -29,6 +29,7 @@ pub use reorder::OrderError;
 pub use rowtime::{RowtimeError, Rowtimes, parse_instant};
 
 use reorder::Reorder;
+use rowtime::RowTimes;
 
 use crate::applications::{
     EVENT_RECORDS, Preprocessed, Preprocessor, RawRecord, read_file, rows_of, wrong_shape,
@@ -59,7 +60,7 @@ pub enum ReplayError {
     /// The rows of a reference table were refused.
     #[error(transparent)]
     Table(#[from] TableError),
-    /// No time for a row.
+    /// Nothing can give times to the rows.
     #[error(transparent)]
     Rowtime(#[from] RowtimeError),
     /// The order of rows cannot be restored.
@@ -270,7 +271,7 @@ impl Replay {
     /// Takes records in. Their rows may wait: [`Self::advance`].
     ///
     /// # Errors
-    /// A row has no time or comes too late, or the engine refuses the batch.
+    /// A row comes too late, or the engine refuses the batch.
     pub async fn push(&mut self, batch: &SourceBatch) -> Result<(), ReplayError> {
         let first_number = self.records_in + 1;
         self.records_in += batch.len() as u64;
@@ -284,47 +285,68 @@ impl Replay {
                 None
             }
         };
-        let number_of = |parsed: u32| match &given {
-            Some(given) => given[parsed as usize],
-            None => first_number + u64::from(parsed),
+        // The number of a record that was parsed, and what was parsed of it.
+        let record = |parsed: u32| match &given {
+            Some(given) => (given[parsed as usize].0, given[parsed as usize].1.as_ref()),
+            None => (first_number + u64::from(parsed), batch.record(parsed as usize)),
         };
         let now = self.now();
         let parsed = self.parser.finish();
         for ((_, _, sum), count) in self.cut_values.iter_mut().zip(&parsed.cut_values) {
             *sum += count;
         }
-        for error in &parsed.errors {
-            let row = ErrorRow::of_record(error.name, &error.message, &error.raw, now, now);
-            self.errors.push(ReplayedError { record: Some(number_of(error.record)), row });
+        let failed = |record: u64, name, message: &str, raw: &[u8]| ReplayedError {
+            record: Some(record),
+            row: ErrorRow::of_record(name, message, raw, now, now),
+        };
+        let mut errors: Vec<ReplayedError> = parsed
+            .errors
+            .iter()
+            .map(|error| failed(record(error.record).0, error.name, &error.message, &error.raw))
+            .collect();
+        let RowTimes { times, missing } = self.rowtimes.of_rows(&parsed.columns, parsed.row_to_record.len());
+        for (row, reason) in &missing {
+            let (number, raw) = record(parsed.row_to_record[*row]);
+            errors.push(failed(number, ErrorName::CoercionError, reason, raw));
         }
-        let rows = parsed.row_to_record.len();
-        if rows == 0 {
+        errors.sort_by_key(|error| error.record);
+        self.errors.append(&mut errors);
+        let rows = times.len();
+        if rows == missing.len() {
             return Ok(());
         }
-        let rowtimes = self.rowtimes.of_rows(&parsed.columns, rows)?;
+        let mut numbers: Vec<u64> = parsed.row_to_record.iter().map(|parsed| record(*parsed).0).collect();
         let mut columns = parsed.columns;
         for (column, is_read) in &self.metadata {
             columns.push(if *is_read {
-                metadata_column(*column, &rowtimes, parsed.row_to_record.iter().map(|row| number_of(*row)))
+                metadata_column(*column, &times, &numbers)
             } else {
                 new_null_array(&physical_type(column.sql_type()), rows)
             });
         }
-        self.rows_in += rows as u64;
-        let batch = Batch::new(ScalarBuffer::from(rowtimes), columns);
+        let mut batch = Batch::new(ScalarBuffer::from(times), columns);
+        if !missing.is_empty() {
+            let mut has_time = vec![true; rows];
+            missing.iter().for_each(|(row, _)| has_time[*row] = false);
+            let mut kept = has_time.iter();
+            numbers.retain(|_| kept.next() == Some(&true));
+            batch = batch.filter(&BooleanArray::from(has_time)).expect("the mask has a value for each row");
+        }
+        self.rows_in += batch.len() as u64;
         match &mut self.reorder {
-            Some(reorder) => Ok(reorder.hold(batch, |row| number_of(parsed.row_to_record[row]))?),
+            Some(reorder) => Ok(reorder.hold(batch, |row| numbers[row])?),
             None => self.push_rows(&batch),
         }
     }
 
-    /// Parses what the preprocessing function makes of records. Gives the number of each record that was parsed.
+    /// Parses what the preprocessing function makes of records. Gives each record that was parsed: its number, and what the
+    /// function made of it.
     async fn preprocess(
         &mut self,
         preprocessor: Preprocessor,
         batch: &SourceBatch,
         first_number: u64,
-    ) -> Vec<u64> {
+    ) -> Vec<(u64, Bytes)> {
         let now = self.now();
         let raw_record = |(number, data): (u64, &[u8])| RawRecord {
             shard: SHARD.to_owned(),
@@ -350,7 +372,7 @@ impl Replay {
             match outcome {
                 Preprocessed::Data(data) => {
                     self.parser.parse(&data);
-                    given.push(number);
+                    given.push((number, data));
                 }
                 Preprocessed::Dropped => {}
                 Preprocessed::Failed(message) => {
@@ -477,7 +499,7 @@ impl Replay {
 
 /// The values of a metadata column, one for each row: its ROWTIME and the number of its record are known. A recorded
 /// record arrives when its row does.
-fn metadata_column(column: MetadataColumn, rowtimes: &[i64], numbers: impl Iterator<Item = u64>) -> ArrayRef {
+fn metadata_column(column: MetadataColumn, rowtimes: &[i64], numbers: &[u64]) -> ArrayRef {
     let all = |text: &str| vec![Value::Text(text.to_owned()); rowtimes.len()];
     let values = match column {
         MetadataColumn::ApproximateArrivalTime => {
@@ -485,7 +507,9 @@ fn metadata_column(column: MetadataColumn, rowtimes: &[i64], numbers: impl Itera
         }
         MetadataColumn::PartitionKey => all(PARTITION_KEY),
         MetadataColumn::ShardId => all(SHARD),
-        MetadataColumn::SequenceNumber => numbers.map(|number| Value::Text(number.to_string())).collect(),
+        MetadataColumn::SequenceNumber => {
+            numbers.iter().map(|number| Value::Text(number.to_string())).collect()
+        }
     };
     array_from_values(column.sql_type(), &values).expect("the values are of the column's type")
 }

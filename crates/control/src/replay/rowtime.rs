@@ -1,5 +1,8 @@
 //! When each row of recorded data arrived.
 
+use std::fmt;
+use std::ops::RangeInclusive;
+
 use arrow_array::ArrayRef;
 use jiff::civil::{Date, DateTime};
 use jiff::tz::TimeZone;
@@ -7,7 +10,7 @@ use millstream_columns::formats::InputSchema;
 use millstream_columns::value_at;
 use millstream_sql::{SqlType, Value};
 
-/// A row without a time.
+/// What cannot give times to rows.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum RowtimeError {
     /// No such column.
@@ -26,16 +29,6 @@ pub enum RowtimeError {
     Type {
         /// Which.
         column: String,
-    },
-    /// A value that is no time.
-    #[error("row {row}: column \"{column}\" holds no time: {found}")]
-    Value {
-        /// Counted from 1.
-        row: u64,
-        /// Which column.
-        column: String,
-        /// What it holds.
-        found: String,
     },
     /// A rate of nothing.
     #[error("the rate must be a number above 0")]
@@ -106,39 +99,74 @@ impl Rowtimes {
         matches!(self.source, Source::Rate { .. })
     }
 
-    /// The times of rows.
-    pub(super) fn of_rows(&mut self, columns: &[ArrayRef], rows: usize) -> Result<Vec<i64>, RowtimeError> {
-        let mut rowtimes = Vec::with_capacity(rows);
+    /// The times of rows, and which rows have none.
+    pub(super) fn of_rows(&mut self, columns: &[ArrayRef], rows: usize) -> RowTimes {
+        let mut of_rows = RowTimes { times: Vec::with_capacity(rows), missing: Vec::new() };
         for row in 0..rows {
             let time = match (&self.source, self.column) {
                 (Source::Rate { start, per_second }, _) => {
-                    start.saturating_add((self.rows as f64 * 1_000.0 / per_second) as i64)
+                    Ok(start.saturating_add((self.rows as f64 * 1_000.0 / per_second) as i64))
                 }
                 (Source::Column(name), Some((place, sql_type))) => {
-                    let value = value_at(&columns[place], sql_type, row);
-                    instant(&value).ok_or_else(|| RowtimeError::Value {
-                        row: self.rows + 1,
-                        column: name.clone(),
-                        found: format!("{value:?}"),
-                    })?
+                    instant(name, &value_at(&columns[place], sql_type, row))
                 }
                 (Source::Column(_), None) => unreachable!("the column was found when the replay began"),
             };
-            rowtimes.push(time);
+            of_rows.times.push(time.unwrap_or_else(|reason| {
+                of_rows.missing.push((row, reason));
+                0
+            }));
             self.rows += 1;
         }
-        Ok(rowtimes)
+        of_rows
     }
 }
 
-/// Milliseconds since the epoch.
-fn instant(value: &Value) -> Option<i64> {
-    match value {
-        Value::Timestamp(millis) => Some(*millis),
-        Value::Integer(millis) => Some(*millis),
+/// When rows arrived.
+pub(super) struct RowTimes {
+    /// One for each row; 0 for those that have none.
+    pub(super) times: Vec<i64>,
+    /// The rows that have none, ascending, and why.
+    pub(super) missing: Vec<(usize, String)>,
+}
+
+/// Milliseconds since the epoch; the reason when a value of a column is no time.
+fn instant(column: &str, value: &Value) -> Result<i64, String> {
+    let millis = match value {
+        Value::Timestamp(millis) | Value::Integer(millis) => Some(*millis),
         Value::Date(days) => i64::from(*days).checked_mul(86_400_000),
-        Value::Text(text) => parse_instant(text.trim()),
-        _ => None,
+        Value::Text(text) => match parse_instant(text.trim()) {
+            None => {
+                return Err(format!("column \"{column}\": '{}' cannot be ROWTIME: {FORMATS}", Excerpt(text)));
+            }
+            millis => millis,
+        },
+        _ => return Err(format!("column \"{column}\" is NULL: a row needs a time to be ROWTIME")),
+    };
+    millis.filter(|millis| YEARS_1_TO_9999.contains(millis)).ok_or_else(|| {
+        format!(
+            "column \"{column}\": {} cannot be ROWTIME: a whole number is milliseconds since 1970, in the years 1 to 9999",
+            millis.unwrap_or_default()
+        )
+    })
+}
+
+/// How a time is written.
+const FORMATS: &str = "write a time such as 2024-01-01 00:00:05, 2024-01-01T00:00:05.250Z or \
+                       2024-01-01T01:00:05+01:00, or a date such as 2024-01-01";
+
+/// In milliseconds since the epoch.
+const YEARS_1_TO_9999: RangeInclusive<i64> = -62_135_596_800_000..=253_402_300_799_999;
+
+/// The beginning of a text, for a message.
+struct Excerpt<'text>(&'text str);
+
+impl fmt::Display for Excerpt<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        const MOST_CHARACTERS: usize = 100;
+        let end = self.0.char_indices().nth(MOST_CHARACTERS).map_or(self.0.len(), |(end, _)| end);
+        f.write_str(&self.0[..end])?;
+        if end < self.0.len() { f.write_str("…") } else { Ok(()) }
     }
 }
 
@@ -172,8 +200,34 @@ mod tests {
     #[test]
     fn a_rate_spreads_rows_evenly() {
         let mut rowtimes = Rowtimes::rate(1_000, 4.0).unwrap();
-        assert_eq!(rowtimes.of_rows(&[], 3).unwrap(), [1_000, 1_250, 1_500]);
-        assert_eq!(rowtimes.of_rows(&[], 1).unwrap(), [1_750]);
+        assert_eq!(rowtimes.of_rows(&[], 3).times, [1_000, 1_250, 1_500]);
+        assert_eq!(rowtimes.of_rows(&[], 1).times, [1_750]);
         assert_eq!(Rowtimes::rate(0, 0.0).err(), Some(RowtimeError::Rate));
+    }
+
+    #[test]
+    fn a_value_that_is_no_time_is_named_with_what_would_be_one() {
+        let formats = "write a time such as 2024-01-01 00:00:05, 2024-01-01T00:00:05.250Z or 2024-01-01T01:00:05+01:00, or a \
+                       date such as 2024-01-01";
+        let outside = "a whole number is milliseconds since 1970, in the years 1 to 9999";
+        let long = "é".repeat(300);
+        for (value, expected) in [
+            (Value::Text(" 1970-01-01 ".into()), Ok(0)),
+            (Value::Integer(5), Ok(5)),
+            (Value::Date(1), Ok(86_400_000)),
+            (Value::Text("soon".into()), Err(format!("column \"at\": 'soon' cannot be ROWTIME: {formats}"))),
+            (Value::Text(String::new()), Err(format!("column \"at\": '' cannot be ROWTIME: {formats}"))),
+            (
+                Value::Text(long),
+                Err(format!("column \"at\": '{}…' cannot be ROWTIME: {formats}", "é".repeat(100))),
+            ),
+            (Value::Null, Err("column \"at\" is NULL: a row needs a time to be ROWTIME".to_owned())),
+            (
+                Value::Integer(1_704_067_200_000_000_000),
+                Err(format!("column \"at\": 1704067200000000000 cannot be ROWTIME: {outside}")),
+            ),
+        ] {
+            assert_eq!(instant("at", &value), expected, "{value:?}");
+        }
     }
 }

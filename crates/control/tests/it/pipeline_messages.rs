@@ -28,7 +28,7 @@ fn application(columns: &str, from: &str) -> String {
 fn mistakes_inside_columns_have_their_own_place() {
     assert_eq!(mistakes(&application("n INTEGER,\nm INTEGER", "AGGREGATES")), Vec::<String>::new());
     let found = mistakes(&application("n INTEGER,\n  m INTEGR,\n", "AGGREGATES"));
-    assert_eq!(found.len(), 1);
+    assert_eq!(found.len(), 2, "also the comma at the end: {found:?}");
     assert!(found[0].starts_with("11:5 column \"m\": "), "{found:?}");
     let found = mistakes(&application("n INTEGER,\n  m DOUBLE .CHANGE", "AGGREGATES"));
     assert!(found[0].starts_with("11:12 column \"m\": a path begins with $: write $.CHANGE"), "{found:?}");
@@ -43,6 +43,74 @@ fn a_stream_that_is_not_there_lists_those_that_are() {
             "12:8 the application has no in-application stream \"AGG\" (there are: SOURCE_SQL_STREAM_001, AGGREGATES, B, error_stream)"
         ]
     );
+}
+
+#[test]
+fn an_unknown_key_hides_no_mistake_behind_it() {
+    let found = mistakes(
+        "[[stream]]\nname = \"in\"\nshard = 2\n[[application]]\nname = \"app\"\nthread = 2\nsql = \"\"\"\nCREATE STREAM T (A BIGINT);\n\
+         CREATE PUMP P AS INSERT INTO T SELECT STREAM nn FROM SOURCE_SQL_STREAM_001;\n\"\"\"\n[application.input]\n\
+         stream = \"inn\"\nencoding = \"latin1\"\ncolumns = \"N INTEGER\"\n[[application.output]]\nfrom = \"T\"\n\
+         stream = \"nowhere\"\n[[input]]\nname = \"i\"\npath = \"x\"\nint_stream = \"in\"\nrate = -1\n",
+    );
+    let expected = [
+        "3:1 unknown field `shard`",
+        "6:1 unknown field `thread`",
+        "9:46 column \"NN\" does not exist",
+        "12:10 there is no stream \"inn\"",
+        "13:12 encoding \"latin1\" is not known",
+        "17:10 there is no stream \"nowhere\"",
+        // It is not said that the input leads nowhere: that was the misspelled key.
+        "19:8 rate must be a number above 0",
+        "21:1 unknown field `int_stream`",
+    ];
+    assert_eq!(found.len(), expected.len(), "{found:#?}");
+    for (found, expected) in found.iter().zip(expected) {
+        assert!(found.starts_with(expected), "{expected}: {found}");
+    }
+}
+
+#[test]
+fn what_follows_from_a_mistake_of_the_file_is_not_told() {
+    // The sections that others refer to cannot be read, or stand under a name that is misspelled.
+    let text = "[[strem]]\nname = \"a\"\n[[metric]]\nname = \"m\"\nunit = 5\n[[function]]\nname = \"f\"\nbuiltin = \"clasify\"\n\
+                [[topic]]\nname = \"t\"\n[[alarm]]\nname = \"alarm\"\nmetric = \"m\"\ncomparison = \"below\"\nthreshold = 3\n\
+                topic = \"t\"\n[[delivery_stream]]\nname = \"d\"\nbucket = \"bucket\"\n[delivery_stream.transform]\n\
+                function = \"f\"\n[[input]]\nname = \"i\"\npath = \"x\"\ninto_stream = \"a\"\n";
+    let found = mistakes(text);
+    let expected = [
+        "1:3 unknown field `strem`",
+        "5:8 unit needs a text",
+        "8:11 unknown variant `clasify`",
+        "14:14 unknown variant `below`",
+    ];
+    assert_eq!(found.len(), expected.len(), "{found:#?}");
+    for (found, expected) in found.iter().zip(expected) {
+        assert!(found.starts_with(expected), "{expected}: {found}");
+    }
+}
+
+#[test]
+fn every_column_and_table_is_looked_at() {
+    let tables = "[[application.reference]]\nname = \"R\"\ncolumns = \"k STRING, v INTEGR\"\n[[application.reference]]\n\
+                  name = \"R\"\npath = \"x\"\ncolumns = \"k\"\n";
+    let found = mistakes(
+        &application("n INTEGR,\nm INTEGER, n DOUBLE,\nm REAL", "AGGREGATES")
+            .replace("[[stream]]\nname = \"in2\"", &format!("{tables}[[stream]]\nname = \"in2\"")),
+    );
+    let places: Vec<&str> = found.iter().filter_map(|one| one.split(" (").next()).collect();
+    assert_eq!(places.len(), 7, "{found:#?}");
+    for (found, expected) in found.iter().zip([
+        "10:3 column \"n\": there is no type INTEGR",
+        "12:1 column \"m\" is there twice",
+        "17:8 a reference table needs either path",
+        "18:14 column \"k\": there is no type STRING",
+        "18:24 column \"v\": there is no type INTEGR",
+        "20:8 table \"R\" is declared twice",
+        "22:12 column \"k\" has no type",
+    ]) {
+        assert!(found.starts_with(expected), "{expected}: {found}");
+    }
 }
 
 #[test]

@@ -103,6 +103,182 @@ fn several_mistakes_of_one_statement_are_told() {
 }
 
 #[test]
+fn a_mistake_of_one_clause_hides_none_of_another() {
+    // Of a key, or of the whole GROUP BY.
+    check_items(
+        "AVG(PRICEE), TICKER, SUM(TICKER)",
+        "WHERE QUANTITI > 1 GROUP BY FLOOR(TRADES.ROWTIME TO MINUTE), TIKCER HAVING COUNTT(*) > 1 ORDER BY PRISE",
+        &[
+            "2:5 column \"PRICEE\" does not exist | did you mean \"PRICE\"?",
+            "2:22 SUM takes a number, not VARCHAR(8) | convert it with CAST",
+            "2:52 column \"QUANTITI\" does not exist | did you mean \"QUANTITY\"?",
+            "2:107 column \"TIKCER\" does not exist | did you mean \"TICKER\"?",
+            "2:121 there is no function COUNTT | did you mean \"COUNT\"?",
+            "2:144 column \"PRISE\" does not exist | did you mean \"PRICE\"?",
+        ],
+    );
+    check_items(
+        "PRICE, AVG(PRICEE)",
+        "GROUP BY TICKER",
+        &[
+            "2:1 PRICE is neither a grouping expression nor inside an aggregate | add it to GROUP BY, or aggregate it: MIN(…), \
+             MAX(…), AVG(…)",
+            "2:12 column \"PRICEE\" does not exist | did you mean \"PRICE\"?",
+            "2:32 GROUP BY on a stream needs a monotonic expression, or its groups would never be complete | add \
+             STEP(TRADES.ROWTIME BY INTERVAL '…' SECOND) or FLOOR(TRADES.ROWTIME TO MINUTE); or assert it: MONOTONIC(x)",
+        ],
+    );
+    check_items(
+        "COUNT(*), PRICEE",
+        "HAVING COUNT(*) > 1",
+        &[
+            "2:11 column \"PRICEE\" does not exist | did you mean \"PRICE\"?",
+            "2:30 HAVING needs GROUP BY or WINDOWED BY | filter single rows with WHERE",
+        ],
+    );
+    check_items(
+        "AVG(PRICEE) OVER (ROWS 2 PRECEDING), MAX(TIKCER)",
+        "GROUP BY FLOOR(TRADES.ROWTIME TO MINUTE)",
+        &[
+            "2:1 an analytic function (OVER) is not allowed in a select with GROUP BY | compute it in an outer query over the \
+             grouped subquery",
+            "2:5 column \"PRICEE\" does not exist | did you mean \"PRICE\"?",
+            "2:42 column \"TIKCER\" does not exist | did you mean \"TICKER\"?",
+        ],
+    );
+    // Of ON, or of the window of a join.
+    check_items(
+        "L.PRICEE, 1",
+        "OVER (RANGE 5 PRECEDING) AS L JOIN TRADES AS R ON L.TICKER = R.TIKCER WHERE R.PRIC > 1 ORDER BY L.QUANTTY",
+        &[
+            "2:1 column \"PRICEE\" does not exist in \"L\" | did you mean \"PRICE\"?",
+            "2:37 RANGE … PRECEDING takes a constant interval of days to seconds | write RANGE INTERVAL '1' MINUTE PRECEDING",
+            "2:86 column \"TIKCER\" does not exist in \"R\" | did you mean \"TICKER\"?",
+            "2:101 column \"PRIC\" does not exist in \"R\" | did you mean \"PRICE\"?",
+            "2:121 column \"QUANTTY\" does not exist in \"L\" | did you mean \"QUANTITY\"?",
+        ],
+    );
+    // Of a list: ORDER BY is over what the author wrote.
+    check_items(
+        "PRICEE AS P, TIKCER",
+        "ORDER BY QUANTTY WITHIN 5, P, 2, TICKR",
+        &[
+            "2:1 column \"PRICEE\" does not exist | did you mean \"PRICE\"?",
+            "2:14 column \"TIKCER\" does not exist | did you mean \"TICKER\"?",
+            "2:42 column \"QUANTTY\" does not exist | did you mean \"QUANTITY\"?",
+            "2:57 WITHIN takes a constant interval of days to seconds | write ORDER BY t WITHIN INTERVAL '5' SECOND",
+            "2:66 column \"TICKR\" does not exist | did you mean \"TICKER\"?",
+        ],
+    );
+}
+
+#[test]
+fn a_mistake_within_an_expression_hides_none_beside_it() {
+    let cast = "there are no implicit conversions: use CAST";
+    check_items(
+        "CASE WHEN PRICEE > 1 THEN TIKCER WHEN TICKER = 1 THEN PRICE ELSE QUANTTY END, 1",
+        "",
+        &[
+            "2:11 column \"PRICEE\" does not exist | did you mean \"PRICE\"?",
+            "2:27 column \"TIKCER\" does not exist | did you mean \"TICKER\"?",
+            &format!("2:39 = cannot compare VARCHAR(8) with INTEGER | {cast}"),
+            "2:66 column \"QUANTTY\" does not exist | did you mean \"QUANTITY\"?",
+        ],
+    );
+    check_items(
+        "PRICE, 1",
+        "WHERE PRICE AND TICKER",
+        &[
+            "2:28 AND needs a BOOLEAN, this is DOUBLE | compare it with something",
+            "2:38 AND needs a BOOLEAN, this is VARCHAR(8) | compare it with something",
+        ],
+    );
+    check_items(
+        "ABSS(PRICEE, LOWERR(TIKCER)), COUNT(PRIC)",
+        "",
+        &[
+            "2:1 there is no function ABSS | did you mean \"ABS\"?",
+            "2:6 column \"PRICEE\" does not exist | did you mean \"PRICE\"?",
+            "2:14 there is no function LOWERR | did you mean \"LOWER\"?",
+            "2:21 column \"TIKCER\" does not exist | did you mean \"TICKER\"?",
+            "2:31 aggregate function COUNT is not allowed in the select list without GROUP BY | aggregate in a subquery with GROUP \
+         BY, and use its column outside",
+            "2:37 column \"PRIC\" does not exist | did you mean \"PRICE\"?",
+        ],
+    );
+    check_items(
+        "LAG(PRICEE, 1, QUANTTY) OVER (PARTITION BY TIKCER ORDER BY PRICE ROWS 0 PRECEDING), 1",
+        "",
+        &[
+            "2:5 column \"PRICEE\" does not exist | did you mean \"PRICE\"?",
+            "2:16 column \"QUANTTY\" does not exist | did you mean \"QUANTITY\"?",
+            "2:44 column \"TIKCER\" does not exist | did you mean \"TICKER\"?",
+            "2:51 ORDER BY is not allowed in a window: streams are in order of ROWTIME | remove it",
+            "2:71 PRECEDING is not allowed here: 0 rows: write CURRENT ROW | write … PRECEDING, or BETWEEN … PRECEDING AND CURRENT \
+         ROW",
+        ],
+    );
+    // A type that does not exist ends neither its query nor its stream.
+    check_items(
+        "CAST(PRICEE AS STRING), CAST(TIKCER AS VARCHAR(0))",
+        "WHERE CAST(PRICE AS DUBLE) > 'x'",
+        &[
+            "2:6 column \"PRICEE\" does not exist | did you mean \"PRICE\"?",
+            "2:16 there is no type STRING | use VARCHAR(n)",
+            "2:30 column \"TIKCER\" does not exist | did you mean \"TICKER\"?",
+            "2:48 the length must be 1 to 65535, not 0",
+            "2:84 there is no type DUBLE | did you mean \"DOUBLE\"?",
+        ],
+    );
+    check(
+        "CREATE STREAM T (A STRING, B INTERVAL DAY, C LONG NOT NULL, D DECIMAL(50, 2), E DOUBLE);\n\
+         CREATE PUMP P AS INSERT INTO T SELECT STREAM PRICEE FROM TRADES;",
+        &[
+            "1:20 there is no type STRING | use VARCHAR(n)",
+            "1:30 INTERVAL cannot be the type of a column | store it as BIGINT, or as text with CAST(… AS VARCHAR(n))",
+            "1:46 there is no type LONG | use BIGINT",
+            "1:71 the precision of DECIMAL must be 1 to 19, not 50",
+            "2:46 column \"PRICEE\" does not exist | did you mean \"PRICE\"?",
+        ],
+    );
+}
+
+#[test]
+fn what_follows_from_a_mistake_is_not_told() {
+    // Nothing is known of the columns of a stream that does not exist, nor of a query that was refused.
+    let unknown = "there is no stream \"TRADE\" | did you mean \"TRADES\"?";
+    check(
+        "CREATE STREAM T (A DOUBLE);\n\
+         CREATE PUMP P AS INSERT INTO T SELECT STREAM X, SUMM(Y) FROM TRADE WHERE Z > 1 ORDER BY W;\n\
+         CREATE PUMP Q AS INSERT INTO T SELECT STREAM X FROM (SELECT STREAM PRICEE AS X FROM TRADES) AS S;",
+        &[
+            "2:49 there is no function SUMM | did you mean \"SUM\"?",
+            &format!("2:62 {unknown}"),
+            "3:68 column \"PRICEE\" does not exist | did you mean \"PRICE\"?",
+        ],
+    );
+    // A record that cannot be made has no fields, and is not missed.
+    check_items(
+        "FAST_REGEX_LOG_PARSE(TIKCER, 'a(b)') AS R, PRIC",
+        "",
+        &[
+            "2:22 column \"TIKCER\" does not exist | did you mean \"TICKER\"?",
+            "2:44 column \"PRIC\" does not exist | did you mean \"PRICE\"?",
+        ],
+    );
+    // Columns that USING joins are one, also when they cannot be compared.
+    check(
+        "CREATE STREAM T (A DOUBLE); CREATE STREAM U (PRICE VARCHAR(4), B DOUBLE);\n\
+         CREATE PUMP P AS INSERT INTO T SELECT STREAM PRICE + C FROM TRADES JOIN U USING (PRICE);",
+        &[
+            "2:54 column \"C\" does not exist | the columns are \"TICKER\", \"PRICE\", \"review_id\", \"QUANTITY\", \"PRICE\", \
+             \"B\"",
+            "2:82 = cannot compare DOUBLE with VARCHAR(4) | there are no implicit conversions: use CAST",
+        ],
+    );
+}
+
+#[test]
 fn each_statement_is_looked_at_though_those_before_are_wrong() {
     check(
         "CREATE STREAM \"OUT\" (A DOUBLE, B BIGNT);\n\

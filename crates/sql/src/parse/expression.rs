@@ -544,7 +544,13 @@ impl Parser<'_> {
         self.expect_symbol("(")?;
         let operand = self.expression()?;
         self.expect_word("AS")?;
-        let (target, _) = self.data_type()?;
+        let target = match self.data_type() {
+            Ok((target, _)) => Some(target),
+            Err(mistake) => {
+                self.go_on_behind(mistake, &[")"])?;
+                None
+            }
+        };
         let end = self.expect_symbol(")")?;
         let height = operand.height;
         self.node(ExprKind::Cast { operand: Box::new(operand), target }, start.to(end), &[height])

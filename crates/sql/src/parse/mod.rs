@@ -28,7 +28,9 @@ pub(crate) fn parse_script(tokens: &[Token], diagnostics: &mut Vec<Diagnostic>) 
             return statements;
         }
         let start = parser.position;
-        match parser.statement() {
+        let parsed = parser.statement();
+        diagnostics.append(&mut parser.mistakes);
+        match parsed {
             Ok(statement) => {
                 if !(parser.at_end() || parser.is_symbol(";")) {
                     diagnostics.push(parser.unexpected_end());
@@ -49,6 +51,9 @@ pub(crate) fn parse_script(tokens: &[Token], diagnostics: &mut Vec<Diagnostic>) 
 pub(crate) fn parse_expression(tokens: &[Token]) -> Parsed<Expr> {
     let mut parser = Parser::new(tokens);
     let expr = parser.expression()?;
+    if let Some(mistake) = parser.mistakes.drain(..).next() {
+        return Err(mistake);
+    }
     if parser.at_end() { Ok(expr) } else { Err(parser.unexpected("the end of the expression")) }
 }
 
@@ -66,11 +71,13 @@ struct Parser<'a> {
     depth: usize,
     /// The word that was read last as an alias without AS: perhaps a keyword that is misspelled.
     bare_alias: Option<usize>,
+    /// Mistakes of the statement that did not end it.
+    mistakes: Vec<Diagnostic>,
 }
 
 impl<'a> Parser<'a> {
     fn new(tokens: &'a [Token]) -> Parser<'a> {
-        Parser { tokens, position: 0, depth: 0, bare_alias: None }
+        Parser { tokens, position: 0, depth: 0, bare_alias: None, mistakes: Vec::new() }
     }
 }
 
@@ -172,6 +179,26 @@ impl Parser<'_> {
         self.position = self.position.max((start + 1).min(self.tokens.len() - 1));
         while !self.at_end() && !self.is_symbol(";") && !self.is_word("CREATE") {
             self.position += 1;
+        }
+    }
+
+    /// Notes a mistake and passes over what belongs to it, up to one of `ends` outside of further parentheses. Where the
+    /// statement ends before, the mistake ends it.
+    fn go_on_behind(&mut self, mistake: Diagnostic, ends: &[&str]) -> Parsed<()> {
+        let start = self.position;
+        let mut open = 0_usize;
+        loop {
+            if self.at_end() || self.is_symbol(";") || self.is_word("CREATE") {
+                self.position = start;
+                return Err(mistake);
+            }
+            if open == 0 && ends.iter().any(|end| self.is_symbol(end)) {
+                self.mistakes.push(mistake);
+                return Ok(());
+            }
+            open += usize::from(self.is_symbol("("));
+            open = open.saturating_sub(usize::from(self.is_symbol(")")));
+            self.next();
         }
     }
 

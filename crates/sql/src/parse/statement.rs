@@ -93,21 +93,15 @@ impl Parser<'_> {
         let name = self.object_name("a stream name")?;
         self.expect_symbol("(")?;
         let mut columns = Vec::new();
+        let mut complete = true;
         loop {
-            let column = self.column_name("a column name")?;
-            let (sql_type, type_span) = self.data_type()?;
-            if matches!(sql_type, SqlType::Interval(_)) {
-                let message = "INTERVAL cannot be the type of a column";
-                return Err(Diagnostic::error(type_span, message)
-                    .with_hint("store it as BIGINT, or as text with CAST(… AS VARCHAR(n))"));
+            match self.column_definition() {
+                Ok(column) => columns.push(column),
+                Err(mistake) => {
+                    self.go_on_behind(mistake, &[",", ")"])?;
+                    complete = false;
+                }
             }
-            let varies = matches!(sql_type, SqlType::Varchar { .. } | SqlType::Varbinary { .. });
-            let endless = (varies && !self.is_behind_symbol(")")).then_some(type_span);
-            let not_null = self.accept_words(&["NOT", "NULL"]);
-            if !not_null {
-                self.accept_word("NULL");
-            }
-            columns.push(ColumnDefinition { name: column, sql_type, endless, not_null });
             if !self.accept_symbol(",") {
                 break;
             }
@@ -118,12 +112,32 @@ impl Parser<'_> {
         self.next();
         self.description()?;
         let options = self.peek().span;
-        let statement = Statement::CreateStream { or_replace, name, columns };
+        let statement = match complete {
+            true => Statement::CreateStream { or_replace, name, columns },
+            false => Statement::Unreadable { name },
+        };
         if self.accept_word("OPTIONS") {
             self.skip_parentheses()?;
             return Ok(Statement::OptionsIgnored { span: options, statement: Box::new(statement) });
         }
         Ok(statement)
+    }
+
+    fn column_definition(&mut self) -> Parsed<ColumnDefinition> {
+        let name = self.column_name("a column name")?;
+        let (sql_type, type_span) = self.data_type()?;
+        if matches!(sql_type, SqlType::Interval(_)) {
+            let message = "INTERVAL cannot be the type of a column";
+            return Err(Diagnostic::error(type_span, message)
+                .with_hint("store it as BIGINT, or as text with CAST(… AS VARCHAR(n))"));
+        }
+        let varies = matches!(sql_type, SqlType::Varchar { .. } | SqlType::Varbinary { .. });
+        let endless = (varies && !self.is_behind_symbol(")")).then_some(type_span);
+        let not_null = self.accept_words(&["NOT", "NULL"]);
+        if !not_null {
+            self.accept_word("NULL");
+        }
+        Ok(ColumnDefinition { name, sql_type, endless, not_null })
     }
 
     fn create_pump(&mut self, or_replace: bool) -> Parsed<Statement> {

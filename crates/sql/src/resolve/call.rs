@@ -54,9 +54,11 @@ impl Resolver<'_> {
             let mut mistake = crate::Diagnostic::error(call.name.span, message);
             mistake.hint = crate::foreign::dialect_form(name);
             self.report(mistake);
+            self.check_names(&call.arguments, context.scope);
             return None;
         }
         if call.over.is_some() || is_analytic_name(name) {
+            self.check_names(&call.arguments, context.scope);
             let place = context.place;
             let hint = if call.over.is_some() {
                 "compute it in a subquery, and use its column outside"
@@ -72,6 +74,7 @@ impl Resolver<'_> {
             );
         }
         if is_aggregate_name(name) {
+            self.check_names(&call.arguments, context.scope);
             let message = format!("aggregate function {name} is not allowed in {}", context.place);
             let hint = "aggregate in a subquery with GROUP BY, and use its column outside";
             return self.error_with_hint(span, message, hint);
@@ -79,6 +82,7 @@ impl Resolver<'_> {
         let exists =
             self.catalog.names().contains(&name) || matches!(name, "COALESCE" | "NULLIF" | "MONOTONIC");
         if self.catalog.record(name, &[]).is_some() {
+            self.check_names(&call.arguments, context.scope);
             let message =
                 format!("{name} gives a record: it can only be an item of its own in a select list");
             let hint = "name it in a subquery and use its fields outside: SELECT STREAM t.r.COLUMN1 FROM (SELECT STREAM … AS r \
@@ -86,6 +90,7 @@ impl Resolver<'_> {
             return self.error_with_hint(span, message, hint);
         }
         if !exists {
+            self.check_names(&call.arguments, context.scope);
             return self.unknown_function(call, span);
         }
         let arguments: Vec<Option<Expression>> =
@@ -137,7 +142,7 @@ impl Resolver<'_> {
         Some(Expression::new(kind, sql_type, span))
     }
 
-    fn unknown_function(&mut self, call: &Call, span: Span) -> Option<Expression> {
+    pub(super) fn unknown_function(&mut self, call: &Call, span: Span) -> Option<Expression> {
         let name = call.name.value.as_str();
         if !self.refused_names.contains(name) {
             let message = format!("there is no function {}", shown_function_name(name));
@@ -207,7 +212,7 @@ pub fn shown_function_name(name: &str) -> &str {
     }
 }
 
-fn clock_function(name: &str) -> Option<(ClockFunction, SqlType)> {
+pub(super) fn clock_function(name: &str) -> Option<(ClockFunction, SqlType)> {
     match name {
         "CURRENT_ROW_TIMESTAMP" => Some((ClockFunction::RowTimestamp, SqlType::Timestamp)),
         "CURRENT_TIMESTAMP" | "LOCALTIMESTAMP" => Some((ClockFunction::QueryTimestamp, SqlType::Timestamp)),

@@ -23,8 +23,14 @@ fn is_castable(source: SqlType, target: SqlType) -> bool {
 }
 
 impl Resolver<'_> {
-    /// `CAST(operand AS target)`.
-    pub(super) fn cast(&mut self, operand: Expression, target: SqlType, span: Span) -> Option<Expression> {
+    /// `CAST(operand AS target)`; `None` when the parser has refused the target.
+    pub(super) fn cast(
+        &mut self,
+        operand: Expression,
+        target: Option<SqlType>,
+        span: Span,
+    ) -> Option<Expression> {
+        let target = target?;
         if !is_castable(operand.sql_type, target) {
             let message = format!("a value of type {} cannot be cast to {target}", operand.sql_type);
             let hint = match (operand.sql_type.family(), target.family()) {

@@ -357,26 +357,24 @@ impl Resolver<'_> {
         span: Span,
         context: &mut Context<'_>,
     ) -> Option<Expression> {
-        let tested = match operand {
-            Some(operand) => Some(self.expression(operand, context)?),
-            None => None,
-        };
+        let tested = operand.map(|operand| self.expression(operand, context));
         let mut resolved = Vec::new();
-        for (condition_expr, value) in branches {
-            let condition = self.expression(condition_expr, context)?;
-            let condition = match &tested {
-                Some(tested) => self.comparison(
-                    ComparisonOperator::Equal,
-                    tested.clone(),
-                    condition,
-                    condition_expr.span,
-                )?,
-                None => self.boolean(condition, "WHEN")?,
+        for (written, value) in branches {
+            let condition = self.expression(written, context);
+            let condition = match (&tested, condition) {
+                (Some(Some(tested)), Some(condition)) => {
+                    self.comparison(ComparisonOperator::Equal, tested.clone(), condition, written.span)
+                }
+                (None, Some(condition)) => self.boolean(condition, "WHEN"),
+                (Some(None), _) | (_, None) => None,
             };
-            resolved.push(CaseBranch { condition, value: self.expression(value, context)? });
+            let value = self.expression(value, context);
+            resolved.push(condition.zip(value).map(|(condition, value)| CaseBranch { condition, value }));
         }
+        let otherwise = otherwise.map(|otherwise| self.expression(otherwise, context));
+        let resolved: Vec<CaseBranch> = resolved.into_iter().collect::<Option<_>>()?;
         let otherwise = match otherwise {
-            Some(otherwise) => Some(self.expression(otherwise, context)?),
+            Some(otherwise) => Some(otherwise?),
             None => None,
         };
         let types = resolved.iter().map(|branch| branch.value.sql_type);

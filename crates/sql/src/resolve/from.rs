@@ -68,11 +68,11 @@ impl Resolver<'_> {
             TableReference::Named { name, over, alias } => {
                 let named = self.object(name);
                 let (node, mut scope) = match self.view(named, alias.as_ref()) {
-                    Some(found) => found?,
+                    Some(found) => found,
                     None => {
                         let (node, hidden) = self.named_relation(named)?;
                         let own_name = Some(named.value.clone());
-                        let scope = self.aliased(own_name, node.output.clone(), hidden, alias.as_ref())?;
+                        let scope = self.aliased(own_name, node.output.clone(), hidden, alias.as_ref());
                         (node, scope)
                     }
                 };
@@ -86,14 +86,14 @@ impl Resolver<'_> {
             }
             TableReference::Subquery { query, over, alias } => {
                 let (node, _) = self.query(query)?;
-                let mut scope = self.aliased(None, node.output.clone(), 0, alias.as_ref())?;
+                let mut scope = self.aliased(None, node.output.clone(), 0, alias.as_ref());
                 scope.settle_time(&node);
                 let span = alias.as_ref().map_or(query.span, |alias| alias.name.span);
                 self.windowed(node, scope, over.as_ref(), windows, span)
             }
             TableReference::Function { name, arguments, alias } => {
                 let node = self.table_function(name, arguments)?;
-                let scope = self.aliased(None, node.output.clone(), 0, alias.as_ref())?;
+                let scope = self.aliased(None, node.output.clone(), 0, alias.as_ref());
                 Some(FromItem { node, scope, window: None, span: name.span })
             }
             TableReference::Join(join) => self.join(join, windows),
@@ -112,24 +112,20 @@ impl Resolver<'_> {
         let Some(over) = over else { return Some(FromItem { node, scope, window: None, span }) };
         let over_span = over_span(over);
         if node.is_finite() {
-            return self.error_with_hint(
+            self.error_with_hint::<()>(
                 over_span,
                 "a window holds rows of a stream: a reference table has all its rows at any time",
                 "leave the window out",
             );
+            return Some(FromItem { node, scope, window: None, span });
         }
-        let frame = self.join_window(over, windows)?;
-        Some(FromItem {
-            node,
-            scope,
-            window: Some(ItemWindow {
-                frame,
-                expiries: Vec::new(),
-                written: Some(over_span),
-                is_implied: false,
-            }),
-            span,
-        })
+        let window = self.join_window(over, windows).map(|frame| ItemWindow {
+            frame,
+            expiries: Vec::new(),
+            written: Some(over_span),
+            is_implied: false,
+        });
+        Some(FromItem { node, scope, window, span })
     }
 
     /// The frame of a window of a join.

@@ -119,6 +119,7 @@ impl Resolver<'_> {
             return None;
         }
         if call.star || call.distinct || call.ignore_nulls || call.from_last || call.over.is_some() {
+            self.check_names(&call.arguments, context.scope);
             return Some(self.error(span, format!("{name} is not an aggregate: it takes plain arguments")));
         }
         let arguments: Vec<Option<Expression>> =

@@ -14,8 +14,11 @@ use crate::{
 /// What a grouped query collects while its select list is resolved.
 pub(super) struct Grouping {
     keys: Vec<Expression>,
+    /// No key was refused: what is none of them has to be aggregated.
+    keys_are_known: bool,
     aggregates: Vec<AggregateCall>,
-    window: GroupWindow,
+    /// `None` when it was refused.
+    window: Option<GroupWindow>,
     /// How the columns of the rows that are grouped move.
     input_orders: Vec<ColumnOrder>,
 }
@@ -34,8 +37,25 @@ enum GroupWindow {
 }
 
 impl Grouping {
-    /// The operator over its input. Columns: the keys, then the aggregates.
-    pub(super) fn node(self, input: Node) -> Node {
+    /// Of a query that aggregates and does not say over what: its select list is looked at all the same.
+    pub(super) fn unknown() -> Grouping {
+        Grouping {
+            keys: Vec::new(),
+            keys_are_known: false,
+            aggregates: Vec::new(),
+            window: None,
+            input_orders: Vec::new(),
+        }
+    }
+
+    /// Nothing of it was refused.
+    pub(super) fn is_known(&self) -> bool {
+        self.keys_are_known && self.window.is_some()
+    }
+
+    /// The operator over its input. Columns: the keys, then the aggregates. `None` when a part of it was refused.
+    pub(super) fn node(self, input: Node) -> Option<Node> {
+        let window = self.window?;
         let keys = self.keys.iter().map(|key| key.sql_type);
         let output = keys
             .chain(self.aggregates.iter().map(|aggregate| aggregate.sql_type))
@@ -43,7 +63,7 @@ impl Grouping {
             .map(|(index, sql_type)| Output { name: format!("EXPR${index}"), sql_type })
             .collect();
         let (input, mut keys, aggregates) = (Box::new(input), self.keys, self.aggregates);
-        let kind = match self.window {
+        let kind = match window {
             GroupWindow::Tumbling { driver, key } => {
                 keys[driver.key()] = key;
                 NodeKind::Tumble { input, keys, driver, aggregates }
@@ -54,72 +74,74 @@ impl Grouping {
             }
             GroupWindow::Stagger { range } => NodeKind::Stagger { input, keys, range, aggregates },
         };
-        Node { kind, output }
+        Some(Node { kind, output })
     }
-}
-
-impl Grouping {
     /// Whether a ROWTIME closes the windows, so that all groups of one leave together.
     pub(super) fn is_tumbling_by_rowtime(&self) -> bool {
         match &self.window {
-            GroupWindow::Tumbling {
+            Some(GroupWindow::Tumbling {
                 driver: GroupDriver::Periodic { .. } | GroupDriver::Rowtime { .. },
                 ..
-            } => true,
-            GroupWindow::Tumbling { driver: GroupDriver::Value { .. }, .. }
-            | GroupWindow::Whole
-            | GroupWindow::Stagger { .. } => false,
+            }) => true,
+            Some(
+                GroupWindow::Tumbling { driver: GroupDriver::Value { .. }, .. }
+                | GroupWindow::Whole
+                | GroupWindow::Stagger { .. },
+            )
+            | None => false,
         }
     }
 
     /// How the columns of the groups move: the keys, then the aggregates that are known so far.
     pub(super) fn column_orders(&self, resolver: &Resolver<'_>) -> Vec<ColumnOrder> {
         match &self.window {
-            GroupWindow::Tumbling { driver, .. } => {
+            Some(GroupWindow::Tumbling { driver, .. }) => {
                 resolver.tumble_orders(&self.input_orders, &self.keys, driver, &self.aggregates)
             }
-            GroupWindow::Stagger { range } => {
+            Some(GroupWindow::Stagger { range }) => {
                 resolver.stagger_orders(&self.input_orders, &self.keys, *range, &self.aggregates)
             }
-            GroupWindow::Whole => Vec::new(),
+            Some(GroupWindow::Whole) | None => Vec::new(),
         }
     }
 }
 
 impl Resolver<'_> {
     /// Checks the keys. Over a finite relation none of them has to be monotonic.
-    pub(super) fn grouping(&mut self, group_by: &GroupBy, scope: &Scope, input: &Node) -> Option<Grouping> {
+    pub(super) fn grouping(&mut self, group_by: &GroupBy, scope: &Scope, input: &Node) -> Grouping {
         let finite = input.is_finite();
         let (GroupBy::Tumbling { keys: written, .. } | GroupBy::Stagger { keys: written, .. }) = group_by;
         let keys: Vec<Option<Expression>> =
             written.iter().map(|key| self.scalar(key, scope, "GROUP BY")).collect();
-        let keys: Vec<Expression> = keys.into_iter().collect::<Option<_>>()?;
-        let keys: Vec<Expression> = keys.into_iter().map(typed_key).collect();
+        let keys_are_known = keys.iter().all(Option::is_some);
+        let keys: Vec<Expression> = keys.into_iter().flatten().map(typed_key).collect();
         let input_orders = if finite { Vec::new() } else { self.column_orders(input) };
         let window = match group_by {
-            GroupBy::Tumbling { .. } if finite => GroupWindow::Whole,
+            GroupBy::Tumbling { .. } if finite => Some(GroupWindow::Whole),
+            // The one that was refused may have been meant to close the groups.
+            GroupBy::Tumbling { .. } if !keys_are_known => None,
             GroupBy::Tumbling { span, .. } => {
-                let (driver, key) = self.group_driver(&keys, &input_orders, scope, *span)?;
-                GroupWindow::Tumbling { driver, key }
+                let driver = self.group_driver(&keys, &input_orders, scope, *span);
+                driver.map(|(driver, key)| GroupWindow::Tumbling { driver, key })
             }
-            GroupBy::Stagger { range, .. } => {
-                let range_expression = self.scalar(range, scope, "RANGE")?;
-                match range_expression.literal() {
-                    Some(Value::IntervalMillis(millis)) if *millis > 0 => {
-                        self.note_window(range.span, *millis);
-                        GroupWindow::Stagger { range: *millis }
-                    }
-                    _ => {
-                        return self.error_with_hint(
-                            range.span,
-                            "the RANGE of a stagger window is a constant interval above 0",
-                            "write RANGE INTERVAL '1' MINUTE",
-                        );
-                    }
-                }
-            }
+            GroupBy::Stagger { range, .. } => self.stagger_range(range, scope),
         };
-        Some(Grouping { keys, aggregates: Vec::new(), window, input_orders })
+        Grouping { keys, keys_are_known, aggregates: Vec::new(), window, input_orders }
+    }
+
+    fn stagger_range(&mut self, range: &Expr, scope: &Scope) -> Option<GroupWindow> {
+        let expression = self.scalar(range, scope, "RANGE")?;
+        match expression.literal() {
+            Some(Value::IntervalMillis(millis)) if *millis > 0 => {
+                self.note_window(range.span, *millis);
+                Some(GroupWindow::Stagger { range: *millis })
+            }
+            _ => self.error_with_hint(
+                range.span,
+                "the RANGE of a stagger window is a constant interval above 0",
+                "write RANGE INTERVAL '1' MINUTE",
+            ),
+        }
     }
 
     /// What ends the windows: of the monotonic keys the one with the shortest windows by ROWTIME, since a group is
@@ -215,7 +237,10 @@ impl Clause for Grouping {
             let argument = match call.arguments.first() {
                 Some(argument) if !call.star => match resolver.scalar(argument, scope, "another aggregate") {
                     Some(argument) => Some(argument),
-                    None => return Intercepted::Taken(None),
+                    None => {
+                        resolver.check_names(call.arguments.iter().skip(1), scope);
+                        return Intercepted::Taken(None);
+                    }
                 },
                 _ => None,
             };
@@ -238,7 +263,7 @@ impl Clause for Grouping {
         if let ExprKind::Column(parts) = &expr.kind
             && let [name] = parts.as_slice()
             && is_rowtime(name)
-            && !matches!(self.window, GroupWindow::Whole)
+            && !matches!(self.window, Some(GroupWindow::Whole))
         {
             // Unqualified, it is the time of the row that the query gives: the end of the window.
             return Intercepted::Taken(Some(row_time(expr.span)));
@@ -251,7 +276,10 @@ impl Clause for Grouping {
             return Intercepted::Taken(Some(Expression::column(index, key.sql_type, expr.span)));
         }
         if let ExprKind::Column(parts) = &expr.kind {
-            let Some(_) = resolver.column(parts, scope) else { return Intercepted::Taken(None) };
+            let column = resolver.column(parts, scope);
+            if column.is_none() || !self.keys_are_known {
+                return Intercepted::Taken(column);
+            }
             let shown = parts.iter().map(|part| part.value.as_str()).collect::<Vec<_>>().join(".");
             let message = format!("{shown} is neither a grouping expression nor inside an aggregate");
             let mistake = Diagnostic::error(expr.span, message)

@@ -76,18 +76,18 @@ impl Resolver<'_> {
                 "{keyword} JOIN would keep the rows of a reference table that match nothing, but a stream never ends"
             );
             let hint = "write INNER JOIN, or LEFT JOIN with the stream on the left";
-            return self.error_with_hint(span, message, hint);
+            self.error_with_hint::<()>(span, message, hint);
         }
         let (left_columns, right_columns) = (left.node.output.len(), right.node.output.len());
         let offsets = if looks_up == 0 { [0, left_columns] } else { [right_columns, 0] };
         let layout = Layout { columns: [left_columns, right_columns], offsets, rowtimes: None };
         let mut scope = side_by_side(&left.scope, &right.scope, &layout);
         let equal =
-            self.matching_columns(&left.scope, &right.scope, &mut scope, &layout, condition, preserved)?;
+            self.matching_columns(&left.scope, &right.scope, &mut scope, &layout, condition, preserved);
         let mut matching = Matching { keys: Vec::new(), condition: None };
         let width = left_columns + right_columns;
-        let subqueries = self.subqueries_of_on(condition, width, &scope, preserved)?;
-        let predicate = self.join_predicate(condition, equal, &scope)?;
+        let subqueries = self.subqueries_of_on(condition, width, &scope, preserved);
+        let predicate = self.join_predicate(condition, equal, &scope);
         let over_subqueries = split(predicate, width, &layout, &mut matching);
         let (input, relation) = if looks_up == 0 {
             (left, right)
@@ -141,11 +141,11 @@ impl Resolver<'_> {
             }
         }
         let equal =
-            self.matching_columns(&left.scope, &right.scope, &mut scope, &layout, condition, preserved)?;
+            self.matching_columns(&left.scope, &right.scope, &mut scope, &layout, condition, preserved);
         let mut matching = Matching { keys: Vec::new(), condition: None };
         let width = left_columns + right_columns + 2;
-        let subqueries = self.subqueries_of_on(condition, width, &scope, preserved)?;
-        let predicate = self.join_predicate(condition, equal, &scope)?;
+        let subqueries = self.subqueries_of_on(condition, width, &scope, preserved);
+        let predicate = self.join_predicate(condition, equal, &scope);
         let over_subqueries = split(predicate, width, &layout, &mut matching);
         let rowtime = |name: &str| Output { name: name.to_owned(), sql_type: SqlType::Timestamp };
         let mut output = left.node.output.clone();
@@ -181,7 +181,7 @@ impl Resolver<'_> {
         Some(())
     }
 
-    /// The equalities of USING and NATURAL; their columns become one in the scope.
+    /// The equalities of USING and NATURAL; their columns become one in the scope, also where they cannot be compared.
     fn matching_columns(
         &mut self,
         left: &Scope,
@@ -190,9 +190,9 @@ impl Resolver<'_> {
         layout: &Layout,
         condition: &JoinCondition,
         preserved: [bool; 2],
-    ) -> Option<Vec<Expression>> {
+    ) -> Vec<Expression> {
         let names: Vec<Name> = match condition {
-            JoinCondition::None | JoinCondition::On(_) => return Some(Vec::new()),
+            JoinCondition::None | JoinCondition::On(_) => return Vec::new(),
             JoinCondition::Using(names) => names.clone(),
             JoinCondition::Natural => {
                 let of_right: Vec<String> =
@@ -206,7 +206,7 @@ impl Resolver<'_> {
         for name in &names {
             let of_left = self.column(std::slice::from_ref(name), left);
             let of_right = self.column(std::slice::from_ref(name), right);
-            let (mut of_left, mut of_right) = (of_left?, of_right?);
+            let (Some(mut of_left), Some(mut of_right)) = (of_left, of_right) else { continue };
             let shift = |expression: &mut Expression, offset: usize| {
                 expression.for_each_mut(&mut |e| {
                     if let ExpressionKind::Column(index) = &mut e.kind {
@@ -216,9 +216,12 @@ impl Resolver<'_> {
             };
             shift(&mut of_left, layout.offsets[0]);
             shift(&mut of_right, layout.offsets[1]);
-            let comparison =
-                self.comparison(ComparisonOperator::Equal, of_left.clone(), of_right.clone(), name.span)?;
-            equal.push(comparison);
+            equal.extend(self.comparison(
+                ComparisonOperator::Equal,
+                of_left.clone(),
+                of_right.clone(),
+                name.span,
+            ));
             let mut members = Vec::new();
             for side in [&of_left, &of_right] {
                 side.any(&mut |e| {
@@ -230,18 +233,20 @@ impl Resolver<'_> {
                 });
             }
             let value = match preserved {
-                [true, true] => {
-                    let sql_type = of_left.sql_type.common(of_right.sql_type)?;
-                    let operands = vec![coerce(of_left, sql_type), coerce(of_right, sql_type)];
-                    Expression::new(ExpressionKind::Coalesce(operands), sql_type, name.span)
-                }
+                [true, true] => match of_left.sql_type.common(of_right.sql_type) {
+                    Some(sql_type) => {
+                        let operands = vec![coerce(of_left, sql_type), coerce(of_right, sql_type)];
+                        Expression::new(ExpressionKind::Coalesce(operands), sql_type, name.span)
+                    }
+                    None => of_left,
+                },
                 [false, true] => of_right,
                 _ => of_left,
             };
             scope.merged.retain(|merged| merged.name != name.value);
             scope.merged.push(MergedColumn { name: name.value.clone(), value, members });
         }
-        Some(equal)
+        equal
     }
 
     /// The subqueries of ON, with columns behind the `width` of the joined rows. The rows of an inner join may be
@@ -252,7 +257,7 @@ impl Resolver<'_> {
         width: usize,
         scope: &Scope,
         preserved: [bool; 2],
-    ) -> Option<Columns> {
+    ) -> Columns {
         let written = match condition {
             JoinCondition::On(condition) => written_in(condition),
             JoinCondition::None | JoinCondition::Using(_) | JoinCondition::Natural => Vec::new(),
@@ -260,25 +265,27 @@ impl Resolver<'_> {
         if let Some(first) = written.first()
             && preserved != [false, false]
         {
-            return self.error_with_hint(
+            self.error_with_hint::<()>(
                 first.span(),
                 "a query in ON of an outer join is not supported yet",
                 "join with a subquery that has its column: … LEFT JOIN (SELECT …) AS alias ON …",
             );
+            self.subqueries.extend(written.iter().map(|query| (query.span(), None)));
+            return Columns::none();
         }
         self.columns_of(written, width, &mut |resolver, operand| resolver.scalar(operand, scope, "ON"))
     }
 
-    /// All that the rows have to fulfil; `Some(None)` when that is nothing.
+    /// All that the rows have to fulfil; `None` when that is nothing, or was refused.
     fn join_predicate(
         &mut self,
         condition: &JoinCondition,
         equal: Vec<Expression>,
         scope: &Scope,
-    ) -> Option<Option<Expression>> {
+    ) -> Option<Expression> {
         match condition {
-            JoinCondition::On(condition) => self.condition(condition, scope, "ON").map(Some),
-            _ => Some(equal.into_iter().reduce(and)),
+            JoinCondition::On(condition) => self.condition(condition, scope, "ON"),
+            _ => equal.into_iter().reduce(and),
         }
     }
 }

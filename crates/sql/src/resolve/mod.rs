@@ -1,7 +1,8 @@
 //! From the syntax tree to the typed plan: names, types, and the rules of streaming.
 //!
 //! The resolver notes a mistake and goes on: an expression that does not resolve is `None`, and whatever needs it is
-//! passed over silently, so that one mistake gives one diagnostic.
+//! passed over silently, so that one mistake gives one diagnostic. What does not need it is looked at all the same: a text
+//! with several mistakes has all of them reported at once.
 
 mod aggregate;
 mod call;
@@ -17,6 +18,7 @@ mod join;
 mod lint;
 mod literal;
 mod monotonic;
+mod name_check;
 mod operator;
 mod order;
 mod paths;
@@ -54,6 +56,27 @@ pub struct Compilation {
     pub lints: Vec<Diagnostic>,
     /// The windows of the text, for whoever knows how long records are kept.
     pub windows: Vec<WindowLength>,
+    /// Where the text says what, for whoever has a remark on it.
+    pub places: Places,
+}
+
+/// Where a text declares columns and pumps.
+#[derive(Clone, Debug, Default)]
+pub struct Places {
+    columns: HashMap<(String, String), Span>,
+    pumps: HashMap<String, Span>,
+}
+
+impl Places {
+    /// The declaration of a column of an in-application stream.
+    pub fn column(&self, stream: &str, column: &str) -> Option<Span> {
+        self.columns.get(&(stream.to_owned(), column.to_owned())).copied()
+    }
+
+    /// The name of a pump; the query of an INSERT that has none.
+    pub fn pump(&self, name: &str) -> Option<Span> {
+        self.pumps.get(name).copied()
+    }
 }
 
 /// How far back a window reaches.
@@ -87,6 +110,7 @@ pub fn compile_with_tables(
             diagnostics: vec![Diagnostic::error(Span::default(), message)],
             lints: Vec::new(),
             windows: Vec::new(),
+            places: Places::default(),
         };
     }
     let mut diagnostics = Vec::new();
@@ -113,7 +137,7 @@ pub fn compile_with_tables(
         tables: tables.to_vec(),
         pumps: resolver.pumps,
     });
-    Compilation { program, diagnostics, lints, windows }
+    Compilation { program, diagnostics, lints, windows, places: resolver.places }
 }
 
 /// Remarks in the order of the text, each once.
@@ -165,15 +189,14 @@ struct Resolver<'a> {
     diagnostics: Vec<Diagnostic>,
     lints: Vec<Diagnostic>,
     windows: Vec<WindowLength>,
-    /// Where each pump is named.
-    pump_spans: HashMap<String, Span>,
+    places: Places,
     streams: Vec<Stream>,
     tables: &'a [ReferenceTable],
     pumps: Vec<Pump>,
     functions: Vec<function::UserFunction>,
     views: Vec<view::View>,
-    /// The columns that hold what subqueries give, by where those stand.
-    subqueries: HashMap<Span, Expression>,
+    /// The columns that hold what subqueries give, by where those stand; `None` for those that were refused.
+    subqueries: HashMap<Span, Option<Expression>>,
     /// Calls of MONOTONIC: their authors vouch for them.
     asserted_monotonic: HashSet<Span>,
     /// Streams, functions and views whose definition was refused: that is said once, not again at each use.
@@ -201,7 +224,7 @@ impl<'a> Resolver<'a> {
             diagnostics,
             lints: Vec::new(),
             windows: Vec::new(),
-            pump_spans: HashMap::new(),
+            places: Places::default(),
             streams,
             tables,
             pumps: Vec::new(),

@@ -20,9 +20,9 @@ impl Resolver<'_> {
     ) -> Option<Expression> {
         match operator {
             BinaryOperator::And | BinaryOperator::Or => {
-                let left = self.boolean(left, operator.symbol())?;
-                let right = self.boolean(right, operator.symbol())?;
-                let (left, right) = (Box::new(left), Box::new(right));
+                let left = self.boolean(left, operator.symbol());
+                let right = self.boolean(right, operator.symbol());
+                let (left, right) = (Box::new(left?), Box::new(right?));
                 let kind = if operator == BinaryOperator::And {
                     ExpressionKind::And(left, right)
                 } else {

@@ -6,7 +6,7 @@ use super::monotonic::{Monotonicity, driver};
 use super::query::{ListMode, SelectList, strip};
 use super::scope::Scope;
 use super::{Resolver, counted};
-use crate::syntax::{ExprKind, OrderBy, SortKey};
+use crate::syntax::{Expr, ExprKind, Name, OrderBy, SelectItem, SortKey};
 use crate::{
     Expression, ExpressionKind, GroupDriver, Node, NodeKind, Output, Projection, SortBucket, SortColumn,
     Span, SqlType, Value,
@@ -55,29 +55,68 @@ impl Resolver<'_> {
         for key in &order_by.keys {
             keys.push(self.sort_key(key, visible, list, scope, &mut mode));
         }
-        let keys: Vec<Key> = keys.into_iter().collect::<Option<_>>()?;
+        let keys: Option<Vec<Key>> = keys.into_iter().collect();
         if finite {
             // The rows of a finite relation have no order for whoever reads it.
-            return Some(Some(Ordering { visible, sort: None }));
+            return keys.map(|_| Some(Ordering { visible, sort: None }));
         }
-        let sort = match &order_by.within {
-            Some(within) => {
-                let interval = self.scalar(within, &Scope::default(), "WITHIN")?;
-                let interval = match interval.literal() {
-                    Some(Value::IntervalMillis(millis)) if *millis >= 0 => *millis,
-                    _ => {
-                        return self.error_with_hint(
-                            within.span,
-                            "WITHIN takes a constant interval of days to seconds",
-                            "write ORDER BY t WITHIN INTERVAL '5' SECOND",
-                        );
-                    }
-                };
-                Some(self.time_sort(order_by, &keys, list, interval)?)
-            }
+        let interval = order_by.within.as_ref().map(|within| self.within(within));
+        let keys = keys?;
+        let sort = match interval {
+            Some(interval) => Some(self.time_sort(order_by, &keys, list, interval?)?),
             None => self.bucket_sort(order_by, &keys, list, &mode, orders)?,
         };
         Some(Some(Ordering { visible, sort }))
+    }
+
+    /// The mistakes of an ORDER BY over a list that has some itself: those that do not depend on it.
+    pub(super) fn ordering_alone(
+        &mut self,
+        order_by: Option<&OrderBy>,
+        items: &[SelectItem],
+        scope: &Scope,
+        mut mode: ListMode<'_>,
+    ) {
+        let Some(order_by) = order_by else { return };
+        let is_alias = |name: &Name| {
+            items.iter().any(|item| match item {
+                SelectItem::Expr { alias: Some(alias), .. } => alias.value == name.value,
+                _ => false,
+            })
+        };
+        for key in &order_by.keys {
+            match &strip(&key.expr).kind {
+                ExprKind::Integer(_) => {}
+                ExprKind::Column(parts) if parts.len() == 1 && is_alias(&parts[0]) => {}
+                _ => {
+                    self.sort_expression(&key.expr, scope, &mut mode);
+                }
+            }
+        }
+        if let Some(within) = &order_by.within {
+            self.within(within);
+        }
+    }
+
+    /// WITHIN, in milliseconds.
+    fn within(&mut self, within: &Expr) -> Option<i64> {
+        let interval = self.scalar(within, &Scope::default(), "WITHIN")?;
+        match interval.literal() {
+            Some(Value::IntervalMillis(millis)) if *millis >= 0 => Some(*millis),
+            _ => self.error_with_hint(
+                within.span,
+                "WITHIN takes a constant interval of days to seconds",
+                "write ORDER BY t WITHIN INTERVAL '5' SECOND",
+            ),
+        }
+    }
+
+    fn sort_expression(&mut self, expr: &Expr, scope: &Scope, mode: &mut ListMode<'_>) -> Option<Expression> {
+        match mode {
+            ListMode::Plain => self.scalar(expr, scope, "ORDER BY without GROUP BY"),
+            ListMode::Grouped(grouping) => self.grouped(expr, scope, grouping),
+            ListMode::Sliding(sliding) => self.sliding(expr, scope, sliding),
+        }
     }
 
     /// ORDER BY over the columns of any other query.
@@ -127,11 +166,7 @@ impl Resolver<'_> {
             }
             _ => {}
         }
-        let expression = match mode {
-            ListMode::Plain => self.scalar(&key.expr, scope, "ORDER BY without GROUP BY")?,
-            ListMode::Grouped(grouping) => self.grouped(&key.expr, scope, grouping)?,
-            ListMode::Sliding(sliding) => self.sliding(&key.expr, scope, sliding)?,
-        };
+        let expression = self.sort_expression(&key.expr, scope, mode)?;
         if let Some(known) = list.expressions.iter().position(|known| same(known, &expression)) {
             return Some(Key::new(key, known, expression));
         }

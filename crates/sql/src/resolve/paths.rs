@@ -26,7 +26,7 @@ impl Resolver<'_> {
         let found =
             self.pumps.iter().find(|pump| over(pump.target.0)).map(|pump| (pump.name.clone(), pump.target));
         if let Some((name, target)) = found {
-            let span = self.pump_spans.get(&name).copied().unwrap_or_default();
+            let span = self.places.pump(&name).unwrap_or_default();
             let message = format!(
                 "a row of an input would reach \"{}\" by {} paths, and come out as often; there may be {MAX_PATHS}",
                 self.stream(target).name,

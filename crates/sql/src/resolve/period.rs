@@ -22,8 +22,8 @@ impl Resolver<'_> {
         span: Span,
         context: &mut Context<'_>,
     ) -> Option<Expression> {
-        let x = self.ends(left, context)?;
-        let y = self.ends(right, context)?;
+        let (x, y) = (self.ends(left, context), self.ends(right, context));
+        let (x, y) = (x?, y?);
         let (xs, xe) = (x.start, x.end);
         let Some(xe) = xe else {
             return self.error(left.span, "the left side of a period predicate is a period: (start, end)");

@@ -45,7 +45,10 @@ impl Resolver<'_> {
     }
 
     fn select(&mut self, select: &Select, order_by: Option<&OrderBy>) -> Option<(Node, Vec<Span>)> {
-        let (input, scope) = self.from(&select.from, &select.windows)?;
+        let Some((input, scope)) = self.from(&select.from, &select.windows) else {
+            self.check_names_but_columns(select, order_by);
+            return None;
+        };
         let finite = input.is_finite();
         // All rows of a finite relation are a group when they are aggregated without GROUP BY.
         let group_by = match &select.group_by {
@@ -54,7 +57,7 @@ impl Resolver<'_> {
             }
             written => written.clone(),
         };
-        let mut input = self.subquery_columns(select, group_by.as_ref(), input, &scope)?;
+        let mut input = self.subquery_columns(select, group_by.as_ref(), input, &scope);
         if let Some(condition) = &select.condition
             && let Some(predicate) = self.condition(condition, &scope, "WHERE")
         {
@@ -66,47 +69,43 @@ impl Resolver<'_> {
         let of_joins = window_names(&select.from);
         let windows = self.window_definitions(&select.windows, &scope, &of_joins);
         if finite {
-            self.finite_select(select)?;
+            self.finite_select(select);
         }
-        let records = match &group_by {
-            None => {
-                let (node, records) = self.record_items(&select.items, input, &scope)?;
-                input = node;
-                records
-            }
-            Some(_) => Records::default(),
-        };
-        match &group_by {
-            Some(group_by) => self.grouped_select(select, order_by, input, &scope, group_by),
-            None => {
-                if let Some((span, condition)) = &select.having {
-                    self.error_with_hint::<()>(
-                        *span,
-                        "HAVING needs GROUP BY or WINDOWED BY",
-                        "filter single rows with WHERE",
-                    );
-                    let _ = condition;
-                    return None;
-                }
-                if select.items.iter().any(|item| item_expr(item).is_some_and(has_analytic)) {
-                    let mut sliding = Sliding::new(windows, input.output.len());
-                    let list =
-                        self.select_list(&select.items, &scope, &records, ListMode::Sliding(&mut sliding));
-                    let mut list = list?;
-                    let orders = self.orders_if_needed(select, order_by, &input);
-                    let distinct = self.distinct(select.distinct, &list, false, &orders)?;
-                    let mode = ListMode::Sliding(&mut sliding);
-                    let ordering = self.ordering(order_by, &mut list, &scope, mode, &orders, false)?;
-                    Some(list.finish(sliding.node(input), distinct, ordering))
-                } else {
-                    let mut list = self.select_list(&select.items, &scope, &records, ListMode::Plain)?;
-                    let orders = self.orders_if_needed(select, order_by, &input);
-                    let distinct = self.distinct(select.distinct, &list, finite, &orders)?;
-                    let mode = ListMode::Plain;
-                    let ordering = self.ordering(order_by, &mut list, &scope, mode, &orders, finite)?;
-                    Some(list.finish(input, distinct, ordering))
-                }
-            }
+        if let Some(group_by) = &group_by {
+            let grouping = self.grouping(group_by, &scope, &input);
+            return self.grouped_select(select, order_by, input, &scope, grouping);
+        }
+        if let Some((span, _)) = &select.having {
+            self.error_with_hint::<()>(
+                *span,
+                "HAVING needs GROUP BY or WINDOWED BY",
+                "filter single rows with WHERE",
+            );
+            return self.grouped_select(select, order_by, input, &scope, Grouping::unknown());
+        }
+        let (input, records) = self.record_items(&select.items, input, &scope);
+        if select.items.iter().any(|item| item_expr(item).is_some_and(has_analytic)) {
+            let mut sliding = Sliding::new(windows, input.output.len());
+            let list = self.select_list(&select.items, &scope, &records, ListMode::Sliding(&mut sliding));
+            let Some(mut list) = list else {
+                self.ordering_alone(order_by, &select.items, &scope, ListMode::Sliding(&mut sliding));
+                return None;
+            };
+            let orders = self.orders_if_needed(select, order_by, &input);
+            let distinct = self.distinct(select.distinct, &list, false, &orders);
+            let mode = ListMode::Sliding(&mut sliding);
+            let ordering = self.ordering(order_by, &mut list, &scope, mode, &orders, false);
+            Some(list.finish(sliding.node(input), distinct?, ordering?))
+        } else {
+            let list = self.select_list(&select.items, &scope, &records, ListMode::Plain);
+            let Some(mut list) = list else {
+                self.ordering_alone(order_by, &select.items, &scope, ListMode::Plain);
+                return None;
+            };
+            let orders = self.orders_if_needed(select, order_by, &input);
+            let distinct = self.distinct(select.distinct, &list, finite, &orders);
+            let ordering = self.ordering(order_by, &mut list, &scope, ListMode::Plain, &orders, finite);
+            Some(list.finish(input, distinct?, ordering?))
         }
     }
 
@@ -122,20 +121,20 @@ impl Resolver<'_> {
     }
 
     /// A query without a stream has no windows: there is no time in it.
-    fn finite_select(&mut self, select: &Select) -> Option<()> {
+    fn finite_select(&mut self, select: &Select) {
         let of_windows = || select.items.iter().filter_map(item_expr).find_map(find_analytic);
         let span = match &select.group_by {
             Some(GroupBy::Stagger { span, .. }) => *span,
             Some(GroupBy::Tumbling { .. }) | None => match of_windows() {
                 Some(span) => span,
-                None => return Some(()),
+                None => return,
             },
         };
-        self.error_with_hint(
+        self.error_with_hint::<()>(
             span,
             "windows need a stream in FROM: these are rows of reference tables",
             "join the tables with a stream first",
-        )
+        );
     }
 
     fn grouped_select(
@@ -144,39 +143,49 @@ impl Resolver<'_> {
         order_by: Option<&OrderBy>,
         input: Node,
         scope: &Scope,
-        group_by: &GroupBy,
+        mut grouping: Grouping,
     ) -> Option<(Node, Vec<Span>)> {
-        for item in &select.items {
-            if let Some(expr) = item_expr(item)
-                && let Some(span) = find_analytic(expr)
-            {
-                return self.error_with_hint(
-                    span,
-                    "an analytic function (OVER) is not allowed in a select with GROUP BY",
-                    "compute it in an outer query over the grouped subquery",
-                );
-            }
-        }
         let finite = input.is_finite();
-        let mut grouping = self.grouping(group_by, scope, &input)?;
-        let subqueries = self.subqueries_over_groups(select, scope, &mut grouping)?;
-        let list =
-            self.select_list(&select.items, scope, &Records::default(), ListMode::Grouped(&mut grouping));
-        let mut having = match &select.having {
-            Some((_, condition)) => Some(self.grouped_condition(condition, scope, &mut grouping)?),
-            None => None,
+        let subqueries = self.subqueries_over_groups(select, scope, &mut grouping);
+        let refused = self.analytic_items(&select.items, scope);
+        let list = self.select_list(&select.items, scope, &refused, ListMode::Grouped(&mut grouping));
+        let having = select.having.as_ref();
+        let mut having =
+            having.and_then(|(_, condition)| self.grouped_condition(condition, scope, &mut grouping));
+        let (Some(mut list), true) = (list, grouping.is_known()) else {
+            self.ordering_alone(order_by, &select.items, scope, ListMode::Grouped(&mut grouping));
+            return None;
         };
-        let mut list = list?;
         let orders = grouping.column_orders(self);
-        let distinct = self.distinct(select.distinct, &list, finite, &orders)?;
+        let distinct = self.distinct(select.distinct, &list, finite, &orders);
         let mode = ListMode::Grouped(&mut grouping);
-        let ordering = self.ordering(order_by, &mut list, scope, mode, &orders, finite)?;
+        let ordering = self.ordering(order_by, &mut list, scope, mode, &orders, finite);
+        let (distinct, ordering) = (distinct?, ordering?);
         let over_groups = list.expressions.iter_mut().chain(&mut list.rowtime).chain(&mut having);
-        let mut node = subqueries.over_groups(grouping.node(input), over_groups);
+        let mut node = subqueries.over_groups(grouping.node(input)?, over_groups);
         if let Some(predicate) = having {
             node = filter(node, predicate);
         }
         Some(list.finish(node, distinct, ordering))
+    }
+
+    /// The items of a grouped select list with OVER, which are refused.
+    fn analytic_items(&mut self, items: &[SelectItem], scope: &Scope) -> Records {
+        let mut refused = Records::new();
+        for (number, item) in items.iter().enumerate() {
+            if let Some(expr) = item_expr(item)
+                && let Some(span) = find_analytic(expr)
+            {
+                self.error_with_hint::<()>(
+                    span,
+                    "an analytic function (OVER) is not allowed in a select with GROUP BY",
+                    "compute it in an outer query over the grouped subquery",
+                );
+                self.check_names([expr], scope);
+                refused.insert(number, None);
+            }
+        }
+        refused
     }
 
     /// A condition over single rows.
@@ -214,10 +223,12 @@ impl Resolver<'_> {
         let mut complete = true;
         for (index, item) in items.iter().enumerate() {
             match item {
-                SelectItem::Expr { expr, alias } if records.contains_key(&index) => {
-                    let fields = &records[&index];
-                    complete &= self.record_list_item(expr, fields, alias.as_ref(), &mode, &mut list);
-                }
+                SelectItem::Expr { expr, alias } if records.contains_key(&index) => match &records[&index] {
+                    Some(fields) => {
+                        complete &= self.record_list_item(expr, fields, alias.as_ref(), &mode, &mut list);
+                    }
+                    None => complete = false,
+                },
                 SelectItem::Wildcard(span) => {
                     complete &= self.wildcard(scope.listed(*span), *span, &mode, &mut list);
                 }

@@ -7,25 +7,24 @@ use crate::syntax::{Expr, ExprKind, Name, SelectItem};
 use crate::{Argument, Expression, LogParserCall, Node, NodeKind, Output};
 use std::collections::HashMap;
 
-/// For each record-valued item, by its number, its fields with their places in the row.
-pub(super) type Records = HashMap<usize, Vec<(usize, Output)>>;
+/// For each record-valued item, by its number, its fields with their places in the row; `None` for an item that was refused.
+pub(super) type Records = HashMap<usize, Option<Vec<(usize, Output)>>>;
 
 impl Resolver<'_> {
-    /// Puts a log parser over `input` for each call of one among the items.
+    /// Puts a log parser over `input` for each call of one among the items, those that are refused excepted.
     pub(super) fn record_items(
         &mut self,
         items: &[SelectItem],
         mut input: Node,
         scope: &Scope,
-    ) -> Option<(Node, Records)> {
+    ) -> (Node, Records) {
         let mut records = Records::new();
-        let mut complete = true;
         for (number, item) in items.iter().enumerate() {
             let SelectItem::Expr { expr, .. } = item else { continue };
             match &strip(expr).kind {
                 ExprKind::Column(parts) => {
                     if let Some(fields) = record_fields(parts, scope) {
-                        records.insert(number, fields);
+                        records.insert(number, Some(fields));
                     }
                 }
                 ExprKind::Call(call)
@@ -34,12 +33,13 @@ impl Resolver<'_> {
                         && call.over.is_none()
                         && self.catalog.record(&call.name.value, &[]).is_some() =>
                 {
-                    let arguments: Option<Vec<Expression>> =
+                    let arguments: Vec<Option<Expression>> =
                         call.arguments.iter().map(|a| self.scalar(a, scope, "a log parser")).collect();
+                    let arguments: Option<Vec<Expression>> = arguments.into_iter().collect();
                     let parsed =
                         arguments.and_then(|arguments| self.log_parser(&call.name.value, expr, arguments));
                     let Some(parsed) = parsed else {
-                        complete = false;
+                        records.insert(number, None);
                         continue;
                     };
                     let first = input.output.len();
@@ -53,12 +53,12 @@ impl Resolver<'_> {
                     output.extend(fields.iter().map(|(_, field)| field.clone()));
                     let kind = NodeKind::ParseLog { input: Box::new(input), call: parsed };
                     input = Node { kind, output };
-                    records.insert(number, fields);
+                    records.insert(number, Some(fields));
                 }
                 _ => {}
             }
         }
-        complete.then_some((input, records))
+        (input, records)
     }
 
     fn log_parser(&mut self, name: &str, expr: &Expr, arguments: Vec<Expression>) -> Option<LogParserCall> {

@@ -126,16 +126,16 @@ pub(super) fn is_rowtime(name: &Name) -> bool {
 }
 
 impl Resolver<'_> {
-    /// Applies `AS alias (columns)` to the columns of a relation.
+    /// Applies `AS alias (columns)` to the columns of a relation. Names without a column are mistakes, and passed over.
     pub(super) fn aliased(
         &mut self,
         name: Option<String>,
         mut columns: Vec<Output>,
         hidden: usize,
         alias: Option<&TableAlias>,
-    ) -> Option<Scope> {
+    ) -> Scope {
         let Some(alias) = alias else {
-            return Some(Scope::single(name, columns, hidden));
+            return Scope::single(name, columns, hidden);
         };
         if let Some(names) = &alias.columns {
             let shown = columns.len() - hidden;
@@ -143,10 +143,10 @@ impl Resolver<'_> {
             if let Some(extra) = names.get(count) {
                 let message =
                     format!("the relation has {}: no column for {}", counted(count, "column"), extra.value);
-                return self.error(extra.span, message);
+                self.error::<()>(extra.span, message);
             }
         }
-        Some(Scope::single(Some(alias.name.value.clone()), columns, hidden))
+        Scope::single(Some(alias.name.value.clone()), columns, hidden)
     }
 
     /// The column that `parts` names.

@@ -112,11 +112,13 @@ impl Resolver<'_> {
         sliding: &mut Sliding,
     ) -> Option<Expression> {
         let window = self.window(over, scope, &sliding.definitions.clone());
-        let argument = match call.arguments.first() {
-            Some(argument) => Some(self.scalar(argument, scope, "the argument of an analytic function")?),
-            None => None,
+        let argument = call.arguments.first();
+        let argument = argument.map(|it| self.scalar(it, scope, "the argument of an analytic function"));
+        let (Some(window), false) = (window, argument == Some(None)) else {
+            self.check_names(call.arguments.iter().skip(1), scope);
+            return None;
         };
-        let window = window?;
+        let argument = argument.flatten();
         let (function, argument, distinct, sql_type) = match function_named(&call.name.value) {
             Some(function) => {
                 let typed = self.aggregate(call, function, argument, span)?;
@@ -156,6 +158,7 @@ impl Resolver<'_> {
         };
         if !(least..=most).contains(&count) {
             let takes = if least == most { least.to_string() } else { format!("{least} to {most}") };
+            self.check_names(call.arguments.iter().skip(1), scope);
             return self.error(
                 span,
                 format!("{name} takes {takes} argument{}, not {count}", if most == 1 { "" } else { "s" }),
@@ -163,7 +166,13 @@ impl Resolver<'_> {
         }
         let ignore_nulls = call.ignore_nulls;
         let second = match call.arguments.get(1) {
-            Some(expr) => Some((expr.span, self.scalar(expr, scope, "the second argument")?)),
+            Some(expr) => match self.scalar(expr, scope, "the second argument") {
+                Some(second) => Some((expr.span, second)),
+                None => {
+                    self.check_names(call.arguments.get(2), scope);
+                    return None;
+                }
+            },
             None => None,
         };
         let whole_number = |expression: &Expression| match expression.literal() {
@@ -287,12 +296,12 @@ impl Resolver<'_> {
         scope: &Scope,
         definitions: &WindowDefinitions,
     ) -> Option<SlidingWindow> {
-        let base = match &specification.base {
-            Some(name) => Some(self.window(&Over::Name(name.clone()), scope, definitions)?),
-            None => None,
-        };
+        let base = specification
+            .base
+            .as_ref()
+            .map(|name| self.window(&Over::Name(name.clone()), scope, definitions));
         if let Some(order_by) = &specification.order_by {
-            return self.error_with_hint(
+            self.error_with_hint::<()>(
                 order_by.span,
                 "ORDER BY is not allowed in a window: streams are in order of ROWTIME",
                 "remove it",
@@ -300,13 +309,17 @@ impl Resolver<'_> {
         }
         let partition: Vec<Option<Expression>> =
             specification.partition_by.iter().map(|expr| self.scalar(expr, scope, "PARTITION BY")).collect();
+        let frame = specification.frame.as_ref().map(|frame| self.frame(frame, scope));
+        if specification.order_by.is_some() {
+            return None;
+        }
         let partition: Vec<Expression> = partition.into_iter().collect::<Option<_>>()?;
-        let frame = match &specification.frame {
-            Some(frame) => Some(self.frame(frame, scope)?),
+        let frame = match frame {
+            Some(frame) => Some(frame?),
             None => None,
         };
         let (base_partition, base_frame) = match base {
-            Some(base) => (base.partition, Some(base.frame)),
+            Some(base) => base.map(|base| (base.partition, Some(base.frame)))?,
             None => (Vec::new(), None),
         };
         let partition = if partition.is_empty() { base_partition } else { partition };
@@ -317,8 +330,7 @@ impl Resolver<'_> {
         if let Some(end) = &clause.end
             && !matches!(end.kind, FrameBoundKind::CurrentRow)
         {
-            // A wrong start is the first mistake of the text.
-            self.start_of_frame(clause, scope)?;
+            self.start_of_frame(clause, scope);
             return self.bad_bound(end, "a window of a stream ends with the CURRENT ROW");
         }
         self.start_of_frame(clause, scope)

@@ -67,11 +67,6 @@ impl Resolver<'_> {
     }
 
     fn define_stream(&mut self, or_replace: bool, name: &Name, definitions: &[ColumnDefinition]) {
-        if name.value == ERROR_STREAM {
-            let message = format!("\"{ERROR_STREAM}\" is the stream of row errors and cannot be created");
-            self.error_with_hint::<()>(name.span, message, "choose another name");
-            return;
-        }
         if definitions.len() > MAX_COLUMNS {
             let message = format!("stream \"{}\" has more than {MAX_COLUMNS} columns", name.value);
             self.error::<()>(name.span, message);
@@ -96,6 +91,11 @@ impl Resolver<'_> {
                 not_null: definition.not_null,
             });
         }
+        if name.value == ERROR_STREAM {
+            let message = format!("\"{ERROR_STREAM}\" is the stream of row errors and cannot be created");
+            self.error_with_hint::<()>(name.span, message, "choose another name");
+            return;
+        }
         if self.views.iter().any(|view| view.name == name.value) {
             let message = format!("\"{}\" is a view", name.value);
             self.error_with_hint::<()>(name.span, message, "choose another name");
@@ -109,6 +109,8 @@ impl Resolver<'_> {
         if !complete {
             return;
         }
+        let places = definitions.iter().map(|it| ((name.value.clone(), it.name.value.clone()), it.name.span));
+        self.places.columns.extend(places);
         let stream = Stream { name: name.value.clone(), columns, is_input: false, metadata_columns: 0 };
         match self.stream_named(&name.value) {
             None => self.streams.push(stream),
@@ -167,7 +169,7 @@ impl Resolver<'_> {
             return;
         }
         if let Some((target, query)) = query {
-            self.pump_spans.insert(name.value.clone(), name.span);
+            self.places.pumps.insert(name.value.clone(), name.span);
             let pump = Pump { name: name.value.clone(), target, started: !stopped, query };
             match existing {
                 Some(index) => self.pumps[index] = pump,
@@ -190,6 +192,7 @@ impl Resolver<'_> {
         let first = format!("INSERT INTO \"{}\"", self.stream(target).name);
         let same = self.pumps.iter().filter(|pump| pump.name.starts_with(&first)).count();
         let name = if same == 0 { first } else { format!("{first} ({})", same + 1) };
+        self.places.pumps.insert(name.clone(), insert.query.span);
         self.pumps.push(Pump { name, target, started: true, query });
     }
 

@@ -59,6 +59,11 @@ impl Written<'_> {
 }
 
 impl Columns {
+    /// No columns.
+    pub(super) fn none() -> Columns {
+        Columns { found: Vec::new() }
+    }
+
     /// Puts the columns behind those of `input`.
     pub(super) fn over(self, input: Node) -> Node {
         self.found.into_iter().fold(input, |input, (relation, value, sql_type)| {
@@ -96,14 +101,15 @@ impl Columns {
 }
 
 impl Resolver<'_> {
-    /// Puts the columns of the subqueries of a SELECT behind those of `input`, those over groups excepted.
+    /// Puts the columns of the subqueries of a SELECT behind those of `input`, those over groups and those that are refused
+    /// excepted.
     pub(super) fn subquery_columns(
         &mut self,
         select: &Select,
         group_by: Option<&GroupBy>,
         input: Node,
         scope: &Scope,
-    ) -> Option<Node> {
+    ) -> Node {
         let keys: &[Expr] = match group_by {
             Some(GroupBy::Tumbling { keys, .. } | GroupBy::Stagger { keys, .. }) => keys,
             None => &[],
@@ -117,8 +123,8 @@ impl Resolver<'_> {
         found.extend(select.condition.iter().chain(keys).flat_map(written_in));
         let columns = self.columns_of(found, input.output.len(), &mut |resolver, operand| {
             resolver.scalar(operand, scope, "IN over a subquery")
-        })?;
-        Some(columns.over(input))
+        });
+        columns.over(input)
     }
 
     /// The subqueries of the select list and of HAVING that are over groups.
@@ -127,7 +133,7 @@ impl Resolver<'_> {
         select: &Select,
         scope: &Scope,
         grouping: &mut Grouping,
-    ) -> Option<Columns> {
+    ) -> Columns {
         let items = select.items.iter().filter_map(item_expr);
         let having = select.having.as_ref().map(|(_, condition)| condition);
         let found = items.chain(having).flat_map(|expr| parted_by_groups(expr).1).collect();
@@ -143,14 +149,13 @@ impl Resolver<'_> {
         written: Vec<Written<'_>>,
         first: usize,
         operand: &mut dyn FnMut(&mut Self, &Expr) -> Option<Expression>,
-    ) -> Option<Columns> {
-        let mut columns = Columns { found: Vec::new() };
-        let mut complete = true;
+    ) -> Columns {
+        let mut columns = Columns::none();
         // A subquery on the left of IN stands behind it in the list, and is needed first.
         for Written { span, kind, query } in written.into_iter().rev() {
             let Some((relation, value, sql_type, negated)) = self.subquery_column(span, kind, query, operand)
             else {
-                complete = false;
+                self.subqueries.insert(span, None);
                 continue;
             };
             let column = Expression::column(first + columns.found.len(), sql_type, span);
@@ -159,10 +164,10 @@ impl Resolver<'_> {
             } else {
                 column
             };
-            self.subqueries.insert(span, column);
+            self.subqueries.insert(span, Some(column));
             columns.found.push((relation, value, sql_type));
         }
-        complete.then_some(columns)
+        columns
     }
 
     /// The relation of a subquery, what is asked of it, the type of that, and whether it is negated.
@@ -215,7 +220,7 @@ impl Resolver<'_> {
     /// The column of the subquery at this place.
     pub(super) fn subquery(&mut self, span: Span) -> Option<Expression> {
         match self.subqueries.get(&span) {
-            Some(column) => Some(column.clone()),
+            Some(column) => column.clone(),
             None => self.error_with_hint(
                 span,
                 "a query is not allowed in this expression",

@@ -93,20 +93,18 @@ impl Resolver<'_> {
         let cursor = self.query(query);
         let mut values = Vec::new();
         for argument in rest {
-            match argument {
+            values.push(match argument {
                 FunctionArgument::Cursor(query) => {
-                    return self.error(query.span, format!("{} takes one CURSOR", name.value));
+                    self.error(query.span, format!("{} takes one CURSOR", name.value))
                 }
                 FunctionArgument::Expr(expr) => {
-                    let value = self.scalar(
-                        expr,
-                        &super::scope::Scope::default(),
-                        "a parameter of a table function",
-                    )?;
-                    values.push((expr.span, value));
+                    let scope = super::scope::Scope::default();
+                    let value = self.scalar(expr, &scope, "a parameter of a table function");
+                    value.map(|value| (expr.span, value))
                 }
-            }
+            });
         }
+        let values: Vec<(Span, Expression)> = values.into_iter().collect::<Option<_>>()?;
         let arguments = Arguments { function: &name.value, span: name.span, values };
         let (cursor, _) = cursor?;
         (found.resolve)(self, cursor, &arguments)
@@ -168,25 +166,28 @@ impl Resolver<'_> {
     fn count_distinct_items(&mut self, cursor: Node, arguments: &Arguments<'_>) -> Option<Node> {
         self.argument_count(arguments, 2, 2)?;
         let column = self.cursor_column(arguments, 0, &cursor);
-        let seconds = self.parameter(arguments, 1, "the window in seconds", 1..=MAX_TUMBLING_SECONDS, 60)?;
-        let function = TableFunction::CountDistinctItems { column: column?, period: seconds * 1_000 };
+        let seconds = self.parameter(arguments, 1, "the window in seconds", 1..=MAX_TUMBLING_SECONDS, 60);
+        let function = TableFunction::CountDistinctItems { column: column?, period: seconds? * 1_000 };
         let output = vec![Output { name: "NUMBER_OF_DISTINCT_ITEMS".to_owned(), sql_type: SqlType::BigInt }];
         Some(Node { kind: NodeKind::TableFunction { input: Box::new(cursor), function }, output })
     }
 
     fn random_cut_forest(&mut self, cursor: Node, arguments: &Arguments<'_>, explain: bool) -> Option<Node> {
         self.argument_count(arguments, 0, if explain { 5 } else { 4 })?;
-        let number_of_trees = self.parameter(arguments, 0, "numberOfTrees", 1..=1_000, 100)?;
-        let sub_sample_size = self.parameter(arguments, 1, "subSampleSize", 10..=1_000, 256)?;
-        let time_decay = self.parameter(arguments, 2, "timeDecay", 1..=i64::from(i32::MAX), 100_000)?;
-        let shingle_size = self.parameter(arguments, 3, "shingleSize", 1..=30, 1)?;
+        let number_of_trees = self.parameter(arguments, 0, "numberOfTrees", 1..=1_000, 100);
+        let sub_sample_size = self.parameter(arguments, 1, "subSampleSize", 10..=1_000, 256);
+        let time_decay = self.parameter(arguments, 2, "timeDecay", 1..=i64::from(i32::MAX), 100_000);
+        let shingle_size = self.parameter(arguments, 3, "shingleSize", 1..=30, 1);
         let with_directionality = match arguments.values.get(4) {
-            None => false,
+            None => Some(false),
             Some((span, value)) => match value.literal() {
-                Some(Value::Boolean(value)) => *value,
-                _ => return self.error(*span, "withDirectionality is TRUE or FALSE"),
+                Some(Value::Boolean(value)) => Some(*value),
+                _ => self.error(*span, "withDirectionality is TRUE or FALSE"),
             },
         };
+        let (number_of_trees, sub_sample_size) = (number_of_trees?, sub_sample_size?);
+        let (time_decay, shingle_size) = (time_decay?, shingle_size?);
+        let with_directionality = with_directionality?;
         if sub_sample_size >= time_decay {
             let span =
                 arguments.values.get(2).or(arguments.values.get(1)).map_or(arguments.span, |(span, _)| *span);

@@ -23,6 +23,7 @@ impl Resolver<'_> {
         query: &Query,
     ) {
         let name = self.object(name).clone();
+        let resolved = self.query(query);
         let existing = self.views.iter().position(|view| view.name == name.value);
         if existing.is_some() && !or_replace {
             let message = format!("view \"{}\" exists already", name.value);
@@ -43,7 +44,7 @@ impl Resolver<'_> {
             self.error_with_hint::<()>(name.span, message, "choose another name");
             return;
         }
-        let Some((node, _)) = self.query(query) else {
+        let Some((node, _)) = resolved else {
             self.refused_names.insert(name.value);
             return;
         };
@@ -64,7 +65,7 @@ impl Resolver<'_> {
         }
         let listed = columns.map(<[Name]>::to_vec);
         let alias = TableAlias { name: name.clone(), columns: listed };
-        let Some(scope) = self.aliased(None, node.output.clone(), 0, Some(&alias)) else { return };
+        let scope = self.aliased(None, node.output.clone(), 0, Some(&alias));
         let columns = scope.columns().map(|(_, output)| output.clone()).collect();
         let view = View { name: name.value, query: node, columns };
         match existing {
@@ -74,10 +75,10 @@ impl Resolver<'_> {
     }
 
     /// The view of that name as a relation; `None` when there is none.
-    pub(super) fn view(&mut self, name: &Name, alias: Option<&TableAlias>) -> Option<Option<(Node, Scope)>> {
+    pub(super) fn view(&mut self, name: &Name, alias: Option<&TableAlias>) -> Option<(Node, Scope)> {
         let view = self.views.iter().find(|view| view.name == name.value)?.clone();
         let scope = self.aliased(Some(view.name), view.columns, 0, alias);
-        Some(scope.map(|scope| (view.query, scope)))
+        Some((view.query, scope))
     }
 }
 

@@ -5,6 +5,7 @@ use std::io::Write;
 use std::os::unix::net::UnixStream;
 use std::path::Path;
 use std::process::{Command, Stdio};
+use std::time::Duration;
 
 use crate::support::server::{PRICES, Server, price};
 use crate::support::{Program, run_in, wait_for};
@@ -132,8 +133,9 @@ fn what_is_followed_keeps_its_columns_in_order_and_what_cannot_be_decided_is_sai
     assert!(finished.lines.len() == 1 && finished.lines[0].ends_with(&price("B", 200)), "{finished:#?}");
     let mut rows = Program::start_in(server.path(), &["tail", "watch/HIGH", "--json", "--data-dir", "data"]);
     let row = wait_for("a row", || {
+        // The first may come before it looks.
         server.put("prices", &[price("C", 300)]);
-        rows.next_line()
+        rows.try_next_line(Duration::from_millis(500))
     });
     assert!(row.ends_with("\"row\":{\"ticker\":\"C\",\"price\":300.0}}}"), "{row}");
     let tail = ["tail", "prices", "--from", "trim-horizon", "--where", "\"price\" > 1e9", "--json"];

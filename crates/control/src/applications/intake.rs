@@ -1,39 +1,30 @@
-//! From raw records to rows of the input streams: parsing, metadata columns, ROWTIME, bounds.
+//! From raw records to rows of the input streams: reading them, ROWTIME, bounds.
 //!
 //! The shards of the source are spread over the input streams in turn: shard `n` feeds stream `n mod streams`. ROWTIME is
 //! the record's arrival in the log: a second reading gives the same rows. The switch `rowtime` takes the time of reading
 //! instead, as the service did.
 
-use arrow_array::{ArrayRef, new_null_array};
 use arrow_buffer::ScalarBuffer;
-use bytes::Bytes;
-use millstream_columns::formats::RecordParser;
-use millstream_columns::{Batch, ErrorName, array_from_values, physical_type};
+use millstream_columns::Batch;
 use millstream_engine::{Application, ErrorRow, PushError};
-use millstream_sql::{Program, StreamId, Value};
+use millstream_sql::{Program, StreamId};
 use millstream_streamlog::{MergedBatch, RecordView};
 
 use super::preprocess::Preprocessed;
+use super::row_reader::{RowReader, TextColumn};
 use super::window_end::last_window_end;
-use crate::pipeline::{CheckedApplication, MetadataColumn, RowtimeSource};
+use crate::pipeline::{CheckedApplication, RowtimeSource};
 
 /// All input streams of an application.
 pub(crate) struct Intake {
     ports: Vec<Port>,
-    metadata: Vec<IntakeColumn>,
     rowtime: RowtimeSource,
-}
-
-/// A metadata column; one that nothing shows costs nothing.
-struct IntakeColumn {
-    column: MetadataColumn,
-    is_read: bool,
 }
 
 /// One input stream.
 struct Port {
     stream: StreamId,
-    parser: RecordParser,
+    reader: RowReader,
     /// ROWTIME never decreases, whatever the clock does.
     latest_rowtime: i64,
     /// ROWTIME of the newest row; after a restore, the time of the state: windows may be open up to there.
@@ -62,25 +53,17 @@ impl Intake {
             let newest_row = application.latest(stream);
             Port {
                 stream,
-                parser: checked.schema.parser().expect("the schema was checked with the pipeline"),
+                reader: RowReader::new(checked, shows_errors),
                 latest_rowtime: newest_row.unwrap_or(i64::MIN),
                 newest_row,
             }
         };
-        let metadata = checked.metadata.iter().map(|column| IntakeColumn {
-            column: *column,
-            is_read: shows_errors || column.may_be_named_in(&checked.sql),
-        });
-        Intake {
-            ports: checked.input_streams.iter().map(port).collect(),
-            metadata: metadata.collect(),
-            rowtime: checked.switches.rowtime,
-        }
+        Intake { ports: checked.input_streams.iter().map(port).collect(), rowtime: checked.switches.rowtime }
     }
 
     /// Error rows are looked at from now on: they show all metadata.
     pub(crate) fn read_all_metadata(&mut self) {
-        self.metadata.iter_mut().for_each(|column| column.is_read = true);
+        self.ports.iter_mut().for_each(|port| port.reader.read_all_metadata());
     }
 
     /// Gives records to the engine in their order; `outcomes` has what the preprocessing function made of each. They are
@@ -136,54 +119,26 @@ impl Intake {
             RowtimeSource::Arrival => record.arrival().millis(),
             RowtimeSource::Processing => now,
         };
-        // The parser counts the records that it is given.
-        let mut given: Vec<u32> = Vec::new();
-        for (place, record) in records.iter().enumerate() {
-            let replaced: Bytes;
-            let data = match outcomes.map(|outcomes| &outcomes[place]) {
-                None => record.data(),
-                Some(Preprocessed::Data(data)) => {
-                    replaced = data.clone();
-                    &replaced
-                }
-                Some(Preprocessed::Dropped) => {
-                    report.dropped += 1;
-                    continue;
-                }
-                Some(Preprocessed::Failed(reason)) => {
-                    let (name, at) = (ErrorName::FunctionError, time_of(record));
-                    let error = ErrorRow::of_record(name, reason, record.data(), at, read_at(record));
-                    report.errors.push(error);
-                    continue;
-                }
-            };
-            port.parser.parse(data);
-            if outcomes.is_some() {
-                given.push(place as u32);
-            }
-        }
-        let place_of =
-            |parsed: u32| if outcomes.is_some() { given[parsed as usize] as usize } else { parsed as usize };
-        let parsed = port.parser.finish();
-        for error in &parsed.errors {
-            let record = &records[place_of(error.record)];
+        let data = records.iter().map(RecordView::data);
+        let read = match outcomes {
+            None => port.reader.read(data),
+            Some(outcomes) => port.reader.read_preprocessed(data, outcomes),
+        };
+        report.dropped += read.dropped;
+        report.errors.extend(read.failures.iter().map(|failure| {
+            let record = &records[failure.record as usize];
             let (at, now) = (time_of(record), read_at(record));
-            report.errors.push(ErrorRow::of_record(error.name, &error.message, &error.raw, at, now));
-        }
-        let rows = parsed.row_to_record.len();
+            ErrorRow::of_record(failure.name, &failure.message, &failure.raw, at, now)
+        }));
+        let rows = read.records.len();
         if rows == 0 {
             return;
         }
-        let of_row = |row: &u32| &records[place_of(*row)];
-        let rowtimes: Vec<i64> = parsed.row_to_record.iter().map(|row| time_of(of_row(row))).collect();
-        let mut columns = parsed.columns;
-        for IntakeColumn { column, is_read } in &self.metadata {
-            columns.push(if *is_read {
-                metadata_values(*column, parsed.row_to_record.iter().map(of_row))
-            } else {
-                new_null_array(&physical_type(column.sql_type()), rows)
-            });
-        }
+        let record_of = |row: usize| &records[read.records[row] as usize];
+        let rowtimes: Vec<i64> = (0..rows).map(|row| time_of(record_of(row))).collect();
+        let mut columns = read.columns;
+        let arrivals = (0..rows).map(|row| record_of(row).arrival().millis());
+        port.reader.add_metadata(&mut columns, arrivals, |column, row| metadata_of(column, record_of(row)));
         let newest = rowtimes[rows - 1];
         match application.push(port.stream, &Batch::new(ScalarBuffer::from(rowtimes), columns), now) {
             Ok(()) => {
@@ -230,17 +185,11 @@ impl Intake {
     }
 }
 
-/// The values of a metadata column, one for each row's record.
-fn metadata_values<'r>(
-    column: MetadataColumn,
-    records: impl Iterator<Item = &'r RecordView<'r>>,
-) -> ArrayRef {
-    let value = |record: &RecordView<'_>| match column {
-        MetadataColumn::ApproximateArrivalTime => Value::Timestamp(record.arrival().millis()),
-        MetadataColumn::PartitionKey => Value::Text(record.partition_key().to_owned()),
-        MetadataColumn::SequenceNumber => Value::Text(record.sequence_number().to_string()),
-        MetadataColumn::ShardId => Value::Text(record.shard().to_string()),
-    };
-    let values: Vec<Value> = records.map(value).collect();
-    array_from_values(column.sql_type(), &values).expect("the values are of the column's type")
+/// The value of a metadata column.
+fn metadata_of(column: TextColumn, record: &RecordView<'_>) -> String {
+    match column {
+        TextColumn::PartitionKey => record.partition_key().to_owned(),
+        TextColumn::SequenceNumber => record.sequence_number().to_string(),
+        TextColumn::ShardId => record.shard().to_string(),
+    }
 }

@@ -19,6 +19,7 @@
 //! | `outputs.rs`, `output_queue.rs`, `destination.rs` | rows on their way out |
 //! | `error_stream.rs` | rows of `error_stream` |
 //! | `retrying.rs` | what fails now and is tried again |
+//! | `row_reader.rs` | records to columns of rows, also for `replay` |
 //! | `tail.rs` | rows for people who look on |
 //! | `wrong_shape.rs` | records of another shape than their schema says |
 //! | `window_end.rs` | when the windows that are open now will be closed |
@@ -41,6 +42,7 @@ mod parts;
 mod preprocess;
 mod reference_table;
 mod retrying;
+mod row_reader;
 mod tail;
 mod window_end;
 mod worker;
@@ -57,6 +59,7 @@ pub(crate) use parts::PartStore;
 pub(crate) use preprocess::{Preprocessed, Preprocessor};
 pub(crate) use reference_table::{ReferenceTableRows, read_file, read_object, rows_of};
 pub(crate) use retrying::Retrying;
+pub(crate) use row_reader::{Failure, RowReader, TextColumn};
 pub use tail::{RowTail, TailedRow, TailedRows};
 pub(crate) use tail::{Tail, WaitingTails};
 pub(crate) use worker::{ApplicationComponents, Worker};

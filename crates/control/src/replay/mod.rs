@@ -14,15 +14,15 @@ mod rowtime;
 
 use std::sync::Arc;
 
-use arrow_array::{ArrayRef, BooleanArray, TimestampMillisecondArray, new_null_array};
+use arrow_array::BooleanArray;
 use arrow_buffer::ScalarBuffer;
 use bytes::Bytes;
-use millstream_columns::formats::{InputSchema, OutputColumn, OutputFormat, OutputWriter, RecordParser};
-use millstream_columns::{Batch, ErrorName, array_from_values, physical_type};
+use millstream_columns::formats::{InputSchema, OutputColumn, OutputFormat, OutputWriter};
+use millstream_columns::{Batch, ErrorName};
 use millstream_engine::{Application, CompileError, CutTexts, ErrorRow, PushError, TableError};
 use millstream_host::{Clock, ManualClock, Random, Spawn, Timestamp};
 use millstream_monitor::{Location, Monitor, MonitorSettings};
-use millstream_sql::{SqlType, StreamId, Value};
+use millstream_sql::{SqlType, StreamId};
 use millstream_streamlog::StreamKey;
 
 pub use reorder::OrderError;
@@ -32,13 +32,14 @@ use reorder::Reorder;
 use rowtime::RowTimes;
 
 use crate::applications::{
-    EVENT_RECORDS, Preprocessed, Preprocessor, RawRecord, read_file, rows_of, wrong_shape,
+    EVENT_RECORDS, Failure, Preprocessed, Preprocessor, RawRecord, RowReader, TextColumn, read_file, rows_of,
+    wrong_shape,
 };
 use crate::connect::monitor_to_functions::MonitorServices;
 use crate::definition::{Definition, ReferencePlace};
 use crate::feeds::SourceBatch;
 use crate::live::Live;
-use crate::pipeline::{CheckedApplication, MetadataColumn, Pipeline, PreprocessorTimeUnit};
+use crate::pipeline::{CheckedApplication, Pipeline, PreprocessorTimeUnit};
 use crate::resources::function::FunctionServices;
 use crate::resources::{endpoint, function};
 use crate::slots::Slots;
@@ -109,11 +110,9 @@ struct Watched {
 /// A replay under way.
 pub struct Replay {
     application: Application,
-    parser: RecordParser,
+    reader: RowReader,
     /// The input streams; rows go to the first.
     inputs: Vec<StreamId>,
-    /// Each with whether the SQL may name it: one that it does not name costs nothing.
-    metadata: Vec<(MetadataColumn, bool)>,
     rowtimes: Rowtimes,
     preprocessor: Option<Preprocessor>,
     watched: Vec<Watched>,
@@ -170,13 +169,10 @@ impl Replay {
         let watched = watched.collect();
         let columns = checked.schema.columns.iter();
         let cut_values = columns.map(|column| (column.name.clone(), column.sql_type, 0)).collect();
-        let metadata = checked.metadata.iter();
-        let metadata = metadata.map(|column| (*column, column.may_be_named_in(&checked.sql)));
         Ok(Replay {
             application,
-            parser: checked.schema.parser().expect("the schema was checked"),
+            reader: RowReader::new(checked, false),
             inputs,
-            metadata: metadata.collect(),
             rowtimes,
             preprocessor: None,
             watched,
@@ -275,55 +271,49 @@ impl Replay {
     pub async fn push(&mut self, batch: &SourceBatch) -> Result<(), ReplayError> {
         let first_number = self.records_in + 1;
         self.records_in += batch.len() as u64;
-        let given = match self.preprocessor.clone() {
+        let outcomes = match self.preprocessor.clone() {
             Some(preprocessor) => Some(self.preprocess(preprocessor, batch, first_number).await),
+            None => None,
+        };
+        let read = match &outcomes {
+            Some(outcomes) => self.reader.read_preprocessed(batch.iter(), outcomes),
             None => {
                 if self.wrong_shape.is_none() {
                     self.wrong_shape = Some(wrong_shape(&self.schema, batch.iter()));
                 }
-                self.parser.parse_all(batch.bytes(), batch.ends());
-                None
+                self.reader.read_all(batch.bytes(), batch.ends())
             }
         };
-        // The number of a record that was parsed, and what was parsed of it.
-        let record = |parsed: u32| match &given {
-            Some(given) => (given[parsed as usize].0, given[parsed as usize].1.as_ref()),
-            None => (first_number + u64::from(parsed), batch.record(parsed as usize)),
+        // What was parsed of a record.
+        let raw_of = |record: u32| match outcomes.as_ref().map(|outcomes| &outcomes[record as usize]) {
+            Some(Preprocessed::Data(data)) => data.to_vec(),
+            _ => batch.record(record as usize).to_vec(),
         };
-        let now = self.now();
-        let parsed = self.parser.finish();
-        for ((_, _, sum), count) in self.cut_values.iter_mut().zip(&parsed.cut_values) {
+        let number_of = |record: u32| first_number + u64::from(record);
+        for ((_, _, sum), count) in self.cut_values.iter_mut().zip(&read.cut_values) {
             *sum += count;
         }
-        let failed = |record: u64, name, message: &str, raw: &[u8]| ReplayedError {
-            record: Some(record),
-            row: ErrorRow::of_record(name, message, raw, now, now),
-        };
-        let mut errors: Vec<ReplayedError> = parsed
-            .errors
-            .iter()
-            .map(|error| failed(record(error.record).0, error.name, &error.message, &error.raw))
-            .collect();
-        let RowTimes { times, missing } = self.rowtimes.of_rows(&parsed.columns, parsed.row_to_record.len());
-        for (row, reason) in &missing {
-            let (number, raw) = record(parsed.row_to_record[*row]);
-            errors.push(failed(number, ErrorName::CoercionError, reason, raw));
-        }
-        errors.sort_by_key(|error| error.record);
-        self.errors.append(&mut errors);
-        let rows = times.len();
+        let rows = read.records.len();
+        let RowTimes { times, missing } = self.rowtimes.of_rows(&read.columns, rows);
+        let without_time = missing.iter().map(|(row, reason)| {
+            let record = read.records[*row];
+            Failure { record, name: ErrorName::CoercionError, message: reason.clone(), raw: raw_of(record) }
+        });
+        let mut failures: Vec<Failure> = without_time.chain(read.failures).collect();
+        failures.sort_by_key(|failure| failure.record);
+        let now = self.now();
+        self.errors.extend(failures.iter().map(|failure| ReplayedError {
+            record: Some(number_of(failure.record)),
+            row: ErrorRow::of_record(failure.name, &failure.message, &failure.raw, now, now),
+        }));
         if rows == missing.len() {
             return Ok(());
         }
-        let mut numbers: Vec<u64> = parsed.row_to_record.iter().map(|parsed| record(*parsed).0).collect();
-        let mut columns = parsed.columns;
-        for (column, is_read) in &self.metadata {
-            columns.push(if *is_read {
-                metadata_column(*column, &times, &numbers)
-            } else {
-                new_null_array(&physical_type(column.sql_type()), rows)
-            });
-        }
+        let mut numbers: Vec<u64> = read.records.iter().map(|record| number_of(*record)).collect();
+        let mut columns = read.columns;
+        // A recorded record arrives when its row does.
+        let arrivals = times.iter().copied();
+        self.reader.add_metadata(&mut columns, arrivals, |column, row| metadata_of(column, numbers[row]));
         let mut batch = Batch::new(ScalarBuffer::from(times), columns);
         if !missing.is_empty() {
             let mut has_time = vec![true; rows];
@@ -339,14 +329,13 @@ impl Replay {
         }
     }
 
-    /// Parses what the preprocessing function makes of records. Gives each record that was parsed: its number, and what the
-    /// function made of it.
+    /// What the preprocessing function makes of records.
     async fn preprocess(
         &mut self,
         preprocessor: Preprocessor,
         batch: &SourceBatch,
         first_number: u64,
-    ) -> Vec<(u64, Bytes)> {
+    ) -> Vec<Preprocessed> {
         let now = self.now();
         let raw_record = |(number, data): (u64, &[u8])| RawRecord {
             shard: SHARD.to_owned(),
@@ -367,22 +356,7 @@ impl Replay {
             });
             self.wrong_shape = Some(wrong_shape(&self.schema, data));
         }
-        let mut given = Vec::with_capacity(raw.len());
-        for ((number, record), outcome) in (first_number..).zip(&raw).zip(outcomes) {
-            match outcome {
-                Preprocessed::Data(data) => {
-                    self.parser.parse(&data);
-                    given.push((number, data));
-                }
-                Preprocessed::Dropped => {}
-                Preprocessed::Failed(message) => {
-                    let name = ErrorName::FunctionError;
-                    let row = ErrorRow::of_record(name, &message, &record.data, now, now);
-                    self.errors.push(ReplayedError { record: Some(number), row });
-                }
-            }
-        }
-        given
+        outcomes
     }
 
     /// The time of the newest row, or the start.
@@ -497,19 +471,11 @@ impl Replay {
     }
 }
 
-/// The values of a metadata column, one for each row: its ROWTIME and the number of its record are known. A recorded
-/// record arrives when its row does.
-fn metadata_column(column: MetadataColumn, rowtimes: &[i64], numbers: &[u64]) -> ArrayRef {
-    let all = |text: &str| vec![Value::Text(text.to_owned()); rowtimes.len()];
-    let values = match column {
-        MetadataColumn::ApproximateArrivalTime => {
-            return Arc::new(TimestampMillisecondArray::from(rowtimes.to_vec()));
-        }
-        MetadataColumn::PartitionKey => all(PARTITION_KEY),
-        MetadataColumn::ShardId => all(SHARD),
-        MetadataColumn::SequenceNumber => {
-            numbers.iter().map(|number| Value::Text(number.to_string())).collect()
-        }
-    };
-    array_from_values(column.sql_type(), &values).expect("the values are of the column's type")
+/// The value of a metadata column for the record of a number.
+fn metadata_of(column: TextColumn, number: u64) -> String {
+    match column {
+        TextColumn::PartitionKey => PARTITION_KEY.to_owned(),
+        TextColumn::ShardId => SHARD.to_owned(),
+        TextColumn::SequenceNumber => number.to_string(),
+    }
 }

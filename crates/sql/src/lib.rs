@@ -10,7 +10,7 @@
 //! mistake: it reports every [`Diagnostic`] with its place in the text, and gives a [`Program`] only when none
 //! of them is an error.
 //!
-//! Start at [`compile`]; the plan is in `plan.rs`, its expressions in `expression.rs`.
+//! Start at [`compile`]; the plan is in `plan/`, its expressions in `expression.rs`.
 //!
 //! Invariants:
 //! - Pure: no I/O, no clock, no randomness. The same text and inputs give the same plan.

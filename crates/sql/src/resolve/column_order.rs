@@ -284,24 +284,9 @@ impl Resolver<'_> {
 /// The input of an operator that has one stream as its input.
 fn only_input(node: &Node) -> Option<&Node> {
     match &node.kind {
-        NodeKind::Source(_)
-        | NodeKind::Table(_)
-        | NodeKind::Values(_)
-        | NodeKind::SetOperation { .. }
-        | NodeKind::Union { .. }
-        | NodeKind::Join { .. } => None,
-        NodeKind::Filter { input, .. }
-        | NodeKind::Project { input, .. }
-        | NodeKind::Tumble { input, .. }
-        | NodeKind::Stagger { input, .. }
-        | NodeKind::Slide { input, .. }
-        | NodeKind::ParseLog { input, .. }
-        | NodeKind::Distinct { input, .. }
-        | NodeKind::Sort { input, .. }
-        | NodeKind::TimeSort { input, .. }
-        | NodeKind::Subquery { input, .. }
-        | NodeKind::Lookup { input, .. }
-        | NodeKind::TableFunction { input, .. } => Some(input),
+        NodeKind::SetOperation { .. } | NodeKind::Union { .. } | NodeKind::Join { .. } => None,
+        // Other relations are searched, and come behind it.
+        _ => node.inputs().into_iter().next(),
     }
 }
 

@@ -11,6 +11,7 @@ use clap_complete::Shell;
 use millstream_control::definition::Kind;
 use millstream_control::pipeline::Period;
 
+use crate::logging::Logging;
 use crate::version::VERSION;
 
 /// The data directory of everything but the demo.
@@ -88,14 +89,13 @@ pub(crate) enum Command {
 }
 
 impl Command {
-    /// Whether the command shows its progress by itself.
-    pub(crate) fn has_live_display(&self) -> bool {
-        match self {
-            // Where nothing is drawn again, problems are lines.
-            Command::Demo(demo) => !demo.session.json && std::io::stdout().is_terminal(),
-            Command::Run(run) => !run.session.json && std::io::stdout().is_terminal(),
-            Command::Serve(_)
-            | Command::Apply(_)
+    /// How the command logs.
+    pub(crate) fn logging(&self) -> Logging {
+        let session = match self {
+            Command::Demo(demo) => &demo.session,
+            Command::Run(run) => &run.session,
+            Command::Serve(_) => return Logging { has_live_display: false, is_server: true },
+            Command::Apply(_)
             | Command::List(_)
             | Command::Describe(_)
             | Command::Delete(_)
@@ -108,8 +108,10 @@ impl Command {
             | Command::Discover(_)
             | Command::Doctor(_)
             | Command::Bench(_)
-            | Command::Completions(_) => false,
-        }
+            | Command::Completions(_) => return Logging { has_live_display: false, is_server: false },
+        };
+        // Where nothing is drawn again, problems are lines.
+        Logging { has_live_display: !session.json && std::io::stdout().is_terminal(), is_server: true }
     }
 }
 

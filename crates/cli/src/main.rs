@@ -44,7 +44,7 @@ fn main() -> ExitCode {
     // Before anything that takes time: a server that starts ends by a signal as one that runs does.
     let starting = session::Starting::of(std::env::args_os().nth(1).as_deref());
     let arguments = arguments::Arguments::parse();
-    if let Err(error) = logging::start(arguments.command.has_live_display()) {
+    if let Err(error) = logging::start(arguments.command.logging()) {
         say(format_args!("error: {error}"));
         return ExitCode::from(2);
     }

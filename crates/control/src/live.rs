@@ -126,7 +126,7 @@ impl Live {
     /// Something failed. `count` records, rows or calls are lost to the flow or must be tried again.
     pub(crate) fn problem(&self, at: Timestamp, place: &str, message: impl Into<String>, count: u64) {
         let message = message.into();
-        tracing::warn!(place, message, count, "problem");
+        tracing::warn!(place, count, "{message}");
         self.note(|seen| {
             seen.summary.errors += count;
             seen.problems.push_front(Problem { at: at.millis(), place: place.to_owned(), message });

@@ -131,7 +131,11 @@ impl Lane {
         let found = (contents.pieces.len() as u64, contents.bytes as u64);
         if found != (intent.records, intent.bytes) {
             tracing::warn!(
-                key = intent.key, expected = ?(intent.records, intent.bytes), ?found,
+                key = intent.key,
+                expected_records = intent.records,
+                expected_bytes = intent.bytes,
+                found_records = found.0,
+                found_bytes = found.1,
                 "an object is written again with other records: the function answers differently, or records are gone"
             );
         }

@@ -192,7 +192,7 @@ impl Invoker {
             kind: error.kind,
             message: error.message.chars().take(LOGGED_MESSAGE_CHARACTERS).collect(),
         };
-        tracing::warn!(function = self.name(), kind = ?logged.kind, message = logged.message, "function failed");
+        tracing::warn!(function = self.name(), "function failed: {}", logged.message);
         let mut record = self.record.lock();
         record.newest_errors.push_back(logged);
         while record.newest_errors.len() > self.settings.logged_errors {

@@ -6,6 +6,7 @@
 #![expect(clippy::disallowed_methods, reason = "the one place that starts threads and tasks")]
 
 use std::any::Any;
+use std::fmt;
 use std::future::Future;
 use std::panic::AssertUnwindSafe;
 
@@ -23,6 +24,16 @@ pub enum End {
     Panicked(String),
     /// It was aborted, or the runtime has ended.
     Aborted,
+}
+
+impl fmt::Display for End {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            End::Returned => f.write_str("it returned"),
+            End::Panicked(message) => write!(f, "it panicked: {message}"),
+            End::Aborted => f.write_str("it was aborted"),
+        }
+    }
 }
 
 /// Work that was started. Dropping it does not end the work.

@@ -399,8 +399,9 @@ fn a_record_without_a_time_fails_alone() {
         let finished = of(stream, more);
         assert_wrote(&finished, expected);
         for reason in reasons {
-            let line = format!("error_stream: the input: COERCION_ERROR: {reason}");
-            assert!(finished.stderr.contains(&line), "{line}\n{}", finished.stderr);
+            let line = format!("\nwarning: error_stream: the input: COERCION_ERROR: {reason}");
+            let stderr = format!("\n{}", finished.stderr);
+            assert!(stderr.contains(&line), "{line}\n{stderr}");
         }
         let counts = "4 records, 2 rows into the application, 2 rows out, 2 rows to error_stream";
         assert!(finished.stderr.contains(counts), "{}", finished.stderr);

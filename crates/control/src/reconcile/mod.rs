@@ -182,7 +182,11 @@ impl Reconciler {
         let reason = attempts.reason.clone();
         let known = self.known.entry(id).or_default();
         known.retry_at = Some(now.plus(attempts.backoff.wait()));
-        tracing::warn!(resource = %id, task = event.task, end = ?event.end, "ended unasked");
+        match &reason {
+            // Said where it failed.
+            Some(reason) => tracing::debug!(resource = %id, task = event.task, reason, "ended unasked"),
+            None => tracing::warn!(resource = %id, task = event.task, "ended unasked: {}", event.end),
+        }
         if let Some(reason) = reason {
             self.set_status(id, None, Status::Retrying { reason }).await;
         }

@@ -107,7 +107,10 @@ fn open_files(
     })?;
     if let Some(torn) = &report.torn_tail {
         tracing::warn!(
-            ?torn,
+            path = %torn.path.display(),
+            offset = torn.offset,
+            bytes = torn.bytes,
+            reason = torn.reason,
             "the log ended in the middle of a write that nobody was promised; it was cut off"
         );
     }

@@ -6,7 +6,7 @@ use cargo_metadata::{DependencyKind, MetadataCommand};
 use crate::run::{root, say};
 
 /// The layers, top to bottom. A crate may depend on rows below its own.
-const ROWS: [&[&str]; 7] = [
+const ROWS: [&[&str]; 8] = [
     &["millstream"],
     &["millstream-console"],
     &["millstream-control"],
@@ -21,6 +21,7 @@ const ROWS: [&[&str]; 7] = [
     ],
     &["millstream-columns"],
     &["millstream-sql", "millstream-sketch", "millstream-host"],
+    &["millstream-wording"],
 ];
 /// Beside the layers.
 const TOOLS: [&str; 1] = ["xtask"];

@@ -12,6 +12,7 @@ use millstream_control::definition::Kind;
 use millstream_control::registry::Lifecycle;
 use millstream_control::view::{Overview, OverviewSource, ResourceView};
 use millstream_control::{ApplyReport, Server, StopReport};
+use millstream_wording::counted;
 use serde_json::{Map, Value, json};
 
 use crate::arguments::{DATA_DIRECTORY, DATA_DIRECTORY_VARIABLE};
@@ -248,9 +249,9 @@ fn reviews_block(overview: &Overview) -> String {
     let distinct = summary.newest_distinct_count.map_or_else(|| "-".to_owned(), |count| count.to_string());
     let _ = writeln!(
         text,
-        "  average {} ({} windows), distinct {distinct}, highest score {}",
+        "  average {} ({}), distinct {distinct}, highest score {}",
         shown(summary.newest_average, 2),
-        summary.windows,
+        counted(summary.windows, "window"),
         shown(summary.max_anomaly_score, 2)
     );
     text
@@ -328,7 +329,11 @@ fn line(overview: &Overview) -> String {
     }
     if overview.scores_reviews {
         parts.push(format!("reviews rated {}", summary.records_classified));
-        parts.push(format!("average {} ({} windows)", shown(summary.newest_average, 2), summary.windows));
+        parts.push(format!(
+            "average {} ({})",
+            shown(summary.newest_average, 2),
+            counted(summary.windows, "window")
+        ));
     }
     parts.push(format!("objects {} + {} backup", summary.objects_written, summary.backup_objects_written));
     parts.push(format!("mails {}, errors {}", summary.mails, summary.errors));

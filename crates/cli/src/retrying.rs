@@ -1,5 +1,6 @@
 //! What of a resource fails and is tried again, in words.
 
+use millstream_wording::counted;
 use serde_json::Value;
 
 /// Each part with since when, how often and why, from the JSON of a resource.
@@ -10,9 +11,9 @@ pub(crate) fn texts(retrying: &Value) -> Vec<String> {
         .map(|part| {
             let text = |name: &str| part[name].as_str().unwrap_or_default();
             let attempts = part["attempts"].as_u64().unwrap_or_default();
-            let noun = if attempts == 1 { "attempt" } else { "attempts" };
             let since = time(&part["since"]);
-            format!("{} since {since}, {attempts} failed {noun}: {}", text("what"), text("reason"))
+            let attempts = counted(attempts, "failed attempt");
+            format!("{} since {since}, {attempts}: {}", text("what"), text("reason"))
         })
         .collect()
 }

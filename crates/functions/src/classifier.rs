@@ -13,6 +13,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use millstream_host::real_time;
+use millstream_wording::counted;
 
 use crate::function::{FunctionError, FunctionErrorKind};
 
@@ -93,7 +94,8 @@ impl ClassifyEach<'_> {
             }
             // What it has answered meanwhile is in its cache: the next call comes further.
             None => Err(FunctionError::throttled(format!(
-                "the model has not answered {count} texts within {:?}; it is asked again",
+                "the model has not answered {} within {:?}; it is asked again",
+                counted(count, "text"),
                 self.patience
             ))),
         }
@@ -111,9 +113,9 @@ impl ClassifyEach<'_> {
                 Ok(predictions) => {
                     if predictions.len() != call.len() {
                         let message = format!(
-                            "the model gave {} answers to {} texts; it is not usable",
-                            predictions.len(),
-                            call.len()
+                            "the model gave {} to {}; it is not usable",
+                            counted(predictions.len(), "answer"),
+                            counted(call.len(), "text")
                         );
                         return Err(FunctionError::failed(message));
                     }

@@ -6,6 +6,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use bytes::Bytes;
 use millstream_host::{Clock, Timestamp};
+use millstream_wording::{agreeing, counted};
 use parking_lot::Mutex as PlainMutex;
 use tokio::sync::Mutex;
 
@@ -169,10 +170,9 @@ impl NotifyOnAnomaly {
 
     fn message(&self, anomaly: &Anomaly<'_>, quiet: &Quiet) -> String {
         let mut message = format!(
-            "Anomaly score: {:.2}\n\nThe highest of {} score{} in this batch; the threshold is {:.2}.\n",
+            "Anomaly score: {:.2}\n\nThe highest of {} in this batch; the threshold is {:.2}.\n",
             anomaly.score,
-            anomaly.scores,
-            if anomaly.scores == 1 { "" } else { "s" },
+            counted(anomaly.scores, "score"),
             self.settings.threshold,
         );
         let rest: Vec<_> = anomaly.row.iter().filter(|(name, _)| *name != self.settings.column).collect();
@@ -184,10 +184,8 @@ impl NotifyOnAnomaly {
         }
         if quiet.suppressed > 0 {
             message.push_str(&format!(
-                "\nSince the last mail {} more mail{} held back by the quiet period of {:?}; the highest score among \
-                 them was {:.2}.\n",
-                quiet.suppressed,
-                if quiet.suppressed == 1 { " was" } else { "s were" },
+                "\nSince the last mail {} held back by the quiet period of {:?}; the highest score among them was {:.2}.\n",
+                agreeing(quiet.suppressed, "more mail was", "more mails were"),
                 self.settings.quiet_period,
                 quiet.highest_suppressed,
             ));

@@ -1,5 +1,6 @@
 //! The number in a row that a query sends to a function, found by the name of its column.
 
+use millstream_wording::counted;
 use serde_json::Value;
 
 /// Why there is no number.
@@ -11,7 +12,10 @@ pub(crate) enum RowError {
     NotJson(String),
     #[error("the row has no column \"{column}\"; it has {present}")]
     NoMember { column: String, present: String },
-    #[error("the row has {present} field{} and column \"{column}\" is its field {field}, counted from 1", if *.present == 1 { "" } else { "s" })]
+    #[error(
+        "the row has {} and column \"{column}\" is its field {field}, counted from 1",
+        counted(*.present, "field")
+    )]
     NoField { column: String, field: usize, present: usize },
     #[error("the value {0} is not a finite number")]
     NotANumber(String),

@@ -3,6 +3,7 @@
 use crate::literal::{Expected, parse_expected, parse_time_of_row, parse_value, split_fields};
 use millstream_engine::Switches;
 use millstream_sql::{Column, InputStream, ReferenceTable, Value, parse_sql_type};
+use millstream_wording::counted;
 
 /// A golden file, read.
 #[derive(Clone, Debug, Default)]
@@ -317,7 +318,8 @@ fn row_values(
     before: &str,
 ) -> Result<Vec<Value>, Mistake> {
     if fields.len() != columns.len() {
-        let message = format!("a row has {before}{} values, this has {}", columns.len(), fields.len());
+        let message =
+            format!("a row has {before}{}, this has {}", counted(columns.len(), "value"), fields.len());
         return Err((line, message));
     }
     let values = fields.iter().zip(columns).map(|(field, column)| parse_value(field, column.sql_type));

@@ -1,5 +1,6 @@
 //! `config.json` of a Hugging Face folder, checked: what a network is made of.
 
+use millstream_wording::agreeing;
 use std::collections::BTreeMap;
 
 use serde::Deserialize;
@@ -183,7 +184,8 @@ fn labels(named: Option<BTreeMap<String, Label>>, count: Option<usize>) -> Resul
     (0..named.len())
         .map(|label| {
             named.get(&label.to_string()).map(Label::text).ok_or_else(|| {
-                LoadError::Config(format!("id2label has {} entries and none for {label}", named.len()))
+                let entries = agreeing(named.len(), "entry", "entries");
+                LoadError::Config(format!("id2label has {entries} and none for {label}"))
             })
         })
         .collect()

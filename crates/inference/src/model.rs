@@ -1,5 +1,6 @@
 //! A loaded model: files in, labels out.
 
+use millstream_wording::counted;
 use std::io::Read;
 use std::path::Path;
 
@@ -237,7 +238,10 @@ impl Model {
         for (index, ids) in sequences.iter().enumerate() {
             let refused = |reason: String| Err(ModelError::Tokens { index, reason });
             if ids.is_empty() || ids.len() > longest {
-                return refused(format!("it has {} tokens; from 1 to {longest} are accepted", ids.len()));
+                return refused(format!(
+                    "it has {}; from 1 to {longest} are accepted",
+                    counted(ids.len(), "token")
+                ));
             }
             if let Some(unknown) = ids.iter().find(|id| **id as usize >= vocabulary) {
                 return refused(format!("token {unknown} is not below the vocabulary size {vocabulary}"));

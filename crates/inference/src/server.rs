@@ -9,6 +9,7 @@
 //! loads on the first worker, and requests wait in the queue until it has. Dropping the future of a request
 //! takes its waiting texts out of the work. Answers are kept for a while: a text that is asked again is answered at once.
 
+use millstream_wording::{agreeing, counted};
 use std::collections::VecDeque;
 use std::num::NonZeroUsize;
 use std::panic::AssertUnwindSafe;
@@ -90,8 +91,9 @@ pub struct ServerSettingsError {
 pub enum ClassifyError {
     /// The queue is full: try again later.
     #[error(
-        "the model is busy: {queued_texts} texts ({queued_bytes} bytes) wait and the limit is {max_texts} texts \
-         or {max_bytes} bytes; try again later or raise the limits of the endpoint's queue"
+        "the model is busy: {} ({queued_bytes} bytes) and the limit is {} or {max_bytes} bytes; try again later or raise the \
+         limits of the endpoint's queue",
+        agreeing(*queued_texts, "text waits", "texts wait"), counted(*max_texts, "text")
     )]
     Busy {
         /// Texts waiting.
@@ -105,8 +107,8 @@ pub enum ClassifyError {
     },
     /// The request alone is larger than the queue: it can never be taken.
     #[error(
-        "the request has {texts} texts of {bytes} bytes and the queue takes {max_texts} texts of {max_bytes} \
-         bytes; split the request"
+        "the request has {} of {bytes} bytes and the queue takes {} of {max_bytes} bytes; split the request",
+        counted(*texts, "text"), counted(*max_texts, "text")
     )]
     RequestTooLarge {
         /// Texts of the request.

@@ -7,6 +7,7 @@
 //! Who is whose neighbour is kept as one bit a pair: with 1,000 points 125 KB, and a point costs one pass over the
 //! window and one over the bits of the cores.
 
+use millstream_wording::counted;
 use serde::{Deserialize, Serialize};
 
 /// How hotspots are looked for.
@@ -31,7 +32,7 @@ pub struct HotspotSettingsError;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum HotspotPointError {
     /// Another number of dimensions.
-    #[error("a point has {found} numbers where {expected} are needed")]
+    #[error("a point has {} where {expected} are needed", counted(*found, "number"))]
     Dimensions {
         /// By the settings.
         expected: usize,

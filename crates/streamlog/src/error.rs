@@ -1,5 +1,6 @@
 //! What can go wrong, one enum per group of calls.
 
+use millstream_wording::counted;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -141,7 +142,7 @@ pub enum StreamError {
         most: u32,
     },
     /// A retention period out of range.
-    #[error("a retention of {hours} hours is not possible: choose 1 to 8760")]
+    #[error("a retention of {} is not possible: choose 1 to 8760", counted(*hours, "hour"))]
     Retention {
         /// As asked.
         hours: u32,

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use millstream_host::{Clock, Disk, DiskFile, Open, Random, Timestamp};
+use millstream_wording::counted;
 
 use crate::catalog::Catalog;
 use crate::catalog_file::CatalogFile;
@@ -62,15 +63,18 @@ impl fmt::Display for RecoveryReport {
         }
         write!(
             f,
-            "{} streams, {} segments ({} read whole, {} bytes)",
-            self.streams, self.segments, self.segments_scanned, self.bytes_scanned
+            "{}, {} ({} read whole, {})",
+            counted(self.streams, "stream"),
+            counted(self.segments, "segment"),
+            self.segments_scanned,
+            counted(self.bytes_scanned, "byte")
         )?;
         if self.segments_removed > 0 {
-            write!(f, ", {} leftover segments deleted", self.segments_removed)?;
+            write!(f, ", {} deleted", counted(self.segments_removed, "leftover segment"))?;
         }
         if let Some(tail) = &self.torn_tail {
-            let (bytes, path) = (tail.bytes, tail.path.display());
-            write!(f, ", {bytes} unacknowledged bytes cut off {path} at {} ({})", tail.offset, tail.reason)?;
+            let (bytes, path) = (counted(tail.bytes, "unacknowledged byte"), tail.path.display());
+            write!(f, ", {bytes} cut off {path} at {} ({})", tail.offset, tail.reason)?;
         }
         Ok(())
     }

@@ -7,6 +7,7 @@ use std::process::ExitCode;
 use anyhow::Context;
 use millstream_control::pipeline::{Mistakes, SqlInput, WrittenApplication, check_sql};
 use millstream_golden::GoldenFile;
+use millstream_wording::counted;
 use serde_json::json;
 
 use super::files::{has_extension, read_text};
@@ -56,8 +57,7 @@ pub(super) fn run(arguments: &CheckArguments) -> anyhow::Result<ExitCode> {
             Err(mistakes) => {
                 wrong += 1;
                 writeln!(out, "{mistakes}")?;
-                let count = mistakes.0.len();
-                writeln!(out, "{name}: {count} mistake{}", if count == 1 { "" } else { "s" })?;
+                writeln!(out, "{name}: {}", counted(mistakes.0.len(), "mistake"))?;
             }
         }
     }
@@ -157,10 +157,7 @@ fn check_golden_file(path: &Path) -> anyhow::Result<Result<Checked, Mistakes>> {
 
 /// `2 streams, 1 pump`.
 fn summary(counts: &[(usize, &str)]) -> String {
-    let parts: Vec<String> = counts
-        .iter()
-        .filter(|(count, _)| *count > 0)
-        .map(|(count, noun)| format!("{count} {noun}{}", if *count == 1 { "" } else { "s" }))
-        .collect();
+    let parts: Vec<String> =
+        counts.iter().filter(|(count, _)| *count > 0).map(|(count, noun)| counted(*count, noun)).collect();
     if parts.is_empty() { "empty".to_owned() } else { parts.join(", ") }
 }

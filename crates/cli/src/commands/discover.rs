@@ -11,6 +11,7 @@ use millstream_columns::discover::{Discovered, Types, discover_types};
 use millstream_columns::formats::RecordFormat;
 use millstream_control::feeds::{LineSource, RecordSource, SourceBatch};
 use millstream_host::{Clock, SystemClock, spawn_thread};
+use millstream_wording::counted;
 use serde_json::json;
 
 use crate::arguments::DiscoverArguments;
@@ -85,9 +86,9 @@ fn sample(file: &Path, most: usize) -> anyhow::Result<Vec<SourceBatch>> {
                     file.display()
                 );
                 tracing::warn!(
-                    "{} gave {} records within {seconds} s: these are taken",
+                    "{} gave {} within {seconds} s: these are taken",
                     file.display(),
-                    records
+                    counted(records, "record")
                 );
                 return Ok(batches);
             }
@@ -109,10 +110,7 @@ pub(super) fn run(arguments: &DiscoverArguments) -> anyhow::Result<ExitCode> {
         writeln!(out, "{}", json_of(&discovered))?;
         return Ok(ExitCode::SUCCESS);
     }
-    let count = match sample.len() {
-        1 => "1 record".to_owned(),
-        count => format!("{count} records"),
-    };
+    let count = counted(sample.len(), "record");
     let remark = match types {
         Types::Service => {
             "types are those that Kinesis Data Analytics infers: widen VARCHAR for longer texts to come"

@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 
 use millstream_host::{Disk, Open, RealDisk, files};
 use millstream_inference::{Model, Workspace};
+use millstream_wording::counted;
 use serde::Serialize;
 
 use crate::arguments::DoctorArguments;
@@ -84,7 +85,7 @@ pub(super) fn run(arguments: &DoctorArguments) -> anyhow::Result<ExitCode> {
 
 fn processor() -> Finding {
     let count = std::thread::available_parallelism().map_or(1, usize::from);
-    let found = format!("{count} core{}, {}", if count == 1 { "" } else { "s" }, std::env::consts::ARCH);
+    let found = format!("{}, {}", counted(count, "core"), std::env::consts::ARCH);
     Finding::ok("processor", found)
 }
 

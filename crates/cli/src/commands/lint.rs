@@ -6,6 +6,7 @@ use std::path::Path;
 use millstream_control::feeds::{LineSource, RecordSource, SourceBatch};
 use millstream_control::pipeline::{CheckedApplication, Pipeline, WrittenApplication};
 use millstream_control::replay::{Replay, Rowtimes};
+use millstream_wording::counted;
 
 /// Records that go into the engine at once, and in all.
 const BATCH_RECORDS: usize = 1_000;
@@ -97,7 +98,7 @@ async fn over_sample(
     failures.take_from(&mut replay);
     let mut remarks: Vec<String> = Vec::new();
     for cut in replay.cut_texts() {
-        let texts = if cut.count == 1 { "1 text".to_owned() } else { format!("{} texts", cut.count) };
+        let texts = counted(cut.count, "text");
         let message = format!(
             "{texts} of the sample would be cut to fit column \"{}\" of \"{}\", which is {}",
             cut.column, cut.stream, cut.sql_type
@@ -106,7 +107,7 @@ async fn over_sample(
         remarks.push(written.on_column(&cut.stream, &cut.column, &message, hint).rendered);
     }
     let failed = |(count, first): (u64, String)| {
-        let rows = if count == 1 { "1 row".to_owned() } else { format!("{count} rows") };
+        let rows = counted(count, "row");
         format!("{rows} of the sample would go to error_stream; the first: {first}")
     };
     remarks.extend(failures.records.map(failed).map(|message| written.on_input(&message).rendered));
@@ -118,7 +119,7 @@ async fn over_sample(
         });
     }
     if let Some((count, first)) = failures.lines {
-        let lines = if count == 1 { "1 line".to_owned() } else { format!("{count} lines") };
+        let lines = counted(count, "line");
         let sample = file.display();
         remarks.push(format!(
             "warning: {lines} of the sample cannot be records; the first: {first}\n --> {sample}\n"

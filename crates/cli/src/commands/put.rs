@@ -5,6 +5,7 @@ use std::process::ExitCode;
 use hyper::Method;
 use millstream_control::feeds::{LineSource, RecordSource, SourceBatch};
 use millstream_host::Spawn;
+use millstream_wording::counted;
 
 use super::print;
 use crate::arguments::PutArguments;
@@ -55,7 +56,7 @@ struct Putting {
 
 impl Putting {
     fn counted(&self) -> String {
-        format!("{} {} put", self.put, if self.put == 1 { "record" } else { "records" })
+        format!("{} put", counted(self.put, "record"))
     }
 
     /// What may have been put, too.

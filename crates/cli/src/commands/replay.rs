@@ -12,6 +12,7 @@ use millstream_columns::formats::{InputColumn, InputSchema, RecordFormat};
 use millstream_control::feeds::{LineSource, RecordSource, SourceBatch};
 use millstream_control::pipeline::{ApplicationSwitches, CheckedApplication, Pipeline, SqlInput, check_sql};
 use millstream_control::replay::{Replay, ReplayedError, ReplayedRow, Rowtimes, parse_instant};
+use millstream_wording::{agreeing, counted};
 
 use super::files::{has_extension, read_text};
 use crate::arguments::{Format, ReplayArguments};
@@ -111,7 +112,7 @@ async fn replay(arguments: &ReplayArguments) -> anyhow::Result<ExitCode> {
             for error in replay.take_errors() {
                 warnings.failed(&error);
             }
-            progress.set_message(format!("{records} records, {} rows out", out.rows));
+            progress.set_message(format!("{}, {} out", counted(records, "record"), counted(out.rows, "row")));
             if !has_more {
                 break;
             }
@@ -120,17 +121,18 @@ async fn replay(arguments: &ReplayArguments) -> anyhow::Result<ExitCode> {
     out.out.flush()?;
     progress.finish_and_clear();
     warnings.rest();
-    let failed = warnings.failed;
     say(format_args!(
-        "{records} records, {} rows into the application, {} rows out, {failed} rows to error_stream, {unusable} lines \
-         skipped",
-        replay.rows_in(),
-        out.rows
+        "{}, {} into the application, {} out, {} to error_stream, {} skipped",
+        counted(records, "record"),
+        counted(replay.rows_in(), "row"),
+        counted(out.rows, "row"),
+        counted(warnings.failed, "row"),
+        counted(unusable, "line")
     ));
     for cut in replay.cut_texts() {
         say(format_args!(
             "{} cut to fit column \"{}\" of \"{}\", which is {}: widen it if they should stay whole",
-            if cut.count == 1 { "1 text was".to_owned() } else { format!("{} texts were", cut.count) },
+            agreeing(cut.count, "text was", "texts were"),
             cut.column,
             cut.stream,
             cut.sql_type
@@ -140,10 +142,11 @@ async fn replay(arguments: &ReplayArguments) -> anyhow::Result<ExitCode> {
     let bad = warnings.bad_records + unusable;
     match arguments.fail_on_errors {
         Some(share) if bad as f64 > share * all as f64 => {
-            anyhow::bail!("{bad} of {all} records failed: --fail-on-errors {share} allows for fewer")
+            let all = counted(all, "record");
+            anyhow::bail!("{bad} of {all} failed: --fail-on-errors {share} allows for fewer")
         }
         None if bad > 0 && replay.rows_in() == 0 => {
-            anyhow::bail!("no row came of {all} records: see the warnings above")
+            anyhow::bail!("no row came of {}: see the warnings above", counted(all, "record"))
         }
         // What is missing at the end was named.
         _ => Ok(if source.is_cut() { ExitCode::from(4) } else { ExitCode::SUCCESS }),

@@ -412,6 +412,18 @@ fn a_record_without_a_time_fails_alone() {
 }
 
 #[test]
+fn one_of_a_kind_is_counted_as_one() {
+    let folder = folder_with(&[("count.sql", COUNT), ("one.csv", "2024-03-01 12:00:01,1.5\n")]);
+    let finished = replay(folder.path(), &["--input", "one.csv", "--rowtime", "at"]);
+    let expected =
+        "1 record, 1 row into the application, 1 row out, 0 rows to error_stream, 0 lines skipped\n";
+    assert_eq!((finished.code, finished.stderr.as_str()), (Some(0), expected));
+    fs::write(folder.path().join("one.csv"), "no time,1.5\n").unwrap();
+    replay(folder.path(), &["--input", "one.csv", "--fail-on-errors", "0.5"])
+        .assert_failed(1, &["1 row to error_stream", "1 of 1 record failed"]);
+}
+
+#[test]
 fn replay_says_what_is_wrong_with_its_input() {
     let bad: String = (0..600).map(|number| format!("2024-03-01 12:00:00,dear {number}\n")).collect();
     let good = "2024-03-01 12:00:01,1.5\n".repeat(8);

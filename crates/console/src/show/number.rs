@@ -18,8 +18,7 @@ pub(crate) fn grouped(count: u64) -> String {
 
 /// A count with its noun, which takes an `s` unless there is exactly one: `1 window`, `2 windows`.
 pub(crate) fn counted(count: u64, noun: &str) -> String {
-    let ending = if count == 1 { "" } else { "s" };
-    format!("{} {noun}{ending}", grouped(count))
+    format!("{} {}", grouped(count), millstream_wording::noun(count, noun))
 }
 
 /// A count with a noun that stands in the plural: `1 record` for `records`.

@@ -7,8 +7,8 @@ use millstream_functions::events::output::{
     DeliveryMetadata, DeliveryResult, OutputAnswer, OutputEvent, OutputRecord,
 };
 use millstream_streamlog::{AppendError, Log, Producer, RecordBatchBuilder, StreamKey};
+use millstream_wording::agreeing;
 
-use super::counted;
 use super::output_queue::{RowNumber, WaitingRow};
 use crate::identifier::{RepeatableKey, repeatable_uuid};
 use crate::resource_name::application_arn;
@@ -133,7 +133,7 @@ async fn call(
             let arrived: Vec<bool> = results.iter().map(|result| *result == DeliveryResult::Ok).collect();
             let failed = arrived.iter().filter(|arrived| !**arrived).count();
             let problem = (failed > 0)
-                .then(|| format!("{} not taken by the function", counted(failed, "row was", "rows were")));
+                .then(|| format!("{} not taken by the function", agreeing(failed, "row was", "rows were")));
             Sent { arrived, problem }
         }
         Err(reason) => Sent { arrived: vec![false; rows.len()], problem: Some(reason) },

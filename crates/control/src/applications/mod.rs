@@ -103,11 +103,6 @@ pub(crate) fn error_columns() -> Vec<(String, millstream_sql::SqlType)> {
     error_stream::columns().into_iter().map(|column| (column.name, column.sql_type)).collect()
 }
 
-/// A number with its noun: `1 row`, `2 rows`.
-pub(crate) fn counted(count: usize, one: &str, many: &str) -> String {
-    format!("{count} {}", if count == 1 { one } else { many })
-}
-
 /// The counters of one application. The locks guard a few numbers.
 #[derive(Default)]
 pub(crate) struct Counters {

@@ -13,12 +13,13 @@ use millstream_columns::{Batch, value_at};
 use millstream_engine::{Application, ErrorRow};
 use millstream_host::{Backoff, Clock};
 use millstream_sql::{SqlType, StreamId, Value};
+use millstream_wording::agreeing;
 
+use super::Counters;
 use super::destination::Destination;
 use super::error_stream;
 use super::output_queue::{OutputQueue, RowNumber, StoredRow};
 use super::tail::Tails;
-use super::{Counters, counted};
 use crate::definition::{OutputTarget, ResourceId, Shown};
 use crate::live::Live;
 use crate::producers;
@@ -140,7 +141,7 @@ impl Outputs {
         for (key, rows) in waiting.iter().filter(|(_, rows)| !rows.is_empty()) {
             let message = format!(
                 "{} of an output that is no longer there skipped: {key}",
-                counted(rows.len(), "waiting row is", "waiting rows are")
+                agreeing(rows.len(), "waiting row is", "waiting rows are")
             );
             services.live.problem(services.clock.now(), &services.application, message, rows.len() as u64);
         }

@@ -17,8 +17,8 @@ use millstream_functions::events::transform::{
 };
 use millstream_host::{Backoff, Clock};
 use millstream_streamlog::{StreamKey, StreamKind};
+use millstream_wording::counted;
 
-use super::counted;
 use super::input::RawRecord;
 use super::retrying::Retrying;
 use crate::identifier::repeatable_uuid;
@@ -128,7 +128,7 @@ impl Preprocessor {
                 let again = if is_divisible { "tried again, then in parts" } else { "tried again" };
                 let message = format!(
                     "preprocessing {} with \"{}\" is {again}: {reason}",
-                    counted(records.len(), "record", "records"),
+                    counted(records.len(), "record"),
                     self.function.name()
                 );
                 self.live.problem(self.clock.now(), &self.application, message, 1);

@@ -7,8 +7,10 @@ use millstream_columns::formats::InputSchema;
 use millstream_engine::{Application, ErrorRow, RestoreReport};
 use millstream_host::{Clock, Spawn};
 use millstream_streamlog::{Log, MergedBatch, StreamKind};
+use millstream_wording::{agreeing, counted};
 use tokio::sync::{mpsc, oneshot};
 
+use super::Counters;
 use super::checkpointing::{Cadence, Checkpoints, Contents, StoreError};
 use super::error_stream::ERROR_STREAM;
 use super::handle::{ApplicationHandle, Command, Drain};
@@ -20,7 +22,6 @@ use super::preprocess::{Preprocessed, Preprocessor};
 use super::reference_table::ReferenceTableRows;
 use super::tail::{Tail, Tails, WaitingTails};
 use super::wrong_shape::wrong_shape;
-use super::{Counters, counted};
 use crate::catalog::StoredCheckpoint;
 use crate::consumers;
 use crate::definition::ResourceId;
@@ -326,7 +327,7 @@ impl Worker {
             let message = format!(
                 "{} older than the retention and deleted before this application read them; it reads too slowly, or was \
                  stopped too long: raise retention_hours",
-                counted(lost as usize, "record was", "records were")
+                agreeing(lost as usize, "record was", "records were")
             );
             self.live.problem(self.clock.now(), &self.name, message, lost);
         }
@@ -380,7 +381,7 @@ impl Worker {
             status.rows_in += report.rows;
         });
         if let Some((rows, error)) = report.refused {
-            let message = format!("{} refused: {error}", counted(rows as usize, "row was", "rows were"));
+            let message = format!("{} refused: {error}", agreeing(rows as usize, "row was", "rows were"));
             self.live.problem(self.clock.now(), &self.name, message, rows);
         }
         self.is_changed = true;
@@ -431,7 +432,7 @@ impl Worker {
         let count = input_errors.len() + pump_errors.len();
         let message = format!(
             "{} to error_stream; the newest from {pump}: {}: {}",
-            counted(count, "row", "rows"),
+            counted(count, "row"),
             newest.error_name,
             newest.message
         );

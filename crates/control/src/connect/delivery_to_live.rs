@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use millstream_delivery::{DeliveredObject, ObjectKind, Observer, Outcome, TransformedRecord};
 use millstream_host::{Clock, Timestamp};
+use millstream_wording::agreeing;
 
-use crate::applications::counted;
 use crate::feeds::KnownRatings;
 use crate::live::Live;
 use crate::slots::Slot;
@@ -95,7 +95,7 @@ impl Observer for LiveDelivery {
         if let Some(reason) = reason {
             let message = format!(
                 "{} to the processing-failed objects; the newest: {reason}",
-                counted(failed as usize, "record went", "records went")
+                agreeing(failed as usize, "record went", "records went")
             );
             self.live.problem(now, &self.name, message, failed);
         }

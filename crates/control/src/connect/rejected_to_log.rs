@@ -7,9 +7,9 @@ use async_trait::async_trait;
 use millstream_functions::{RejectedRow, RejectedSink, RejectedSinkError};
 use millstream_host::Clock;
 use millstream_streamlog::{Log, NewRecord};
+use millstream_wording::agreeing;
 use serde_json::json;
 
-use crate::applications::counted;
 use crate::definition::{Kind, Reference};
 use crate::live::Live;
 use crate::world::log_key;
@@ -64,7 +64,7 @@ impl RejectedSink for RejectedRows {
         };
         let message = format!(
             "{} rejected and {place}; the newest: {newest}",
-            counted(rows.len(), "row was", "rows were")
+            agreeing(rows.len(), "row was", "rows were")
         );
         self.live.problem(self.clock.now(), &self.function, message, rows.len() as u64);
         Ok(())

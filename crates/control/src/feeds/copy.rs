@@ -15,11 +15,12 @@ use millstream_host::Timestamp;
 use millstream_streamlog::{
     Log, MergedBatch, Position, Positions, Producer, RecordBatch, RecordBatchBuilder, ShardNumber, StreamKey,
 };
+use millstream_wording::agreeing;
 use tokio::sync::watch;
 
 use super::pace::Pace;
 use super::put::FeedServices;
-use crate::applications::{LogInput, counted};
+use crate::applications::LogInput;
 
 /// Before the source is read again after a failure.
 const READ_RETRY: Duration = Duration::from_secs(1);
@@ -137,7 +138,7 @@ impl Copying {
             let message = format!(
                 "{} older than the retention of {} and deleted before this feed copied them; it copies too slowly, or \
                  was stopped too long: raise retention_hours",
-                counted(lost as usize, "record was", "records were"),
+                agreeing(lost, "record was", "records were"),
                 self.input.key()
             );
             self.services.live.problem(now, &self.services.name, message, lost);

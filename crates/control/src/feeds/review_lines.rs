@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use millstream_wording::counted;
+
 use super::lines::Line;
 use super::{KnownRatings, LineSource, RecordSource, SourceBatch, SourceState};
 
@@ -55,8 +57,8 @@ impl Columns {
         }
         if fields.len() != self.count {
             return batch.push_unusable(format!(
-                "line {number} is no review and is skipped: it has {} columns and the first line names {}",
-                fields.len(),
+                "line {number} is no review and is skipped: it has {} and the first line names {}",
+                counted(fields.len(), "column"),
                 self.count
             ));
         }

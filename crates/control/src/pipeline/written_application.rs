@@ -4,6 +4,7 @@ use std::ops::Range;
 
 use millstream_engine::catalog;
 use millstream_sql::{Diagnostic, InputStream, Places, Program, Span, Stream, compile_with_tables};
+use millstream_wording::counted;
 use toml::Spanned;
 
 use super::Pipeline;
@@ -139,8 +140,9 @@ impl WrittenApplication {
         let too_long = self.windows.iter().filter(|it| it.millis > i64::from(hours) * 3_600_000);
         let too_long = too_long.map(|window| {
             let message = format!(
-                "the window is longer than the stream keeps its records ({hours} hours): what it has lost, such as by new SQL, \
-                 cannot be read again"
+                "the window is longer than the stream keeps its records ({}): what it has lost, such as by new SQL, cannot be read \
+                 again",
+                counted(hours, "hour")
             );
             Diagnostic::warning(window.span, message)
                 .with_hint("keep records longer (retention_hours), or shorten the window")

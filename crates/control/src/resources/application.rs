@@ -5,11 +5,12 @@ use std::time::Duration;
 
 use millstream_columns::formats::OutputFormat as EngineFormat;
 use millstream_engine::RestoreReport;
+use millstream_wording::counted;
 
 use super::{NotReady, Occasion, StateOutlook, Stopped, records_in};
 use crate::applications::{
     ApplicationComponents, ApplicationHandle, Checkpoints, Destination, Incarnation, LogInput, OutputPlan,
-    PartStore, Preprocessor, ReferenceTableRows, Worker, counted, read_file, read_object, rows_of,
+    PartStore, Preprocessor, ReferenceTableRows, Worker, read_file, read_object, rows_of,
 };
 use crate::catalog::{ResourceRow, StoredCheckpoint};
 use crate::definition::{
@@ -95,10 +96,9 @@ fn first_records(world: &World, definition: &ApplicationDefinition) -> Option<St
     world.registry.find(&source)?;
     match (definition.input.starting_position, records_in(world, &source)) {
         (Some(StartingPosition::Now | StartingPosition::LastStoppedPoint), _) | (_, 0) => None,
-        (Some(StartingPosition::TrimHorizon) | None, records) => Some(format!(
-            "begins with what {source} already holds: {}",
-            counted(records as usize, "record", "records")
-        )),
+        (Some(StartingPosition::TrimHorizon) | None, records) => {
+            Some(format!("begins with what {source} already holds: {}", counted(records, "record")))
+        }
     }
 }
 

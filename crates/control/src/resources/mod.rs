@@ -25,7 +25,8 @@ pub(crate) mod stream;
 
 use std::time::Duration;
 
-use crate::applications::counted;
+use millstream_wording::agreeing;
+
 use crate::catalog::ResourceRow;
 use crate::definition::{Definition, Reference};
 use crate::supervise::TaskScope;
@@ -226,7 +227,7 @@ pub(crate) fn what_goes(world: &World, row: &ResourceRow) -> Option<String> {
     match &row.definition {
         Definition::Stream(_) => match records_in(world, &row.reference()) {
             0 => None,
-            records => Some(format!("{} with it", counted(records as usize, "record goes", "records go"))),
+            records => Some(format!("{} with it", agreeing(records, "record goes", "records go"))),
         },
         Definition::DeliveryStream(_) => Some("its buffer goes with it; objects stay".to_owned()),
         Definition::Application(_) => Some("its state goes with it".to_owned()),

@@ -41,6 +41,7 @@ use arrow_array::{Array, BooleanArray};
 use merge::Merge;
 use millstream_columns::{Batch, ErrorName, RowError, RowErrors};
 use millstream_sql::{ClockFunction, ExpressionKind, Node, Program, SqlType, Stream, StreamId};
+use millstream_wording::counted;
 use round::Delivery;
 use row_limit::RowLimit;
 use std::collections::{BTreeSet, HashSet};
@@ -53,7 +54,7 @@ pub enum PushError {
     #[error("stream \"{0}\" is not an input of the application")]
     NotAnInput(String),
     /// The columns are not those of the stream.
-    #[error("input \"{stream}\" has {expected} columns, the rows have {found}")]
+    #[error("input \"{stream}\" has {}, the rows have {found}", counted(*expected, "column"))]
     Columns {
         /// Name of the input.
         stream: String,

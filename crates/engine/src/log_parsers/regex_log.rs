@@ -4,6 +4,7 @@
 use super::{LogParser, Prepared, check_arguments, column_list, constant_text, numbered_fields, refused};
 use crate::expression::java_regex::{JavaRegex, StepBudget};
 use millstream_sql::{Argument, SignatureError};
+use millstream_wording::counted;
 use std::borrow::Cow;
 
 pub(super) const PARSER: LogParser = LogParser { name: "REGEX_LOG_PARSE", prepare };
@@ -26,8 +27,9 @@ fn prepare(arguments: &[Argument]) -> Result<Prepared, SignatureError> {
                 .map_err(|message| refused(2, message))?;
             if list.len() != groups {
                 let message = format!(
-                    "the list has {} columns, the pattern {groups} groups: they must be as many",
-                    list.len()
+                    "the list has {}, the pattern {}: they must be as many",
+                    counted(list.len(), "column"),
+                    counted(groups, "group")
                 );
                 return Err(refused(2, message));
             }

@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 
+use millstream_wording::counted;
 use serde_json::{Map, Value, json};
 
 use super::{Added, ClassifySettings, LabelOutput, TextInput};
@@ -78,13 +79,7 @@ fn split(line: &str, columns: &[String], delimiter: char, text: &str) -> Result<
     if fields.len() == columns.len() {
         return Ok(fields);
     }
-    let plural = |count: usize| if count == 1 { "column" } else { "columns" };
-    Err(format!(
-        "the record has {} {} and {} are declared",
-        fields.len(),
-        plural(fields.len()),
-        columns.len()
-    ))
+    Err(format!("the record has {} and {} are declared", counted(fields.len(), "column"), columns.len()))
 }
 
 /// The answer to a record, with a line feed at its end.

@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 
+use millstream_wording::counted;
 use serde_json::Value;
 
 /// The columns of the Amazon customer reviews data set, in their order.
@@ -78,7 +79,7 @@ pub(super) struct RawReview<'record> {
 pub(super) enum LayoutError {
     #[error("the record is not UTF-8 text")]
     NotText,
-    #[error("the record has {present} column{} and {needed} are needed", if *.present == 1 { "" } else { "s" })]
+    #[error("the record has {} and {needed} are needed", counted(*.present, "column"))]
     TooFewColumns { present: usize, needed: usize },
     #[error(
         "the record has {present} columns and {expected} are expected, so it is not clear which field is which"

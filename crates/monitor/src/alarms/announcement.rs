@@ -3,6 +3,7 @@
 use std::fmt::Write;
 
 use millstream_host::Timestamp;
+use millstream_wording::counted;
 
 use super::{AlarmDefinition, AlarmTransition};
 use crate::limits;
@@ -21,7 +22,7 @@ pub(super) fn announcement(definition: &AlarmDefinition, transition: &AlarmTrans
          \n\
          Alarm \"{name}\" changed from {from} to {to} at {at}.\n\
          Metric:    {namespace} / {metric}{dimensions}\n\
-         Condition: {statistic} {symbol} {threshold} over {period} s, in {m} of {n} periods\n\
+         Condition: {statistic} {symbol} {threshold} over {period} s, in {m} of {periods}\n\
          Gaps:      missing data is treated as {missing}\n",
         from = transition.from,
         to = transition.to,
@@ -31,7 +32,7 @@ pub(super) fn announcement(definition: &AlarmDefinition, transition: &AlarmTrans
         metric = metric.name(),
         symbol = comparison.symbol(),
         m = definition.datapoints_to_alarm,
-        n = definition.evaluation_periods,
+        periods = counted(definition.evaluation_periods, "period"),
         missing = definition.missing_data.words(),
     );
     (subject, text)

@@ -24,6 +24,7 @@ mod settings;
 mod state;
 mod tree;
 
+use millstream_wording::counted;
 use serde::{Deserialize, Serialize};
 
 use crate::generator::Generator;
@@ -104,7 +105,10 @@ pub struct Explanation {
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
 pub enum PointError {
     /// The record has another number of values than the forest has columns.
-    #[error("a record of {found} numbers was given to a random cut forest of {expected} columns")]
+    #[error(
+        "a record of {} was given to a random cut forest of {}",
+        counted(*found, "number"), counted(*expected, "column")
+    )]
     WrongWidth {
         /// Columns of the forest.
         expected: usize,

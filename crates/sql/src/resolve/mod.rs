@@ -179,11 +179,6 @@ pub fn parse_sql_type(text: &str) -> Result<SqlType, Diagnostic> {
     }
 }
 
-/// `1 column`, `2 columns`.
-fn counted(count: usize, noun: &str) -> String {
-    format!("{count} {noun}{}", if count == 1 { "" } else { "s" })
-}
-
 struct Resolver<'a> {
     catalog: &'a dyn FunctionCatalog,
     diagnostics: Vec<Diagnostic>,

@@ -1,16 +1,17 @@
 //! ORDER BY on a stream: what is sorted, and which rows together.
 
+use super::Resolver;
 use super::column_order::ColumnOrder;
 use super::group::same;
 use super::monotonic::{Monotonicity, driver};
 use super::query::{ListMode, SelectList, strip};
 use super::scope::Scope;
-use super::{Resolver, counted};
 use crate::syntax::{Expr, ExprKind, Name, OrderBy, SelectItem, SortKey};
 use crate::{
     Expression, ExpressionKind, GroupDriver, Node, NodeKind, Output, Projection, SortBucket, SortColumn,
     Span, SqlType, Value,
 };
+use millstream_wording::counted;
 
 /// A checked ORDER BY over a select list, to whose end it has added what it sorts by.
 pub(super) struct Ordering {

@@ -1,9 +1,10 @@
 //! Which names an expression can see.
 
-use super::{Resolver, counted};
+use super::Resolver;
 use crate::similar_name;
 use crate::syntax::{Name, TableAlias};
 use crate::{Diagnostic, Expression, ExpressionKind, Node, Output, Span, SqlType};
+use millstream_wording::counted;
 
 /// The relations of a FROM clause, side by side.
 #[derive(Clone, Debug, Default)]

@@ -1,13 +1,14 @@
 //! UNION, EXCEPT, INTERSECT and VALUES.
 
+use super::Resolver;
 use super::conversion::coerce;
 use super::scope::Scope;
-use super::{Resolver, counted};
 use crate::limits::MAX_COLUMNS;
 use crate::syntax::{Expr, Query, SetOperator};
 use crate::{
     Expression, ExpressionKind, Node, NodeKind, Output, Projection, SetOperation, Span, SqlType, Value,
 };
+use millstream_wording::counted;
 
 impl Resolver<'_> {
     /// `left operator [ALL] right`. Only UNION ALL takes streams.
@@ -60,8 +61,8 @@ impl Resolver<'_> {
         }
         if left_node.output.len() != right_node.output.len() {
             let message = format!(
-                "the branches of {name} have {} and {} columns",
-                left_node.output.len(),
+                "the left branch of {name} has {}, the right one {}",
+                counted(left_node.output.len(), "column"),
                 right_node.output.len()
             );
             return self.error_with_hint(span, message, "give both the same number of columns");

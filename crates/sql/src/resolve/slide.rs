@@ -13,6 +13,7 @@ use crate::{
     Expression, Frame, Node, NodeKind, Output, SlidingWindow, Span, SqlType, Value, WindowCall,
     WindowFunction,
 };
+use millstream_wording::noun;
 
 /// Named windows of a WINDOW clause.
 pub(super) type WindowDefinitions = Vec<(String, WindowSpecification)>;
@@ -159,10 +160,7 @@ impl Resolver<'_> {
         if !(least..=most).contains(&count) {
             let takes = if least == most { least.to_string() } else { format!("{least} to {most}") };
             self.check_names(call.arguments.iter().skip(1), scope);
-            return self.error(
-                span,
-                format!("{name} takes {takes} argument{}, not {count}", if most == 1 { "" } else { "s" }),
-            );
+            return self.error(span, format!("{name} takes {takes} {}, not {count}", noun(most, "argument")));
         }
         let ignore_nulls = call.ignore_nulls;
         let second = match call.arguments.get(1) {

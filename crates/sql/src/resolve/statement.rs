@@ -1,6 +1,6 @@
 //! Statements: what they create, and that it fits what is already there.
 
-use super::{Resolver, counted};
+use super::Resolver;
 use crate::limits::MAX_COLUMNS;
 use crate::similar_name;
 use crate::syntax::{ColumnDefinition, DropKind, Insert, Name, ObjectName, Statement};
@@ -8,6 +8,7 @@ use crate::{
     CastMode, Column, Diagnostic, Expression, ExpressionKind, Node, NodeKind, Output, Projection, Pump, Span,
     SqlType, Stream, StreamId, Value,
 };
+use millstream_wording::counted;
 
 /// The stream that the service keeps for itself.
 const ERROR_STREAM: &str = "error_stream";

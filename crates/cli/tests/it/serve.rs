@@ -388,3 +388,115 @@ fn a_file_that_changes_while_it_is_applied_is_applied_again() {
     assert_eq!(applied(&mut server), "changed");
     server.stop();
 }
+
+/// All folders in a folder, those below it included.
+fn folders_in(folder: &Path) -> Vec<String> {
+    let mut found = Vec::new();
+    let entries = fs::read_dir(folder).unwrap().map(Result::unwrap);
+    for entry in entries.filter(|entry| entry.file_type().unwrap().is_dir()) {
+        found.push(entry.file_name().into_string().unwrap());
+        found.append(&mut folders_in(&entry.path()));
+    }
+    found
+}
+
+/// What the services take as a name is one here, can be named on every command line, and leads nowhere.
+#[test]
+fn names_that_look_like_flags_or_hidden_files_are_names() {
+    let pipeline = r#"
+[[stream]]
+name = "-x"
+
+[[stream]]
+name = ".hidden"
+
+[[stream]]
+name = "--"
+
+[[delivery_stream]]
+name = "..objects"
+bucket = "bucket"
+buffer_interval = "1s"
+
+[[application]]
+name = "-app"
+sql = '''
+CREATE STREAM "T" ("n" INTEGER);
+CREATE PUMP "P" AS INSERT INTO "T" SELECT STREAM "n" FROM "SOURCE_SQL_STREAM_001";
+'''
+[application.input]
+stream = "-x"
+columns = "n INTEGER"
+
+[[application.output]]
+from = "T"
+stream = ".hidden"
+
+[[application.output]]
+from = "T"
+delivery_stream = "..objects"
+"#;
+    let server = Server::start(pipeline, &[]);
+    fs::write(server.path().join("numbers.csv"), "7\n").unwrap();
+    assert_eq!(server.ask_of(&["put", "--input", "numbers.csv"], &["-x"]), ["1 record put"]);
+    let tail = ["tail", "--from", "trim-horizon", "--limit", "1", "--json"];
+    for (stream, expected) in [("-x", "7"), (".hidden", "\"n\":7")] {
+        let lines = server.ask_of(&tail, &[stream]);
+        let line: Value = serde_json::from_str(&lines[0]).unwrap();
+        assert!(line["record"]["data"].as_str().unwrap().contains(expected), "{stream}: {line}");
+    }
+    for [kind, name] in [
+        ["stream", "-x"],
+        ["stream", ".hidden"],
+        ["stream", "--"],
+        ["delivery-stream", "..objects"],
+        ["application", "-app"],
+    ] {
+        let described: Value =
+            serde_json::from_str(&server.ask_of(&["describe", "--json"], &[kind, name])[0]).unwrap();
+        assert_eq!(described["name"], name, "{described}");
+    }
+    // The one without says what to write.
+    run_in(server.path(), &["put", "-x"]).assert_failed(2, &["use '-- -x'"]);
+
+    let bucket = server.path().join("data/buckets/bucket");
+    wait_for("the object is written", || folders_in(&bucket).get(3).map(drop));
+    let inside = folders_in(server.path());
+    assert!(inside.iter().all(|folder| !folder.starts_with(['.', '-'])), "{inside:?}");
+    assert_eq!(inside.iter().filter(|folder| *folder == "data").count(), 1);
+
+    server.ask_of(&["reset", "--yes"], &["application", "-app"]);
+    server.ask_of(&["delete", "--force"], &["stream", "--"]);
+    let names = || -> Vec<String> {
+        let streams = server.ask(&["list", "streams", "--json"]);
+        let name =
+            |line: &String| serde_json::from_str::<Value>(line).unwrap()["name"].as_str().unwrap().to_owned();
+        streams.iter().map(name).collect()
+    };
+    wait_for("it is deleted", || (!names().contains(&"--".to_owned())).then_some(()));
+    let replay = ["replay", "p.toml", "--input", "numbers.csv", "--application=-app", "--only=T"];
+    let finished = run_in(server.path(), &replay);
+    assert_eq!((finished.code, finished.lines.len()), (Some(0), 1), "{finished:#?}");
+    let run = [
+        "run",
+        "p.toml",
+        "--input",
+        "numbers.csv",
+        "--into=-x",
+        "--until-end",
+        "--no-console",
+        "--data-dir",
+        "other",
+    ];
+    let finished = run_in(server.path(), &run);
+    assert_eq!(finished.code, Some(0), "{finished:#?}");
+
+    // Dots alone would be a folder above.
+    for dots in [".", ".."] {
+        let text = format!(
+            "[[stream]]\nname = \"{dots}\"\n[[delivery_stream]]\nname = \"d\"\nbucket = \"{dots}.\"\n"
+        );
+        fs::write(server.path().join("dots.toml"), text).unwrap();
+        server.refuse(&["apply", "dots.toml"], &["not dots alone", "cannot name a bucket"]);
+    }
+}

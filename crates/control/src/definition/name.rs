@@ -37,14 +37,18 @@ pub fn check_name(kind: Kind, text: &str) -> Result<(), InvalidName> {
         // An address stands behind the topic.
         Kind::Subscription => return Ok(()),
         Kind::Metric | Kind::Alarm => (255, b"_.-/ :"),
-        Kind::Feed => return Ok(()),
+        // That of a command line holds a path.
+        Kind::Feed if !text.is_empty() => return Ok(()),
+        Kind::Feed => (255, b""),
     };
     let fits = |byte: u8| byte.is_ascii_alphanumeric() || others.contains(&byte);
-    let only_dots = text.bytes().all(|byte| byte == b'.');
-    if (1..=most).contains(&text.len()) && text.bytes().all(fits) && !only_dots {
+    let has_only_dots = text.bytes().all(|byte| byte == b'.');
+    if (1..=most).contains(&text.len()) && text.bytes().all(fits) && !has_only_dots {
         return Ok(());
     }
     let others = match kind {
+        _ if has_only_dots && !text.is_empty() => "_ . and -, and not dots alone",
+        Kind::Feed => "or whatever else names it",
         Kind::Function | Kind::Topic => "_ and -",
         Kind::Metric | Kind::Alarm => "blanks, _ . - / and :",
         _ => "_ . and -",
@@ -62,7 +66,18 @@ mod tests {
             assert!(check_name(Kind::Stream, bad).is_err(), "{bad:?}");
             assert!(check_name(Kind::DeliveryStream, bad).is_err(), "{bad:?}");
         }
-        assert!(check_name(Kind::Stream, "a.b_c-1").is_ok());
+        for good in ["a.b_c-1", "-x", "--", ".hidden", "x.", "..x", "_"] {
+            for kind in [Kind::Stream, Kind::DeliveryStream, Kind::Application] {
+                assert_eq!(check_name(kind, good), Ok(()), "the services take {good:?}");
+            }
+        }
+        for dots in [".", "..", "..."] {
+            let error = check_name(Kind::DeliveryStream, dots).unwrap_err().to_string();
+            let expected =
+                "cannot name a delivery stream: use 1 to 64 letters, digits, _ . and -, and not dots alone";
+            assert_eq!(error, format!("\"{dots}\" {expected}"));
+        }
+        assert!(check_name(Kind::Feed, "").is_err());
         assert!(check_name(Kind::Alarm, "too hot").is_ok());
         let error = check_name(Kind::Application, "a/b").unwrap_err().to_string();
         assert_eq!(error, "\"a/b\" cannot name an application: use 1 to 128 letters, digits, _ . and -");

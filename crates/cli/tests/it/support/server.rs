@@ -63,6 +63,15 @@ impl Server {
         self.folder.path()
     }
 
+    /// The lines of a command about names that may look like flags.
+    #[track_caller]
+    pub fn ask_of(&self, command: &[&str], names: &[&str]) -> Vec<String> {
+        let arguments = [command, &["--data-dir", "data", "--"], names].concat();
+        let finished = run_in(self.path(), &arguments);
+        assert_eq!(finished.code, Some(0), "{arguments:?}: {finished:#?}");
+        finished.lines
+    }
+
     /// The lines of a command, if it worked.
     pub fn try_ask(&self, arguments: &[&str]) -> Option<Vec<String>> {
         let finished = run_in(self.path(), &[arguments, &["--data-dir", "data"]].concat());

@@ -41,7 +41,7 @@ pub(crate) use layout_1::definitions_of_layout_1;
 pub use metadata_column::MetadataColumn;
 pub use mistake::{Mistake, Mistakes};
 pub use reference::CheckedReference;
-pub use schema_text::{SchemaTextError, parse_columns, parse_input_stream};
+pub use schema_text::{DeclaredColumn, SchemaTextError, parse_columns, parse_input_stream};
 pub use similar_name::nearest;
 pub use sql_file::{CheckedSql, SqlInput, check_sql};
 pub use switches::{ApplicationSwitches, PreprocessorTimeUnit, RowtimeSource};

@@ -14,13 +14,16 @@ pub struct SchemaTextError {
     pub span: Range<usize>,
 }
 
+/// A column as it is declared: its name, its type, and the path of a JSON column.
+pub type DeclaredColumn = (String, SqlType, Option<String>);
+
 /// Parses `NAME TYPE, …`. Names keep their case, as if quoted; quotes around a name are allowed. The third part is what
 /// stands behind the type: the path of a JSON column.
 ///
 /// # Errors
 /// What is wrong with each column.
-pub fn parse_columns(text: &str) -> Result<Vec<(String, SqlType, Option<String>)>, Vec<SchemaTextError>> {
-    let mut columns: Vec<(String, SqlType, Option<String>)> = Vec::new();
+pub fn parse_columns(text: &str) -> Result<Vec<DeclaredColumn>, Vec<SchemaTextError>> {
+    let mut columns: Vec<DeclaredColumn> = Vec::new();
     let mut known: HashSet<String> = HashSet::new();
     let mut errors = Vec::new();
     for untrimmed in split_outside_parentheses(text) {
@@ -52,7 +55,7 @@ fn wrong(text: &str, part: &str, message: String) -> SchemaTextError {
     SchemaTextError { message, span: place_of(text, part) }
 }
 
-fn parse_column(text: &str, untrimmed: &str) -> Result<(String, SqlType, Option<String>), SchemaTextError> {
+fn parse_column(text: &str, untrimmed: &str) -> Result<DeclaredColumn, SchemaTextError> {
     let part = untrimmed.trim();
     let wrong = |part: &str, message: String| wrong(text, part, message);
     if part.is_empty() {

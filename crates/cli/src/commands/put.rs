@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use hyper::Method;
 use millstream_control::feeds::{LineSource, RecordSource, SourceBatch};
 use millstream_host::Spawn;
-use millstream_wording::counted;
+use millstream_wording::{agreeing, counted};
 
 use super::print;
 use crate::arguments::PutArguments;
@@ -63,7 +63,10 @@ impl Putting {
     fn doubtful(&self) -> String {
         match self.under_way {
             0 => String::new(),
-            more => format!("; up to {more} more were under way and may be put, too"),
+            more => {
+                let more = agreeing(more, "more was", "more were");
+                format!("; up to {more} under way and may be put, too")
+            }
         }
     }
 

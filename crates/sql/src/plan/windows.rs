@@ -138,7 +138,7 @@ pub struct WindowCall {
     pub argument: Option<Expression>,
     /// Equal values count once (aggregates only).
     pub distinct: bool,
-    /// Number of the window in [`NodeKind::Slide`].
+    /// Number of the window in [`crate::NodeKind::Slide`].
     pub window: usize,
     /// The type of the result.
     pub sql_type: SqlType,

@@ -228,7 +228,7 @@ pub(crate) fn decide(rows: &[ResourceRow], desired: &[Desired], owner: &Owner, c
             continue;
         }
         decision.changes.push(ResourceChange::new(&row.reference(), Action::Deleted));
-        decision.rows.push(RowChange::MarkDeleting { id: row.id });
+        decision.rows.push(RowChange::Prune { id: row.id });
     }
     refuse_what_cannot_be(rows, desired, &gone, &mut decision);
     decision

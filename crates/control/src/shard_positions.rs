@@ -70,10 +70,25 @@ impl ShardPositions {
         self.next.insert(shard, position);
     }
 
+    /// Whether everything before these ends has been taken, or has gone.
+    pub(crate) fn have_reached(&self, ends: &Positions) -> bool {
+        have_reached(&self.next, ends)
+    }
+
     /// As they are kept.
     pub(crate) fn stored(&self) -> BTreeMap<u32, u64> {
         self.next.iter().map(|(shard, position)| (shard.0, position.0)).collect()
     }
+}
+
+/// Whether a reader whose next records are these has come to these ends. A shard that it does not know and that is older than
+/// one that it knows has gone, with all its records.
+pub(crate) fn have_reached(next: &Positions, ends: &Positions) -> bool {
+    let newest = next.keys().next_back();
+    ends.iter().all(|(shard, end)| match next.get(shard) {
+        Some(position) => position >= end,
+        None => *end == Position::START || newest.is_some_and(|newest| shard < newest),
+    })
 }
 
 #[cfg(test)]
@@ -119,5 +134,16 @@ mod tests {
             log.trim(clock.now()).unwrap();
         }
         assert_eq!([read(300), read(300)], [(200, 7), (200, 0)]);
+        // Whoever waits for that shard does not wait for ever.
+        assert!(!positions.have_reached(&log_ends(&log, &key)));
+        let before = Positions::from([(ShardNumber(0), Position(1_000))]);
+        assert!(positions.have_reached(&before) && !ShardPositions::default().have_reached(&before));
+        let (batch, _) = positions.read(&log, &key, 1_000, 1 << 20).unwrap();
+        positions.advance(&batch);
+        assert!(positions.have_reached(&log_ends(&log, &key)));
+    }
+
+    fn log_ends(log: &Log, key: &StreamKey) -> Positions {
+        log.shard_extents(key).unwrap().into_iter().map(|extent| (extent.shard, extent.end)).collect()
     }
 }

@@ -21,11 +21,16 @@ use tokio::sync::{mpsc, watch};
 use crate::definition::ResourceId;
 use crate::live::Live;
 
+/// What has run this long starts a new series of attempts when it fails.
+pub(crate) const HEALTHY_AFTER: Duration = Duration::from_secs(60);
+
 /// Something ended unasked.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct TaskEvent {
     /// Whose it was; `None` for the system's.
     pub(crate) owner: Option<ResourceId>,
+    /// Of which scope: each start has one of its own.
+    pub(crate) scope: u64,
     /// What it is called.
     pub(crate) task: String,
     /// How it ended.
@@ -39,6 +44,7 @@ pub(crate) struct Supervisor {
     clock: Arc<dyn Clock>,
     live: Arc<Live>,
     events: mpsc::UnboundedSender<TaskEvent>,
+    scopes: Arc<AtomicU64>,
 }
 
 impl Supervisor {
@@ -49,7 +55,7 @@ impl Supervisor {
         live: Arc<Live>,
     ) -> (Supervisor, mpsc::UnboundedReceiver<TaskEvent>) {
         let (events, receiver) = mpsc::unbounded_channel();
-        (Supervisor { spawn, clock, live, events }, receiver)
+        (Supervisor { spawn, clock, live, events, scopes: Arc::default() }, receiver)
     }
 
     /// A scope without tasks.
@@ -58,6 +64,7 @@ impl Supervisor {
             shared: Arc::new(ScopeShared {
                 supervisor: self.clone(),
                 owner,
+                number: self.scopes.fetch_add(1, Ordering::Relaxed),
                 name: name.to_owned(),
                 stop: watch::Sender::new(false),
                 running: Mutex::default(),
@@ -82,6 +89,7 @@ pub(crate) struct TaskScope {
 struct ScopeShared {
     supervisor: Supervisor,
     owner: Option<ResourceId>,
+    number: u64,
     name: String,
     stop: watch::Sender<bool>,
     /// Guards the names of what runs; held for moments.
@@ -119,6 +127,11 @@ impl StopSignal {
 }
 
 impl TaskScope {
+    /// Tells it from all other scopes.
+    pub(crate) fn number(&self) -> u64 {
+        self.shared.number
+    }
+
     /// Hears that this scope stops.
     pub(crate) fn stop_signal(&self) -> StopSignal {
         StopSignal(self.shared.stop.subscribe())
@@ -152,11 +165,15 @@ impl TaskScope {
             let mut backoff =
                 millstream_host::Backoff::new(Duration::from_millis(100), Duration::from_secs(30));
             while !stop.is_stopped() {
+                let began_at = supervisor.clock.now();
                 let end = supervisor.spawn.task(work(scope.stop_signal())).ended().await;
                 if stop.is_stopped() {
                     return;
                 }
                 scope.report(name, &end);
+                if supervisor.clock.now().since(began_at) >= HEALTHY_AFTER {
+                    backoff.reset();
+                }
                 tokio::select! {
                     () = supervisor.clock.sleep(backoff.wait()) => {}
                     () = stop.stopped() => {}
@@ -196,7 +213,7 @@ impl TaskScope {
                 scope.report(&name, &end);
             }
             if !is_asked {
-                let event = TaskEvent { owner: shared.owner, task: name, end };
+                let event = TaskEvent { owner: shared.owner, scope: shared.number, task: name, end };
                 // Nobody listens any more when the server has stopped.
                 let _ = shared.supervisor.events.send(event);
             }

@@ -53,6 +53,7 @@ pub(super) fn run(arguments: DemoArguments, starting: Starting) -> anyhow::Resul
             source,
             target: FeedTarget::DeliveryStream(DELIVERY_STREAM.to_owned()),
             rate: Some(arguments.rate * arguments.speed),
+            from_command_line: true,
         }),
     });
     let session = Session {

@@ -25,7 +25,12 @@ pub(super) fn run(arguments: RunArguments, starting: Starting) -> anyhow::Result
                     FeedSource::File { path, header: arguments.header, repeat: false, review_columns: None }
                 }
             };
-            let definition = Definition::Feed(FeedDefinition { source, target, rate: arguments.rate });
+            let definition = Definition::Feed(FeedDefinition {
+                source,
+                target,
+                rate: arguments.rate,
+                from_command_line: true,
+            });
             Some(Desired { name: format!("{COMMAND_LINE_FEED}{}", path.display()), definition })
         }
         None => None,

@@ -13,6 +13,10 @@ use super::tail::Tail;
 use super::{ApplicationStatus, Counters};
 use crate::view::RetryingView;
 
+/// What was asked for cannot be had from what has ended; its successor may have it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct EndedEarly;
+
 /// What is asked.
 pub(super) enum Command {
     Drain(Drain),
@@ -124,13 +128,15 @@ impl ApplicationHandle {
 
     /// Waits until everything that the source holds now has come out and arrived. With `close_windows` also until the
     /// windows that are open then have closed by themselves.
-    pub(crate) async fn drain(&self, close_windows: bool) {
+    ///
+    /// # Errors
+    /// It has ended before.
+    pub(crate) async fn drain(&self, close_windows: bool) -> Result<(), EndedEarly> {
         let (reply, answer) = oneshot::channel();
         let drain = Drain { close_windows, ends: None, closes_at: None, is_released: false, reply };
-        if self.commands.send(Command::Drain(drain)).is_ok() {
-            // An error means that it has stopped: there is nothing to wait for.
-            let _ = answer.await;
-        }
+        // It may have ended already.
+        let _ = self.commands.send(Command::Drain(drain));
+        answer.await.map_err(|_| EndedEarly)
     }
 
     /// Waits until a checkpoint is stored that has everything so far, or could not be.

@@ -144,13 +144,9 @@ impl LogInput {
         Ok(extents.map(|extent| (extent.shard, extent.end)).collect())
     }
 
-    /// Whether everything before these ends has been taken.
+    /// Whether everything before these ends has been taken, or has gone.
     pub(crate) fn has_reached(&self, ends: &Positions) -> bool {
-        let has = |shard: &ShardNumber, end: &Position| {
-            *end == Position::START
-                || self.positions.next().get(shard).is_some_and(|position| position >= end)
-        };
-        ends.iter().all(|(shard, end)| has(shard, end))
+        self.positions.have_reached(ends)
     }
 
     /// Records that are there and not taken yet.

@@ -51,7 +51,7 @@ mod wrong_shape;
 pub(crate) use checkpointing::Checkpoints;
 pub(crate) use destination::Destination;
 pub(crate) use error_stream::ERROR_STREAM;
-pub(crate) use handle::ApplicationHandle;
+pub(crate) use handle::{ApplicationHandle, EndedEarly};
 pub(crate) use incarnation::{Incarnation, Incarnations};
 pub(crate) use input::{BeyondEnd, EVENT_RECORDS, LogInput, RawRecord};
 pub(crate) use outputs::OutputPlan;
@@ -62,7 +62,7 @@ pub(crate) use retrying::Retrying;
 pub(crate) use row_reader::{Failure, RowReader, TextColumn};
 pub use tail::{RowTail, TailedRow, TailedRows};
 pub(crate) use tail::{Tail, WaitingTails};
-pub(crate) use worker::{ApplicationComponents, Worker};
+pub(crate) use worker::{ApplicationComponents, BuildError, Worker};
 pub(crate) use wrong_shape::wrong_shape;
 
 use std::collections::BTreeMap;

@@ -46,9 +46,17 @@ struct Rows {
     waiting: VecDeque<WaitingRow>,
     bytes: usize,
     next_place: u64,
+    /// Rows from this place on are held back.
+    held_from: Option<u64>,
 }
 
 impl Rows {
+    /// Rows that may go.
+    fn free(&self) -> impl Iterator<Item = &WaitingRow> {
+        let is_free = |row: &&WaitingRow| self.held_from.is_none_or(|held| row.place < held);
+        self.waiting.iter().take_while(is_free)
+    }
+
     fn push(&mut self, number: Option<RowNumber>, data: Bytes) {
         let place = self.next_place;
         self.next_place += 1;
@@ -101,7 +109,7 @@ impl OutputQueue {
             bytes += row.data.len().max(1);
             is_first || bytes <= most_bytes
         };
-        queue.waiting.iter().take(most_rows).take_while(fits).cloned().collect()
+        queue.free().take(most_rows).take_while(fits).cloned().collect()
     }
 
     /// The first `rows` rows arrived.
@@ -147,10 +155,27 @@ impl OutputQueue {
         self.rows.lock().bytes > MOST_BYTES
     }
 
-    /// Comes back when there are rows.
+    /// Holds back the rows that come from now on, until they are let go.
+    pub(crate) fn hold(&self) {
+        let mut queue = self.rows.lock();
+        let next = queue.next_place;
+        queue.held_from.get_or_insert(next);
+    }
+
+    /// No row is held back any more.
+    pub(crate) fn let_go(&self) {
+        self.rows.lock().held_from = None;
+        self.added.notify_one();
+    }
+
+    /// Comes back when there are rows that may go.
     pub(crate) async fn filled(&self) {
-        while self.is_empty() {
-            self.added.notified().await;
+        loop {
+            let added = self.added.notified();
+            if self.rows.lock().free().next().is_some() {
+                return;
+            }
+            added.await;
         }
     }
 }
@@ -179,5 +204,23 @@ mod tests {
         assert!(queue.is_empty() && !queue.is_full());
         queue.take_over(stored);
         assert_eq!(numbers(&queue.oldest(10, 100)), [5, 7], "numbers outlive the process");
+    }
+
+    #[tokio::test]
+    async fn rows_that_are_held_back_wait_behind_those_that_may_go() {
+        let queue = OutputQueue::default();
+        let row = |data: &str| StoredRow { number: None, data: data.as_bytes().to_vec() };
+        let oldest = || queue.oldest(10, 1_000).into_iter().map(|row| row.data).collect::<Vec<_>>();
+        queue.take_over(vec![row("a")]);
+        queue.hold();
+        queue.take_over(vec![row("b")]);
+        queue.hold();
+        assert_eq!((oldest(), queue.len()), (vec!["a".into()], 2));
+        queue.settle_first(1);
+        let mut filled = std::pin::pin!(queue.filled());
+        assert!(futures::poll!(&mut filled).is_pending() && !queue.is_empty());
+        queue.let_go();
+        filled.await;
+        assert_eq!(oldest(), ["b"]);
     }
 }

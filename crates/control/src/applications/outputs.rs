@@ -202,6 +202,16 @@ impl Outputs {
         self.next_errors.input
     }
 
+    /// Rows that come out from now on are not delivered before they are let go.
+    pub(crate) fn hold(&self) {
+        self.outputs.iter().for_each(|output| output.queue.hold());
+    }
+
+    /// All rows may be delivered.
+    pub(crate) fn let_go(&self) {
+        self.outputs.iter().for_each(|output| output.queue.let_go());
+    }
+
     /// Everything that waits.
     pub(crate) fn waiting(&self) -> WaitingRows {
         let queues = self.outputs.iter().filter(|output| !output.queue.is_empty());

@@ -119,6 +119,7 @@ pub(crate) struct Worker {
     drains: Vec<Drain>,
     /// Who waits for a checkpoint.
     asked: Vec<oneshot::Sender<()>>,
+    release: Release,
     /// Rows or waiting output have changed since the last checkpoint.
     is_changed: bool,
     /// Records that were gone before they were read, so far.
@@ -132,6 +133,19 @@ struct Storing {
     began_at: millstream_host::Timestamp,
     result: oneshot::Receiver<Result<(), StoreError>>,
     asked: Vec<oneshot::Sender<()>>,
+    /// It has the rows that a drain has released.
+    holds_release: bool,
+}
+
+/// How far the rows are that a drain has released.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Release {
+    /// There are none, or they may be delivered.
+    Stored,
+    /// They are in no checkpoint.
+    Unstored,
+    /// They are in one that is being stored, or is tried again.
+    Storing,
 }
 
 impl Worker {
@@ -210,6 +224,7 @@ impl Worker {
             counters,
             drains: Vec::new(),
             asked: Vec::new(),
+            release: Release::Stored,
             is_changed: false,
             lost_records: 0,
             unchecked_schema: Some(checked.schema),
@@ -469,7 +484,7 @@ impl Worker {
             }
         }
         let is_due = self.is_changed && self.cadence.is_due(self.clock.now());
-        if is_due || !self.asked.is_empty() {
+        if is_due || !self.asked.is_empty() || self.release == Release::Unstored {
             self.begin_checkpoint();
         }
     }
@@ -478,6 +493,10 @@ impl Worker {
     fn begin_checkpoint(&mut self) {
         let began_at = self.clock.now();
         let asked = std::mem::take(&mut self.asked);
+        if self.release == Release::Unstored {
+            // One that fails is tried again in its time, and has them, too.
+            self.release = Release::Storing;
+        }
         let (snapshot, contents) = match self.snapshot() {
             Ok(taken) => taken,
             Err(error) => {
@@ -502,7 +521,8 @@ impl Worker {
             // The application may have gone.
             let _ = sender.send(stored);
         });
-        self.storing = Some(Storing { began_at, result, asked });
+        let holds_release = self.release == Release::Storing;
+        self.storing = Some(Storing { began_at, result, asked, holds_release });
     }
 
     /// Waits for the checkpoint that is being stored.
@@ -520,6 +540,10 @@ impl Worker {
         self.cadence.ended(storing.began_at, now);
         match &result {
             Ok(()) => {
+                if storing.holds_release && self.release == Release::Storing {
+                    self.release = Release::Stored;
+                    self.outputs.let_go();
+                }
                 self.counters.retrying().worked(CHECKPOINT);
                 self.counters.add(|status| {
                     status.checkpoints += 1;
@@ -562,14 +586,14 @@ impl Worker {
             releases |= drain.is_released;
         }
         if releases {
-            // Time alone does not end the wait of ORDER BY … WITHIN.
+            // Time alone does not end the wait of ORDER BY … WITHIN, and no reading again would let the rows go here: they
+            // are in a checkpoint before anybody sees them.
+            self.outputs.hold();
             self.application.release_sorted(self.clock.now().millis());
             self.is_changed = true;
             self.collect(Vec::new());
-            // No reading again would let them go here.
-            if self.storing.is_none() {
-                self.begin_checkpoint();
-            }
+            self.release = Release::Unstored;
+            self.store_what_is_due();
         }
         if self.drains.is_empty() || !self.outputs.are_empty() {
             return;

@@ -150,14 +150,34 @@ impl Catalog {
             )?;
             for (shard, position) in &checkpoint.positions {
                 let older = before.as_ref().and_then(|old| old.positions.get(shard));
-                let position = older.unwrap_or(position);
+                // It lies behind this one where this one went on from an older one still.
+                let position = older.map_or(*position, |older| *position.min(older));
                 transaction.execute(
                     "INSERT OR REPLACE INTO position VALUES (?1, ?2, ?3, ?4)",
-                    params![application.0, checkpoint.source.0, shard, signed(*position)],
+                    params![application.0, checkpoint.source.0, shard, signed(position)],
                 )?;
             }
             transaction.commit()
         })
+    }
+
+    /// Forgets so many of the newest checkpoints of an application: they are damaged.
+    ///
+    /// # Errors
+    /// The change could not be made durable.
+    pub fn forget_newest_checkpoints(
+        &self,
+        application: ResourceId,
+        damaged: usize,
+    ) -> Result<(), CatalogError> {
+        self.with(|connection| {
+            connection.execute(
+                "DELETE FROM checkpoint WHERE application = ?1 AND number IN \
+                 (SELECT number FROM checkpoint WHERE application = ?1 ORDER BY number DESC LIMIT ?2)",
+                params![application.0, damaged as i64],
+            )
+        })?;
+        Ok(())
     }
 
     /// Forgets the checkpoints of an application: it starts from scratch.

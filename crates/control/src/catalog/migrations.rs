@@ -4,6 +4,7 @@
 //! |---|---|---|
 //! | 1 | 0.1 | definitions as they were in the file; everything kept by name |
 //! | 2 | 0.2 | resources with ids, generations, owners; positions and checkpoints by id |
+//! | 3 | 0.2 | the source that the progress of a feed is of; `deleting` is 2 for what its file no longer declares |
 //!
 //! A migration runs in one transaction together with its new version number: a crash leaves the layout before.
 
@@ -18,7 +19,7 @@ use crate::definition::{Definition, Kind};
 use crate::pipeline::definitions_of_layout_1;
 
 /// The layout that this program reads and writes.
-const LAYOUT: i64 = 2;
+const LAYOUT: i64 = 3;
 
 const LAYOUT_2: &str = "
 CREATE TABLE resource (
@@ -47,21 +48,27 @@ CREATE TABLE checkpoint (
 ) STRICT;
 ";
 
+const LAYOUT_3: &str = "
+ALTER TABLE feed_position ADD COLUMN source TEXT;
+ALTER TABLE unclaimed_feed_position ADD COLUMN source TEXT;
+";
+
 /// Brings the layout up to date.
 pub(super) fn run(path: &Path, connection: &mut Connection) -> Result<(), CatalogError> {
     let failed = |source| CatalogError::Sqlite { path: path.to_owned(), source };
     let found: i64 = connection.pragma_query_value(None, "user_version", |row| row.get(0)).map_err(failed)?;
     match found {
         LAYOUT => return Ok(()),
-        0 | 1 => {}
+        0..LAYOUT => {}
         found => return Err(CatalogError::Layout { path: path.to_owned(), found, known: LAYOUT }),
     }
     let transaction = connection.transaction().map_err(failed)?;
-    if found == 1 {
-        from_layout_1(&transaction).map_err(failed)?;
-    } else {
-        transaction.execute_batch(LAYOUT_2).map_err(failed)?;
+    match found {
+        0 => transaction.execute_batch(LAYOUT_2).map_err(failed)?,
+        1 => from_layout_1(&transaction).map_err(failed)?,
+        _ => {}
     }
+    transaction.execute_batch(LAYOUT_3).map_err(failed)?;
     transaction.pragma_update(None, "user_version", LAYOUT).map_err(failed)?;
     transaction.commit().map_err(failed)
 }
@@ -95,7 +102,7 @@ fn from_layout_1(transaction: &Transaction<'_>) -> Result<(), rusqlite::Error> {
     }
     copy_positions(transaction, &ids)?;
     transaction.execute_batch(
-        "INSERT INTO unclaimed_feed_position SELECT producer, produced FROM producer_position;
+        "INSERT INTO unclaimed_feed_position (name, produced) SELECT producer, produced FROM producer_position;
          DROP TABLE producer_position; DROP TABLE old_resource; DROP TABLE old_delivery_position;
          DROP TABLE old_checkpoint;",
     )

@@ -19,16 +19,27 @@ pub struct FeedProgress {
     pub ended: bool,
 }
 
-fn put_progress(
-    connection: &rusqlite::Connection,
-    feed: ResourceId,
-    progress: FeedProgress,
-) -> Result<(), rusqlite::Error> {
-    let FeedProgress { pass, produced, ended } = progress;
-    let sql = "INSERT OR REPLACE INTO feed_position VALUES (?1, ?2, ?3, ?4)";
-    connection.execute(sql, params![feed.0, signed(pass), signed(produced), ended])?;
-    Ok(())
+impl FeedProgress {
+    /// The next pass, from the beginning of a source.
+    #[must_use]
+    pub fn next_pass(self) -> FeedProgress {
+        FeedProgress { pass: self.pass + 1, ..FeedProgress::default() }
+    }
 }
+
+fn progress_of(connection: &rusqlite::Connection, feed: ResourceId) -> rusqlite::Result<Option<Of>> {
+    let sql = "SELECT pass, produced, ended, source FROM feed_position WHERE feed = ?1";
+    let found = connection.query_row(sql, [feed.0], |row| {
+        let (pass, produced): (i64, i64) = (row.get(0)?, row.get(1)?);
+        let progress =
+            FeedProgress { pass: unsigned(pass), produced: unsigned(produced), ended: row.get(2)? };
+        Ok((progress, row.get(3)?))
+    });
+    found.optional()
+}
+
+/// A progress, and the source that it is of where that was kept.
+type Of = (FeedProgress, Option<String>);
 
 impl Catalog {
     /// The next record of each shard for a consumer of a stream or buffer; empty before the first time.
@@ -130,52 +141,79 @@ impl Catalog {
         })
     }
 
-    /// How far a feed has come. What a feed of this name had put when feeds had no ids is taken over.
+    /// How far a feed has come in this source. In another one than before it begins a pass; a new feed goes on where one of
+    /// its name from the command line has stopped in the same source.
     ///
     /// # Errors
     /// The file cannot be read or changed.
-    pub fn feed_progress(&self, feed: ResourceId, name: &str) -> Result<FeedProgress, CatalogError> {
+    pub fn feed_progress(
+        &self,
+        feed: ResourceId,
+        name: &str,
+        source: &str,
+    ) -> Result<FeedProgress, CatalogError> {
         self.with(|connection| {
             let transaction = connection.transaction()?;
-            let known = "SELECT pass, produced, ended FROM feed_position WHERE feed = ?1";
-            let found = transaction.query_row(known, [feed.0], |row| {
-                let (pass, produced): (i64, i64) = (row.get(0)?, row.get(1)?);
-                Ok(FeedProgress { pass: unsigned(pass), produced: unsigned(produced), ended: row.get(2)? })
-            });
-            let progress = match found.optional()? {
-                Some(progress) => progress,
+            let found = match progress_of(&transaction, feed)? {
+                Some(found) => found,
                 None => {
-                    let unclaimed = "DELETE FROM unclaimed_feed_position WHERE name = ?1 RETURNING produced";
-                    let produced: Option<i64> =
-                        transaction.query_row(unclaimed, [name], |row| row.get(0)).optional()?;
-                    let produced = unsigned(produced.unwrap_or(0));
-                    FeedProgress { produced, ..FeedProgress::default() }
+                    let unclaimed =
+                        "DELETE FROM unclaimed_feed_position WHERE name = ?1 RETURNING produced, source";
+                    let found: Option<(i64, Option<String>)> = transaction
+                        .query_row(unclaimed, [name], |row| Ok((row.get(0)?, row.get(1)?)))
+                        .optional()?;
+                    let (produced, of) = found.unwrap_or_default();
+                    (FeedProgress { produced: unsigned(produced), ..FeedProgress::default() }, of)
                 }
             };
-            put_progress(&transaction, feed, progress)?;
+            let progress = match found {
+                (progress, Some(of)) if of != source => progress.next_pass(),
+                // Earlier layouts did not keep it.
+                (progress, _) => progress,
+            };
+            let FeedProgress { pass, produced, ended } = progress;
+            let sql = "INSERT OR REPLACE INTO feed_position (feed, pass, produced, ended, source) \
+                       VALUES (?1, ?2, ?3, ?4, ?5)";
+            transaction.execute(sql, params![feed.0, signed(pass), signed(produced), ended, source])?;
             transaction.commit()?;
             Ok(progress)
         })
     }
 
-    /// Keeps how far a feed has come.
+    /// How far a feed has come, if it has ever run.
+    ///
+    /// # Errors
+    /// The file cannot be read.
+    pub fn known_feed_progress(&self, feed: ResourceId) -> Result<Option<FeedProgress>, CatalogError> {
+        let found = self.with(|connection| progress_of(connection, feed))?;
+        Ok(found.map(|(progress, _)| progress))
+    }
+
+    /// Keeps how far a feed has come in its source.
     ///
     /// # Errors
     /// The change could not be made durable.
     pub fn put_feed_progress(&self, feed: ResourceId, progress: FeedProgress) -> Result<(), CatalogError> {
-        self.with(|connection| put_progress(connection, feed, progress))
+        let FeedProgress { pass, produced, ended } = progress;
+        self.with(|connection| {
+            let sql = "INSERT INTO feed_position (feed, pass, produced, ended) VALUES (?1, ?2, ?3, ?4) \
+                       ON CONFLICT (feed) DO UPDATE SET pass = ?2, produced = ?3, ended = ?4";
+            connection.execute(sql, params![feed.0, signed(pass), signed(produced), ended])
+        })?;
+        Ok(())
     }
 
-    /// Keeps the progress of a feed that is deleted for the next feed of its name, unless it has read its source to the
-    /// end: so `run --input` goes on where an earlier `run` stopped.
+    /// Keeps the progress of a feed that its file no longer declares for the next feed of its name, unless it has read its
+    /// source to the end. One that was deleted or reset leaves nothing.
     ///
     /// # Errors
     /// The change could not be made durable.
     pub fn release_feed_progress(&self, feed: ResourceId, name: &str) -> Result<(), CatalogError> {
         self.with(|connection| {
             connection.execute(
-                "INSERT OR REPLACE INTO unclaimed_feed_position SELECT ?2, produced FROM feed_position \
-                 WHERE feed = ?1 AND ended = 0 AND produced > 0",
+                "INSERT OR REPLACE INTO unclaimed_feed_position (name, produced, source) \
+                 SELECT ?2, produced, source FROM feed_position WHERE feed = ?1 AND ended = 0 AND produced > 0 \
+                 AND EXISTS (SELECT 1 FROM resource WHERE id = ?1 AND deleting = 2)",
                 params![feed.0, name],
             )
         })?;

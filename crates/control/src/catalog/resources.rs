@@ -78,6 +78,11 @@ pub enum RowChange {
         /// Which.
         id: ResourceId,
     },
+    /// The same for what its file no longer declares.
+    Prune {
+        /// Which.
+        id: ResourceId,
+    },
 }
 
 impl Catalog {
@@ -173,6 +178,9 @@ fn apply(transaction: &Transaction<'_>, change: &RowChange, now: Timestamp) -> R
         RowChange::MarkDeleting { id } => {
             transaction.execute("UPDATE resource SET deleting = 1 WHERE id = ?1", [id.0])?
         }
+        RowChange::Prune { id } => {
+            transaction.execute("UPDATE resource SET deleting = 2 WHERE id = ?1", [id.0])?
+        }
     };
     Ok(())
 }
@@ -195,6 +203,6 @@ fn row_of(row: &Row<'_>) -> Result<Result<ResourceRow, String>, rusqlite::Error>
         owner: Owner::from_text(&owner),
         created_at: Timestamp(row.get(8)?),
         changed_at: Timestamp(row.get(9)?),
-        deleting: row.get(10)?,
+        deleting: row.get::<_, i64>(10)? != 0,
     }))
 }

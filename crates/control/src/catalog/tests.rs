@@ -6,7 +6,10 @@ use millstream_delivery::{Positions, Progress, SourcePosition};
 use millstream_host::Timestamp;
 
 use super::*;
-use crate::definition::{Definition, Generation, Owner, ResourceId, StreamDefinition, TopicDefinition};
+use crate::definition::{
+    Definition, FeedDefinition, FeedSource, FeedTarget, Generation, Owner, ResourceId, StreamDefinition,
+    TopicDefinition,
+};
 use crate::registry::Status;
 
 fn stream(retention_hours: u32) -> Definition {
@@ -80,16 +83,67 @@ fn positions_and_progress_are_kept() {
         assert_eq!(catalog.lowest_position(delivery, 0, &[delivery, reader]).unwrap(), None);
         catalog.put_positions(reader, delivery, &BTreeMap::from([(0, 2)])).unwrap();
         assert_eq!(catalog.lowest_position(delivery, 0, &[delivery, reader]).unwrap(), Some(2));
-        let feed = ResourceId(5);
-        assert_eq!(catalog.feed_progress(feed, "f").unwrap(), FeedProgress::default());
+        let feed = |name: &str| {
+            let source = FeedSource::StandardInput { header: false };
+            let target = FeedTarget::Stream("s".to_owned());
+            let definition = FeedDefinition { source, target, rate: None, from_command_line: true };
+            catalog.change_resources(&[insert(name, Definition::Feed(definition))], Timestamp(1)).unwrap();
+            catalog.resources().unwrap().last().unwrap().id
+        };
         let progress = FeedProgress { pass: 1, produced: 12, ended: false };
-        catalog.put_feed_progress(feed, progress).unwrap();
-        assert_eq!(catalog.feed_progress(feed, "f").unwrap(), progress);
-        catalog.release_feed_progress(feed, "f").unwrap();
-        let next = catalog.feed_progress(ResourceId(6), "f").unwrap();
-        assert_eq!(next.produced, 12, "the next feed of the name goes on");
-        assert_eq!(catalog.feed_progress(ResourceId(8), "f").unwrap().produced, 0, "but only one");
+        let (first, other) = (feed("f"), feed("g"));
+        for feed in [first, other] {
+            assert_eq!(catalog.known_feed_progress(feed).unwrap(), None);
+            assert_eq!(catalog.feed_progress(feed, "f", "a").unwrap(), FeedProgress::default());
+            catalog.put_feed_progress(feed, progress).unwrap();
+            assert_eq!(catalog.feed_progress(feed, "f", "a").unwrap(), progress);
+            assert_eq!(catalog.known_feed_progress(feed).unwrap(), Some(progress));
+        }
+        let end = |feed, change| {
+            catalog.change_resources(&[change], Timestamp(2)).unwrap();
+            catalog.release_feed_progress(feed, "f").unwrap();
+            catalog.erase_resource(feed).unwrap();
+        };
+        end(first, RowChange::MarkDeleting { id: first });
+        let scratch = catalog.feed_progress(ResourceId(100), "f", "a").unwrap();
+        assert_eq!(scratch.produced, 0, "what is deleted leaves nothing");
+        end(other, RowChange::Prune { id: other });
+        assert_eq!(
+            catalog.feed_progress(ResourceId(101), "f", "a").unwrap().produced,
+            12,
+            "the next goes on"
+        );
+        assert_eq!(catalog.feed_progress(ResourceId(102), "f", "a").unwrap().produced, 0, "but only one");
+        // Another source is another pass, from its beginning.
+        let begun = catalog.feed_progress(ResourceId(101), "f", "b").unwrap();
+        assert_eq!(begun, FeedProgress { pass: 1, produced: 0, ended: false });
+        assert_eq!(catalog.feed_progress(ResourceId(101), "f", "b").unwrap(), begun);
     });
+}
+
+#[test]
+fn positions_never_pass_what_the_newest_checkpoint_needs() {
+    let catalog = Catalog::in_memory().unwrap();
+    let (application, source) = (ResourceId(7), ResourceId(1));
+    let at = |position| StoredCheckpoint {
+        source,
+        positions: BTreeMap::from([(0, position)]),
+        epoch: 0,
+        input_errors: 0,
+        engine: EngineState::Manifest(Vec::new()),
+        waiting: WaitingOutput::Nothing,
+    };
+    let lowest = || catalog.lowest_position(source, 0, &[application]).unwrap().unwrap();
+    for (position, expected) in [(100, 100), (1_000, 100)] {
+        catalog.put_checkpoint(application, &at(position), Timestamp(1)).unwrap();
+        assert_eq!(lowest(), expected);
+    }
+    // A part of the newest is damaged: the application goes on from the one before.
+    catalog.put_checkpoint(application, &at(150), Timestamp(3)).unwrap();
+    assert_eq!(lowest(), 150);
+    catalog.forget_newest_checkpoints(application, 1).unwrap();
+    let left = catalog.checkpoints(application).unwrap();
+    assert_eq!(left.into_iter().map(Result::unwrap).collect::<Vec<_>>(), [at(1_000)]);
 }
 
 #[test]

@@ -15,6 +15,10 @@ pub struct FeedDefinition {
     pub target: FeedTarget,
     /// Records a second; `None` for as fast as they are taken.
     pub rate: Option<f64>,
+    /// A command line brought it, not its file: when a start without it deletes it, the next one of its name goes on where it
+    /// stopped.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub from_command_line: bool,
 }
 
 /// Where records come from.
@@ -51,6 +55,21 @@ pub enum FeedSource {
         /// Reviews a second of the time within them.
         rate: f64,
     },
+}
+
+impl FeedSource {
+    /// Tells sources of different records apart: how far one was read says nothing of another.
+    pub fn identity(&self) -> String {
+        let mut source = self.clone();
+        match &mut source {
+            // Another pass begins where the one before ends.
+            FeedSource::File { repeat, .. } => *repeat = false,
+            // The same reviews at another pace.
+            FeedSource::SyntheticReviews { rate, .. } => *rate = 0.0,
+            FeedSource::StandardInput { .. } | FeedSource::Stream { .. } => {}
+        }
+        serde_json::to_string(&source).expect("sources are plain data")
+    }
 }
 
 /// Where records go.

@@ -20,7 +20,8 @@ use tokio::sync::watch;
 
 use super::pace::Pace;
 use super::put::FeedServices;
-use crate::applications::LogInput;
+use crate::applications::{EndedEarly, LogInput};
+use crate::shard_positions::have_reached;
 
 /// Before the source is read again after a failure.
 const READ_RETRY: Duration = Duration::from_secs(1);
@@ -35,21 +36,22 @@ pub(crate) struct CopyProgress {
 }
 
 impl CopyProgress {
-    /// Comes back when everything that the source holds now has been copied, or the copy has ended.
-    pub(crate) async fn caught_up(&self) {
+    /// Comes back when everything that the source holds now has been copied.
+    ///
+    /// # Errors
+    /// The copy has ended before.
+    pub(crate) async fn caught_up(&self) -> Result<(), EndedEarly> {
         let ends = LogInput::new(Arc::clone(&self.log), self.source.clone()).and_then(|input| input.ends());
         let ends = match ends {
             Ok(ends) => ends,
             // It is gone: there is nothing to wait for.
-            Err(error) => return tracing::warn!(stream = %self.source, %error, "a copy cannot be waited for"),
+            Err(error) => {
+                tracing::warn!(stream = %self.source, %error, "a copy cannot be waited for");
+                return Ok(());
+            }
         };
-        let has_all = |positions: &Positions| {
-            ends.iter().all(|(shard, end)| {
-                *end == Position::START || positions.get(shard).is_some_and(|position| position >= end)
-            })
-        };
-        // An error means that the copy has ended.
-        let _ = self.positions.clone().wait_for(has_all).await;
+        let has_all = |positions: &Positions| have_reached(positions, &ends);
+        self.positions.clone().wait_for(has_all).await.map(drop).map_err(|_| EndedEarly)
     }
 }
 

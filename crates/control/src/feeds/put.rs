@@ -362,7 +362,7 @@ mod tests {
             scope.task("feed", putting.run());
             let end = end.wait_for(|end| *end != FeedEnd::Open).await.unwrap().clone();
             assert_eq!(end, expected);
-            let stored = catalog.feed_progress(id, "feed").unwrap();
+            let stored = catalog.known_feed_progress(id).unwrap().unwrap_or_default();
             assert_eq!((stored.produced, stored.ended), (2, expected == FeedEnd::Ended), "{expected:?}");
         }
     }

@@ -330,5 +330,5 @@ fn feed(declared: &declarations::InputDeclaration) -> FeedDefinition {
         None => FeedTarget::Stream(needed(&declared.into_stream)),
     };
     let rate = declared.rate.map(|rate| rate * declared.speed.unwrap_or(1.0));
-    FeedDefinition { source, target, rate }
+    FeedDefinition { source, target, rate, from_command_line: false }
 }

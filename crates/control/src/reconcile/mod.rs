@@ -24,7 +24,7 @@ use crate::catalog::ResourceRow;
 use crate::definition::{Generation, Kind, ResourceId};
 use crate::registry::Status;
 use crate::resources::{self, NotReady, Occasion, Outlook, Running, Stopped};
-use crate::supervise::{StopSignal, TaskEvent};
+use crate::supervise::{HEALTHY_AFTER, StopSignal, TaskEvent};
 use crate::world::World;
 
 /// Waits between attempts.
@@ -32,8 +32,6 @@ const FIRST_WAIT: Duration = Duration::from_millis(250);
 const LONGEST_WAIT: Duration = Duration::from_secs(30);
 /// Attempts before a resource counts as failed.
 const MOST_ATTEMPTS: u32 = 10;
-/// What has run this long starts a new series of attempts when it fails.
-const HEALTHY_AFTER: Duration = Duration::from_secs(60);
 /// Time limit for what is stopped while the server goes on.
 const STOP_LIMIT: Duration = Duration::from_secs(5);
 /// What is stopped when the time is up has this long all the same.
@@ -170,6 +168,10 @@ impl Reconciler {
     async fn note(&mut self, event: TaskEvent) {
         let Some(id) = event.owner else { return };
         let Some(running) = self.known.get_mut(&id).and_then(|known| known.running.as_mut()) else { return };
+        if running.scope != event.scope {
+            // It is of a predecessor.
+            return;
+        }
         running.is_broken = true;
         let now = self.world.clock.now();
         let attempts = self.attempts.entry(id).or_default();
@@ -263,7 +265,7 @@ impl Reconciler {
             self.known.entry(id).or_default().running = None;
         }
         let scope = self.world.supervisor.scope(Some(id), &row.name);
-        match resources::start(&self.world, prepared, scope).await {
+        match resources::start(&self.world, prepared, scope.clone()).await {
             Ok(running) => {
                 if let Some(before) = self.running.insert(id, running) {
                     self.report(before.stop(STOP_LIMIT, true).await);
@@ -271,13 +273,22 @@ impl Reconciler {
                 self.has_run.insert(id);
                 let known = self.known.entry(id).or_default();
                 *known = Known {
-                    running: Some(RunningAs { generation: row.generation, dependencies, is_broken: false }),
+                    running: Some(RunningAs {
+                        generation: row.generation,
+                        dependencies,
+                        scope: scope.number(),
+                        is_broken: false,
+                    }),
                     ..Known::default()
                 };
                 self.attempts.entry(id).or_default().started_at = Some(self.world.clock.now());
                 self.set_status(id, Some(row.generation), Status::Active).await;
             }
-            Err(error) => self.failed(&row, error).await,
+            Err(error) => {
+                // What it had begun goes with it.
+                scope.stop(STOP_LIMIT).await;
+                self.failed(&row, error).await;
+            }
         }
     }
 

@@ -45,6 +45,8 @@ pub(crate) struct RunningAs {
     pub(crate) generation: Generation,
     /// What it depends on.
     pub(crate) dependencies: Dependencies,
+    /// The number of the scope of its tasks.
+    pub(crate) scope: u64,
     /// A task of it has ended unasked.
     pub(crate) is_broken: bool,
 }
@@ -155,6 +157,7 @@ mod tests {
             source: FeedSource::StandardInput { header: false },
             target: FeedTarget::Stream(into.to_owned()),
             rate: None,
+            from_command_line: false,
         };
         row(id, "feed", Definition::Feed(definition))
     }
@@ -169,7 +172,7 @@ mod tests {
                 let running = RunningAs {
                     generation: row.generation,
                     dependencies: resolve(row, all).unwrap_or_default(),
-                    is_broken: false,
+                    ..RunningAs::default()
                 };
                 (row.id, Known { running: Some(running), ..Known::default() })
             })

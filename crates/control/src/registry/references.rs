@@ -87,6 +87,7 @@ mod tests {
             source: FeedSource::Stream { stream: from.to_owned() },
             target: FeedTarget::Stream(to.to_owned()),
             rate: None,
+            from_command_line: false,
         });
         Desired { name: format!("{from}{to}"), definition }
     }

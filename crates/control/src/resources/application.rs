@@ -9,8 +9,8 @@ use millstream_wording::counted;
 
 use super::{NotReady, Occasion, StateOutlook, Stopped, records_in};
 use crate::applications::{
-    ApplicationComponents, ApplicationHandle, Checkpoints, Destination, Incarnation, LogInput, OutputPlan,
-    PartStore, Preprocessor, ReferenceTableRows, Worker, read_file, read_object, rows_of,
+    ApplicationComponents, ApplicationHandle, BuildError, Checkpoints, Destination, Incarnation, LogInput,
+    OutputPlan, PartStore, Preprocessor, ReferenceTableRows, Worker, read_file, read_object, rows_of,
 };
 use crate::catalog::{ResourceRow, StoredCheckpoint};
 use crate::definition::{
@@ -194,7 +194,16 @@ impl PreparedApplication {
         for (place, checkpoint) in stored.into_iter().enumerate() {
             let epoch = checkpoint.epoch;
             match self.build(world, &scope, incarnation, Some(checkpoint), epoch, wanted).await {
-                Ok(built) => return self.run(scope, built),
+                Ok(built) => {
+                    if place > 0 {
+                        // From here on the damaged ones are neither newest nor before.
+                        let (catalog, id) = (world.catalog.clone(), self.id);
+                        let forget = move || catalog.forget_newest_checkpoints(id, place);
+                        let forgotten = world.spawn().blocking(forget).await;
+                        forgotten.map_err(NotReady::yet)?.map_err(NotReady::yet)?;
+                    }
+                    return self.run(scope, built);
+                }
                 Err(Failure::Damaged(reason)) if place < last => {
                     let text = format!("{reason}; the checkpoint before it is taken");
                     world.live.problem(world.clock.now(), &self.checked.name, text, 1);
@@ -286,6 +295,7 @@ impl PreparedApplication {
         let built = world.spawn().blocking(move || Worker::new(components)).await;
         built.map_err(NotReady::ever)?.map_err(|error| match error.is_damage() {
             true => Failure::Damaged(error.to_string()),
+            false if matches!(error, BuildError::FirstCheckpoint(_)) => Failure::Other(NotReady::yet(error)),
             false => Failure::Other(NotReady::ever(error)),
         })
     }

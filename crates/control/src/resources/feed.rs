@@ -6,9 +6,9 @@ use std::time::Duration;
 
 use tokio::sync::watch;
 
-use super::{NotReady, Stopped};
+use super::{NotReady, Occasion, StateOutlook, Stopped};
 use crate::applications::LogInput;
-use crate::catalog::{CatalogError, FeedProgress, ResourceRow};
+use crate::catalog::{FeedProgress, ResourceRow};
 use crate::definition::{Definition, FeedDefinition, FeedSource, Kind, Reference, ResourceId};
 use crate::feeds::{
     CopyProgress, Copying, FeedEnd, FeedServices, KnownRatings, LineSource, Putting, RecordSource, Resumed,
@@ -18,12 +18,11 @@ use crate::producers;
 use crate::supervise::TaskScope;
 use crate::world::{World, log_key};
 
-/// A feed that is ready to start. Its source is opened when its predecessor has stopped.
+/// A feed that is ready to start. Where it goes on is looked up when its predecessor has stopped.
 pub(crate) struct PreparedFeed {
-    id: ResourceId,
-    name: String,
+    row: ResourceRow,
     definition: FeedDefinition,
-    from: From,
+    occasion: Occasion,
 }
 
 enum From {
@@ -45,21 +44,45 @@ enum State {
     Ended,
 }
 
-/// Opens the source where an earlier run stopped.
+/// Looks whether its source is there.
 pub(super) async fn prepare(
     world: &World,
     row: &ResourceRow,
     definition: &FeedDefinition,
+    occasion: Occasion,
 ) -> Result<PreparedFeed, NotReady> {
-    let from = match &definition.source {
-        FeedSource::Stream { stream } => from_stream(world, row, stream).await?,
-        _ => from_source(world, row, definition).await?,
-    };
-    Ok(PreparedFeed { id: row.id, name: row.name.clone(), definition: definition.clone(), from })
+    match &definition.source {
+        FeedSource::Stream { stream } => drop(source_of(world, stream)?),
+        FeedSource::StandardInput { .. } if !world.has_standard_input => {
+            let reason = "standard input can be read only by millstream run; name a file, or put records with millstream put";
+            return Err(NotReady::ever(reason));
+        }
+        _ => can_open(world, definition).await?,
+    }
+    Ok(PreparedFeed { row: row.clone(), definition: definition.clone(), occasion })
 }
 
-/// Looks whether the source can be opened.
-pub(super) async fn look(world: &World, definition: &FeedDefinition) -> Result<(), NotReady> {
+/// Looks whether it could run, and from where it would read. `before` is its definition so far.
+pub(super) async fn look(
+    world: &World,
+    definition: &FeedDefinition,
+    before: Option<&Definition>,
+) -> Result<StateOutlook, NotReady> {
+    can_open(world, definition).await?;
+    let is_other = match before {
+        Some(Definition::Feed(before)) => before.source.identity() != definition.source.identity(),
+        _ => false,
+    };
+    let begins = match &definition.source {
+        FeedSource::Stream { stream } => format!("copies what comes to stream \"{stream}\" from now on"),
+        FeedSource::StandardInput { .. } => return Ok(StateOutlook::default()),
+        _ => "reads its new source from the beginning".to_owned(),
+    };
+    Ok(StateOutlook { begins: is_other.then_some(begins), ..StateOutlook::default() })
+}
+
+/// Whether a file can be opened.
+async fn can_open(world: &World, definition: &FeedDefinition) -> Result<(), NotReady> {
     let FeedSource::File { path, header, repeat, .. } = definition.source.clone() else { return Ok(()) };
     let opened = move || match is_endless(&path) {
         true => Ok(()),
@@ -68,24 +91,29 @@ pub(super) async fn look(world: &World, definition: &FeedDefinition) -> Result<(
     world.spawn().blocking(opened).await.map_err(NotReady::yet)?.map_err(NotReady::yet)
 }
 
+/// The stream that is copied.
+fn source_of(world: &World, stream: &str) -> Result<ResourceId, NotReady> {
+    let reference = Reference::new(Kind::Stream, stream);
+    let found = world.registry.find(&reference).map(|row| row.id);
+    found.ok_or_else(|| NotReady::yet(format!("{reference} does not exist")))
+}
+
+/// Opens the source where an earlier run stopped.
 async fn from_source(
     world: &World,
     row: &ResourceRow,
     definition: &FeedDefinition,
+    occasion: Occasion,
 ) -> Result<From, NotReady> {
-    if matches!(definition.source, FeedSource::StandardInput { .. }) && !world.has_standard_input {
-        let reason = "standard input can be read only by millstream run; name a file, or put records with millstream put";
-        return Err(NotReady::ever(reason));
-    }
     let (catalog, id, name) = (world.catalog.clone(), row.id, row.name.clone());
-    let repeats_ended = world.repeats_ended_feeds;
+    let begins_again = world.repeats_ended_feeds && occasion == Occasion::First;
     let (source, log) = (definition.source.clone(), Arc::clone(&world.log));
     let ratings = Arc::clone(&world.known_ratings);
     let key = log_key(&definition.target.reference());
     let progress = move || {
-        let noted = catalog.feed_progress(id, &name).map_err(|error| error.to_string())?;
-        let progress = true_progress(&log, &key, id, noted);
-        open(&catalog, id, progress, &source, ratings, repeats_ended)
+        let noted = catalog.feed_progress(id, &name, &source.identity());
+        let progress = true_progress(&log, &key, id, noted.map_err(|error| error.to_string())?);
+        open(&catalog, id, progress, &source, ratings, begins_again)
     };
     let opened = world.spawn().blocking(progress).await;
     let (source, progress) = opened.map_err(NotReady::yet)?.map_err(NotReady::yet)?;
@@ -99,13 +127,13 @@ fn open(
     mut progress: FeedProgress,
     source: &FeedSource,
     ratings: Arc<KnownRatings>,
-    repeats_ended: bool,
+    begins_again: bool,
 ) -> Result<(Option<Box<dyn RecordSource>>, FeedProgress), String> {
     if progress.ended {
-        if !repeats_ended {
+        if !begins_again {
             return Ok((None, progress));
         }
-        progress = FeedProgress { pass: progress.pass + 1, produced: 0, ended: false };
+        progress = progress.next_pass();
         catalog.put_feed_progress(id, progress).map_err(|error| error.to_string())?;
     }
     let source: Box<dyn RecordSource> = match source {
@@ -128,11 +156,9 @@ fn open(
 
 /// Goes on where an earlier run stopped; a new copy begins behind the newest record.
 async fn from_stream(world: &World, row: &ResourceRow, stream: &str) -> Result<From, NotReady> {
-    let reference = Reference::new(Kind::Stream, stream);
-    let Some(source) = world.registry.find(&reference).map(|row| row.id) else {
-        return Err(NotReady::yet(format!("{reference} does not exist")));
-    };
-    let mut input = LogInput::new(Arc::clone(&world.log), log_key(&reference)).map_err(NotReady::yet)?;
+    let source = source_of(world, stream)?;
+    let key = log_key(&Reference::new(Kind::Stream, stream));
+    let mut input = LogInput::new(Arc::clone(&world.log), key).map_err(NotReady::yet)?;
     let (catalog, id) = (world.catalog.clone(), row.id);
     let stored = world.spawn().blocking(move || catalog.positions(id, source)).await;
     let stored = stored.map_err(NotReady::yet)?.map_err(NotReady::yet)?;
@@ -149,8 +175,13 @@ async fn from_stream(world: &World, row: &ResourceRow, stream: &str) -> Result<F
 }
 
 impl PreparedFeed {
-    pub(super) fn start(self, world: &World, scope: TaskScope) -> Result<RunningFeed, NotReady> {
-        let PreparedFeed { id, name, definition, from } = self;
+    pub(super) async fn start(self, world: &World, scope: TaskScope) -> Result<RunningFeed, NotReady> {
+        let PreparedFeed { row, definition, occasion } = self;
+        let from = match &definition.source {
+            FeedSource::Stream { stream } => from_stream(world, &row, stream).await?,
+            _ => from_source(world, &row, &definition, occasion).await?,
+        };
+        let (id, name) = (row.id, row.name);
         let records = Arc::new(AtomicU64::new(0));
         let services = FeedServices {
             id,
@@ -236,16 +267,19 @@ impl RunningFeed {
     }
 }
 
-/// Its progress waits for the next feed of its name.
+/// The progress of one that a command line brought waits for the next of its name.
 pub(super) async fn erase(world: &World, row: &ResourceRow) -> Result<(), NotReady> {
+    let Definition::Feed(definition) = &row.definition else { return Ok(()) };
     let (catalog, id, name) = (world.catalog.clone(), row.id, row.name.clone());
+    let from_command_line = definition.from_command_line;
     let released = move || {
-        let progress = catalog.feed_progress(id, &name)?;
-        catalog.release_feed_progress(id, &name)?;
-        Ok::<_, CatalogError>(progress)
+        if from_command_line {
+            catalog.release_feed_progress(id, &name)?;
+        }
+        catalog.known_feed_progress(id)
     };
     let progress = world.spawn().blocking(released).await.map_err(NotReady::yet)?.map_err(NotReady::yet)?;
-    let Definition::Feed(definition) = &row.definition else { return Ok(()) };
+    let progress = progress.unwrap_or_default();
     let key = log_key(&definition.target.reference());
     let of_passes = producers_of_passes(row.id, progress);
     producers::forget(&world.log, &key, of_passes.collect()).await.map_err(NotReady::yet)?;

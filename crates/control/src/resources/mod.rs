@@ -143,7 +143,7 @@ pub(crate) async fn prepare(
             Ok(Prepared::Application(Box::new(prepared)))
         }
         Definition::Feed(definition) => {
-            let prepared = feed::prepare(world, row, definition).await?;
+            let prepared = feed::prepare(world, row, definition, occasion).await?;
             Ok(Prepared::Feed(Box::new(prepared)))
         }
     }
@@ -152,7 +152,7 @@ pub(crate) async fn prepare(
 /// Starts what is prepared; what ran before has stopped.
 ///
 /// # Errors
-/// Only where the state of a predecessor turns out not to fit, which preparing has tried already.
+/// Where it would go on from turns out to be missing or damaged, or the disk cannot be read.
 pub(crate) async fn start(world: &World, prepared: Prepared, scope: TaskScope) -> Result<Running, NotReady> {
     Ok(match prepared {
         Prepared::Nothing => Running::Passive,
@@ -160,7 +160,7 @@ pub(crate) async fn start(world: &World, prepared: Prepared, scope: TaskScope) -
         Prepared::Endpoint(prepared) => Running::Endpoint(prepared.start()),
         Prepared::Function(prepared) => Running::Function(prepared.start()),
         Prepared::Application(prepared) => Running::Application(prepared.start(world, scope).await?),
-        Prepared::Feed(prepared) => Running::Feed(prepared.start(world, scope)?),
+        Prepared::Feed(prepared) => Running::Feed(prepared.start(world, scope).await?),
     })
 }
 
@@ -260,10 +260,7 @@ pub(crate) async fn look(
             endpoint::look(endpoint, world.spawn()).await?;
             Ok(StateOutlook::default())
         }
-        Definition::Feed(feed) => {
-            feed::look(world, feed).await?;
-            Ok(StateOutlook::default())
-        }
+        Definition::Feed(feed) => feed::look(world, feed, before.map(|row| &row.definition)).await,
         _ => Ok(StateOutlook::default()),
     }
 }

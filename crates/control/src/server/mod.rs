@@ -9,6 +9,7 @@
 //! ```
 
 mod data;
+mod drain;
 mod flow;
 mod open;
 mod overview;
@@ -37,7 +38,6 @@ use crate::catalog::{CatalogError, ResourceRow, RowChange};
 use crate::connect::monitor_to_live::MonitorWatch;
 use crate::definition::{Desired, Kind, Owner, Reference, ResourceId};
 use crate::error::StartError;
-use crate::feeds::{CopyProgress, FeedEnd};
 use crate::live::Live;
 use crate::reconcile::{Reconciler, RunningSet, STOP_MOMENT, stop_all};
 use crate::registry::{Registry, Status, find};
@@ -282,76 +282,6 @@ impl Server {
                 _ => None,
             })
             .flatten()
-    }
-
-    /// Comes back when every feed has put its last record, or all that it could read: gives which failed, and why. Copies of
-    /// streams have no end: they do not count.
-    pub async fn feeds_ended(&self) -> Vec<String> {
-        let rows = self.world.registry.rows();
-        let name_of = |id: ResourceId| rows.iter().find(|row| row.id == id).map(ResourceRow::reference);
-        let ends = self.running.map(|(id, running)| match running {
-            Running::Feed(feed) => feed.end().map(|end| (name_of(*id), end)),
-            _ => None,
-        });
-        let mut failures = Vec::new();
-        for (name, mut end) in ends {
-            let reason = match end.wait_for(|end| *end != FeedEnd::Open).await.as_deref() {
-                Ok(FeedEnd::Failed(reason)) => reason.clone(),
-                Ok(FeedEnd::Open | FeedEnd::Ended) => continue,
-                Err(_) => "it failed unexpectedly".to_owned(),
-            };
-            failures.push(name.map_or(reason.clone(), |name| format!("{name}: {reason}")));
-        }
-        failures
-    }
-
-    /// Stops the feeds, all within `limit`: nothing more comes in by them until the next start. Copies of streams go on.
-    pub async fn stop_feeds(&self, limit: Duration) {
-        let scopes = self.running.map(|(_, running)| match running {
-            Running::Feed(feed) if feed.copy_progress().is_none() => Some(feed.scope().clone()),
-            _ => None,
-        });
-        futures::future::join_all(scopes.iter().map(|scope| scope.stop(limit))).await;
-    }
-
-    /// Waits until everything that has come in has come out and arrived: streams copied, functions called, objects
-    /// written. With `close_windows` also until the windows that are open have closed by themselves. Takes as long as a
-    /// destination is down.
-    pub async fn drain(&self, close_windows: bool) {
-        // What has come in is delivered while applications wait for their windows to close.
-        tokio::join!(self.flush_deliveries(), self.drain_streams(close_windows));
-        // What they have put out meanwhile comes behind it.
-        self.flush_deliveries().await;
-        self.monitor_watch.look_aside().await;
-    }
-
-    /// Waits until applications and copies have passed on what is in the streams.
-    async fn drain_streams(&self, close_windows: bool) {
-        let applications = self.running.map(|(_, running)| match running {
-            Running::Application(application) => Some(application.handle().clone()),
-            _ => None,
-        });
-        let copies: Vec<CopyProgress> = self.running.map(|(_, running)| match running {
-            Running::Feed(feed) => feed.copy_progress(),
-            _ => None,
-        });
-        // They may feed each other through streams: a chain is at most as long as there are applications and copies.
-        for _ in 0..applications.len() + copies.len() {
-            let drains = applications.iter().map(|application| application.drain(close_windows));
-            futures::future::join_all(drains).await;
-            futures::future::join_all(copies.iter().map(CopyProgress::caught_up)).await;
-        }
-    }
-
-    async fn flush_deliveries(&self) {
-        let handles = self.running.map(|(_, running)| match running {
-            Running::DeliveryStream(delivery) => Some(delivery.handle().clone()),
-            _ => None,
-        });
-        for handle in handles {
-            // An error means that it was stopped meanwhile.
-            let _ = handle.flush().await;
-        }
     }
 
     /// Comes back when nothing can be kept any more: the data directory was deleted, moved, or taken by another process.

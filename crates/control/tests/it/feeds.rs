@@ -1,10 +1,13 @@
-//! What becomes of a feed whose source cannot be read.
+//! From where feeds read, and what becomes of one whose source cannot be read.
 
 use std::io::Write;
+use std::path::Path;
 use std::time::Duration;
 
-use crate::support::{parse, records, start, stop};
+use crate::support::{apply, assert_applied, parse, records, start, stop};
+use millstream_control::Server;
 use millstream_control::definition::{Kind, Reference};
+use millstream_control::pipeline::Pipeline;
 use millstream_control::registry::Status;
 use millstream_host::real_time;
 
@@ -42,5 +45,67 @@ async fn a_file_that_is_cut_has_no_end_and_its_rest_is_read_when_it_is_whole() {
     assert_eq!(records(&server, "numbers"), expected, "nothing twice");
     let row = server.registry().find(&feed).unwrap();
     assert_eq!(row.status, Status::Active);
+    stop(server).await;
+}
+
+/// A file that goes into a stream.
+fn file_into_stream(file: &Path, rate: Option<f64>) -> Pipeline {
+    let rate = rate.map(|rate| format!("rate = {rate:?}\n")).unwrap_or_default();
+    parse(&format!(
+        "[[stream]]\nname = \"in\"\n[[input]]\nname = \"f\"\ninto_stream = \"in\"\n{rate}path = \"{}\"\n",
+        file.display()
+    ))
+}
+
+/// What the stream holds once it holds so much.
+async fn records_of(server: &Server, count: usize) -> Vec<String> {
+    let enough = async {
+        while records(server, "in").len() < count {
+            real_time::sleep(Duration::from_millis(5)).await;
+        }
+    };
+    real_time::within(Duration::from_secs(60), enough).await.expect("the records come");
+    records(server, "in").iter().map(|record| record.trim_end().to_owned()).collect()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn r8_another_file_of_an_input_is_read_from_its_beginning() {
+    let folder = tempfile::tempdir().unwrap();
+    let (a, b) = (folder.path().join("a"), folder.path().join("b"));
+    std::fs::write(&a, "a1\na2\na3\n").unwrap();
+    std::fs::write(&b, "b1\nb2\nb3\nb4\nb5\n").unwrap();
+    let server = start(&file_into_stream(&a, None), &folder.path().join("data")).await;
+    assert_eq!(records_of(&server, 3).await.len(), 3);
+    let report = apply(&server, &file_into_stream(&b, None)).await;
+    assert_applied(&report);
+    let said = report.changes.iter().flat_map(|change| &change.details);
+    assert!(
+        said.into_iter().any(|detail| detail == "reads its new source from the beginning"),
+        "{report:#?}"
+    );
+    assert_eq!(records_of(&server, 8).await[3..], ["b1", "b2", "b3", "b4", "b5"]);
+    // Another pace is no other source.
+    assert_applied(&apply(&server, &file_into_stream(&b, Some(1_000.0))).await);
+    server.drain(false).await;
+    assert_eq!(records_of(&server, 8).await.len(), 8);
+    stop(server).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_input_that_is_reset_or_made_again_starts_from_scratch() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("a");
+    std::fs::write(&file, (0..1_000).map(|number| format!("{number}\n")).collect::<String>()).unwrap();
+    let pipeline = file_into_stream(&file, Some(100.0));
+    let server = start(&pipeline, &folder.path().join("data")).await;
+    let firsts = |records: &[String]| records.iter().filter(|record| *record == "0").count();
+    let so_far = records_of(&server, 10).await.len();
+    server.reset(Some(Kind::Feed), Some("f")).await.unwrap();
+    let so_far = records_of(&server, so_far + 10).await;
+    assert_eq!(firsts(&so_far), 2, "{so_far:?}");
+    server.registry().delete(&Reference::new(Kind::Feed, "f"), false).await.unwrap();
+    assert_applied(&apply(&server, &pipeline).await);
+    let so_far = records_of(&server, so_far.len() + 20).await;
+    assert_eq!(firsts(&so_far), 3, "{so_far:?}");
     stop(server).await;
 }

@@ -3,8 +3,10 @@
 use crate::support::{apply, assert_applied, feed, open, parse, put, records, start, stop};
 use millstream_control::definition::{Kind, Reference};
 use millstream_control::pipeline::Pipeline;
-use millstream_control::registry::Lifecycle;
+use millstream_control::registry::{Lifecycle, Status};
 use millstream_control::{Action, ApplyOptions};
+use millstream_host::real_time;
+use std::time::Duration;
 
 /// A counter of all rows so far, and a pump whose text is given.
 fn pipeline(other: &str, more: &str) -> Pipeline {
@@ -214,5 +216,66 @@ async fn the_log_forgets_who_was_deleted() {
     // Nor does it come back with what is kept on disk.
     let server = open(&data).await.unwrap();
     assert_eq!(producers(&server), 0);
+    stop(server).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn r5_a_drain_waits_for_the_successor_of_what_was_changed() {
+    let text = |unused: u32| {
+        parse(&format!(
+            "[[stream]]\nname = \"in\"\n[[stream]]\nname = \"counts\"\n[[application]]\nname = \"app\"\nsql = '''\n\
+             CREATE OR REPLACE STREAM COUNTS (N BIGINT);\n\
+             CREATE OR REPLACE STREAM UNUSED{unused} (N BIGINT);\n\
+             CREATE OR REPLACE PUMP COUNTER AS INSERT INTO COUNTS SELECT STREAM COUNT(*) FROM SOURCE_SQL_STREAM_001 \
+             GROUP BY STEP(SOURCE_SQL_STREAM_001.ROWTIME BY INTERVAL '1' DAY);\n'''\n\
+             [application.input]\nstream = \"in\"\ncolumns = \"n INTEGER\"\n\
+             [[application.output]]\nfrom = \"COUNTS\"\nstream = \"counts\"\n"
+        ))
+    };
+    let folder = tempfile::tempdir().unwrap();
+    let server = start(&text(1), folder.path()).await;
+    put(&server, "in", 0..10).await;
+    let draining = server.clone();
+    let mut drain = Box::pin(async move { draining.drain(true).await });
+    let a_moment = Duration::from_millis(300);
+    let waits = real_time::within(a_moment, drain.as_mut()).await;
+    assert!(waits.is_none(), "it waits for the end of the day");
+    assert_applied(&apply(&server, &text(2)).await);
+    let waits = real_time::within(a_moment, drain.as_mut()).await;
+    assert!(waits.is_none(), "the window is still open: {:?}", records(&server, "counts"));
+    server.registry().delete(&Reference::new(Kind::Application, "app"), false).await.unwrap();
+    real_time::within(Duration::from_secs(30), drain).await.expect("nobody is waited for who is gone");
+    stop(server).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_application_whose_first_checkpoint_cannot_be_stored_is_tried_again() {
+    let folder = tempfile::tempdir().unwrap();
+    let server = open(folder.path()).await.unwrap();
+    server.start(true).await.unwrap();
+    // Nobody can make a folder there.
+    let checkpoints = folder.path().join("checkpoints");
+    let _ = std::fs::remove_dir_all(&checkpoints);
+    std::fs::write(&checkpoints, "").unwrap();
+    let pipeline = parse(
+        "[[stream]]\nname = \"in\"\n[[application]]\nname = \"app\"\nsql = '''\n\
+         CREATE STREAM COUNTS (N BIGINT);\n\
+         CREATE PUMP P AS INSERT INTO COUNTS SELECT STREAM COUNT(*) FROM SOURCE_SQL_STREAM_001 \
+         GROUP BY STEP(SOURCE_SQL_STREAM_001.ROWTIME BY INTERVAL '1' DAY);\n'''\n\
+         [application.input]\nstream = \"in\"\ncolumns = \"N INTEGER\"\n",
+    );
+    let report = apply(&server, &pipeline).await;
+    assert!(
+        report.not_settled[0].contains("is tried again: its first checkpoint cannot be stored"),
+        "{report:#?}"
+    );
+    std::fs::remove_file(&checkpoints).unwrap();
+    let application = Reference::new(Kind::Application, "app");
+    let runs = async {
+        while server.registry().find(&application).unwrap().status != Status::Active {
+            real_time::sleep(Duration::from_millis(20)).await;
+        }
+    };
+    real_time::within(Duration::from_secs(60), runs).await.expect("it starts");
     stop(server).await;
 }

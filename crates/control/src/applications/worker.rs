@@ -244,7 +244,6 @@ impl Worker {
             self.follow(tail);
         }
         while self.step().await {}
-        self.leave_tails();
         self.finish_storing().await;
         self.begin_checkpoint();
         self.finish_storing().await;
@@ -604,6 +603,13 @@ impl Worker {
             // Whoever asked may have gone.
             let _ = drain.reply.send(());
         }
+    }
+}
+
+impl Drop for Worker {
+    /// However it ends.
+    fn drop(&mut self) {
+        self.leave_tails();
     }
 }
 

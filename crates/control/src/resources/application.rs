@@ -109,9 +109,10 @@ async fn table(world: &World, reference: &CheckedReference) -> Result<ReferenceT
     };
     let bytes = match &reference.place {
         ReferencePlace::Object { bucket, key } => {
-            let store = super::delivery_stream::bucket(&world.directory, bucket)
-                .map_err(|error| failed(error.to_string()))?;
-            read_object(&store, key).await.map_err(failed)?
+            let (directory, bucket) = (world.directory.clone(), bucket.clone());
+            let opened = move || super::delivery_stream::existing_bucket(&directory, &bucket);
+            let store = world.spawn().blocking(opened).await.map_err(failed)?;
+            read_object(&store.map_err(|error| failed(error.to_string()))?, key).await.map_err(failed)?
         }
         ReferencePlace::File(path) => {
             let path = path.clone();

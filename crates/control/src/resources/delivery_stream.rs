@@ -1,6 +1,7 @@
 //! Delivery streams: a buffer in the log, and a worker that delivers it.
 
 use std::collections::BTreeMap;
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -101,8 +102,23 @@ pub(crate) enum BucketError {
 
 /// The directory of a bucket as an object store; an object that was written survives a power cut. Waits for the disk.
 pub(crate) fn bucket(directory: &DataDirectory, name: &str) -> Result<Arc<dyn ObjectStore>, BucketError> {
-    let path = directory.bucket(name)?;
-    let store = LocalFileSystem::new_with_prefix(&path)
+    store_at(&directory.bucket(name)?, name)
+}
+
+/// The same for a bucket that somebody has made. Waits for the disk.
+pub(crate) fn existing_bucket(
+    directory: &DataDirectory,
+    name: &str,
+) -> Result<Arc<dyn ObjectStore>, BucketError> {
+    let path = directory.buckets().join(name);
+    match path.is_dir() {
+        true => store_at(&path, name),
+        false => Err(BucketError::Store { name: name.to_owned(), reason: "it does not exist".to_owned() }),
+    }
+}
+
+fn store_at(path: &Path, name: &str) -> Result<Arc<dyn ObjectStore>, BucketError> {
+    let store = LocalFileSystem::new_with_prefix(path)
         .map_err(|error| BucketError::Store { name: name.to_owned(), reason: error.to_string() })?;
     Ok(Arc::new(store.with_fsync(true)))
 }

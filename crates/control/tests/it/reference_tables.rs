@@ -65,6 +65,13 @@ async fn a_table_from_a_file_and_one_that_is_missing() {
     let report = apply(&server, &missing).await;
     assert!(report.is_refused());
     let error = format!("{report:?}");
+    assert!(
+        error.contains("CompanyName") && error.contains("reference") && error.contains("does not exist"),
+        "{error}"
+    );
+    assert!(!data.join("buckets/reference").exists(), "looking makes nothing");
+    std::fs::create_dir_all(data.join("buckets/reference")).unwrap();
+    let error = format!("{:?}", apply(&server, &missing).await);
     assert!(error.contains("CompanyName") && error.contains("none.csv"), "{error}");
     std::fs::remove_file(&file).unwrap();
     let error = server.start(true).await.unwrap_err().to_string();

@@ -23,7 +23,7 @@ use super::output_queue::StoredRow;
 use super::outputs::WaitingRows;
 use super::parts::PartStore;
 use crate::catalog::{Catalog, CatalogError, EngineState, StoredCheckpoint, WaitingOutput};
-use crate::definition::ResourceId;
+use crate::definition::{ResourceId, StartingPosition};
 
 /// A checkpoint is due this often while there is something new, or after so much input.
 const INTERVAL: Duration = Duration::from_secs(3);
@@ -52,6 +52,8 @@ pub(crate) struct Contents {
     pub(crate) epoch: u64,
     pub(crate) input_errors: u64,
     pub(crate) waiting: WaitingRows,
+    pub(crate) rows_depend_on: u64,
+    pub(crate) starting_position: Option<StartingPosition>,
 }
 
 /// Where the checkpoints of one application are.
@@ -96,6 +98,8 @@ impl Checkpoints {
             input_errors: contents.input_errors,
             engine: EngineState::Manifest(manifest.to_bytes()),
             waiting,
+            rows_depend_on: Some(contents.rows_depend_on),
+            starting_position: contents.starting_position,
         };
         self.name_newest(incarnation, &stored, now)
     }
@@ -246,6 +250,8 @@ mod tests {
         let parts = PartStore::new(folder.path().join("7"));
         let checkpoints = Checkpoints { id: ResourceId(7), catalog: Catalog::in_memory().unwrap(), parts };
         let at = |position| StoredCheckpoint {
+            rows_depend_on: None,
+            starting_position: None,
             source: ResourceId(1),
             positions: BTreeMap::from([(0, position)]),
             epoch: 0,

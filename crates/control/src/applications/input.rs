@@ -168,6 +168,11 @@ impl LogInput {
         Ok(batch)
     }
 
+    /// Records that have gone meanwhile, where it goes on. Reads files; what cannot be read is found at the first read.
+    pub(crate) fn look_for_losses(&mut self) -> u64 {
+        self.positions.read(&self.log, &self.key, 1, 1).map_or(0, |(_, lost)| lost)
+    }
+
     /// Records that went before they could be read, since the last call.
     pub(crate) fn take_lost(&mut self) -> u64 {
         std::mem::take(&mut self.lost)

@@ -55,6 +55,7 @@ struct Output {
 
 /// All outputs of an application.
 pub(crate) struct Outputs {
+    id: ResourceId,
     outputs: Vec<Output>,
     /// The number of the next row of each stream that has an output.
     next_rows: BTreeMap<StreamId, u64>,
@@ -75,7 +76,7 @@ pub(crate) struct ErrorNumbers {
 pub(crate) struct OutputServices {
     pub(crate) application: String,
     pub(crate) id: ResourceId,
-    /// Counts how often the application started from scratch: its rows are counted from 0 each time.
+    /// In which rows are numbered.
     pub(crate) epoch: u64,
     pub(crate) counters: Arc<Counters>,
     pub(crate) live: Arc<Live>,
@@ -147,7 +148,7 @@ impl Outputs {
         }
         let next_errors = ErrorNumbers { input: input_errors, pumps: application.errors_emitted() };
         let (counters, live) = (Arc::clone(&services.counters), Arc::clone(&services.live));
-        Outputs { outputs, next_rows, next_errors, counters, live }
+        Outputs { id: services.id, outputs, next_rows, next_errors, counters, live }
     }
 
     /// Takes what came out of the engine into the queues, and shows it to those who look on.
@@ -200,6 +201,13 @@ impl Outputs {
     /// Error rows of the input so far.
     pub(crate) fn input_errors(&self) -> u64 {
         self.next_errors.input
+    }
+
+    /// Numbers the rows that come out from now on in another epoch.
+    pub(crate) fn number_from_now_on(&mut self, epoch: u64) {
+        for output in &mut self.outputs {
+            output.producers = producers::of_output(self.id, epoch, &output.key);
+        }
     }
 
     /// Rows that come out from now on are not delivered before they are let go.

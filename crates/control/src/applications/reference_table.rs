@@ -6,7 +6,7 @@ use std::sync::Arc;
 use arrow_buffer::ScalarBuffer;
 use bytes::Bytes;
 use millstream_columns::Batch;
-use millstream_engine::ErrorRow;
+use millstream_engine::{ErrorRow, PartId};
 use millstream_host::files;
 use object_store::{ObjectStore, ObjectStoreExt};
 
@@ -24,6 +24,8 @@ pub(crate) struct ReferenceTableRows {
     pub(crate) rows: Batch,
     /// Rows that do not fit the schema.
     pub(crate) errors: Vec<ErrorRow>,
+    /// Tells its content apart.
+    pub(crate) content: PartId,
 }
 
 /// Reads an object.
@@ -58,5 +60,6 @@ pub(crate) fn rows_of(reference: &CheckedReference, bytes: &[u8], now: i64) -> R
     let errors = errors.map(|error| ErrorRow::of_record(error.name, &error.message, &error.raw, now, now));
     let errors = errors.collect();
     let rowtimes = ScalarBuffer::from(vec![0; parsed.row_to_record.len()]);
-    ReferenceTableRows { name: reference.name.clone(), rows: Batch::new(rowtimes, parsed.columns), errors }
+    let rows = Batch::new(rowtimes, parsed.columns);
+    ReferenceTableRows { name: reference.name.clone(), rows, errors, content: PartId::of(bytes) }
 }

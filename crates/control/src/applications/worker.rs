@@ -24,9 +24,9 @@ use super::tail::{Tail, Tails, WaitingTails};
 use super::wrong_shape::wrong_shape;
 use crate::catalog::StoredCheckpoint;
 use crate::consumers;
-use crate::definition::ResourceId;
+use crate::definition::{ResourceId, StartingPosition};
 use crate::live::Live;
-use crate::pipeline::CheckedApplication;
+use crate::pipeline::{CheckedApplication, RowtimeSource};
 use crate::registry::Registry;
 use crate::supervise::TaskScope;
 
@@ -51,8 +51,11 @@ pub(crate) struct ApplicationComponents {
     pub(crate) checkpoint: Option<StoredCheckpoint>,
     /// Rows of the last run that wait for their destinations.
     pub(crate) waiting: WaitingRows,
-    /// Counts how often the application started from scratch.
+    /// That of the checkpoint, or a new one.
     pub(crate) epoch: u64,
+    /// What its rows depend on besides the records.
+    pub(crate) rows_depend_on: u64,
+    pub(crate) starting_position: Option<StartingPosition>,
     pub(crate) checkpoints: Checkpoints,
     pub(crate) incarnation: Incarnation,
     pub(crate) preprocessor: Option<Preprocessor>,
@@ -96,6 +99,8 @@ pub(crate) struct Worker {
     id: ResourceId,
     source: ResourceId,
     epoch: u64,
+    rows_depend_on: u64,
+    starting_position: Option<StartingPosition>,
     name: Arc<str>,
     application: Application,
     intake: Intake,
@@ -133,11 +138,11 @@ struct Storing {
     began_at: millstream_host::Timestamp,
     result: oneshot::Receiver<Result<(), StoreError>>,
     asked: Vec<oneshot::Sender<()>>,
-    /// It has the rows that a drain has released.
+    /// It has the rows that are held back.
     holds_release: bool,
 }
 
-/// How far the rows are that a drain has released.
+/// How far the rows are that may not be seen before they are in a checkpoint.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Release {
     /// There are none, or they may be delivered.
@@ -156,6 +161,16 @@ impl Worker {
             components;
         let name: Arc<str> = checked.name.as_str().into();
         let now = components.clock.now();
+        let lost = input.look_for_losses();
+        let mut epoch = components.epoch;
+        let repeats_otherwise = components.checkpoint.as_ref().is_some_and(|checkpoint| {
+            lost > 0
+                || checked.switches.rowtime == RowtimeSource::Processing
+                || checkpoint.rows_depend_on.is_some_and(|then| then != components.rows_depend_on)
+        });
+        if repeats_otherwise {
+            epoch += 1;
+        }
         let settings = checked.settings(seed, now.millis(), checked.switches.has_virtual_clock());
         let mut restored = RestoreReport::default();
         let is_new = components.checkpoint.is_none();
@@ -186,7 +201,7 @@ impl Worker {
         let services = OutputServices {
             application: name.to_string(),
             id: components.id,
-            epoch: components.epoch,
+            epoch,
             counters: Arc::clone(&counters),
             live: Arc::clone(&components.live),
             clock: Arc::clone(&components.clock),
@@ -202,7 +217,9 @@ impl Worker {
         let mut worker = Worker {
             id: components.id,
             source: components.source,
-            epoch: components.epoch,
+            epoch,
+            rows_depend_on: components.rows_depend_on,
+            starting_position: components.starting_position,
             name,
             intake,
             application,
@@ -229,7 +246,9 @@ impl Worker {
             lost_records: 0,
             unchecked_schema: Some(checked.schema),
         };
-        if is_new {
+        worker.report_lost(lost);
+        if is_new || repeats_otherwise {
+            // Before a row comes out: whoever goes on from here numbers as this one does.
             let (snapshot, contents) = worker.snapshot().map_err(BuildError::FirstCheckpoint)?;
             let stored = worker.checkpoints.store(&worker.incarnation, snapshot, contents, now);
             stored.map_err(|error| BuildError::FirstCheckpoint(error.to_string()))?;
@@ -335,6 +354,16 @@ impl Worker {
     /// Records that were trimmed before they were read are no silent loss.
     fn note_lost(&mut self) {
         let lost = self.input.take_lost();
+        if lost > 0 {
+            // Whoever reads again from the last checkpoint gets other rows than this reading gave.
+            self.epoch += 1;
+            self.outputs.number_from_now_on(self.epoch);
+            self.hold_until_stored();
+        }
+        self.report_lost(lost);
+    }
+
+    fn report_lost(&mut self, lost: u64) {
         if lost > 0 {
             self.lost_records += lost;
             self.counters.add(|status| status.lost_records += lost);
@@ -459,6 +488,13 @@ impl Worker {
         self.is_changed = true;
     }
 
+    /// What comes out from now on is in a checkpoint before anybody sees it.
+    fn hold_until_stored(&mut self) {
+        self.outputs.hold();
+        self.release = Release::Unstored;
+        self.is_changed = true;
+    }
+
     /// The state now, to be stored.
     fn snapshot(&mut self) -> Result<(millstream_engine::Snapshot, Contents), String> {
         let snapshot = self.application.snapshot().map_err(|error| error.to_string())?;
@@ -466,6 +502,8 @@ impl Worker {
             source: self.source,
             positions: self.input.positions(),
             epoch: self.epoch,
+            rows_depend_on: self.rows_depend_on,
+            starting_position: self.starting_position,
             input_errors: self.outputs.input_errors(),
             waiting: self.outputs.waiting(),
         };
@@ -587,11 +625,9 @@ impl Worker {
         if releases {
             // Time alone does not end the wait of ORDER BY … WITHIN, and no reading again would let the rows go here: they
             // are in a checkpoint before anybody sees them.
-            self.outputs.hold();
+            self.hold_until_stored();
             self.application.release_sorted(self.clock.now().millis());
-            self.is_changed = true;
             self.collect(Vec::new());
-            self.release = Release::Unstored;
             self.store_what_is_due();
         }
         if self.drains.is_empty() || !self.outputs.are_empty() {

@@ -9,7 +9,7 @@ use rusqlite::{OptionalExtension, params};
 use serde::{Deserialize, Serialize};
 
 use super::{Catalog, CatalogError, signed};
-use crate::definition::ResourceId;
+use crate::definition::{ResourceId, StartingPosition};
 
 /// Manifests kept of each application.
 const KEPT: i64 = 2;
@@ -21,7 +21,8 @@ pub struct StoredCheckpoint {
     pub source: ResourceId,
     /// The next record of each shard.
     pub positions: BTreeMap<u32, u64>,
-    /// Counts how often the application started from scratch; its rows are counted from 0 in each epoch.
+    /// Rows are numbered within an epoch. One begins when the application starts from scratch, and when a second reading of
+    /// records may give other rows than the first: a number must not stand for two rows.
     pub epoch: u64,
     /// Error rows of the input so far.
     pub input_errors: u64,
@@ -29,6 +30,39 @@ pub struct StoredCheckpoint {
     pub engine: EngineState,
     /// Rows that came out but were not delivered yet.
     pub waiting: WaitingOutput,
+    /// Tells apart what its rows depend on besides the records: the SQL, tables, functions, …; earlier versions did not keep
+    /// it.
+    pub rows_depend_on: Option<u64>,
+    /// Where the application was asked to begin when it started from scratch.
+    pub starting_position: Option<StartingPosition>,
+}
+
+/// A checkpoint of version 1 of the encoding.
+#[derive(Deserialize)]
+struct Version1 {
+    source: ResourceId,
+    positions: BTreeMap<u32, u64>,
+    epoch: u64,
+    input_errors: u64,
+    engine: EngineState,
+    waiting: WaitingOutput,
+}
+
+impl From<Version1> for StoredCheckpoint {
+    fn from(stored: Version1) -> StoredCheckpoint {
+        let Version1 { source, positions, epoch, input_errors, engine, waiting } = stored;
+        let (rows_depend_on, starting_position) = (None, None);
+        StoredCheckpoint {
+            source,
+            positions,
+            epoch,
+            input_errors,
+            engine,
+            waiting,
+            rows_depend_on,
+            starting_position,
+        }
+    }
 }
 
 /// The state of the engine in a checkpoint.
@@ -52,7 +86,7 @@ pub enum WaitingOutput {
 }
 
 /// Version of the encoding of a checkpoint, in its first byte.
-const VERSION: u8 = 1;
+const VERSION: u8 = 2;
 
 impl StoredCheckpoint {
     /// A checkpoint of the layout that kept positions in the order of shards.
@@ -69,6 +103,8 @@ impl StoredCheckpoint {
             input_errors: 0,
             engine: EngineState::Blob(engine_state),
             waiting: WaitingOutput::Layout1(waiting_output),
+            rows_depend_on: None,
+            starting_position: None,
         }
     }
 
@@ -79,7 +115,11 @@ impl StoredCheckpoint {
     /// `None` for bytes that are damaged or of a later version.
     fn decode(bytes: &[u8]) -> Option<StoredCheckpoint> {
         let (version, body) = bytes.split_first()?;
-        (*version == VERSION).then(|| postcard::from_bytes(body).ok()).flatten()
+        match *version {
+            VERSION => postcard::from_bytes(body).ok(),
+            1 => postcard::from_bytes::<Version1>(body).ok().map(StoredCheckpoint::from),
+            _ => None,
+        }
     }
 }
 

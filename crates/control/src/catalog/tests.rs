@@ -132,6 +132,8 @@ fn positions_never_pass_what_the_newest_checkpoint_needs() {
         input_errors: 0,
         engine: EngineState::Manifest(Vec::new()),
         waiting: WaitingOutput::Nothing,
+        rows_depend_on: None,
+        starting_position: None,
     };
     let lowest = || catalog.lowest_position(source, 0, &[application]).unwrap().unwrap();
     for (position, expected) in [(100, 100), (1_000, 100)] {

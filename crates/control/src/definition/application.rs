@@ -40,7 +40,8 @@ pub struct InputDefinition {
     pub name_prefix: String,
     /// How many in-application streams the shards are spread over, 1 to 64.
     pub parallelism: u32,
-    /// Where reading begins at each start; `None`: where it stopped, and the first time at the oldest record.
+    /// Where reading begins once, at the first start with this value; `None`: at the oldest record. From there on it goes on
+    /// where it stopped.
     pub starting_position: Option<StartingPosition>,
     /// How records become rows.
     pub schema: SchemaDefinition,

@@ -98,10 +98,11 @@ fn step_for(
         }
     }
     let is_given_up = state.is_some_and(|state| state.given_up == Some(row.generation));
-    // A predecessor of the same name must be gone first: they share what is kept by name.
+    // A predecessor of the same name must be gone first: they share what is kept by name. Its users wait with it.
     let has_predecessor =
-        rows.iter().any(|other| other.deleting && other.kind() == row.kind() && other.name == row.name);
-    if is_given_up || has_predecessor || !is_due(state, now) {
+        |one: &Reference| rows.iter().any(|other| other.deleting && other.reference() == *one);
+    let waits = has_predecessor(&row.reference()) || dependencies.keys().any(has_predecessor);
+    if is_given_up || waits || !is_due(state, now) {
         return None;
     }
     Some(if running.is_some() { Step::Change(row.id) } else { Step::Start(row.id) })
@@ -207,8 +208,8 @@ mod tests {
         let steps = plan(&rows, &known, NOW);
         assert_eq!(
             steps,
-            [Step::Stop(ResourceId(2)), Step::Erase(ResourceId(2)), Step::Change(ResourceId(1))],
-            "the newcomer waits until its predecessor is gone"
+            [Step::Stop(ResourceId(2)), Step::Erase(ResourceId(2))],
+            "the newcomer and its users wait until its predecessor is gone"
         );
         known.remove(&ResourceId(2));
         let rows = [feed(1, "a"), stream(3, "a")];

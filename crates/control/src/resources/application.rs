@@ -14,9 +14,10 @@ use crate::applications::{
 };
 use crate::catalog::{ResourceRow, StoredCheckpoint};
 use crate::definition::{
-    ApplicationDefinition, ApplicationOutput, Definition, OutputFormat, OutputTarget, ReferencePlace,
-    ResourceId, StartingPosition,
+    ApplicationDefinition, ApplicationOutput, Definition, Kind, OutputFormat, OutputTarget, Reference,
+    ReferencePlace, ResourceId, StartingPosition,
 };
+use crate::identifier::stable_hash;
 use crate::pipeline::{CheckedApplication, CheckedReference};
 use crate::producers;
 use crate::supervise::TaskScope;
@@ -29,7 +30,6 @@ pub(crate) struct PreparedApplication {
     checked: CheckedApplication,
     definition: ApplicationDefinition,
     tables: Vec<ReferenceTableRows>,
-    occasion: Occasion,
 }
 
 /// An application that runs.
@@ -59,7 +59,7 @@ pub(super) async fn prepare(
         try_restore(world, row.id, &checked, definition.seed).await?;
     }
     let definition = definition.clone();
-    Ok(PreparedApplication { id: row.id, source, checked, definition, tables, occasion })
+    Ok(PreparedApplication { id: row.id, source, checked, definition, tables })
 }
 
 /// Looks whether it could run, and which of its pumps would keep their state.
@@ -77,6 +77,14 @@ pub(super) async fn look(
     let Some(id) = before else {
         return Ok(StateOutlook { begins: first_records(world, definition), ..StateOutlook::default() });
     };
+    let newest = checkpoints_of(world, id).await?.into_iter().next();
+    if newest.is_some() && starts_over(wanted_position(definition, newest.as_ref())) {
+        return Ok(StateOutlook {
+            begins: first_records(world, definition),
+            starts_from_scratch: all(),
+            ..StateOutlook::default()
+        });
+    }
     match try_restore(world, id, &checked, definition.seed).await? {
         Some(report) => {
             let scratch = report.started_from_scratch.into_iter();
@@ -181,8 +189,8 @@ impl PreparedApplication {
         let incarnation = &begun.map_err(NotReady::yet)?;
         let mut stored = checkpoints_of(world, self.id).await?;
         let newest_epoch = stored.first().map(|checkpoint| checkpoint.epoch);
-        let wanted = self.definition.input.starting_position.filter(|_| self.occasion == Occasion::First);
-        if matches!(wanted, Some(StartingPosition::Now | StartingPosition::TrimHorizon)) {
+        let wanted = wanted_position(&self.definition, stored.first());
+        if starts_over(wanted) {
             stored.clear();
         }
         if stored.is_empty() {
@@ -254,6 +262,7 @@ impl PreparedApplication {
                 Some(StartingPosition::TrimHorizon) | None => {}
             },
         }
+        let rows_depend_on = rows_depend_on(world, definition, *source, tables);
         let checkpoints = store_of(world, *id);
         let waiting = match &checkpoint {
             Some(checkpoint) => {
@@ -281,6 +290,8 @@ impl PreparedApplication {
             checkpoint,
             waiting,
             epoch,
+            rows_depend_on,
+            starting_position: definition.input.starting_position,
             checkpoints,
             incarnation: incarnation.clone(),
             preprocessor,
@@ -300,6 +311,49 @@ impl PreparedApplication {
             false => Failure::Other(NotReady::ever(error)),
         })
     }
+}
+
+/// Where an application is asked to begin, unless it has begun there already: a restart goes on.
+fn wanted_position(
+    definition: &ApplicationDefinition,
+    newest: Option<&StoredCheckpoint>,
+) -> Option<StartingPosition> {
+    let wanted = definition.input.starting_position;
+    wanted.filter(|wanted| newest.is_none_or(|newest| newest.starting_position != Some(*wanted)))
+}
+
+/// Whether it is asked to begin anew, without its state.
+fn starts_over(wanted: Option<StartingPosition>) -> bool {
+    matches!(wanted, Some(StartingPosition::Now | StartingPosition::TrimHorizon))
+}
+
+/// Tells apart what the rows of an application depend on besides the records: a second reading gives the same rows only
+/// while all of it stays.
+fn rows_depend_on(
+    world: &World,
+    definition: &ApplicationDefinition,
+    source: ResourceId,
+    tables: &[ReferenceTableRows],
+) -> u64 {
+    let mut relevant = definition.clone();
+    relevant.outputs.clear();
+    relevant.input.starting_position = None;
+    let text =
+        |definition: &Definition| serde_json::to_string(definition).expect("definitions are plain data");
+    let mut parts = vec![env!("CARGO_PKG_VERSION").to_owned(), source.to_string()];
+    parts.push(text(&Definition::Application(Box::new(relevant))));
+    parts.extend(tables.iter().map(|table| table.content.to_string()));
+    // The preprocessing function, and the model behind it.
+    let mut functions: Vec<Reference> =
+        definition.input.preprocessor.iter().map(|name| Reference::new(Kind::Function, name)).collect();
+    while let Some(reference) = functions.pop() {
+        if let Some(row) = world.registry.find(&reference) {
+            parts.push(text(&row.definition));
+            functions
+                .extend(row.definition.references().into_iter().filter(|one| one.kind == Kind::Endpoint));
+        }
+    }
+    stable_hash(&parts.join("\n"))
 }
 
 /// Why an application could not be built.

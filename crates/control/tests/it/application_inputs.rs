@@ -92,8 +92,11 @@ async fn reading_begins_where_the_file_says() {
         ("starting_position = \"last-stopped-point\"", 0..10, 0..10),
         ("starting_position = \"last-stopped-point\"", 10..20, 10..20),
         ("starting_position = \"now\"", 20..30, 20..30),
-        ("starting_position = \"trim-horizon\"", 30..40, 0..40),
-        ("", 40..50, 40..50),
+        ("starting_position = \"now\"", 30..40, 30..40),
+        // Once, not at each start.
+        ("starting_position = \"trim-horizon\"", 40..50, 0..50),
+        ("starting_position = \"trim-horizon\"", 50..60, 50..60),
+        ("", 60..70, 60..70),
     ];
     let mut seen = 0;
     for (position, fed, expected) in runs {
@@ -144,19 +147,25 @@ async fn reading_begins_where_the_file_says_also_after_an_attempt_that_failed() 
     let folder = tempfile::tempdir().unwrap();
     let table = folder.path().join("table.csv");
     std::fs::write(&table, "1\n").unwrap();
-    let text = text_of("starting_position = \"trim-horizon\"", COPY, "OUT");
-    let pipeline = parse(&format!(
-        "{text}[[application.reference]]\nname = \"T\"\npath = \"{}\"\ncolumns = \"A INTEGER\"\n",
-        table.display()
-    ));
+    let pipeline = |position: &str| {
+        let text = text_of(position, COPY, "OUT");
+        let table = table.display();
+        parse(&format!(
+            "{text}[[application.reference]]\nname = \"T\"\npath = \"{table}\"\ncolumns = \"A INTEGER\"\n"
+        ))
+    };
     let data = folder.path().join("data");
-    let server = start(&pipeline, &data).await;
+    let server = start(&pipeline(""), &data).await;
     crate::support::feed(&server, "in", 0..10).await;
     assert_eq!(out(&server).len(), 10);
     stop(server).await;
 
-    std::fs::remove_file(&table).unwrap();
     let server = crate::support::open(&data).await.unwrap();
+    let report = crate::support::apply(&server, &pipeline("starting_position = \"trim-horizon\"")).await;
+    let change = report.changes.iter().find(|change| change.name == "app").unwrap();
+    assert_eq!(change.starts_from_scratch, ["P"]);
+    assert!(change.details.iter().any(|detail| detail.contains("already holds: 10 records")), "{change:?}");
+    std::fs::remove_file(&table).unwrap();
     server.start(false).await.unwrap();
     let application = Reference::new(Kind::Application, "app");
     let row = server.registry().find(&application).unwrap();

@@ -7,6 +7,7 @@
 
 mod application_inputs;
 mod compatibility_page;
+mod crash_images;
 mod feeds;
 mod functions;
 mod old_directory;

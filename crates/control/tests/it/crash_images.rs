@@ -1,0 +1,141 @@
+//! What comes out after a crash when a second reading gives other rows than the first: none of them is taken for a repetition.
+//!
+//! A crash image is a copy of the data directory between two checkpoints of an application.
+
+use std::path::{Path, PathBuf};
+
+use crate::support::{apply, feed, open, parse, records, start, stop};
+use millstream_control::Server;
+use millstream_control::definition::Kind;
+use millstream_control::pipeline::Pipeline;
+
+/// Numbers and the names that a table gives them, as far as they are above `least`.
+fn pipeline(least: u32, table: &Path, more: &str) -> Pipeline {
+    parse(&format!(
+        "[[stream]]\nname = \"in\"\n[[stream]]\nname = \"out\"\n[[application]]\nname = \"app\"\nsql = '''\n\
+         CREATE OR REPLACE STREAM \"OUT\" (N INTEGER, NAME VARCHAR(8));\n\
+         CREATE OR REPLACE PUMP P AS INSERT INTO \"OUT\" SELECT STREAM S.N, T.NAME FROM SOURCE_SQL_STREAM_001 AS S \
+         JOIN T ON S.N >= T.N WHERE S.N >= {least};\n'''\n\
+         [application.input]\nstream = \"in\"\ncolumns = \"N INTEGER\"\n\
+         [[application.reference]]\nname = \"T\"\npath = \"{}\"\ncolumns = \"N INTEGER, NAME VARCHAR(8)\"\n\
+         [[application.output]]\nfrom = \"OUT\"\nstream = \"out\"\nformat = \"csv\"\n{more}",
+        table.display()
+    ))
+}
+
+fn copy(from: &Path, to: &Path) {
+    std::fs::create_dir_all(to).unwrap();
+    for entry in std::fs::read_dir(from).unwrap() {
+        let entry = entry.unwrap();
+        let to = to.join(entry.file_name());
+        if entry.file_type().unwrap().is_dir() {
+            copy(&entry.path(), &to);
+        } else {
+            std::fs::copy(entry.path(), to).unwrap();
+        }
+    }
+}
+
+/// The image of a server that has put out twenty rows since its newest checkpoint.
+struct Crashed {
+    folder: tempfile::TempDir,
+    table: PathBuf,
+    image: PathBuf,
+}
+
+impl Crashed {
+    async fn new() -> Crashed {
+        let folder = tempfile::tempdir().unwrap();
+        let (table, data) = (folder.path().join("table.csv"), folder.path().join("data"));
+        std::fs::write(&table, "0,a\n0,b\n").unwrap();
+        let server = start(&pipeline(0, &table, ""), &data).await;
+        feed(&server, "in", 0..10).await;
+        assert_eq!(records(&server, "out").len(), 20);
+        let image = folder.path().join("image");
+        copy(&data, &image);
+        stop(server).await;
+        Crashed { folder, table, image }
+    }
+
+    /// Goes on, reads what waits, and puts out the rows of three more records: gives their names.
+    async fn new_rows(&self, server: &Server) -> Vec<String> {
+        server.drain(false).await;
+        let before = records(server, "out").len();
+        feed(server, "in", 100..103).await;
+        records(server, "out")[before..].iter().map(|row| row.trim_end().to_owned()).collect()
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn nothing_is_repeated_or_lost_when_nothing_has_changed() {
+    let crashed = Crashed::new().await;
+    let server = start(&pipeline(0, &crashed.table, ""), &crashed.image).await;
+    assert_eq!(crashed.new_rows(&server).await, ["100,a", "100,b", "101,a", "101,b", "102,a", "102,b"]);
+    assert_eq!(records(&server, "out").len(), 26);
+    stop(server).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn new_rows_of_other_sql_arrive() {
+    let crashed = Crashed::new().await;
+    let server = start(&pipeline(100, &crashed.table, ""), &crashed.image).await;
+    assert_eq!(crashed.new_rows(&server).await.len(), 6);
+    stop(server).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn new_rows_of_another_table_arrive() {
+    let crashed = Crashed::new().await;
+    std::fs::write(&crashed.table, "100,c\n").unwrap();
+    let server = start(&pipeline(0, &crashed.table, ""), &crashed.image).await;
+    assert_eq!(crashed.new_rows(&server).await, ["100,c", "101,c", "102,c"]);
+    stop(server).await;
+    // From then on a crash repeats nothing, and loses nothing.
+    let again = crashed.folder.path().join("again");
+    let server = start(&pipeline(0, &crashed.table, ""), &crashed.image).await;
+    feed(&server, "in", 200..210).await;
+    let rows = records(&server, "out").len();
+    copy(&crashed.image, &again);
+    stop(server).await;
+    let server = start(&pipeline(0, &crashed.table, ""), &again).await;
+    server.drain(false).await;
+    assert_eq!(records(&server, "out").len(), rows);
+    assert_eq!(crashed.new_rows(&server).await.len(), 3);
+    stop(server).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn new_rows_of_a_stream_that_was_reset_arrive() {
+    let crashed = Crashed::new().await;
+    let server = open(&crashed.image).await.unwrap();
+    server.reset(Some(Kind::Stream), Some("in")).await.unwrap();
+    apply(&server, &pipeline(0, &crashed.table, "")).await;
+    server.start(true).await.unwrap();
+    assert_eq!(crashed.new_rows(&server).await.len(), 6);
+    stop(server).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn new_rows_of_the_time_of_processing_arrive() {
+    let folder = tempfile::tempdir().unwrap();
+    let (data, image) = (folder.path().join("data"), folder.path().join("image"));
+    let counts = |extra: &str| {
+        parse(&format!(
+            "[[stream]]\nname = \"in\"\n[[stream]]\nname = \"out\"\n[[application]]\nname = \"app\"\nsql = '''\n\
+             CREATE OR REPLACE STREAM \"OUT\" (N INTEGER);\n\
+             CREATE OR REPLACE PUMP P AS INSERT INTO \"OUT\" SELECT STREAM N FROM SOURCE_SQL_STREAM_001;\n'''\n\
+             [application.switches]\nrowtime = \"processing\"\n{extra}\
+             [application.input]\nstream = \"in\"\ncolumns = \"N INTEGER\"\n\
+             [[application.output]]\nfrom = \"OUT\"\nstream = \"out\"\nformat = \"csv\"\n"
+        ))
+    };
+    let server = start(&counts(""), &data).await;
+    feed(&server, "in", 0..10).await;
+    copy(&data, &image);
+    stop(server).await;
+    let server = start(&counts(""), &image).await;
+    server.drain(false).await;
+    // How many windows a second reading gives nobody knows: what it gives is new.
+    assert_eq!(records(&server, "out").len(), 20);
+    stop(server).await;
+}

@@ -42,8 +42,11 @@ impl TailFilter {
             .iter()
             .map(|column| Column { name: column.name.clone(), sql_type: column.sql_type, not_null: false })
             .collect();
-        let declared: Vec<String> =
-            schema.columns.iter().map(|column| format!("\"{}\" {}", column.name, column.sql_type)).collect();
+        let declared: Vec<String> = schema
+            .columns
+            .iter()
+            .map(|column| format!("{} {}", quoted(&column.name), column.sql_type))
+            .collect();
         let sql = format!(
             "CREATE STREAM \"MATCHES\" ({});\nCREATE PUMP \"FILTER\" AS INSERT INTO \"MATCHES\" SELECT STREAM * FROM \
              \"{STREAM}\" WHERE {condition}\n;",
@@ -108,6 +111,11 @@ impl Server {
     }
 }
 
+/// A name as SQL takes it, whatever characters it has.
+fn quoted(name: &str) -> String {
+    format!("\"{}\"", name.replace('"', "\"\""))
+}
+
 fn schema_of(world: &World, what: &str) -> Result<InputSchema, String> {
     let rows = world.registry.rows();
     let applications = rows.iter().filter(|row| !row.deleting).filter_map(|row| match &row.definition {
@@ -155,11 +163,7 @@ fn discovered_schema(world: &World, what: &str) -> Result<InputSchema, String> {
 
 /// Rows as one JSON object each.
 fn json_schema(columns: &[(String, millstream_sql::SqlType)]) -> InputSchema {
-    let columns = columns.iter().map(|(name, sql_type)| InputColumn {
-        name: name.clone(),
-        sql_type: *sql_type,
-        mapping: Some(format!("$.{name}")),
-    });
+    let columns = columns.iter().map(|(name, sql_type)| InputColumn::of_member(name, *sql_type));
     InputSchema { format: RecordFormat::Json { record_row_path: "$".to_owned() }, columns: columns.collect() }
 }
 
@@ -167,6 +171,20 @@ fn json_schema(columns: &[(String, millstream_sql::SqlType)]) -> InputSchema {
 mod tests {
     use super::*;
     use millstream_sql::SqlType;
+
+    #[test]
+    fn names_of_any_characters_are_found_in_rows() {
+        for name in ["a.b", "a b", "a[0]", "it's", "say \"it\"", "back\\slash", "$"] {
+            let mut filter = TailFilter::new(
+                &json_schema(&[(name.to_owned(), SqlType::Integer)]),
+                &format!("{} > 10", quoted(name)),
+            )
+            .unwrap();
+            let row = |number| serde_json::json!({ name: number }).to_string();
+            assert!(filter.passes(row(20).as_bytes()) && !filter.passes(row(2).as_bytes()), "{name}");
+            assert_eq!(filter.take_undecided(), 0, "{name}");
+        }
+    }
 
     #[test]
     fn conditions_choose_records() {

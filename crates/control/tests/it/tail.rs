@@ -54,6 +54,28 @@ async fn conditions_are_over_declared_or_discovered_columns() {
     stop(server).await;
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn rows_are_chosen_by_columns_of_any_name() {
+    let folder = tempfile::tempdir().unwrap();
+    let text = TEXT.replace("(N INTEGER)", "(\"a.b [c]\" INTEGER)");
+    let text = text.replace("columns = \"n INTEGER\"", "format = \"json\"\ncolumns = '\"n.m\" INTEGER'");
+    let server = start(&parse(&text.replace("\"n\"", "\"n.m\"")), folder.path()).await;
+    let mut tail = row_tail(&server, "app/OUT").await;
+    put(&server, "in", ["{\"n.m\":20}"]).await;
+    let row = rows(&mut tail).await.unwrap().remove(0);
+    for (condition, is_met) in [("\"a.b [c]\" > 10", true), ("\"a.b [c]\" > 20", false)] {
+        let mut filter = server.tail_filter("app/OUT", condition).await.unwrap();
+        assert_eq!(
+            (filter.passes(row.as_bytes()), filter.take_undecided()),
+            (is_met, 0),
+            "{row} {condition}"
+        );
+    }
+    let mut filter = server.tail_filter("in", "\"n.m\" > 10").await.unwrap();
+    assert!(filter.passes(b"{\"n.m\":20}") && !filter.passes(b"{\"n.m\":2}"));
+    stop(server).await;
+}
+
 /// The next rows of a tail, as JSON.
 async fn rows(tail: &mut RowTail) -> Result<Vec<String>, String> {
     let read = real_time::within(Duration::from_secs(30), tail.next()).await;

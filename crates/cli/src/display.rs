@@ -106,8 +106,14 @@ impl Display {
                 true => String::new(),
                 false => format!(" --data-dir {}", directory.display()),
             };
+            let places = [Kind::Stream, Kind::DeliveryStream].map(|kind| server.list(Some(kind)));
+            let is_shared = places.iter().flatten().filter(|one| one.name == place.name).count() > 1;
+            let kind = match is_shared {
+                true => format!(" --kind {}", place.kind.as_str()),
+                false => String::new(),
+            };
             let text = format!(
-                "nothing feeds it: put records with  millstream put {} --input FILE{flag}",
+                "nothing feeds it: put records with  millstream put {}{kind} --input FILE{flag}",
                 place.name
             );
             self.say("hint", &text);

@@ -41,7 +41,7 @@ async fn a_stop_is_bounded_when_the_disk_of_the_log_hangs() {
     }
 
     disk.hang_syncs(true);
-    let put = server.put("in", None, vec![Bytes::from("4")]);
+    let put = server.put("in", None, None, vec![Bytes::from("4")]);
     assert!(real_time::within(Duration::from_millis(100), put).await.is_none(), "nothing is kept any more");
     let began = Instant::now();
     server.stop_feeds(Duration::from_millis(400)).await;

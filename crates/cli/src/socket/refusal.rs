@@ -88,7 +88,13 @@ pub(super) fn status_of_apply(error: &anyhow::Error) -> StatusCode {
 
 #[cfg(test)]
 mod tests {
+    use std::path::Path;
+    use std::sync::Arc;
+
     use super::*;
+    use bytes::Bytes;
+    use millstream_host::{Random, SimulatedDisk, SystemClock};
+    use millstream_streamlog::{Log, LogSettings, NewRecord, Retention, StreamKey};
 
     #[test]
     fn what_the_log_refuses_is_the_fault_of_the_caller_or_of_the_machine() {
@@ -104,6 +110,20 @@ mod tests {
             assert_eq!(status_of_put(&error), status, "{error}");
         }
         assert_eq!(status_of_put(&PutError::Ambiguous("x".to_owned())), 409);
+    }
+
+    #[tokio::test]
+    async fn a_full_disk_is_not_the_fault_of_the_caller() {
+        let disk = SimulatedDisk::new();
+        let (clock, random) = (Arc::new(SystemClock), Random::from_seed(1));
+        let on = Arc::new(disk.clone());
+        let (log, _) = Log::open_on(Path::new("/log"), LogSettings::default(), clock, random, on).unwrap();
+        let key = StreamKey::data("s".parse().unwrap());
+        log.stream_create(&key, 1, Retention::default()).unwrap();
+        disk.set_room(Some(0));
+        let refused = log.append(&key, vec![NewRecord::new("key", Bytes::from("data"))]).await;
+        let error = PutError::Append(refused.unwrap_err());
+        assert_eq!(status_of_put(&error), 507, "{error}");
     }
 
     #[tokio::test]

@@ -101,7 +101,7 @@ fn a_put_that_is_stopped_says_what_is_stored() {
 }
 
 #[test]
-fn many_who_follow_leave_room_for_commands() {
+fn low_many_who_follow_leave_room_for_commands() {
     let server = Server::start(PRICES, &[]);
     let socket = server.path().join("data/control.sock");
     let request = "GET /v1/tail?what=prices HTTP/1.1\r\nhost: localhost\r\n\r\n";

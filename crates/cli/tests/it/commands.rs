@@ -332,7 +332,7 @@ fn replay_of_a_pipeline_asks_its_preprocessing_function() {
 }
 
 #[test]
-fn replay_puts_rows_in_the_order_of_their_times() {
+fn silent_2_replay_puts_rows_in_the_order_of_their_times() {
     // Every second line is of the other end of the file.
     let line = |second: u64| format!("2024-03-01 12:{:02}:{:02},{second}\n", second / 60, second % 60);
     let sorted: String = (0..120).map(line).collect();

@@ -9,6 +9,7 @@ mod application_inputs;
 mod compatibility_page;
 mod feeds;
 mod functions;
+mod losses;
 mod old_directory;
 mod pipeline_messages;
 mod reference_tables;

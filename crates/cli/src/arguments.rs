@@ -213,6 +213,9 @@ pub(crate) struct RunArguments {
     /// The delivery stream or stream that takes them; the file's only delivery stream (or stream) unless given.
     #[arg(long, value_name = "NAME", requires = "input")]
     pub(crate) into: Option<String>,
+    /// What the name in --into is of, when both a stream and a delivery stream have it.
+    #[arg(long, value_enum, requires = "into")]
+    pub(crate) kind: Option<PlaceKind>,
     /// The first line is a header and no record.
     #[arg(long, requires = "input")]
     pub(crate) header: bool,
@@ -344,6 +347,8 @@ pub(crate) struct PutArguments {
     /// The stream or delivery stream.
     #[arg(value_name = "STREAM")]
     pub(crate) stream: String,
+    #[command(flatten)]
+    pub(crate) kind: PlaceKindArguments,
     /// The lines of a file, plain or gzip; standard input unless given.
     #[arg(long, value_name = "FILE")]
     pub(crate) input: Option<PathBuf>,
@@ -373,6 +378,8 @@ pub(crate) struct TailArguments {
     /// A stream, a delivery stream (what waits in its buffer), APPLICATION/IN_APPLICATION_STREAM, or error_stream.
     #[arg(value_name = "WHAT")]
     pub(crate) what: String,
+    #[command(flatten)]
+    pub(crate) kind: PlaceKindArguments,
     /// Where to begin: latest, trim-horizon, a time (UTC), or a sequence number. Rows of applications: latest only.
     #[arg(long, value_name = "PLACE", default_value = "latest")]
     pub(crate) from: String,
@@ -466,6 +473,39 @@ pub(crate) struct TestArguments {
     /// One line of JSON for each file.
     #[arg(long)]
     pub(crate) json: bool,
+}
+
+/// What holds records.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum PlaceKind {
+    /// A durable log.
+    Stream,
+    /// What waits in the buffer of a delivery stream.
+    DeliveryStream,
+}
+
+impl PlaceKind {
+    pub(crate) fn kind(self) -> Kind {
+        match self {
+            PlaceKind::Stream => Kind::Stream,
+            PlaceKind::DeliveryStream => Kind::DeliveryStream,
+        }
+    }
+}
+
+/// Which of two with one name.
+#[derive(Args, Clone, Copy, Debug)]
+pub(crate) struct PlaceKindArguments {
+    /// What the name is of, when both a stream and a delivery stream have it.
+    #[arg(long, value_enum)]
+    pub(crate) kind: Option<PlaceKind>,
+}
+
+impl PlaceKindArguments {
+    /// As part of a query, if it is given.
+    pub(crate) fn as_query(self) -> Option<String> {
+        self.kind.map(|kind| format!("kind={}", kind.kind().as_str()))
+    }
 }
 
 /// How records are written.

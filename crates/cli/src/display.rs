@@ -71,9 +71,7 @@ impl Display {
             let _ = writeln!(heading, "  look     millstream list --data-dir {}", data_dir.display());
         }
         let _ = write!(heading, "  objects  {}", data_dir.join("buckets").display());
-        // A dumb terminal cannot redraw: it gets lines.
-        let can_redraw = std::io::stdout().is_terminal()
-            && std::env::var("TERM").is_ok_and(|term| term != "dumb" && !term.is_empty());
+        let can_redraw = std::io::stdout().is_terminal() && redraws(std::env::var("TERM").ok().as_deref());
         let mode = match (json, can_redraw && !is_serve) {
             (true, _) => Mode::Json { page: url.map(str::to_owned) },
             (false, true) => {
@@ -106,8 +104,14 @@ impl Display {
                 true => String::new(),
                 false => format!(" --data-dir {}", directory.display()),
             };
+            let places = [Kind::Stream, Kind::DeliveryStream].map(|kind| server.list(Some(kind)));
+            let is_shared = places.iter().flatten().filter(|one| one.name == place.name).count() > 1;
+            let kind = match is_shared {
+                true => format!(" --kind {}", place.kind.as_str()),
+                false => String::new(),
+            };
             let text = format!(
-                "nothing feeds it: put records with  millstream put {} --input FILE{flag}",
+                "nothing feeds it: put records with  millstream put {}{kind} --input FILE{flag}",
                 place.name
             );
             self.say("hint", &text);
@@ -410,4 +414,20 @@ fn print_line(line: &str) {
 fn print_error(line: &str) {
     let mut out = std::io::stderr().lock();
     let _ = writeln!(out, "{line}");
+}
+
+/// Whether a terminal can redraw; a dumb one, or one that does not say what it is, gets lines.
+fn redraws(terminal: Option<&str>) -> bool {
+    terminal.is_some_and(|terminal| !matches!(terminal, "" | "dumb"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn term_dumb_gets_lines() {
+        assert!(redraws(Some("xterm-256color")));
+        assert!(!redraws(Some("dumb")) && !redraws(Some("")) && !redraws(None));
+    }
 }

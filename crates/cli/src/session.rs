@@ -566,7 +566,7 @@ mod tests {
         server.start(true).await.unwrap();
 
         disk.hang_syncs(true);
-        let put = server.put("s", None, vec!["record".into()]);
+        let put = server.put("s", None, None, vec!["record".into()]);
         assert!(real_time::within(Duration::from_millis(50), put).await.is_none(), "it hangs");
         // A busy machine gets as much again.
         let patience = Deadline::after(2 * (STOP_LIMIT + CLOSE_MOMENT));

@@ -44,3 +44,26 @@ pub(crate) async fn forget(log: &Log, stream: &StreamKey, producers: Vec<u64>) -
     }
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn r7_two_outputs_of_one_stream_share_no_number() {
+        let targets = [
+            OutputTarget::Function("mail-owner".to_owned()),
+            OutputTarget::Function("mail-operator".to_owned()),
+            OutputTarget::Stream("mail-owner".to_owned()),
+            OutputTarget::DeliveryStream("mail-owner".to_owned()),
+        ];
+        let mut known = HashSet::new();
+        for (from, epoch) in [("SCORES", 0), ("AVERAGES", 0), ("SCORES", 1)] {
+            for target in &targets {
+                for producer in of_output(ResourceId(7), epoch, &output_name(from, target)) {
+                    assert!(known.insert(producer), "{from} {epoch} {target:?}");
+                }
+            }
+        }
+    }
+}

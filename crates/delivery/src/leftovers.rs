@@ -41,7 +41,7 @@ mod tests {
     use std::fs;
 
     #[test]
-    fn half_objects_go_and_whole_ones_stay() {
+    fn low_half_objects_go_and_whole_ones_stay() {
         let directory = tempfile::tempdir().unwrap();
         let deep = directory.path().join("2026/01");
         fs::create_dir_all(&deep).unwrap();

@@ -74,11 +74,7 @@ fn process(parser: &mut RecordParser, records: &[String], target: &str, query: &
 }
 
 fn parser(format: &RecordFormat) -> RecordParser {
-    let column = |(name, sql_type): &(&str, SqlType)| InputColumn {
-        name: (*name).into(),
-        sql_type: *sql_type,
-        mapping: Some(format!("$.{name}")),
-    };
+    let column = |(name, sql_type): &(&str, SqlType)| InputColumn::of_member(name, *sql_type);
     let columns = COLUMNS.iter().map(column).collect();
     let schema = InputSchema { format: format.clone(), columns };
     schema.parser().expect("the schema of the bench is valid")

@@ -20,14 +20,8 @@ pub fn run(bench: &Bench) -> Vec<Measurement> {
         let _ = writeln!(json, "{{\"review_id\":\"R{:09}\",\"star_rating\":{}}}", row * 7_919, row % 5 + 1);
     }
     let types = [("review_id", SqlType::Varchar { length: 16 }), ("star_rating", SqlType::Integer)];
-    let columns: Vec<InputColumn> = types
-        .iter()
-        .map(|(name, sql_type)| InputColumn {
-            name: (*name).into(),
-            sql_type: *sql_type,
-            mapping: Some(format!("$.{name}")),
-        })
-        .collect();
+    let columns: Vec<InputColumn> =
+        types.iter().map(|(name, sql_type)| InputColumn::of_member(name, *sql_type)).collect();
     let tabs =
         RecordFormat::Csv { row_delimiter: "\n".into(), column_delimiter: "\t".into(), quoting: false };
     let documents = RecordFormat::Json { record_row_path: "$".into() };

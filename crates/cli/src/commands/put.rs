@@ -84,8 +84,9 @@ impl Putting {
             Some(path) if path.as_os_str() != "-" => LineSource::file(path, arguments.header, false)?,
             _ => LineSource::standard_input(arguments.header),
         };
-        let key = arguments.key.as_deref().map(|key| format!("?key={}", escaped(key))).unwrap_or_default();
-        let path = format!("/v1/records/{}{key}", escaped(&arguments.stream));
+        let key = arguments.key.as_deref().map(|key| format!("key={}", escaped(key)));
+        let query: Vec<String> = arguments.kind.as_query().into_iter().chain(key).collect();
+        let path = format!("/v1/records/{}?{}", escaped(&arguments.stream), query.join("&"));
         let mut batch = SourceBatch::default();
         let mut is_ended = false;
         while !is_ended {

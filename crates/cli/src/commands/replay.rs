@@ -274,10 +274,9 @@ pub(super) fn sql_application(
         Format::Tsv => delimited("\t", false),
         Format::Json => RecordFormat::Json { record_row_path: "$".to_owned() },
     };
-    let columns = input.declared.iter().map(|column| InputColumn {
-        name: column.name.clone(),
-        sql_type: column.sql_type,
-        mapping: (format == Format::Json).then(|| format!("$.{}", column.name)),
+    let columns = input.declared.iter().map(|(name, sql_type, mapping)| match mapping {
+        None if format == Format::Json => InputColumn::of_member(name, *sql_type),
+        mapping => InputColumn { name: name.clone(), sql_type: *sql_type, mapping: mapping.clone() },
     });
     let schema = InputSchema { format: record_format, columns: columns.collect() };
     schema.parser().context("--stream")?;

@@ -6,7 +6,7 @@ use millstream_control::definition::{
     Definition, Desired, FeedDefinition, FeedSource, FeedTarget, OutputTarget, Reference,
 };
 
-use crate::arguments::RunArguments;
+use crate::arguments::{PlaceKind, RunArguments};
 use crate::loading;
 use crate::session::{Session, Starting, What};
 
@@ -17,7 +17,8 @@ pub(super) fn run(arguments: RunArguments, starting: Starting) -> anyhow::Result
     let loaded = loading::load(&arguments.file, &[])??;
     let feed = match &arguments.input {
         Some(path) => {
-            let target = target(&loaded.desired, arguments.into.as_deref())?;
+            let into = arguments.into.as_deref().map(|name| (name, arguments.kind));
+            let target = target(&loaded.desired, into)?;
             let source = match path.as_os_str() == "-" {
                 true => FeedSource::StandardInput { header: arguments.header },
                 false => {
@@ -51,7 +52,7 @@ pub(super) fn run(arguments: RunArguments, starting: Starting) -> anyhow::Result
 }
 
 /// Where the records of `--input` go: to what the file's applications and deliveries read, and nothing in it writes.
-fn target(desired: &[Desired], into: Option<&str>) -> anyhow::Result<FeedTarget> {
+fn target(desired: &[Desired], into: Option<(&str, Option<PlaceKind>)>) -> anyhow::Result<FeedTarget> {
     let places: Vec<FeedTarget> = desired
         .iter()
         .filter_map(|one| match &one.definition {
@@ -60,18 +61,29 @@ fn target(desired: &[Desired], into: Option<&str>) -> anyhow::Result<FeedTarget>
             _ => None,
         })
         .collect();
-    let names = |places: &[FeedTarget]| {
-        let names = places.iter().map(|place| place.reference().name);
-        names.collect::<Vec<_>>().join(", ")
+    // Two of one name are told apart by their kinds.
+    let name_of = |place: &FeedTarget| {
+        let reference = place.reference();
+        let is_shared = places.iter().filter(|other| other.reference().name == reference.name).count() > 1;
+        if is_shared { reference.to_string() } else { reference.name }
     };
-    if let Some(name) = into {
-        let mut named = places.iter().filter(|place| place.reference().name == name);
-        return match (named.next(), named.next()) {
-            (Some(place), None) => Ok(place.clone()),
-            (Some(place), Some(_)) => Ok(place.clone()),
-            _ => anyhow::bail!(
-                "--into {name}: the file declares no such delivery stream or stream; there are: {}",
+    let names = |places: &[FeedTarget]| places.iter().map(name_of).collect::<Vec<_>>().join(", ");
+    if let Some((name, kind)) = into {
+        let is_meant = |place: &&FeedTarget| {
+            let reference = place.reference();
+            reference.name == name && kind.is_none_or(|kind| kind.kind() == reference.kind)
+        };
+        let named: Vec<FeedTarget> = places.iter().filter(is_meant).cloned().collect();
+        return match named.as_slice() {
+            [only] => Ok(only.clone()),
+            [] => anyhow::bail!(
+                "--into {name}: the file declares no such {}; there are: {}",
+                kind.map_or("delivery stream or stream", |kind| kind.kind().noun()),
                 names(&places)
+            ),
+            _ => anyhow::bail!(
+                "--into {name}: \"{name}\" is the name of a stream and of a delivery stream: say which with --kind stream or \
+                 --kind delivery-stream"
             ),
         };
     }
@@ -130,6 +142,10 @@ mod tests {
     use millstream_control::pipeline::Pipeline;
 
     fn target_of(text: &str, into: Option<&str>) -> Result<FeedTarget, String> {
+        target_of_kind(text, into.map(|name| (name, None)))
+    }
+
+    fn target_of_kind(text: &str, into: Option<(&str, Option<PlaceKind>)>) -> Result<FeedTarget, String> {
         let pipeline = Pipeline::parse("t.toml", text, &|_| Err(String::new())).unwrap();
         target(&pipeline.desired, into).map_err(|error| error.to_string())
     }
@@ -148,6 +164,19 @@ mod tests {
         assert!(error.contains("in") && !error.contains("out"), "{error}");
         assert_eq!(target_of(&two, Some("out")), Ok(FeedTarget::DeliveryStream("out".to_owned())));
         assert!(target_of(&two, Some("none")).unwrap_err().contains("there are: "));
+        let equal = "[[stream]]\nname = \"x\"\n[[delivery_stream]]\nname = \"x\"\nbucket = \"bucket\"\n";
+        let error = target_of(equal, Some("x")).unwrap_err();
+        assert!(error.contains("--kind stream or --kind delivery-stream"), "{error}");
+        for (kind, expected) in [
+            (PlaceKind::Stream, FeedTarget::Stream("x".to_owned())),
+            (PlaceKind::DeliveryStream, FeedTarget::DeliveryStream("x".to_owned())),
+        ] {
+            assert_eq!(target_of_kind(equal, Some(("x", Some(kind)))), Ok(expected));
+        }
+        let error = target_of_kind(OUT, Some(("in", Some(PlaceKind::DeliveryStream)))).unwrap_err();
+        assert!(error.contains("no such delivery stream"), "{error}");
+        let error = target_of(equal, Some("y")).unwrap_err();
+        assert!(error.contains("stream \"x\", delivery stream \"x\""), "{error}");
         let only = "[[stream]]\nname = \"in\"\n";
         assert_eq!(target_of(only, None), Ok(FeedTarget::Stream("in".to_owned())));
         assert!(target_of("", None).unwrap_err().contains("no stream that could take records"));

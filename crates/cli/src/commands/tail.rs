@@ -4,6 +4,7 @@ use std::process::ExitCode;
 
 use anyhow::Context;
 use http_body_util::BodyExt;
+use millstream_wording::agreeing;
 
 use super::print;
 use crate::arguments::TailArguments;
@@ -15,7 +16,8 @@ pub(super) async fn run(arguments: TailArguments) -> anyhow::Result<ExitCode> {
     let condition = arguments.condition.as_deref();
     let condition = condition.map(|text| format!("&where={}", escaped(text))).unwrap_or_default();
     let what = escaped(&arguments.what);
-    let path = format!("/v1/tail?what={what}&from={}{condition}", escaped(&arguments.from));
+    let kind = arguments.kind.as_query().map(|kind| format!("&{kind}")).unwrap_or_default();
+    let path = format!("/v1/tail?what={what}&from={}{kind}{condition}", escaped(&arguments.from));
     let mut body = client.stream(&path).await?;
     let mut waiting: Vec<u8> = Vec::new();
     let mut shown = 0;
@@ -57,7 +59,18 @@ fn text_of(line: &TailLine) -> String {
             format!("{}\t{}", time(*arrival), data.trim_end_matches(['\n', '\r']))
         }
         TailLine::Row { rowtime, row } => format!("{}\t{row}", time(*rowtime)),
-        TailLine::Lost { rows } => format!("({rows} came too fast for this reader and are not shown)"),
+        TailLine::Lost { rows } => {
+            let rows = agreeing(*rows, "row is", "rows are");
+            format!("({rows} not shown: more came than this reader takes)")
+        }
+        TailLine::Deleted { records } => {
+            let records = agreeing(
+                *records,
+                "record was deleted before it could be read",
+                "records were deleted before they could be read",
+            );
+            format!("({records}: the stream's retention period is over)")
+        }
         TailLine::Undecided { records } => format!(
             "({records} left out: --where cannot be decided for them, as they are no rows of its columns or it fails on them)"
         ),
@@ -68,4 +81,22 @@ fn text_of(line: &TailLine) -> String {
 fn time(millis: i64) -> String {
     jiff::Timestamp::from_millisecond(millis)
         .map_or_else(|_| millis.to_string(), |time| time.strftime("%Y-%m-%d %H:%M:%S%.3f").to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_was_deleted_is_not_called_too_fast() {
+        assert_eq!(
+            text_of(&TailLine::Deleted { records: 1 }),
+            "(1 record was deleted before it could be read: the stream's retention period is over)"
+        );
+        let deleted = text_of(&TailLine::Deleted { records: 300 });
+        assert!(deleted.starts_with("(300 records were deleted before they could be read"), "{deleted}");
+        let lost = text_of(&TailLine::Lost { rows: 300 });
+        assert_eq!(lost, "(300 rows are not shown: more came than this reader takes)");
+        assert_eq!(json_of(&TailLine::Deleted { records: 3 }), "{\"deleted\":{\"records\":3}}");
+    }
 }

@@ -13,13 +13,26 @@
 //! | `DELETE /v1/resources/KIND/NAME?force=true` | deletes one |
 //! | `POST /v1/apply` | applies a file |
 //! | `POST /v1/reset?kind=K&name=N` | resources start from scratch |
-//! | `POST /v1/records/STREAM?key=K` | puts the lines of the body |
-//! | `GET /v1/tail?what=W&from=F&where=C` | records or rows as they come, one JSON object a line |
+//! | `POST /v1/records/STREAM?kind=K&key=K` | puts the lines of the body |
+//! | `GET /v1/tail?what=W&kind=K&from=F&where=C` | records or rows as they come, one JSON object a line |
 //!
-//! Errors are `{"error": "…"}` with a status of 400, 404, 409 or 500.
+//! Every error is `{"error": "…"}`, with one of these statuses:
+//!
+//! | status | says |
+//! |---|---|
+//! | 400 | a query, a body, a condition or a file is wrong |
+//! | 404 | there is no such path, resource, stream or shard |
+//! | 405 | the path takes other methods: `Allow` names them |
+//! | 409 | the resource is used by others, or two have the name and no `kind` was given |
+//! | 413 | the body has more than 16 MiB, or a record or the records together are too large |
+//! | 415, 422 | the body of `apply` is not sent as JSON, or is other JSON |
+//! | 500 | a file or the catalog cannot be read or written |
+//! | 503 | too much waits to be written, or too many follow something: try again |
+//! | 507 | the disk is full |
 
 mod client;
 mod protocol;
+mod refusal;
 mod server;
 mod tail_lines;
 

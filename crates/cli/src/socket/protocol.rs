@@ -75,8 +75,10 @@ pub(crate) enum TailLine {
         /// Its columns, in their order.
         row: Box<serde_json::value::RawValue>,
     },
-    /// Rows that came too fast for this reader since the line before, or records that were deleted before it read them.
+    /// Rows that came too fast for this reader since the line before.
     Lost { rows: u64 },
+    /// Records that were deleted since the line before, by the stream's retention period, and that it had not read.
+    Deleted { records: u64 },
     /// Records or rows since the line before for which a condition could not be decided.
     Undecided { records: u64 },
     /// The end, and why.

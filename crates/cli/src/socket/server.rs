@@ -7,18 +7,20 @@ use anyhow::Context;
 use axum::body::{Body, Bytes};
 use axum::extract::{DefaultBodyLimit, Path as UrlPath, Query, State};
 use axum::http::{StatusCode, header};
+use axum::middleware;
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use axum::{Json, Router};
 use millstream_control::definition::{Kind, Reference};
 use millstream_control::registry::DeleteError;
-use millstream_control::{ApplyOptions, PutError, Server, TailError, TailFrom};
+use millstream_control::{ApplyOptions, Server, TailFrom};
 use millstream_host::{Spawn, files};
 use serde::Deserialize;
 use tokio::net::UnixListener;
 use tokio::sync::{Semaphore, watch};
 
-use super::protocol::{Applied, ApplyRequest, ErrorAnswer, PutAnswer, ResetAnswer, StatusAnswer};
+use super::protocol::{Applied, ApplyRequest, PutAnswer, ResetAnswer, StatusAnswer};
+use super::refusal::{in_json, refused, status_of_apply, status_of_delete, status_of_put, status_of_tail};
 use super::tail_lines;
 use crate::loading::{self, Loaded};
 use crate::serving::Serving;
@@ -79,13 +81,10 @@ fn router(shared: Arc<Shared>) -> Router {
         .route("/v1/reset", post(reset))
         .route("/v1/records/{stream}", post(put))
         .route("/v1/tail", get(tail))
-        .fallback(async || failed(StatusCode::NOT_FOUND, "there is no such path"))
+        .fallback(async || refused(StatusCode::NOT_FOUND, "there is no such path"))
         .layer(DefaultBodyLimit::max(MOST_BODY))
+        .layer(middleware::map_response(in_json))
         .with_state(shared)
-}
-
-fn failed(status: StatusCode, error: impl std::fmt::Display) -> Response {
-    (status, Json(ErrorAnswer { error: error.to_string() })).into_response()
 }
 
 async fn status(State(shared): State<Arc<Shared>>) -> Response {
@@ -98,10 +97,17 @@ struct OfKind {
     name: Option<String>,
 }
 
+/// The kind that a query names, if it names one.
+#[expect(clippy::result_large_err, reason = "the refusal is the answer")]
+fn kind_of(text: Option<&str>) -> Result<Option<Kind>, Response> {
+    let kind = text.map(str::parse::<Kind>).transpose();
+    kind.map_err(|error| refused(StatusCode::BAD_REQUEST, error))
+}
+
 async fn list(State(shared): State<Arc<Shared>>, Query(query): Query<OfKind>) -> Response {
-    match query.kind.as_deref().map(str::parse::<Kind>).transpose() {
+    match kind_of(query.kind.as_deref()) {
         Ok(kind) => Json(shared.server.list(kind)).into_response(),
-        Err(error) => failed(StatusCode::BAD_REQUEST, error),
+        Err(refusal) => refusal,
     }
 }
 
@@ -111,12 +117,12 @@ async fn describe(
 ) -> Response {
     let kind: Kind = match kind.parse() {
         Ok(kind) => kind,
-        Err(error) => return failed(StatusCode::BAD_REQUEST, error),
+        Err(error) => return refused(StatusCode::BAD_REQUEST, error),
     };
     let reference = Reference::new(kind, &name);
     match shared.server.describe(&reference) {
         Some(view) => Json(view).into_response(),
-        None => failed(StatusCode::NOT_FOUND, not_found(&shared.server, &reference)),
+        None => refused(StatusCode::NOT_FOUND, not_found(&shared.server, &reference)),
     }
 }
 
@@ -141,16 +147,15 @@ async fn delete(
 ) -> Response {
     let kind: Kind = match kind.parse() {
         Ok(kind) => kind,
-        Err(error) => return failed(StatusCode::BAD_REQUEST, error),
+        Err(error) => return refused(StatusCode::BAD_REQUEST, error),
     };
     let reference = Reference::new(kind, &name);
     match shared.server.registry().delete(&reference, query.force).await {
         Ok(id) => Json(serde_json::json!({ "deleted": reference, "id": id })).into_response(),
         Err(DeleteError::NotFound(reference)) => {
-            failed(StatusCode::NOT_FOUND, not_found(&shared.server, &reference))
+            refused(StatusCode::NOT_FOUND, not_found(&shared.server, &reference))
         }
-        Err(error @ DeleteError::InUse { .. }) => failed(StatusCode::CONFLICT, error),
-        Err(error @ DeleteError::Catalog(_)) => failed(StatusCode::INTERNAL_SERVER_ERROR, error),
+        Err(error) => refused(status_of_delete(&error), error),
     }
 }
 
@@ -158,7 +163,7 @@ async fn apply(State(shared): State<Arc<Shared>>, Json(request): Json<ApplyReque
     let options = ApplyOptions { is_dry_run: request.dry_run, takes_over: request.take_over };
     match apply_file(&shared.server, &request.file, options).await {
         Ok(applied) => Json(applied).into_response(),
-        Err(error) => failed(StatusCode::BAD_REQUEST, format!("{error:#}")),
+        Err(error) => refused(status_of_apply(&error), format!("{error:#}")),
     }
 }
 
@@ -180,18 +185,19 @@ pub(crate) async fn apply_file(
 }
 
 async fn reset(State(shared): State<Arc<Shared>>, Query(query): Query<OfKind>) -> Response {
-    let kind = match query.kind.as_deref().map(str::parse::<Kind>).transpose() {
+    let kind = match kind_of(query.kind.as_deref()) {
         Ok(kind) => kind,
-        Err(error) => return failed(StatusCode::BAD_REQUEST, error),
+        Err(refusal) => return refusal,
     };
     match shared.server.reset(kind, query.name.as_deref()).await {
         Ok(reset) => Json(ResetAnswer { reset }).into_response(),
-        Err(error) => failed(StatusCode::INTERNAL_SERVER_ERROR, error),
+        Err(error) => refused(StatusCode::INTERNAL_SERVER_ERROR, error),
     }
 }
 
 #[derive(Deserialize)]
 struct PutQuery {
+    kind: Option<String>,
     key: Option<String>,
 }
 
@@ -201,19 +207,23 @@ async fn put(
     Query(query): Query<PutQuery>,
     body: Bytes,
 ) -> Response {
+    let kind = match kind_of(query.kind.as_deref()) {
+        Ok(kind) => kind,
+        Err(refusal) => return refusal,
+    };
     // A record keeps its line end.
     let lines = body.split_inclusive(|byte| *byte == b'\n');
     let records: Vec<Bytes> = lines.map(|line| body.slice_ref(line)).collect();
-    match shared.server.put(&stream, query.key.as_deref(), records).await {
+    match shared.server.put(&stream, kind, query.key.as_deref(), records).await {
         Ok(records) => Json(PutAnswer { records }).into_response(),
-        Err(error @ PutError::NotFound { .. }) => failed(StatusCode::NOT_FOUND, error),
-        Err(error @ PutError::Append(_)) => failed(StatusCode::BAD_REQUEST, error),
+        Err(error) => refused(status_of_put(&error), error),
     }
 }
 
 #[derive(Deserialize)]
 struct TailQuery {
     what: String,
+    kind: Option<String>,
     from: Option<String>,
     #[serde(rename = "where")]
     condition: Option<String>,
@@ -223,25 +233,28 @@ struct TailQuery {
 async fn tail(State(shared): State<Arc<Shared>>, Query(query): Query<TailQuery>) -> Response {
     let Ok(permit) = Arc::clone(&shared.tails).try_acquire_owned() else {
         let text = format!("{MOST_TAILS} others follow something already: end one of them");
-        let refused = failed(StatusCode::SERVICE_UNAVAILABLE, text);
+        let refusal = refused(StatusCode::SERVICE_UNAVAILABLE, text);
         // Its connection must not wait for another request.
-        return ([(header::CONNECTION, "close")], refused).into_response();
+        return ([(header::CONNECTION, "close")], refusal).into_response();
     };
     let from = match query.from.as_deref().map(str::parse::<TailFrom>).transpose() {
         Ok(from) => from.unwrap_or_default(),
-        Err(error) => return failed(StatusCode::BAD_REQUEST, error),
+        Err(error) => return refused(StatusCode::BAD_REQUEST, error),
+    };
+    let kind = match kind_of(query.kind.as_deref()) {
+        Ok(kind) => kind,
+        Err(refusal) => return refusal,
     };
     let filter = match query.condition.as_deref() {
-        Some(condition) => match shared.server.tail_filter(&query.what, condition).await {
+        Some(condition) => match shared.server.tail_filter(&query.what, kind, condition).await {
             Ok(filter) => Some(filter),
-            Err(error) => return failed(StatusCode::BAD_REQUEST, error),
+            Err(error) => return refused(status_of_tail(&error), error),
         },
         None => None,
     };
-    let tailing = match shared.server.tail(&query.what, &from).await {
+    let tailing = match shared.server.tail(&query.what, kind, &from).await {
         Ok(tailing) => tailing,
-        Err(error @ TailError::NotFound(_)) => return failed(StatusCode::NOT_FOUND, error),
-        Err(error) => return failed(StatusCode::BAD_REQUEST, error),
+        Err(error) => return refused(status_of_tail(&error), error),
     };
     let (mut lines, receiver) = tail_lines::channel(filter);
     let mut stop = shared.stop.clone();

@@ -47,7 +47,8 @@ impl TailLines {
                     Err(error) => return Some(error.to_string()),
                 };
                 let all = batch.records.into_iter().map(|record| (record.data.clone(), record));
-                self.batch(batch.lost, all.map(|(data, record)| (data, line_of(record)))).await.ok()?;
+                let lost = (batch.lost > 0).then_some(TailLine::Deleted { records: batch.lost });
+                self.batch(lost, all.map(|(data, record)| (data, line_of(record)))).await.ok()?;
             },
             Tailing::Rows(mut rows) => loop {
                 let batch = match rows.next().await {
@@ -59,15 +60,20 @@ impl TailLines {
                     let json = json.unwrap_or_else(|_| RawValue::NULL.to_owned());
                     (Bytes::from(row.json), TailLine::Row { rowtime: row.rowtime, row: json })
                 });
-                self.batch(batch.lost, all).await.ok()?;
+                let lost = (batch.lost > 0).then_some(TailLine::Lost { rows: batch.lost });
+                self.batch(lost, all).await.ok()?;
             },
         }
     }
 
     /// What was lost, what passes, and for how much that could not be decided.
-    async fn batch(&mut self, lost: u64, all: impl Iterator<Item = (Bytes, TailLine)>) -> Result<(), Gone> {
-        if lost > 0 {
-            line(&self.sender, &TailLine::Lost { rows: lost }).await?;
+    async fn batch(
+        &mut self,
+        lost: Option<TailLine>,
+        all: impl Iterator<Item = (Bytes, TailLine)>,
+    ) -> Result<(), Gone> {
+        if let Some(lost) = lost {
+            line(&self.sender, &lost).await?;
         }
         for (data, one) in all {
             if self.filter.as_mut().is_none_or(|filter| filter.passes(&data)) {

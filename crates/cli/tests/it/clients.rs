@@ -1,7 +1,7 @@
 //! Commands against a running server when something is in their way: a full disk, a signal, a server that goes, many others.
 
 use std::fs;
-use std::io::Write;
+use std::io::{Read, Write};
 use std::os::unix::net::UnixStream;
 use std::path::Path;
 use std::process::{Command, Stdio};
@@ -101,7 +101,7 @@ fn a_put_that_is_stopped_says_what_is_stored() {
 }
 
 #[test]
-fn many_who_follow_leave_room_for_commands() {
+fn low_many_who_follow_leave_room_for_commands() {
     let server = Server::start(PRICES, &[]);
     let socket = server.path().join("data/control.sock");
     let request = "GET /v1/tail?what=prices HTTP/1.1\r\nhost: localhost\r\n\r\n";
@@ -141,6 +141,57 @@ fn what_is_followed_keeps_its_columns_in_order_and_what_cannot_be_decided_is_sai
     let tail = ["tail", "prices", "--from", "trim-horizon", "--where", "\"price\" > 1e9", "--json"];
     let mut none = Program::start_in(server.path(), &[&tail, ["--data-dir", "data"].as_slice()].concat());
     assert_eq!(none.next_json(), json!({"undecided": {"records": 1}}));
+    server.stop();
+}
+
+/// Status and error of a request that the socket of a server refuses.
+fn refusal(server: &Server, request: &str, body: &[u8]) -> (u16, String) {
+    let mut stream = UnixStream::connect(server.path().join("data/control.sock")).unwrap();
+    let head = format!(
+        "{request}\r\nhost: localhost\r\nconnection: close\r\ncontent-length: {}\r\n\r\n",
+        body.len()
+    );
+    stream.write_all(head.as_bytes()).unwrap();
+    // What is refused by its length is not read.
+    let _ = stream.write_all(body);
+    let mut answer = Vec::new();
+    let _ = stream.read_to_end(&mut answer);
+    let answer = String::from_utf8(answer).unwrap();
+    let (head, body) = answer.split_once("\r\n\r\n").unwrap();
+    let status = head.split(' ').nth(1).unwrap().parse().unwrap();
+    let error: Value = serde_json::from_str(body).unwrap_or_else(|error| panic!("{error}: {answer}"));
+    (status, error["error"].as_str().unwrap().to_owned())
+}
+
+#[test]
+fn every_error_of_the_socket_is_json_with_its_status() {
+    let server = Server::start(PRICES, &[]);
+    let long_key = format!("POST /v1/records/prices?key={} HTTP/1.1", "k".repeat(300));
+    let json = "\r\ncontent-type: application/json";
+    for (request, body, status, words) in [
+        ("GET /v1/tail HTTP/1.1", "", 400, "what"),
+        ("DELETE /v1/resources/stream/x?force=maybe HTTP/1.1", "", 400, "force"),
+        (&format!("POST /v1/apply HTTP/1.1{json}"), "{", 400, "JSON"),
+        (&format!("POST /v1/apply HTTP/1.1{json}"), "{}", 422, "file"),
+        ("POST /v1/apply HTTP/1.1", "{}", 415, "application/json"),
+        ("GET /v1/apply HTTP/1.1", "", 405, "method not allowed"),
+        ("GET /v2 HTTP/1.1", "", 404, "no such path"),
+        (&long_key, "x", 400, "the partition key has 300 characters"),
+        ("POST /v1/records/prices?kind=thing HTTP/1.1", "x", 400, "there is no kind"),
+        ("POST /v1/records/prices?kind=delivery-stream HTTP/1.1", "x", 404, "there is no"),
+        ("GET /v1/tail?what=nobody&where=x HTTP/1.1", "", 404, "there is no stream"),
+        ("GET /v1/tail?what=prices&where=x HTTP/1.1", "", 400, "--where"),
+        ("GET /v1/tail?what=prices&from=9 HTTP/1.1", "", 400, "no place to begin"),
+    ] {
+        let (answered, error) = refusal(&server, request, body.as_bytes());
+        assert_eq!(answered, status, "{request}: {error}");
+        assert!(error.contains(words), "{request}: {error}");
+    }
+    let line = vec![b'x'; 2 << 20];
+    let (status, error) = refusal(&server, "POST /v1/records/prices HTTP/1.1", &line);
+    assert!(status == 413 && error.contains("at most"), "{status}: {error}");
+    let (status, error) = refusal(&server, "POST /v1/records/prices HTTP/1.1", &vec![b'x'; (16 << 20) + 1]);
+    assert_eq!(status, 413, "{error}");
     server.stop();
 }
 

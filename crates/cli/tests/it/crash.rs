@@ -87,7 +87,7 @@ delivery_stream = "raw"
 "#;
 
 #[test]
-fn an_application_has_seen_every_record_once_after_any_crash() {
+fn h3_an_application_has_seen_every_record_once_after_any_crash() {
     const RECORDS: usize = 4_000;
     const CRASHES: usize = 5;
     let folder = tempfile::tempdir().unwrap();

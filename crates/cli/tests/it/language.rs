@@ -159,7 +159,7 @@ fn discover_infers_as_the_service_does_and_further_when_asked() {
 }
 
 #[test]
-fn files_without_an_end_are_refused() {
+fn low_files_without_an_end_are_refused() {
     for arguments in [["check", "/dev/zero"], ["test", "/dev/zero"]] {
         let folder = folder_with(&[]);
         let finished = run_in(folder.path(), &arguments);

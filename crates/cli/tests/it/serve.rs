@@ -98,7 +98,7 @@ fn resources_are_seen_fed_watched_changed_and_deleted() {
 }
 
 #[test]
-fn a_stream_changes_its_shards_while_an_application_reads_it() {
+fn r19_a_stream_changes_its_shards_while_an_application_reads_it() {
     let server = Server::start(PRICES, &[]);
     let mut put = 0;
     for shards in [3, 2, 4, 1] {
@@ -261,7 +261,7 @@ fn a_file_that_moved_takes_its_resources_along() {
 }
 
 #[test]
-fn what_is_tried_again_is_seen_with_its_reason() {
+fn m3_what_is_tried_again_is_seen_with_its_reason() {
     let delivery = "\n[[delivery_stream]]\nname = \"kept\"\nbucket = \"kept\"\nprefix = \"in/\"\nbuffer_interval = \"1s\"\n";
     let folder = tempfile::tempdir().unwrap();
     fs::write(folder.path().join("p.toml"), format!("{PRICES}{delivery}")).unwrap();
@@ -318,7 +318,7 @@ fn what_is_tried_again_is_seen_with_its_reason() {
 }
 
 #[test]
-fn a_signal_during_the_start_ends_it_as_documented() {
+fn low_a_signal_during_the_start_ends_it_as_documented() {
     for command in [["run", "p.toml"].as_slice(), &["serve", "--apply", "p.toml"]] {
         let folder = tempfile::tempdir().unwrap();
         // A file that can be read only once somebody writes it: the program is in its start as long as the test wants.

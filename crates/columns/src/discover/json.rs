@@ -4,7 +4,7 @@ use super::column_name::{Names, column_name};
 use super::column_type::{ColumnType, Seen};
 use super::document::Document;
 use super::{DiscoverError, Discovered, MOST_COLUMNS, Types};
-use crate::formats::{InputColumn, InputSchema, RecordFormat};
+use crate::formats::{InputColumn, InputSchema, RecordFormat, push_member};
 use std::collections::HashMap;
 
 /// Objects in objects that become columns of their own.
@@ -70,7 +70,7 @@ fn rows_of(documents: &[Document]) -> (String, Vec<&Document>) {
         Some(envelopes)
             if is_path_name(envelopes[0].0) && envelopes.iter().all(|one| one.0 == envelopes[0].0) =>
         {
-            (format!("$.{}[0:]", envelopes[0].0), envelopes.iter().flat_map(|one| one.1).collect())
+            (path_of([envelopes[0].0]) + "[0:]", envelopes.iter().flat_map(|one| one.1).collect())
         }
         _ => ("$".to_owned(), documents.iter().collect()),
     }
@@ -99,9 +99,9 @@ fn is_object(document: &Document) -> bool {
     matches!(document, Document::Object(_))
 }
 
-/// A path ends a name at a dot or a bracket, and holds no blanks.
+/// Line ends and other control characters have no place in a path that is written down.
 fn is_path_name(name: &str) -> bool {
-    !name.is_empty() && !name.contains(|c: char| c == '.' || c == '[' || c.is_whitespace())
+    !name.contains(char::is_control)
 }
 
 /// The way to the first array whose elements are objects.
@@ -194,11 +194,22 @@ impl Path {
 
     fn mapping(&self) -> String {
         match self {
-            Path::Member(names) => format!("$.{}", names.join(".")),
-            Path::WholeArray(names) => format!("$.{}[0:]", names.join(".")),
-            Path::OfElement(names, member) => format!("$.{}[0:].{member}", names.join(".")),
+            Path::Member(names) => path_of(names),
+            Path::WholeArray(names) => path_of(names) + "[0:]",
+            Path::OfElement(names, member) => {
+                let mut path = path_of(names) + "[0:]";
+                push_member(&mut path, member);
+                path
+            }
         }
     }
+}
+
+/// The path along these names.
+fn path_of(names: impl IntoIterator<Item = impl AsRef<str>>) -> String {
+    let mut path = "$".to_owned();
+    names.into_iter().for_each(|name| push_member(&mut path, name.as_ref()));
+    path
 }
 
 fn member<'a>(value: &'a Document, name: &str) -> Option<&'a Document> {

@@ -238,6 +238,19 @@ mod tests {
     }
 
     #[test]
+    fn members_whose_names_need_quotes_in_a_path_become_columns() {
+        let discovered = found(&[r#"{"a.b":1,"c d":{"it's":[{"x[0]":2}]},"line\nend":3}"#]);
+        assert_eq!(
+            columns(&discovered),
+            ["COL_ab TINYINT $['a.b']", r"COL_x0 TINYINT $['c d']['it\'s'][0:]['x[0]']"]
+        );
+        assert_eq!(discovered.rows, [["1", "2"]]);
+        let discovered = found(&[r#"{"all rows":[{"a":1},{"a":2}]}"#]);
+        let expected = RecordFormat::Json { record_row_path: "$['all rows'][0:]".to_owned() };
+        assert_eq!((discovered.schema.format, discovered.rows.len()), (expected, 2));
+    }
+
+    #[test]
     fn delimited_rows_are_told_by_their_delimiter() {
         let discovered = found(&["AMZN,12.50,3", "\"a,b\",7.125,100000"]);
         assert_eq!(columns(&discovered), ["COL_0 VARCHAR(4)", "COL_1 DECIMAL(5,3)", "COL_2 INTEGER"]);

@@ -4,6 +4,7 @@
 //! skipped, what one asks for is noted as a range of bytes, and only then converted. Nothing is built in between.
 
 use crate::formats::columns::{ColumnBuilder, RecordValue};
+use crate::formats::json_path::{Step, parse_path};
 use crate::formats::json_scan::{Found, JsonError, Kind, Scanner, compact, unescape};
 use crate::formats::parser::Rows;
 use crate::formats::schema::{InputColumn, SchemaError};
@@ -28,15 +29,6 @@ pub(super) struct JsonReader {
     scratch: String,
     /// The names and columns of the row's members, when no path goes deeper: such rows are read in one pass.
     flat: Option<Vec<(String, usize)>>,
-}
-
-/// A step of a path.
-#[derive(Clone, Debug, PartialEq)]
-struct Step {
-    /// `None` for the document itself.
-    name: Option<String>,
-    /// Followed by `[0:]`.
-    array: bool,
 }
 
 /// A name in the tree of paths.
@@ -81,36 +73,6 @@ fn scalar_at(scanner: Scanner<'_>, at: usize) -> Option<&'static str> {
         b'n' => Some("null"),
         _ => Some("a number"),
     }
-}
-
-fn parse_path(path: &str) -> Result<Vec<Step>, SchemaError> {
-    let refused = |reason| SchemaError::Path { path: path.to_owned(), reason };
-    let mut rest = path.strip_prefix('$').ok_or_else(|| refused("it must begin with $"))?;
-    if path.contains(char::is_whitespace) {
-        return Err(refused("it must not contain blanks"));
-    }
-    let take_array = |rest: &mut &str| match rest.strip_prefix("[0:]") {
-        Some(after) => {
-            *rest = after;
-            true
-        }
-        None => false,
-    };
-    let mut steps = vec![Step { name: None, array: take_array(&mut rest) }];
-    while !rest.is_empty() {
-        rest = rest.strip_prefix('.').ok_or_else(|| refused("write names as .name and arrays as [0:]"))?;
-        let end = rest.find(['.', '[']).unwrap_or(rest.len());
-        if end == 0 {
-            return Err(refused("a name is missing after the dot"));
-        }
-        let name = Some(rest[..end].to_owned());
-        rest = &rest[end..];
-        steps.push(Step { name, array: take_array(&mut rest) });
-        if rest.starts_with('[') {
-            return Err(refused("the only index is [0:], once"));
-        }
-    }
-    Ok(steps)
 }
 
 /// Where a walk notes what it finds.

@@ -8,6 +8,7 @@
 mod columns;
 mod csv;
 mod json;
+mod json_path;
 mod json_scan;
 mod output;
 mod output_csv;
@@ -18,6 +19,7 @@ mod schema;
 #[cfg(test)]
 mod tests;
 
+pub(crate) use json_path::push_member;
 pub use output_csv::write_fields;
 pub use output_json::push_json_text;
 

@@ -2,6 +2,7 @@
 
 use crate::formats::csv::CsvReader;
 use crate::formats::json::JsonReader;
+use crate::formats::json_path::push_member;
 use crate::formats::parser::{Reader, RecordParser};
 use millstream_sql::SqlType;
 
@@ -40,8 +41,17 @@ pub struct InputColumn {
     pub name: String,
     /// Its type: any but an interval.
     pub sql_type: SqlType,
-    /// For JSON, the path of the value: `$.a`, `$.a.b`, `$.array[0:]`, `$.array[0:].x`. For CSV unused.
+    /// For JSON, the path of the value: `$.a`, `$.a.b`, `$['a.b']`, `$.array[0:]`, `$.array[0:].x`. For CSV unused.
     pub mapping: Option<String>,
+}
+
+impl InputColumn {
+    /// A column of JSON rows that holds the member of its name, whatever characters that has.
+    pub fn of_member(name: &str, sql_type: SqlType) -> InputColumn {
+        let mut path = "$".to_owned();
+        push_member(&mut path, name);
+        InputColumn { name: name.to_owned(), sql_type, mapping: Some(path) }
+    }
 }
 
 /// Why a schema cannot be used.

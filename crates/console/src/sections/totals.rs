@@ -3,6 +3,7 @@
 use askama::Template;
 use millstream_control::view::Overview;
 
+use super::averages::are_stars;
 use crate::show::{grouped, rounded};
 
 /// The fragment `totals`.
@@ -45,7 +46,11 @@ impl Totals {
             leading: vec![
                 total("Records in", grouped(summary.records_in), "taken and durable"),
                 total("Classified", grouped(summary.records_classified), "rated by the model"),
-                total("Newest average", optional(summary.newest_average), "stars, last window"),
+                total(
+                    "Newest average",
+                    optional(summary.newest_average),
+                    if are_stars(overview) { "stars, last window" } else { "last window" },
+                ),
                 highest,
             ],
             others: vec![

@@ -98,6 +98,30 @@ async fn a_busy_overview_shows_everything() {
 }
 
 #[tokio::test]
+async fn silent_4_averages_of_other_things_are_no_stars() {
+    let stars = page(overviews::busy(180)).await;
+    assert!(stars.contains("of 5 stars in the newest window") && stars.contains("stars, last window"));
+    let mut prices = overviews::busy(180);
+    prices.averages.iter_mut().for_each(|point| point.value += 120.0);
+    let newest = prices.averages.last().unwrap().value;
+    for overview in [
+        prices.clone(),
+        Overview { scores_reviews: false, ..overviews::busy(180) },
+        Overview { scores_reviews: false, ..prices },
+    ] {
+        let html = page(overview).await;
+        check(&html);
+        assert!(!html.contains("of 5 stars in the newest") && !html.contains("stars, last window"));
+    }
+    let html = page(Overview {
+        averages: vec![millstream_control::view::Point { value: newest, ..overviews::busy(180).averages[0] }],
+        ..overviews::busy(180)
+    })
+    .await;
+    assert!(html.contains(&format!("<strong>{newest:.2}</strong> in the newest window")), "{newest}");
+}
+
+#[tokio::test]
 async fn synthetic_data_is_said_to_be_wherever_it_shows() {
     let synthetic = page(overviews::busy(180)).await;
     assert!(synthetic.contains("This program made these reviews up"));

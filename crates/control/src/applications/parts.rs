@@ -100,7 +100,7 @@ mod tests {
     use std::fs;
 
     #[test]
-    fn parts_are_written_once_and_kept_as_long_as_somebody_names_them() {
+    fn r3_parts_are_written_once_and_kept_as_long_as_somebody_names_them() {
         let folder = tempfile::tempdir().unwrap();
         let store = PartStore::new(folder.path().join("checkpoints/7"));
         let (one, two) = (PartId::of(b"one"), PartId::of(b"two"));

@@ -198,3 +198,86 @@ fn outcome(record: millstream_functions::events::transform::TransformedRecord) -
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicU32, Ordering};
+
+    use async_trait::async_trait;
+    use millstream_functions::events::transform::TransformedRecord;
+    use millstream_functions::{Function, FunctionError, Invoker, InvokerSettings};
+    use millstream_host::{SystemClock, Timestamp};
+
+    use super::*;
+    use crate::slots::Slots;
+
+    /// Makes upper case of records, and panics at one of them.
+    struct Capitals {
+        calls: Arc<AtomicU32>,
+    }
+
+    #[async_trait]
+    impl Function for Capitals {
+        fn name(&self) -> &str {
+            "capitals"
+        }
+
+        async fn invoke(&self, event: Bytes) -> Result<Bytes, FunctionError> {
+            self.calls.fetch_add(1, Ordering::SeqCst);
+            let event = TransformEvent::decode(&event).expect("the event is whole");
+            assert!(event.records.iter().all(|record| record.data != "r41"), "cannot take r41");
+            let records = event.records.into_iter().map(|record| TransformedRecord {
+                record_id: record.record_id,
+                result: TransformResult::Ok,
+                data: Some(record.data.to_ascii_uppercase().into()),
+                error_message: None,
+            });
+            Ok(TransformAnswer { records: records.collect() }.encode())
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn r14_a_batch_that_can_never_work_is_divided_until_the_record_at_fault_is_found() {
+        let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+        let calls = Arc::new(AtomicU32::new(0));
+        let function = Arc::new(Capitals { calls: Arc::clone(&calls) });
+        let slot = Slots::default().slot("capitals");
+        slot.replace(Some(Arc::new(CallableFunction {
+            invoker: Invoker::new(function, InvokerSettings::default(), Arc::clone(&clock)),
+            scores_reviews: false,
+            review_columns: None,
+            reads_rows: false,
+            rejected_rows: Default::default(),
+        })));
+        let preprocessor = Preprocessor {
+            function: slot,
+            application: "app".to_owned(),
+            source: StreamKey::data("in".parse().unwrap()),
+            time_unit: PreprocessorTimeUnit::Milliseconds,
+            clock,
+            live: Arc::new(Live::new()),
+        };
+        let records: Vec<RawRecord> = (0..64)
+            .map(|number| RawRecord {
+                shard: "shardId-000000000000".to_owned(),
+                sequence_number: number.to_string(),
+                partition_key: "key".to_owned(),
+                arrival: Timestamp(0),
+                data: Bytes::from(format!("r{number}")),
+            })
+            .collect();
+        let outcomes = preprocessor.run(&records).await;
+        for (number, outcome) in outcomes.iter().enumerate() {
+            match outcome {
+                Preprocessed::Failed(reason) => {
+                    assert!(number == 41 && reason.contains("cannot take r41"), "{number}: {reason}");
+                }
+                other => assert_eq!(*other, Preprocessed::Data(format!("R{number}").into())),
+            }
+        }
+        assert_eq!(outcomes.len(), 64);
+        assert!(matches!(outcomes[41], Preprocessed::Failed(_)));
+        // Three for each part with it on the way down, and one for each without.
+        assert_eq!(calls.load(Ordering::SeqCst), 3 * 7 + 6);
+    }
+}

@@ -65,11 +65,7 @@ mod tests {
     use super::*;
 
     fn shape(format: RecordFormat, records: &[&'static str]) -> Option<String> {
-        let column = |name: &str| InputColumn {
-            name: name.to_owned(),
-            sql_type: SqlType::Integer,
-            mapping: Some(format!("$.{name}")),
-        };
+        let column = |name: &str| InputColumn::of_member(name, SqlType::Integer);
         let schema = InputSchema { format, columns: vec![column("a"), column("b")] };
         wrong_shape(&schema, records.iter().map(|record| record.as_bytes()))
     }

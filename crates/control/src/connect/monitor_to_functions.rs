@@ -91,3 +91,38 @@ impl Publisher for MonitorServices {
         self.page.0.lock().clone()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::mpsc;
+
+    use millstream_host::{Random, SystemClock};
+    use millstream_monitor::{Location, MonitorSettings};
+
+    use super::*;
+
+    #[test]
+    fn r4_metrics_and_messages_wait_for_the_disk_off_the_threads_of_the_runtime() {
+        let mut runtime = tokio::runtime::Builder::new_current_thread();
+        let runtime = runtime.enable_all().max_blocking_threads(1).build().unwrap();
+        runtime.block_on(async {
+            let (clock, random) = (Arc::new(SystemClock), Random::from_seed(1));
+            let monitor =
+                Monitor::open(&Location::Memory, MonitorSettings::default(), clock, random).unwrap();
+            monitor.create_topic("t").unwrap();
+            let services = MonitorServices::new(monitor, Spawn::current());
+            // The one thread for it is taken.
+            let (release, released) = mpsc::channel::<()>();
+            Spawn::current().detached(move || {
+                let _ = released.recv();
+            });
+            let mut put = std::pin::pin!(services.put("n", "m", &[], 1.0, "None", None));
+            let mut published = std::pin::pin!(services.publish("t", "subject", "message", Some("id")));
+            assert!(futures::poll!(&mut put).is_pending());
+            assert!(futures::poll!(&mut published).is_pending());
+            drop(release);
+            put.await.unwrap();
+            published.await.unwrap();
+        });
+    }
+}

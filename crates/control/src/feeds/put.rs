@@ -199,14 +199,14 @@ impl Putting {
     }
 
     async fn put_all(&mut self) -> GoesOn {
-        let mut pace = self.services.rate.map(|rate| Pace::new(rate, self.services.clock.now()));
-        let mut stored_at = self.services.clock.now();
+        let mut pace = self.services.rate.map(|rate| Pace::new(rate, self.services.clock.monotonic()));
+        let mut stored_at = self.services.clock.monotonic();
         let mut goes_on = GoesOn::Yes;
         while goes_on == GoesOn::Yes {
             if self.services.stop.is_stopped() {
                 return GoesOn::Stopped;
             }
-            let now = self.services.clock.now();
+            let now = self.services.clock.monotonic();
             let due = pace.as_mut().map_or(u64::MAX, |pace| pace.due(now));
             if due == 0 {
                 let wait = pace.as_ref().map_or(Duration::ZERO, |pace| pace.wait(now));
@@ -231,7 +231,7 @@ impl Putting {
             if let Some(pace) = &mut pace {
                 pace.sent(count);
             }
-            if self.keeps_progress && now.since(stored_at) >= POSITION_INTERVAL {
+            if self.keeps_progress && now.saturating_sub(stored_at) >= POSITION_INTERVAL {
                 stored_at = now;
                 self.store_progress().await;
             }
@@ -306,8 +306,8 @@ impl Putting {
 mod tests {
     use super::*;
     use crate::supervise::Supervisor;
-    use millstream_host::SystemClock;
-    use millstream_streamlog::{LogSettings, Retention};
+    use millstream_host::{ManualClock, SystemClock, Timestamp};
+    use millstream_streamlog::{LogSettings, Retention, ShardNumber};
 
     /// Gives two records, then ends in its way.
     struct Ending(usize, fn() -> SourceState);
@@ -365,5 +365,57 @@ mod tests {
             let stored = catalog.known_feed_progress(id).unwrap().unwrap_or_default();
             assert_eq!((stored.produced, stored.ended), (2, expected == FeedEnd::Ended), "{expected:?}");
         }
+    }
+
+    /// Always has another record.
+    struct Endless;
+
+    impl RecordSource for Endless {
+        fn read(&mut self, batch: &mut SourceBatch, most: usize) -> SourceState {
+            (0..most).for_each(|_| batch.push(b"record\n"));
+            SourceState::Open
+        }
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn low_a_clock_that_is_set_forward_an_hour_makes_nothing_due() {
+        let folder = tempfile::tempdir().unwrap();
+        let start = Timestamp(1_700_000_000_000);
+        let manual = Arc::new(ManualClock::starting_at(start));
+        let clock: Arc<dyn Clock> = Arc::<ManualClock>::clone(&manual);
+        let (log, _) = Log::open(folder.path(), LogSettings::default(), Arc::clone(&clock)).unwrap();
+        let key = StreamKey::data("s".parse().unwrap());
+        log.stream_create(&key, 1, Retention::default()).unwrap();
+        let empty = log.shard_end(&key, ShardNumber(0)).unwrap();
+        let live = Arc::new(Live::new());
+        let (supervisor, _events) = Supervisor::new(Spawn::current(), Arc::clone(&clock), Arc::clone(&live));
+        let scope = supervisor.scope(None, "feed");
+        let services = FeedServices {
+            id: ResourceId(7),
+            name: "feed".to_owned(),
+            key: key.clone(),
+            rate: Some(1.0),
+            records: Arc::default(),
+            log: Arc::clone(&log),
+            catalog: Catalog::in_memory().unwrap(),
+            clock,
+            live,
+            spawn: Spawn::current(),
+            stop: scope.stop_signal(),
+        };
+        let (putting, _end) =
+            Putting::new(services, Box::new(Endless), FeedProgress::default(), false).unwrap();
+        scope.task("feed", putting.run());
+        let mut changes = log.changes(&key).unwrap();
+        let held = || log.shard_end(&key, ShardNumber(0)).unwrap().0 - empty.0;
+        for count in 1..4 {
+            while held() < count {
+                changes.changed().await.unwrap();
+            }
+            assert_eq!(held(), count);
+            manual.set(start.plus(Duration::from_secs(3_600 * count)));
+            manual.advance(Duration::from_secs(1));
+        }
+        scope.stop(Duration::from_secs(10)).await;
     }
 }

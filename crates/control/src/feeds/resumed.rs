@@ -60,7 +60,7 @@ mod tests {
     }
 
     #[test]
-    fn records_of_an_earlier_run_are_skipped() {
+    fn low_records_of_an_earlier_run_are_skipped() {
         let records = || Box::new(Listed(vec!["a", "!no", "b", "c", "d"]));
         assert_eq!(read(&mut Resumed::after(2, records())), ["c", "d"]);
         assert_eq!(read(&mut Resumed::after(0, records())), ["a", "b", "c", "d"]);

@@ -260,9 +260,9 @@ impl Check<'_> {
             }
         };
         let is_json = text.format == RecordFormatChoice::Json;
-        let columns = columns.into_iter().map(|(name, sql_type, mapping)| {
-            let mapping = mapping.or_else(|| is_json.then(|| format!("$.{name}")));
-            InputColumn { name, sql_type, mapping }
+        let columns = columns.into_iter().map(|(name, sql_type, mapping)| match mapping {
+            None if is_json => InputColumn::of_member(&name, sql_type),
+            mapping => InputColumn { name, sql_type, mapping },
         });
         let schema = InputSchema { format, columns: columns.collect() };
         match schema.parser() {

@@ -86,6 +86,13 @@ fn parse_column(text: &str, untrimmed: &str) -> Result<DeclaredColumn, SchemaTex
 /// # Errors
 /// What is wrong with the text.
 pub fn parse_input_stream(text: &str) -> Result<InputStream, SchemaTextError> {
+    parse_declared_stream(text).map(|(stream, _)| stream)
+}
+
+/// The same, with the columns as they are declared.
+pub(super) fn parse_declared_stream(
+    text: &str,
+) -> Result<(InputStream, Vec<DeclaredColumn>), SchemaTextError> {
     let inner = text.trim().split_once('(').and_then(|(name, rest)| {
         rest.trim_end().strip_suffix(')').map(|columns| (name.trim().trim_matches('"'), columns))
     });
@@ -93,38 +100,72 @@ pub fn parse_input_stream(text: &str) -> Result<InputStream, SchemaTextError> {
         let message = format!("\"{text}\" is not of the form NAME (COLUMN TYPE, …)");
         return Err(SchemaTextError { message, span: 0..text.len() });
     };
-    let columns = parse_columns(columns)
-        .map_err(|mut errors| errors.swap_remove(0))?
-        .into_iter()
-        .map(|(name, sql_type, _)| Column { name, sql_type, not_null: false })
-        .collect();
-    Ok(InputStream { name: name.to_owned(), columns, metadata_columns: 0 })
+    let declared = parse_columns(columns).map_err(|mut errors| errors.swap_remove(0))?;
+    let columns = declared.iter().map(|(name, sql_type, _)| Column {
+        name: name.clone(),
+        sql_type: *sql_type,
+        not_null: false,
+    });
+    let stream = InputStream { name: name.to_owned(), columns: columns.collect(), metadata_columns: 0 };
+    Ok((stream, declared))
 }
 
 fn split_name(part: &str) -> Result<(String, &str), String> {
     if let Some(rest) = part.strip_prefix('"') {
-        let Some((name, rest)) = rest.split_once('"') else {
-            return Err(format!("the quote of {part} is not closed"));
-        };
-        return Ok((name.to_owned(), rest));
+        let end = name_end(rest).ok_or_else(|| format!("the quote of {part} is not closed"))?;
+        return Ok((rest[..end].replace("\"\"", "\""), &rest[end + 1..]));
     }
     let end = part.find(char::is_whitespace).unwrap_or(part.len());
     Ok((part[..end].to_owned(), &part[end..]))
 }
 
+/// The place of the quote that ends a quoted name; two are one of the name.
+fn name_end(after_quote: &str) -> Option<usize> {
+    let mut at = 0;
+    loop {
+        at += after_quote[at..].find('"')?;
+        if !after_quote[at + 1..].starts_with('"') {
+            return Some(at);
+        }
+        at += 2;
+    }
+}
+
+/// The place of the quote that ends a quoted member of a path; a backslash keeps the next character.
+fn member_end(after_quote: &str, quote: char) -> Option<usize> {
+    let mut characters = after_quote.char_indices();
+    while let Some((at, character)) = characters.next() {
+        match character {
+            '\\' => drop(characters.next()),
+            end if end == quote => return Some(at),
+            _ => {}
+        }
+    }
+    None
+}
+
+/// The parts between commas, but for those in parentheses, in the quoted name that begins a part, or in a quoted member of a
+/// path.
 fn split_outside_parentheses(text: &str) -> Vec<&str> {
     let mut parts = Vec::new();
-    let (mut depth, mut start) = (0_i32, 0);
-    for (at, character) in text.char_indices() {
+    let (mut depth, mut start, mut at) = (0_i32, 0, 0);
+    while let Some(character) = text[at..].chars().next() {
+        let after = at + character.len_utf8();
+        let quoted = match character {
+            '"' if text[start..at].trim().is_empty() => name_end(&text[after..]),
+            '"' | '\'' if text[start..at].ends_with('[') => member_end(&text[after..], character),
+            _ => None,
+        };
         match character {
             '(' => depth += 1,
             ')' => depth -= 1,
             ',' if depth == 0 => {
                 parts.push(&text[start..at]);
-                start = at + 1;
+                start = after;
             }
             _ => {}
         }
+        at = quoted.map_or(after, |end| after + end + 1);
     }
     parts.push(&text[start..]);
     parts
@@ -143,6 +184,21 @@ mod tests {
         assert_eq!(stream.columns[1].sql_type, SqlType::Decimal { precision: 5, scale: 2 });
         let columns = parse_columns("ticker VARCHAR(4) $.quote.ticker").unwrap();
         assert_eq!(columns[0].2.as_deref(), Some("$.quote.ticker"));
+    }
+
+    #[test]
+    fn quoted_names_and_members_hold_any_characters() {
+        let text = "\"a.b\" INTEGER, \"say \"\"(it)\"\", or not\" DECIMAL(5,2) $['x, (y'].z , it's INTEGER $[\"a\\\", b\"], c DOUBLE";
+        let columns = parse_columns(text).unwrap();
+        let read: Vec<(&str, Option<&str>)> =
+            columns.iter().map(|(name, _, path)| (name.as_str(), path.as_deref())).collect();
+        let expected = [
+            ("a.b", None),
+            ("say \"(it)\", or not", Some("$['x, (y'].z")),
+            ("it's", Some("$[\"a\\\", b\"]")),
+            ("c", None),
+        ];
+        assert_eq!(read, expected);
     }
 
     #[test]

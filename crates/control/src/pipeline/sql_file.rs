@@ -1,10 +1,10 @@
 //! A file of SQL alone, with the streams that it reads given beside it.
 
-use millstream_sql::{Column, InputStream, Program, Severity, compile};
+use millstream_sql::{InputStream, Program, Severity, compile};
 
 use super::metadata_column::MetadataColumn;
 use super::mistake::{Mistake, Mistakes};
-use super::schema_text::{SchemaTextError, parse_input_stream};
+use super::schema_text::{DeclaredColumn, SchemaTextError, parse_declared_stream};
 
 /// A stream that SQL alone reads, as `--stream` gives it.
 #[derive(Clone, Debug)]
@@ -12,7 +12,7 @@ pub struct SqlInput {
     /// The input: the declared columns, then the metadata columns.
     pub stream: InputStream,
     /// The columns of the records.
-    pub declared: Vec<Column>,
+    pub declared: Vec<DeclaredColumn>,
     /// What the service adds to the records of a stream, but for names that are declared.
     pub metadata: Vec<MetadataColumn>,
 }
@@ -23,9 +23,8 @@ impl SqlInput {
     /// # Errors
     /// What is wrong with the text.
     pub fn parse(text: &str) -> Result<SqlInput, SchemaTextError> {
-        let mut stream = parse_input_stream(text)?;
-        let declared = stream.columns.clone();
-        let is_free = |metadata: &MetadataColumn| declared.iter().all(|it| it.name != metadata.name());
+        let (mut stream, declared) = parse_declared_stream(text)?;
+        let is_free = |metadata: &MetadataColumn| declared.iter().all(|(name, ..)| name != metadata.name());
         let metadata: Vec<MetadataColumn> = MetadataColumn::OF_STREAM.into_iter().filter(is_free).collect();
         stream.columns.extend(metadata.iter().map(|column| column.column()));
         stream.metadata_columns = metadata.len();

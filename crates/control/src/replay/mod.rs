@@ -207,8 +207,11 @@ impl Replay {
         pipeline: &Pipeline,
         application: &str,
     ) -> Result<Replay, ReplayError> {
-        let found = pipeline.desired.iter().find(|one| one.name == application);
-        let Some(Definition::Application(found)) = found.map(|one| &one.definition) else { return Ok(self) };
+        let found = pipeline.desired.iter().find_map(|one| match &one.definition {
+            Definition::Application(found) if one.name == application => Some(found),
+            _ => None,
+        });
+        let Some(found) = found else { return Ok(self) };
         let Some(wanted) = &found.input.preprocessor else { return Ok(self) };
         let failed = |reason: &dyn std::fmt::Display| ReplayError::Function(reason.to_string());
         let spawn = Spawn::current();

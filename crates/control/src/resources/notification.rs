@@ -3,7 +3,7 @@
 use millstream_monitor::{
     AlarmActions, AlarmDefinition as MonitorAlarm, Comparison as MonitorComparison, MetricKey, MissingData,
     Monitor, Protocol, SmtpCredentials, SmtpSecurity as MonitorSecurity, SmtpSettings,
-    Statistic as MonitorStatistic, check_metric_unit,
+    Statistic as MonitorStatistic, TopicError, check_metric_unit,
 };
 
 use super::{NotReady, Prepared};
@@ -70,7 +70,11 @@ pub(super) async fn erase(world: &World, row: &ResourceRow) -> Result<(), NotRea
         }
         Definition::Subscription(definition) => {
             on_disk(world, move || {
-                let known = monitor.subscriptions(Some(&definition.topic))?;
+                // A topic that went first took it along.
+                let known = match monitor.subscriptions(Some(&definition.topic)) {
+                    Err(TopicError::NotFound(_)) => return Ok(()),
+                    known => known?,
+                };
                 let own = known.into_iter().filter(|one| one.endpoint == definition.email);
                 own.map(|one| one.id).try_for_each(|id| monitor.unsubscribe(&id))
             })

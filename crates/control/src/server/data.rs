@@ -11,6 +11,7 @@ use millstream_streamlog::{
 use super::Server;
 use super::record_tail::RecordTail;
 use crate::applications::{ERROR_STREAM, RowTail, Tail};
+use crate::catalog::ResourceRow;
 use crate::definition::{Kind, Reference};
 use crate::world::log_key;
 
@@ -28,6 +29,9 @@ pub enum PutError {
         /// What there is.
         known: String,
     },
+    /// Both have the name.
+    #[error("{}", ambiguous(.0))]
+    Ambiguous(String),
     /// The log refused them.
     #[error(transparent)]
     Append(#[from] AppendError),
@@ -39,6 +43,12 @@ pub enum TailError {
     /// There is none of that name.
     #[error("{0}")]
     NotFound(String),
+    /// Several things have the name.
+    #[error("{0}")]
+    Ambiguous(String),
+    /// The condition is wrong, or nobody knows the columns.
+    #[error("{0}")]
+    Condition(String),
     /// The stream is gone.
     #[error(transparent)]
     Stream(#[from] StreamError),
@@ -48,6 +58,28 @@ pub enum TailError {
     /// It cannot be read from there.
     #[error("{0}")]
     From(String),
+}
+
+/// A name without one place.
+enum NoPlace {
+    /// Nothing has it.
+    NotFound,
+    /// A stream and a delivery stream have it.
+    Ambiguous,
+}
+
+fn ambiguous(name: &str) -> String {
+    format!(
+        "\"{name}\" is the name of a stream and of a delivery stream: say which with --kind stream or --kind delivery-stream"
+    )
+}
+
+/// What somebody follows.
+pub(super) enum Followed {
+    /// A stream or delivery stream.
+    Place(Reference),
+    /// An in-application stream, or the error stream.
+    Rows { application: String, stream: String },
 }
 
 /// Where to begin.
@@ -112,28 +144,46 @@ pub(super) fn sample(log: &Log, key: &StreamKey) -> Result<Vec<Bytes>, ReadError
 
 impl Server {
     /// The stream or delivery stream of a name.
-    fn place(&self, name: &str) -> Option<Reference> {
-        let registry = &self.world.registry;
-        let places = [Kind::Stream, Kind::DeliveryStream].map(|kind| Reference::new(kind, name));
-        places.into_iter().find(|place| registry.find(place).is_some())
+    fn place(&self, name: &str, kind: Option<Kind>) -> Result<Reference, NoPlace> {
+        let kinds = [Kind::Stream, Kind::DeliveryStream].into_iter();
+        let places = kinds.filter(|one| kind.is_none_or(|kind| kind == *one));
+        let places = places.map(|kind| Reference::new(kind, name));
+        let mut found = places.filter(|place| self.world.registry.find(place).is_some());
+        match (found.next(), found.next()) {
+            (Some(only), None) => Ok(only),
+            (Some(_), Some(_)) => Err(NoPlace::Ambiguous),
+            (None, _) => Err(NoPlace::NotFound),
+        }
     }
 
     fn places(&self) -> String {
         let rows = self.world.registry.rows();
         let is_place = |kind| matches!(kind, Kind::Stream | Kind::DeliveryStream);
-        let names = rows.iter().filter(|row| !row.deleting && is_place(row.kind()));
-        let names: Vec<&str> = names.map(|row| row.name.as_str()).collect();
+        let places: Vec<_> = rows.iter().filter(|row| !row.deleting && is_place(row.kind())).collect();
+        let name_of = |row: &&ResourceRow| {
+            let is_shared = places.iter().filter(|other| other.name == row.name).count() > 1;
+            if is_shared { row.reference().to_string() } else { row.name.clone() }
+        };
+        let names: Vec<String> = places.iter().map(name_of).collect();
         if names.is_empty() { "none".to_owned() } else { names.join(", ") }
     }
 
     /// Puts records into a stream or delivery stream; they are durable when this returns. Without a partition key each
-    /// gets one of its own, which spreads them over the shards.
+    /// gets one of its own, which spreads them over the shards. A kind tells a stream from a delivery stream of its name.
     ///
     /// # Errors
     /// See [`PutError`]: all records are put or none.
-    pub async fn put(&self, name: &str, key: Option<&str>, records: Vec<Bytes>) -> Result<u64, PutError> {
-        let not_found = || PutError::NotFound { name: name.to_owned(), known: self.places() };
-        let place = self.place(name).ok_or_else(not_found)?;
+    pub async fn put(
+        &self,
+        name: &str,
+        kind: Option<Kind>,
+        key: Option<&str>,
+        records: Vec<Bytes>,
+    ) -> Result<u64, PutError> {
+        let place = self.place(name, kind).map_err(|no_place| match no_place {
+            NoPlace::NotFound => PutError::NotFound { name: name.to_owned(), known: self.places() },
+            NoPlace::Ambiguous => PutError::Ambiguous(name.to_owned()),
+        })?;
         let count = records.len() as u64;
         let records = records.into_iter().map(|data| {
             let key = key.map_or_else(|| self.world.identifiers.partition_key(), str::to_owned);
@@ -144,33 +194,52 @@ impl Server {
         Ok(count)
     }
 
+    /// What a text names: a stream, a delivery stream, `APPLICATION/IN_APPLICATION_STREAM`, or `error_stream` of the only
+    /// application. With a kind it is the name of a stream or delivery stream.
+    pub(super) fn followed(&self, what: &str, kind: Option<Kind>) -> Result<Followed, TailError> {
+        if let (Some((application, stream)), None) = (what.split_once('/'), kind) {
+            return Ok(Followed::Rows { application: application.to_owned(), stream: stream.to_owned() });
+        }
+        let place = self.place(what, kind);
+        if what == ERROR_STREAM && kind.is_none() {
+            if !matches!(place, Err(NoPlace::NotFound)) {
+                return Err(TailError::Ambiguous(format!(
+                    "\"{what}\" is also the name of a stream or delivery stream: say which with --kind stream or --kind \
+                     delivery-stream, or write APPLICATION/error_stream"
+                )));
+            }
+            let applications = self.application_names();
+            let [only] = applications.as_slice() else {
+                return Err(TailError::NotFound(match applications.is_empty() {
+                    true => "there is no application, so there is no error_stream".to_owned(),
+                    false => format!(
+                        "there are {} applications: write APPLICATION/error_stream, with one of {}",
+                        applications.len(),
+                        applications.join(", ")
+                    ),
+                }));
+            };
+            return Ok(Followed::Rows { application: only.clone(), stream: ERROR_STREAM.to_owned() });
+        }
+        place.map(Followed::Place).map_err(|no_place| match no_place {
+            NoPlace::Ambiguous => TailError::Ambiguous(ambiguous(what)),
+            NoPlace::NotFound => TailError::NotFound(format!(
+                "there is no {} \"{what}\"; there are: {}. Rows of an application: APPLICATION/IN_APPLICATION_STREAM",
+                kind.map_or("stream or delivery stream", Kind::noun),
+                self.places()
+            )),
+        })
+    }
+
     /// Follows a stream, a delivery stream (its buffer), `APPLICATION/IN_APPLICATION_STREAM`, or `error_stream` of the only
-    /// application.
+    /// application. A kind tells a stream from a delivery stream of its name.
     ///
     /// # Errors
     /// See [`TailError`].
-    pub async fn tail(&self, what: &str, from: &TailFrom) -> Result<Tailing, TailError> {
-        if let Some((application, stream)) = what.split_once('/') {
-            return self.tail_rows(application, stream, from);
-        }
-        if what == ERROR_STREAM {
-            let applications = self.application_names();
-            let [only] = applications.as_slice() else {
-                let text = format!(
-                    "there are {} applications: write APPLICATION/error_stream, with one of {}",
-                    applications.len(),
-                    applications.join(", ")
-                );
-                return Err(TailError::NotFound(text));
-            };
-            return self.tail_rows(only, ERROR_STREAM, from);
-        }
-        let Some(place) = self.place(what) else {
-            let known = self.places();
-            return Err(TailError::NotFound(format!(
-                "there is no stream or delivery stream \"{what}\"; there are: {known}. Rows of an application: \
-                 APPLICATION/IN_APPLICATION_STREAM"
-            )));
+    pub async fn tail(&self, what: &str, kind: Option<Kind>, from: &TailFrom) -> Result<Tailing, TailError> {
+        let place = match self.followed(what, kind)? {
+            Followed::Place(place) => place,
+            Followed::Rows { application, stream } => return self.tail_rows(&application, &stream, from),
         };
         let (log, key, from) = (Arc::clone(&self.world.log), log_key(&place), from.clone());
         let begin = move || RecordTail::begin(log, key, &from);

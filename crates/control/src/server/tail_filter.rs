@@ -12,6 +12,7 @@ use millstream_engine::ApplicationSettings;
 use millstream_sql::{Column, InputStream, Severity, StreamId, compile};
 
 use super::Server;
+use super::data::{Followed, TailError};
 use crate::applications::ERROR_STREAM;
 use crate::definition::{Definition, Kind, Reference};
 use crate::pipeline::CheckedApplication;
@@ -42,8 +43,11 @@ impl TailFilter {
             .iter()
             .map(|column| Column { name: column.name.clone(), sql_type: column.sql_type, not_null: false })
             .collect();
-        let declared: Vec<String> =
-            schema.columns.iter().map(|column| format!("\"{}\" {}", column.name, column.sql_type)).collect();
+        let declared: Vec<String> = schema
+            .columns
+            .iter()
+            .map(|column| format!("{} {}", quoted(&column.name), column.sql_type))
+            .collect();
         let sql = format!(
             "CREATE STREAM \"MATCHES\" ({});\nCREATE PUMP \"FILTER\" AS INSERT INTO \"MATCHES\" SELECT STREAM * FROM \
              \"{STREAM}\" WHERE {condition}\n;",
@@ -100,50 +104,58 @@ impl Server {
     ///
     /// # Errors
     /// What is wrong with the condition, or that nobody knows the columns.
-    pub async fn tail_filter(&self, what: &str, condition: &str) -> Result<TailFilter, String> {
-        let (world, what, condition) = (Arc::clone(&self.world), what.to_owned(), condition.to_owned());
+    pub async fn tail_filter(
+        &self,
+        what: &str,
+        kind: Option<Kind>,
+        condition: &str,
+    ) -> Result<TailFilter, TailError> {
+        let followed = self.followed(what, kind)?;
+        let (world, condition) = (Arc::clone(&self.world), condition.to_owned());
         // Compiles SQL, and may read files.
-        let made = move || TailFilter::new(&schema_of(&world, &what)?, &condition);
-        self.world.spawn().blocking(made).await?
+        let made = move || TailFilter::new(&schema_of(&world, &followed)?, &condition);
+        self.world.spawn().blocking(made).await.and_then(|made| made).map_err(TailError::Condition)
     }
 }
 
-fn schema_of(world: &World, what: &str) -> Result<InputSchema, String> {
+/// A name as SQL takes it, whatever characters it has.
+fn quoted(name: &str) -> String {
+    format!("\"{}\"", name.replace('"', "\"\""))
+}
+
+fn schema_of(world: &World, followed: &Followed) -> Result<InputSchema, String> {
     let rows = world.registry.rows();
     let applications = rows.iter().filter(|row| !row.deleting).filter_map(|row| match &row.definition {
         Definition::Application(application) => Some((row.name.as_str(), application)),
         _ => None,
     });
-    if let Some((name, stream)) = what.split_once('/') {
-        let found = applications.into_iter().find(|(known, _)| *known == name);
-        let (_, definition) = found.ok_or_else(|| format!("there is no application \"{name}\""))?;
-        if stream == ERROR_STREAM {
+    let place = match followed {
+        Followed::Place(place) => place,
+        Followed::Rows { stream, .. } if stream == ERROR_STREAM => {
             return Ok(json_schema(&crate::applications::error_columns()));
         }
-        let checked = CheckedApplication::of(name, definition)?;
-        let id = checked.program.stream(stream);
-        let id = id.ok_or_else(|| format!("there is no in-application stream \"{stream}\""))?;
-        let columns = checked.program.streams[id.0].columns.iter();
-        let columns: Vec<_> = columns.map(|column| (column.name.clone(), column.sql_type)).collect();
-        return Ok(json_schema(&columns));
-    }
-    if what == ERROR_STREAM {
-        return Ok(json_schema(&crate::applications::error_columns()));
-    }
+        Followed::Rows { application: name, stream } => {
+            let found = applications.into_iter().find(|(known, _)| known == name);
+            let (_, definition) = found.ok_or_else(|| format!("there is no application \"{name}\""))?;
+            let checked = CheckedApplication::of(name, definition)?;
+            let id = checked.program.stream(stream);
+            let id = id.ok_or_else(|| format!("there is no in-application stream \"{stream}\""))?;
+            let columns = checked.program.streams[id.0].columns.iter();
+            let columns: Vec<_> = columns.map(|column| (column.name.clone(), column.sql_type)).collect();
+            return Ok(json_schema(&columns));
+        }
+    };
     for (name, application) in applications {
-        if application.input.source.reference().name == what {
+        if application.input.source.reference() == *place {
             return CheckedApplication::of(name, application).map(|checked| checked.schema);
         }
     }
-    discovered_schema(world, what)
+    discovered_schema(world, place)
 }
 
 /// What the newest records of a stream look like.
-fn discovered_schema(world: &World, what: &str) -> Result<InputSchema, String> {
-    let places = [Kind::Stream, Kind::DeliveryStream].map(|kind| Reference::new(kind, what));
-    let place = places.into_iter().find(|place| world.registry.find(place).is_some());
-    let place = place.ok_or_else(|| format!("there is no stream or delivery stream \"{what}\""))?;
-    let sample = super::data::sample(&world.log, &log_key(&place)).map_err(|error| error.to_string())?;
+fn discovered_schema(world: &World, place: &Reference) -> Result<InputSchema, String> {
+    let sample = super::data::sample(&world.log, &log_key(place)).map_err(|error| error.to_string())?;
     if sample.is_empty() {
         return Err(format!(
             "{place} has no records yet, and no application says what its columns are: put some first"
@@ -155,11 +167,7 @@ fn discovered_schema(world: &World, what: &str) -> Result<InputSchema, String> {
 
 /// Rows as one JSON object each.
 fn json_schema(columns: &[(String, millstream_sql::SqlType)]) -> InputSchema {
-    let columns = columns.iter().map(|(name, sql_type)| InputColumn {
-        name: name.clone(),
-        sql_type: *sql_type,
-        mapping: Some(format!("$.{name}")),
-    });
+    let columns = columns.iter().map(|(name, sql_type)| InputColumn::of_member(name, *sql_type));
     InputSchema { format: RecordFormat::Json { record_row_path: "$".to_owned() }, columns: columns.collect() }
 }
 
@@ -167,6 +175,20 @@ fn json_schema(columns: &[(String, millstream_sql::SqlType)]) -> InputSchema {
 mod tests {
     use super::*;
     use millstream_sql::SqlType;
+
+    #[test]
+    fn names_of_any_characters_are_found_in_rows() {
+        for name in ["a.b", "a b", "a[0]", "it's", "say \"it\"", "back\\slash", "$"] {
+            let mut filter = TailFilter::new(
+                &json_schema(&[(name.to_owned(), SqlType::Integer)]),
+                &format!("{} > 10", quoted(name)),
+            )
+            .unwrap();
+            let row = |number| serde_json::json!({ name: number }).to_string();
+            assert!(filter.passes(row(20).as_bytes()) && !filter.passes(row(2).as_bytes()), "{name}");
+            assert_eq!(filter.take_undecided(), 0, "{name}");
+        }
+    }
 
     #[test]
     fn conditions_choose_records() {

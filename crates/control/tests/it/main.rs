@@ -10,6 +10,7 @@ mod compatibility_page;
 mod crash_images;
 mod feeds;
 mod functions;
+mod losses;
 mod old_directory;
 mod pipeline_messages;
 mod reference_tables;

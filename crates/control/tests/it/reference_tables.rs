@@ -49,7 +49,7 @@ async fn a_table_from_an_object_is_looked_up_and_read_again_by_an_update() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_table_from_a_file_and_one_that_is_missing() {
+async fn r2_a_table_from_a_file_and_one_that_is_missing() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("names.csv");
     std::fs::write(&file, TABLE).unwrap();

@@ -29,7 +29,7 @@ fn conditions_are_compiled_off_the_threads_of_the_runtime() {
             Spawn::current().detached(move || {
                 let _ = released.recv();
             });
-            let mut filter = std::pin::pin!(server.tail_filter(what, condition));
+            let mut filter = std::pin::pin!(server.tail_filter(what, None, condition));
             assert!(futures::poll!(&mut filter).is_pending(), "{what}");
             drop(release);
             filter.await.unwrap();
@@ -42,15 +42,69 @@ fn conditions_are_compiled_off_the_threads_of_the_runtime() {
 async fn conditions_are_over_declared_or_discovered_columns() {
     let folder = tempfile::tempdir().unwrap();
     let server = start(&parse(TEXT), folder.path()).await;
-    let mut filter = server.tail_filter("app/OUT", "N > 1").await.unwrap();
+    let mut filter = server.tail_filter("app/OUT", None, "N > 1").await.unwrap();
     assert!(filter.passes(b"{\"N\":2}") && !filter.passes(b"{\"N\":1}"));
-    let refused = server.tail_filter("out", "N > 1").await.err().unwrap();
-    assert!(refused.contains("has no records yet"), "{refused}");
+    let refused = server.tail_filter("out", None, "N > 1").await.err().unwrap();
+    assert!(refused.to_string().contains("has no records yet"), "{refused}");
     put(&server, "out", ["{\"N\":5}"]).await;
-    let mut discovered = server.tail_filter("out", "N > 1").await.unwrap();
+    let mut discovered = server.tail_filter("out", None, "N > 1").await.unwrap();
     assert!(discovered.passes(b"{\"N\":2}") && !discovered.passes(b"{\"N\":1}"));
-    let refused = server.tail_filter("in", "price > 1").await.err().unwrap();
-    assert!(refused.contains("PRICE"), "{refused}");
+    let refused = server.tail_filter("in", None, "price > 1").await.err().unwrap();
+    assert!(refused.to_string().contains("PRICE"), "{refused}");
+    stop(server).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn rows_are_chosen_by_columns_of_any_name() {
+    let folder = tempfile::tempdir().unwrap();
+    let text = TEXT.replace("(N INTEGER)", "(\"a.b [c]\" INTEGER)");
+    let text = text.replace("columns = \"n INTEGER\"", "format = \"json\"\ncolumns = '\"n.m\" INTEGER'");
+    let server = start(&parse(&text.replace("\"n\"", "\"n.m\"")), folder.path()).await;
+    let mut tail = row_tail(&server, "app/OUT").await;
+    put(&server, "in", ["{\"n.m\":20}"]).await;
+    let row = rows(&mut tail).await.unwrap().remove(0);
+    for (condition, is_met) in [("\"a.b [c]\" > 10", true), ("\"a.b [c]\" > 20", false)] {
+        let mut filter = server.tail_filter("app/OUT", None, condition).await.unwrap();
+        assert_eq!(
+            (filter.passes(row.as_bytes()), filter.take_undecided()),
+            (is_met, 0),
+            "{row} {condition}"
+        );
+    }
+    let mut filter = server.tail_filter("in", None, "\"n.m\" > 10").await.unwrap();
+    assert!(filter.passes(b"{\"n.m\":20}") && !filter.passes(b"{\"n.m\":2}"));
+    stop(server).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_name_of_two_is_refused_until_its_kind_is_said() {
+    let folder = tempfile::tempdir().unwrap();
+    let equal =
+        "[[delivery_stream]]\nname = \"in\"\nbucket = \"bucket\"\n[[stream]]\nname = \"error_stream\"\n";
+    let server = start(&parse(&format!("{TEXT}{equal}")), folder.path()).await;
+    let (both, latest) = ("a stream and of a delivery stream: say which with --kind", TailFrom::Latest);
+    let refused = server.put("in", None, None, vec!["1".into()]).await.unwrap_err().to_string();
+    assert!(refused.contains(both), "{refused}");
+    let refused = server.put("none", None, None, vec!["1".into()]).await.unwrap_err().to_string();
+    assert!(refused.contains("stream \"in\"") && refused.contains("delivery stream \"in\""), "{refused}");
+    let refused = server.tail("in", None, &latest).await.err().unwrap().to_string();
+    assert!(refused.contains(both), "{refused}");
+    let refused = server.tail_filter("in", None, "\"n\" > 1").await.err().unwrap().to_string();
+    assert!(refused.contains(both), "{refused}");
+    let delivery = Some(Kind::DeliveryStream);
+    let Tailing::Records(mut tail) = server.tail("in", delivery, &latest).await.unwrap() else { panic!() };
+    server.put("in", Some(Kind::Stream), None, vec!["1".into()]).await.unwrap();
+    server.put("in", delivery, None, vec!["{\"m\":2}".into()]).await.unwrap();
+    let read = real_time::within(Duration::from_secs(30), tail.next()).await.unwrap().unwrap();
+    assert_eq!(read.records.iter().map(|record| &record.data[..]).collect::<Vec<_>>(), [b"{\"m\":2}"]);
+    // The application reads the stream; the delivery stream has columns of its own.
+    server.tail_filter("in", Some(Kind::Stream), "\"n\" > 1").await.unwrap();
+    server.tail_filter("in", delivery, "\"m\" > 1").await.unwrap();
+    let refused = server.tail("error_stream", None, &latest).await.err().unwrap().to_string();
+    assert!(refused.contains("APPLICATION/error_stream"), "{refused}");
+    let named = server.tail("error_stream", Some(Kind::Stream), &latest).await.unwrap();
+    assert!(matches!(named, Tailing::Records(_)));
+    assert!(matches!(server.tail("app/error_stream", None, &latest).await.unwrap(), Tailing::Rows(_)));
     stop(server).await;
 }
 
@@ -63,7 +117,7 @@ async fn rows(tail: &mut RowTail) -> Result<Vec<String>, String> {
 }
 
 async fn row_tail(server: &Server, what: &str) -> RowTail {
-    match server.tail(what, &TailFrom::Latest).await.unwrap() {
+    match server.tail(what, None, &TailFrom::Latest).await.unwrap() {
         Tailing::Rows(rows) => rows,
         Tailing::Records(_) => panic!("{what} has rows"),
     }
@@ -101,7 +155,7 @@ async fn error_rows_that_are_only_followed_hold_the_whole_row() {
     let text = TEXT.replace("SELECT STREAM \"n\"", "SELECT STREAM 10 / \"n\"");
     let server = start(&parse(&text), folder.path()).await;
     let mut tail = row_tail(&server, "app/error_stream").await;
-    server.put("in", Some("the-key"), vec!["0".into()]).await.unwrap();
+    server.put("in", None, Some("the-key"), vec!["0".into()]).await.unwrap();
     let row = rows(&mut tail).await.unwrap().join("\n").to_lowercase();
     let key: String = "the-key".bytes().map(|byte| format!("{byte:02x}")).collect();
     assert!(row.contains(&key), "{row}");

@@ -4,9 +4,12 @@ use crate::support::{apply, assert_applied, feed, open, parse, put, records, sta
 use millstream_control::definition::{Kind, Reference};
 use millstream_control::pipeline::Pipeline;
 use millstream_control::registry::{Lifecycle, Status};
+use millstream_control::view::OverviewSource;
 use millstream_control::{Action, ApplyOptions};
 use millstream_host::real_time;
+use millstream_monitor::MailStatus;
 use std::time::Duration;
+use tokio::net::TcpListener;
 
 /// A counter of all rows so far, and a pump whose text is given.
 fn pipeline(other: &str, more: &str) -> Pipeline {
@@ -62,7 +65,7 @@ async fn pumps_that_did_not_change_keep_their_state() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_file_that_cannot_be_applied_changes_nothing() {
+async fn r2_a_file_that_cannot_be_applied_changes_nothing() {
     let folder = tempfile::tempdir().unwrap();
     let server = start(&pipeline(&other("COUNT(*)"), ""), folder.path()).await;
     feed(&server, "in", 0..5).await;
@@ -82,7 +85,7 @@ async fn a_file_that_cannot_be_applied_changes_nothing() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn resources_come_and_go_while_others_run() {
+async fn r8_resources_come_and_go_while_others_run() {
     let folder = tempfile::tempdir().unwrap();
     let server = start(&pipeline(&other("COUNT(*)"), ""), folder.path()).await;
     put(&server, "in", 0..5).await;
@@ -277,5 +280,61 @@ async fn an_application_whose_first_checkpoint_cannot_be_stored_is_tried_again()
         }
     };
     real_time::within(Duration::from_secs(60), runs).await.expect("it starts");
+    stop(server).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn r8_mails_go_to_the_server_that_the_file_declares() {
+    let folder = tempfile::tempdir().unwrap();
+    let topic = "[[topic]]\nname = \"t\"\n[[subscription]]\ntopic = \"t\"\nemail = \"you@example.com\"\n";
+    let [one, two] =
+        [TcpListener::bind("127.0.0.1:0").await.unwrap(), TcpListener::bind("127.0.0.1:0").await.unwrap()];
+    let sent_to = |listener: &TcpListener| {
+        let port = listener.local_addr().unwrap().port();
+        parse(&format!(
+            "{topic}[smtp]\nhost = \"127.0.0.1\"\nport = {port}\nfrom = \"me@example.com\"\nsecurity = \"none\"\n"
+        ))
+    };
+    let server = start(&parse(topic), folder.path()).await;
+    for listener in [&one, &two] {
+        assert_applied(&apply(&server, &sent_to(listener)).await);
+        server.monitor().publish("t", Some("subject"), "message").await.unwrap();
+        let asked = real_time::within(Duration::from_secs(60), listener.accept()).await;
+        asked.expect("the server that is declared is asked").unwrap();
+    }
+    // Without one, mails stay in the mailbox.
+    assert_applied(&apply(&server, &parse(topic)).await);
+    server.monitor().publish("t", Some("last"), "message").await.unwrap();
+    let mails = server.monitor().mails(10).unwrap();
+    let last = mails.iter().find(|mail| mail.subject == "last").unwrap();
+    assert_eq!(last.status, MailStatus::Local, "{last:?}");
+    stop(server).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn r20_what_is_deleted_under_its_users_leaves_everything_to_be_looked_at() {
+    let folder = tempfile::tempdir().unwrap();
+    let more = "[[metric]]\nname = \"m\"\n[[function]]\nname = \"f\"\nbuiltin = \"metric-from-average\"\nmetric = \"m\"\n\
+                [[delivery_stream]]\nname = \"d\"\nbucket = \"bucket\"\n[delivery_stream.transform]\nfunction = \"f\"\n\
+                [[topic]]\nname = \"t\"\n[[subscription]]\ntopic = \"t\"\nemail = \"a@example.com\"\n\
+                [[alarm]]\nname = \"a\"\nmetric = \"m\"\ncomparison = \"less-than\"\nthreshold = 3.0\ntopic = \"t\"\n";
+    let server = start(&pipeline(&other("COUNT(*)"), more), folder.path()).await;
+    feed(&server, "in", 0..5).await;
+    let all: Vec<Reference> =
+        server.list(None).iter().map(|one| Reference::new(one.kind, &one.name)).collect();
+    // In the order of their kinds: what is used goes before its users.
+    for reference in &all {
+        server.registry().delete(reference, true).await.unwrap();
+        assert!(server.describe(reference).is_none(), "{reference}");
+        assert!(!server.overview().version.is_empty());
+        for left in server.list(None) {
+            let _ = server.describe(&Reference::new(left.kind, &left.name));
+        }
+    }
+    let mut changes = server.registry().changes();
+    let gone = real_time::within(Duration::from_secs(30), changes.wait_for(|rows| rows.is_empty())).await;
+    assert!(gone.is_some(), "{:#?}", server.registry().rows());
+    drop(gone);
+    assert!(server.list(None).is_empty() && server.overview().resources.is_empty());
     stop(server).await;
 }

@@ -220,7 +220,7 @@ mod tests {
     }
 
     #[test]
-    fn wrong_prefixes_are_refused_with_the_reason() {
+    fn low_wrong_prefixes_are_refused_with_the_reason() {
         for (prefix, error_prefix, expected) in [
             (
                 "!{timestamp:yyyy}/",

@@ -494,7 +494,22 @@ fn r12_columns_of_records_are_listed_whatever_their_names() {
 }
 
 #[test]
-fn pumps_that_double_one_behind_the_other_are_refused() {
+fn low_constant_patterns_are_read_before_any_row_comes() {
+    for (condition, pattern) in [
+        ("TICKER SIMILAR TO '(a'", "'(a' is not a pattern of SIMILAR TO"),
+        ("REGEX_REPLACE(TICKER, '(a', 'x', 1, 0) = 'x'", "REGEX_REPLACE: '(a' is not a regular expression"),
+        ("SUBSTRING(TICKER FROM 'b(') = 'b'", "'b(' is not a"),
+    ] {
+        let text = format!(
+            "CREATE STREAM T (A DOUBLE); CREATE PUMP P AS INSERT INTO T SELECT STREAM PRICE FROM TRADES WHERE {condition};"
+        );
+        let found = first(&text);
+        assert!(found.contains(pattern), "{condition}: {found}");
+    }
+}
+
+#[test]
+fn low_pumps_that_double_one_behind_the_other_are_refused() {
     type Body<'b> = &'b dyn Fn(&str, &str, usize) -> String;
     let chain = |levels: usize, body: Body<'_>| {
         let mut text = String::new();

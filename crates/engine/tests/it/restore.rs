@@ -186,7 +186,7 @@ fn r24_current_timestamp_is_when_the_query_of_the_pump_first_started() {
 }
 
 #[test]
-fn what_has_not_changed_keeps_its_parts_and_what_was_not_stored_is_written_again() {
+fn r3_what_has_not_changed_keeps_its_parts_and_what_was_not_stored_is_written_again() {
     let text = "CREATE STREAM T (C BIGINT);
         CREATE PUMP P AS INSERT INTO T SELECT STREAM COUNT(*) FROM S GROUP BY K, STEP(S.ROWTIME BY INTERVAL '60' SECOND);
         CREATE STREAM U (C BIGINT);

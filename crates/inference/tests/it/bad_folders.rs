@@ -101,7 +101,7 @@ fn files() {
 }
 
 #[test]
-fn a_hostile_tokenizer_takes_no_memory() {
+fn low_a_hostile_tokenizer_takes_no_memory() {
     // Half a million values in a megabyte; and a file that is larger than its vocabulary needs.
     check(|tiny| tiny.tokenizer["added_tokens"] = json!(vec![0; 100_000]), "more than 65728 values");
     check(

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
 use millstream_host::{Clock, ManualClock, Random, SystemClock, Timestamp};
@@ -261,9 +261,11 @@ fn resharding_under_load_keeps_every_record_in_order() {
     let stream = key("s");
     log.stream_create(&stream, 2, Retention::default()).unwrap();
     let stop = Arc::new(AtomicBool::new(false));
+    let appended = Arc::new(AtomicU64::new(0));
     let writers: Vec<_> = (0..4)
         .map(|writer| {
             let (log, stream, stop) = (Arc::clone(&log), stream.clone(), Arc::clone(&stop));
+            let appended = Arc::clone(&appended);
             std::thread::spawn(move || {
                 let mut count = 0_u64;
                 while !stop.load(Ordering::Relaxed) {
@@ -272,6 +274,7 @@ fn resharding_under_load_keeps_every_record_in_order() {
                         NewRecord::new(format!("{writer}.{}", number % 16), format!("{number:08}"))
                     });
                     log.append_blocking(&stream, records.collect()).unwrap();
+                    appended.fetch_add(1, Ordering::SeqCst);
                     count += 10;
                 }
                 count
@@ -279,7 +282,11 @@ fn resharding_under_load_keeps_every_record_in_order() {
         })
         .collect();
     for count in [4, 2, 5, 1, 3, 8, 2] {
-        std::thread::sleep(Duration::from_millis(15));
+        // Each count of shards gets some records of each writer.
+        let before = appended.load(Ordering::SeqCst);
+        while appended.load(Ordering::SeqCst) < before + 8 {
+            std::thread::yield_now();
+        }
         log.stream_update_shard_count(&stream, count).unwrap();
     }
     stop.store(true, Ordering::Relaxed);

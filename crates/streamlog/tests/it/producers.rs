@@ -183,7 +183,7 @@ async fn a_producer_that_begins_further_on_leaves_a_gap() {
 
 /// Random batches from random places not beyond where the producer was, with restarts in between.
 #[tokio::test]
-async fn any_repetition_gives_every_row_once() {
+async fn r22_any_repetition_gives_every_row_once() {
     for seed in 0..10 {
         let directory = tempfile::tempdir().unwrap();
         let (clock, mut random) = (clock(), Random::from_seed(seed));

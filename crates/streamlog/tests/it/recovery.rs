@@ -134,7 +134,7 @@ fn a_flipped_byte_is_an_error_with_its_place_or_a_cut_tail_never_a_silent_loss()
 }
 
 #[test]
-fn damage_in_a_sealed_segment_surfaces_when_it_is_read_or_opened() {
+fn m3_damage_in_a_sealed_segment_surfaces_when_it_is_read_or_opened() {
     let padding = "x".repeat(500);
     let records: Vec<String> = (0..30).map(|number| format!("{number} {padding}")).collect();
     let texts: Vec<&str> = records.iter().map(String::as_str).collect();

@@ -73,7 +73,7 @@ fn trim(log: &Log, clock: &ManualClock) -> usize {
 }
 
 #[test]
-fn a_stream_that_keeps_its_records_does_not_keep_those_of_others() {
+fn low_a_stream_that_keeps_its_records_does_not_keep_those_of_others() {
     let directory = tempfile::tempdir().unwrap();
     let clock = clock();
     let log = open(directory.path(), &clock);

@@ -65,6 +65,7 @@ pub fn busy(seconds: u64) -> Overview {
     let newest = |points: &[Point]| points.last().map(|point| point.value);
     let max_score = scores.iter().map(|point| point.value).reduce(f64::max);
     Overview {
+        scores_reviews: true,
         now,
         summary: Summary {
             records_in: records,

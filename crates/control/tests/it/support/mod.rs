@@ -67,7 +67,7 @@ pub async fn feed(server: &Server, stream: &str, records: impl IntoIterator<Item
 
 pub async fn put(server: &Server, stream: &str, records: impl IntoIterator<Item = impl ToString>) {
     let records = records.into_iter().map(|record| Bytes::from(record.to_string()));
-    server.put(stream, None, records.collect()).await.unwrap();
+    server.put(stream, None, None, records.collect()).await.unwrap();
 }
 
 pub async fn stop(server: Arc<Server>) {

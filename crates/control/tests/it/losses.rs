@@ -1,0 +1,110 @@
+//! What an application cannot read any more, or not now, is seen: it is not taken as read.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::support::{apply, feed, parse, put, records, settings, start, stop};
+use bytes::Bytes;
+use millstream_control::Server;
+use millstream_control::definition::{Kind, Reference};
+use millstream_control::view::OverviewSource;
+use millstream_host::{Clock, Random, SimulatedDisk, SystemClock, real_time};
+
+const TEXT: &str = "[[stream]]\nname = \"in\"\n[[stream]]\nname = \"out\"\n[[application]]\nname = \"app\"\n\
+    sql = '''CREATE STREAM \"OUT\" (N INTEGER);\n\
+    CREATE PUMP P AS INSERT INTO \"OUT\" SELECT STREAM CHAR_LENGTH(\"s\") FROM SOURCE_SQL_STREAM_001;'''\n\
+    [application.input]\nstream = \"in\"\nformat = \"tsv\"\ncolumns = \"s VARCHAR(8)\"\n\
+    [[application.output]]\nfrom = \"OUT\"\nstream = \"out\"\nformat = \"csv\"\n";
+
+#[tokio::test(flavor = "multi_thread")]
+async fn r13_records_past_retention_are_counted_and_said() {
+    let folder = tempfile::tempdir().unwrap();
+    let disk = SimulatedDisk::new();
+    let server = Server::open_on(
+        settings(folder.path()),
+        Arc::new(SystemClock),
+        Random::from_seed(1),
+        Arc::new(disk.clone()),
+    );
+    let server = server.await.unwrap();
+    apply(&server, &parse(TEXT)).await;
+    server.start(true).await.unwrap();
+    feed(&server, "in", ["read"]).await;
+    stop(Arc::clone(&server)).await;
+    drop(server);
+
+    // While it does not run, so much comes that the log begins new files, and the retention period of the old ones passes.
+    let server =
+        Server::open_on(settings(folder.path()), Arc::new(SystemClock), Random::from_seed(1), Arc::new(disk));
+    let server = server.await.unwrap();
+    let large = Bytes::from(vec![b'x'; 400_000]);
+    for _ in 0..50 {
+        server.put("in", None, Some("key"), vec![large.clone(); 4]).await.unwrap();
+    }
+    let later = SystemClock.now().plus(Duration::from_secs(25 * 3_600));
+    server.log().trim(later).unwrap();
+    server.start(true).await.unwrap();
+    feed(&server, "in", ["kept"]).await;
+
+    let lost = server.application_status("app").unwrap().lost_records;
+    let out = records(&server, "out");
+    assert!(lost > 0, "{out:?}");
+    // What came of the first record has been deleted as well.
+    assert_eq!(lost as usize + out.len(), 200 + 1, "each record is read or counted: {lost} {out:?}");
+    let problems = server.overview().problems;
+    let problem = problems.iter().find(|one| one.message.contains("older than the retention"));
+    let problem = problem.unwrap_or_else(|| panic!("{problems:#?}"));
+    assert!(problem.message.starts_with(&format!("{lost} records were")), "{problem:?}");
+    stop(server).await;
+}
+
+/// The file below a folder that holds a text, and where.
+fn file_with(folder: &Path, text: &[u8]) -> Option<(PathBuf, usize)> {
+    std::fs::read_dir(folder).unwrap().find_map(|entry| {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            return file_with(&path, text);
+        }
+        let bytes = std::fs::read(&path).unwrap();
+        let place = bytes.windows(text.len()).position(|part| part == text)?;
+        Some((path, place))
+    })
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn r23_a_drain_does_not_take_what_cannot_be_read_as_the_end() {
+    let folder = tempfile::tempdir().unwrap();
+    let streams = "[[stream]]\nname = \"in\"\n[[stream]]\nname = \"out\"\n";
+    let server = start(&parse(streams), folder.path()).await;
+    put(&server, "in", ["needle"]).await;
+    let (file, place) = file_with(&folder.path().join("log"), b"needle").unwrap();
+    let whole = std::fs::read(&file).unwrap();
+    let mut damaged = whole.clone();
+    damaged[place] ^= 1;
+    std::fs::write(&file, &damaged).unwrap();
+    assert!(!apply(&server, &parse(TEXT)).await.is_refused());
+    let draining = Arc::clone(&server);
+    let mut drain = Box::pin(async move { draining.drain(false).await });
+    let application = Reference::new(Kind::Application, "app");
+    // m3: it is seen that it stands still, and why.
+    let seen = async {
+        loop {
+            let described = server.describe(&application).unwrap();
+            match described.retrying.iter().find(|part| part.attempts >= 2) {
+                Some(part) => return part.clone(),
+                None => real_time::sleep(Duration::from_millis(5)).await,
+            }
+        }
+    };
+    let part = tokio::select! {
+        () = &mut drain => panic!("nothing has been read"),
+        part = real_time::within(Duration::from_secs(60), seen) => part.expect("it is tried again"),
+    };
+    assert!(part.what == "source" && !part.reason.is_empty(), "{part:?}");
+    // It goes on once the file is whole.
+    std::fs::write(&file, &whole).unwrap();
+    real_time::within(Duration::from_secs(60), drain).await.expect("all is read");
+    assert_eq!(records(&server, "out"), ["6\n"]);
+    stop(server).await;
+}

@@ -11,7 +11,7 @@
 //! | `arguments.rs` | every command and flag with its help |
 //! | `commands/` | one file a command |
 //! | `serving.rs` | connections: limits, and an orderly end |
-//! | `session.rs` | running a server until it shall end: ticks, signals, stopping |
+//! | `session.rs` | running a server until it is to end: ticks, signals, stopping |
 //! | `socket/` | how commands reach a running server |
 //! | `loading.rs`, `report.rs` | a pipeline file on its way into a server, and what it changed |
 //! | `retrying.rs` | what fails and is tried again, in words |

@@ -1,4 +1,4 @@
-//! Running a server until it shall end: open, apply, start, tick, stop.
+//! Running a server until it is to end: open, apply, start, tick, stop.
 
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
@@ -348,7 +348,7 @@ struct Waiting {
 }
 
 impl Waiting {
-    /// Shows what happens until the session shall end.
+    /// Shows what happens until the session is to end.
     async fn wait(&self, server: &Server, signals: &mut Signals, display: &mut Display) -> Ending {
         let mut ticks = real_time::ticks(TICK);
         let end = async {

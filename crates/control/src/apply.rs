@@ -311,7 +311,7 @@ async fn look(world: &World, rows: &[ResourceRow], desired: &[Desired], decision
     for change in &mut decision.changes {
         if change.action == Action::Deleted {
             let reference = Reference::new(change.kind, &change.name);
-            change.details.extend(find(rows, &reference).and_then(|row| resources::what_goes(world, row)));
+            change.details.extend(find(rows, &reference).and_then(|row| resources::what_is_deleted_with(world, row)));
         }
         if !matches!(change.action, Action::Created | Action::Changed) {
             continue;
@@ -376,12 +376,12 @@ async fn refuse_labels(world: &World, rows: &[ResourceRow], desired: &[Desired],
     }
 }
 
-/// A file that declares nothing is rather one that is being written than one that shall delete everything.
+/// A file that declares nothing is more likely being written than meant to delete everything.
 fn refuse_to_delete_all(decision: &mut Decision) {
     for change in decision.changes.iter_mut().filter(|change| change.action == Action::Deleted) {
         change.action = Action::Refused;
         change.details = vec![format!(
-            "the file declares nothing: what shall go is deleted with  millstream delete {} {}",
+            "the file declares nothing: to delete this all the same:  millstream delete {} {}",
             change.kind, change.name
         )];
     }

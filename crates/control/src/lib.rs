@@ -25,7 +25,12 @@
 //! | `connect/` | one small adapter for each pair of workers |
 //! | [`view`] | what people can see, as plain data; `live.rs`: where it is gathered |
 //! | `compatibility_page.rs` | what of the service runs, as a document |
-//! | `consumers.rs`, `data_directory.rs`, `identifier.rs`, `producers.rs`, `resource_name.rs`, `world.rs` | smaller matters |
+//! | `shard_positions.rs` | how far a reader has come in each shard of a stream |
+//! | `consumers.rs`, `producers.rs` | who reads from the log and who appends to it, and forgetting those that were deleted |
+//! | `data_directory.rs` | the files and folders of a data directory |
+//! | `identifier.rs`, `resource_name.rs` | ids of calls and objects; names of resources as the services write them |
+//! | `world.rs` | what every part of a server needs: log, catalog, monitor, clock, slots |
+//! | `error.rs` | why a server does not start |
 //!
 //! Invariants (more in [`registry`]):
 //! - Workers do not know each other: what passes between two of them passes through `connect/`.

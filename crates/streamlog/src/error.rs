@@ -247,7 +247,7 @@ pub enum AppendError {
         position: u64,
     },
     /// The data directory was deleted, moved, or taken by another process. Nothing is appended until a log is opened
-    /// anew.
+    /// again.
     #[error("the log has lost its directory: {reason}; stop, put the directory back, and start again")]
     DirectoryLost {
         /// What was found.

@@ -229,7 +229,7 @@ impl SegmentCache {
             }
             return Ok(SegmentIndex::new(shards));
         }
-        // Its index is lost: it was found so when the log was opened, and is put together anew from the frames.
+        // Its index is lost: it was found so when the log was opened, and is rebuilt from the frames.
         let is_rewritten = format == REWRITTEN_FORMAT;
         let limits = ScanLimits { length, is_last: false, previous_commit: None, is_rewritten };
         scan(file, &path, identity, limits, |frame| {

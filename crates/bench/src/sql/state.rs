@@ -15,7 +15,7 @@ use std::sync::Arc;
 /// Seconds from one checkpoint to the next.
 const INTERVAL: f64 = 3.0;
 
-/// Checkpoints of a run: the oldest parts are written anew several times within them.
+/// Checkpoints of a run: the oldest parts are written again several times within them.
 const CHECKPOINTS: usize = 40;
 
 /// Rows of a batch.

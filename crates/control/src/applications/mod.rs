@@ -20,7 +20,7 @@
 //! | `error_stream.rs` | rows of `error_stream` |
 //! | `retrying.rs` | what fails now and is tried again |
 //! | `row_reader.rs` | records to columns of rows, also for `replay` |
-//! | `tail.rs` | rows for people who look on |
+//! | `tail.rs` | rows for people who follow a stream |
 //! | `wrong_shape.rs` | records of another shape than their schema says |
 //! | `window_end.rs` | when the windows that are open now will be closed |
 //!

@@ -151,7 +151,7 @@ impl Outputs {
         Outputs { id: services.id, outputs, next_rows, next_errors, counters, live }
     }
 
-    /// Takes what came out of the engine into the queues, and shows it to those who look on.
+    /// Takes what came out of the engine into the queues, and shows it to those who follow its streams.
     pub(crate) fn collect(&mut self, application: &mut Application, tails: &mut Tails) {
         tails.collect(application, |stream| self.next_rows.contains_key(&stream));
         let streams: Vec<StreamId> = self.next_rows.keys().copied().collect();

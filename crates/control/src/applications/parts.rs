@@ -35,7 +35,7 @@ impl PartStore {
         if files::length(&path).is_ok_and(|length| length == bytes.len() as u64) {
             return Ok(());
         }
-        // `checkpoints/ID` in the data directory: one that was moved away is not made anew.
+        // `checkpoints/ID` in the data directory: one that was moved away is not made again.
         let data_directory = self.folder.parent().and_then(Path::parent);
         if data_directory.is_some_and(|directory| !directory.exists()) {
             return Err(std::io::Error::new(std::io::ErrorKind::NotFound, "the data directory is gone"));

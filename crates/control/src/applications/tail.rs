@@ -1,6 +1,6 @@
-//! Rows of in-application streams for people who look on.
+//! Rows of in-application streams for people who follow them.
 //!
-//! No reader holds the application up: a reader that does not keep up loses rows, and is told how many. Readers stay when
+//! No reader holds the application up: a reader that does not keep up loses rows, and learns how many. Readers stay when
 //! the application is started again, be it after a change or a failure: what it has left is where its successor begins.
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -66,7 +66,7 @@ impl RowTail {
     }
 }
 
-/// What somebody who looks on shares with the application.
+/// What a follower shares with the application.
 #[derive(Debug, Default)]
 struct Shared {
     /// Rows that did not fit.
@@ -75,7 +75,7 @@ struct Shared {
     end: OnceLock<String>,
 }
 
-/// Somebody who looks on.
+/// Somebody who follows a stream.
 #[derive(Debug)]
 pub(crate) struct Tail {
     /// The in-application stream, or `error_stream`.
@@ -87,7 +87,7 @@ pub(crate) struct Tail {
 }
 
 impl Tail {
-    /// A place to look on, and where the rows come out.
+    /// A follower, and where its rows come out.
     pub(crate) fn new(stream: &str) -> (Tail, RowTail) {
         let (rows, receiver) = mpsc::channel(MOST_WAITING);
         let shared = Arc::<Shared>::default();
@@ -119,7 +119,7 @@ impl Tail {
     }
 }
 
-/// Those who look on at applications that do not run at the moment. Cheap to clone.
+/// The followers of applications that do not run at the moment. Cheap to clone.
 #[derive(Clone, Default)]
 pub(crate) struct WaitingTails(Arc<Mutex<BTreeMap<ResourceId, Vec<Tail>>>>);
 
@@ -143,14 +143,14 @@ impl WaitingTails {
     }
 }
 
-/// Everybody who looks on at an application.
+/// All followers of an application.
 #[derive(Default)]
 pub(crate) struct Tails {
     tails: Vec<(Tail, Option<StreamId>, OutputWriter)>,
 }
 
 impl Tails {
-    /// One more. It is told, and ends, when the application has no such stream, or one of other columns than the reader knows.
+    /// One more. It learns why, and ends, when the application has no such stream, or one of other columns than the reader knows.
     pub(crate) fn add(&mut self, mut tail: Tail, application: &mut Application) {
         let stream = application.program().stream(&tail.stream);
         let columns: Vec<OutputColumn> = match stream {
@@ -178,7 +178,7 @@ impl Tails {
         self.tails.push((tail, stream, writer));
     }
 
-    /// Those who look on, for the application's next start.
+    /// The followers, for the application's next start.
     pub(super) fn into_waiting(self) -> Vec<Tail> {
         self.tails.into_iter().map(|(tail, ..)| tail).collect()
     }

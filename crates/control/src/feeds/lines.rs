@@ -164,7 +164,7 @@ impl LineSource {
         self.state.clone()
     }
 
-    /// The file has ended: it is begun anew, or that was all.
+    /// The file has ended: it is read again from its beginning, or that was all.
     fn end_file(&mut self) {
         let again = self.path.as_deref().filter(|_| self.repeat && self.assembler.records > 0);
         match again.map(open) {
@@ -403,7 +403,7 @@ mod tests {
     }
 
     #[test]
-    fn a_file_is_begun_anew_when_it_shall_be() {
+    fn a_file_is_read_again_when_that_is_asked_for() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("input");
         std::fs::write(&path, "h\na\nb").unwrap();

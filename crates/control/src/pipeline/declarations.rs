@@ -38,7 +38,7 @@ pub struct Declarations {
     /// Alarms.
     #[serde(default, rename = "alarm")]
     pub alarms: Vec<AlarmDeclaration>,
-    /// The mail server, if mails shall leave the machine.
+    /// The mail server, if mails are to leave the machine.
     #[serde(default)]
     pub smtp: Option<SmtpDeclaration>,
     /// What feeds streams and delivery streams.

@@ -1,4 +1,4 @@
-//! What could not be read of a file: so that its mistakes are told once, and nothing that follows from them.
+//! What could not be read of a file: so that its mistakes are reported once, and nothing that follows from them.
 
 use std::collections::{BTreeSet, HashSet};
 use std::ops::Range;

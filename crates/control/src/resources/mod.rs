@@ -223,7 +223,7 @@ pub(crate) struct StateOutlook {
 }
 
 /// What is deleted with a resource, where that is worth a word.
-pub(crate) fn what_goes(world: &World, row: &ResourceRow) -> Option<String> {
+pub(crate) fn what_is_deleted_with(world: &World, row: &ResourceRow) -> Option<String> {
     match &row.definition {
         Definition::Stream(_) => match records_in(world, &row.reference()) {
             0 => None,

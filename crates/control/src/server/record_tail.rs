@@ -1,4 +1,4 @@
-//! Records of a stream, or of the buffer of a delivery stream, for somebody who looks on: those of all shards in the order
+//! Records of a stream, or of the buffer of a delivery stream, for somebody who follows it: those of all shards in the order
 //! in which the log committed them.
 
 use std::sync::Arc;

@@ -1,4 +1,4 @@
-//! People who look on at records and rows.
+//! People who follow records and rows.
 
 use std::sync::mpsc;
 use std::time::Duration;

@@ -7,7 +7,7 @@
 //!
 //! A snapshot writes one delta: the slots that have changed, of all shards. Whoever reads takes the base of each shard and
 //! then the deltas that are newer than it, in order. Deltas are put together when they are many; when they come to half of
-//! the bases, the oldest bases are written anew, a few in each snapshot, and deltas that are older than every base go. So a
+//! the bases, the oldest bases are written again, a few in each snapshot, and deltas that are older than every base go. So a
 //! snapshot writes what has changed and a small multiple of it, and never stops for the whole state. A small state is
 //! written whole, in one piece with what is not by key.
 
@@ -147,7 +147,7 @@ const HEADER: u64 = 1 << 32;
 const DELTAS: u64 = 1 << 33;
 /// As many deltas are put together.
 const MANY_DELTAS: usize = 16;
-/// In how many snapshots all bases are written anew.
+/// In how many snapshots all bases are written again.
 const ROUNDS: usize = 8;
 
 const LOST: StateError = StateError::Damaged("a part was lost while it was in use");
@@ -175,15 +175,15 @@ impl KeyedLog {
         let total: u64 = self.bases.iter().map(|base| base.bytes).sum();
         let changed: u64 = self.deltas.iter().map(|delta| delta.bytes).sum();
         // A shard that has been emptied has nothing in common with its base.
-        let mut anew: Vec<bool> = shards.iter().map(|shard| shard.changes_seen().is_cleared).collect();
+        let mut rewritten: Vec<bool> = shards.iter().map(|shard| shard.changes_seen().is_cleared).collect();
         if changed > total / 2 {
-            let mut oldest: Vec<usize> = (0..shards.len()).filter(|shard| !anew[*shard]).collect();
+            let mut oldest: Vec<usize> = (0..shards.len()).filter(|shard| !rewritten[*shard]).collect();
             oldest.sort_by_key(|shard| (self.bases[*shard].number, *shard));
             let most = shards.len().div_ceil(ROUNDS);
-            oldest.into_iter().take(most).for_each(|shard| anew[shard] = true);
+            oldest.into_iter().take(most).for_each(|shard| rewritten[shard] = true);
         }
         let mut written = Vec::new();
-        for (index, shard) in shards.iter_mut().enumerate().filter(|(index, _)| anew[*index]) {
+        for (index, shard) in shards.iter_mut().enumerate().filter(|(index, _)| rewritten[*index]) {
             let bytes = base_of(shard)?;
             self.bases[index] = Written { number, bytes: bytes.len() as u64 };
             written.push((index as u64, bytes));
@@ -200,12 +200,12 @@ impl KeyedLog {
         if is_merged {
             self.deltas.clear();
         }
-        let delta = delta_of(shards, &anew, is_merged)?;
+        let delta = delta_of(shards, &rewritten, is_merged)?;
         for (piece, bytes) in written {
             state.put(piece, bytes);
         }
         let kept =
-            self.bases.iter().enumerate().filter(|(index, _)| !anew[*index]).map(|(index, _)| index as u64);
+            self.bases.iter().enumerate().filter(|(index, _)| !rewritten[*index]).map(|(index, _)| index as u64);
         for piece in kept.chain(self.deltas.iter().map(|delta| DELTAS + delta.number)) {
             if !state.keep(piece) {
                 return Err(LOST);
@@ -365,11 +365,11 @@ fn base_of<S: Shard>(shard: &S) -> Result<Vec<u8>, StateError> {
     Ok(bytes)
 }
 
-/// What has changed in all shards since the last snapshot, or since their bases; but for those that are written `anew`.
-fn delta_of<S: Shard>(shards: &[S], anew: &[bool], since_bases: bool) -> Result<Vec<u8>, StateError> {
+/// What has changed in all shards since the last snapshot, or since their bases; but for those that are `rewritten`.
+fn delta_of<S: Shard>(shards: &[S], rewritten: &[bool], since_bases: bool) -> Result<Vec<u8>, StateError> {
     let (state, key) = if since_bases { (STATE_SINCE_BASE, KEY_SINCE_BASE) } else { (STATE, KEY) };
     let mut bytes = Vec::new();
-    for (index, shard) in shards.iter().enumerate().filter(|(index, _)| !anew[*index]) {
+    for (index, shard) in shards.iter().enumerate().filter(|(index, _)| !rewritten[*index]) {
         let changes = shard.changes_seen();
         if !since_bases && !changes.is_any {
             continue;

@@ -204,7 +204,7 @@ fn after_the_clock_was_set_back_alarms_go_on() {
 }
 
 #[test]
-fn the_same_definition_keeps_the_state_and_another_begins_anew() {
+fn the_same_definition_keeps_the_state_and_another_begins_from_scratch() {
     let folder = tempfile::tempdir().unwrap();
     let location = Location::File(folder.path().join("monitor.sqlite"));
     let world = World::with(&location, MonitorSettings::default());

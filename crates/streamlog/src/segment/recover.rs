@@ -96,7 +96,7 @@ pub(crate) fn scan(
             }
         };
         if frame.header.stream == INDEX_STREAM {
-            // The index is whole but the trailer behind it is not, or this would not be scanned. It is written anew.
+            // The index is whole but the trailer behind it is not, or this would not be scanned. It is written again.
             scan.torn = Some("the index at the end is incomplete");
             return Ok(scan);
         }

@@ -346,7 +346,7 @@ impl Join {
         Batch::new(pairs.rowtimes.clone().into(), columns)
     }
 
-    /// Numbers the keys anew when most of them have no rows any more.
+    /// Numbers the keys again when most of them have no rows any more.
     fn clear_groups(&mut self) {
         let rows = self.sides[0].len() + self.sides[1].len();
         if self.groups.len() > FEW_GROUPS.max(2 * rows) {

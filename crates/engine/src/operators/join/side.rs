@@ -367,7 +367,7 @@ impl Side {
         self.held.iter().map(|held| held.matched).collect()
     }
 
-    /// Gives every row held a new group and makes the lists anew. `groups` has one for each row.
+    /// Gives every row held a new group and builds the lists again. `groups` has one for each row.
     pub(super) fn regroup(&mut self, groups: &[u32]) {
         self.lists.clear();
         for (held, group) in self.held.iter_mut().zip(groups) {

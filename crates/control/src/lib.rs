@@ -17,7 +17,7 @@
 //! | `resources/` | what it takes to run each kind, one file a kind |
 //! | `supervise.rs` | owns every task and thread |
 //! | `slots.rs` | functions and endpoints as their users hold them |
-//! | `apply.rs` | a file against what exists |
+//! | `apply/` | a file against what exists |
 //! | `server/` | [`Server`]: open, apply, start, put, tail, drain, stop |
 //! | `applications/` | running applications: input, preprocessing, engine, outputs, checkpoints |
 //! | [`feeds`] | what brings records: files, standard input, streams, made-up reviews |

@@ -267,7 +267,6 @@ pub(crate) struct FrameClause {
     pub(crate) is_range: bool,
     pub(crate) start: FrameBound,
     pub(crate) end: Option<FrameBound>,
-    pub(crate) span: Span,
 }
 
 /// An end of a frame.

@@ -24,6 +24,8 @@ mod source_text;
 mod sql_file;
 mod start_mistakes;
 mod switches;
+mod toml_tree;
+mod value_messages;
 mod written_application;
 
 pub use check::SqlFiles;

@@ -6,13 +6,14 @@ use std::ops::Range;
 
 use serde::Deserialize;
 use toml::Spanned;
-use toml::de::{DeArray, DeString, DeTable, DeValue};
+use toml::de::{DeArray, DeTable, DeValue};
 
 use super::declarations::Declarations;
 use super::gaps::Gaps;
 use super::mistake::Mistake;
-use super::similar_name::nearest;
 use super::source_text::SourceText;
+use super::toml_tree::{find, make_several, make_single, remove, section_of, table_at};
+use super::value_messages::{expected_word, hint_for, meant_by, reworded};
 
 /// Sections of which there may be several.
 const SECTIONS: [&str; 10] = [
@@ -201,8 +202,7 @@ impl<'text> Reading<'_, 'text> {
                     };
                     self.put_in(&table, &key, value)
                 }
-                Some(_) => self.take_section_out(span.start),
-                None => self.take_section_out(span.start),
+                _ => self.take_section_out(span.start),
             };
         }
         self.substitute = None;
@@ -316,25 +316,6 @@ impl<'text> Reading<'_, 'text> {
     }
 }
 
-/// `[stream]` as the only `[[stream]]`.
-fn make_several(value: &mut Spanned<DeValue<'_>>) {
-    let span = value.span();
-    if let DeValue::Table(table) = value.get_mut() {
-        let mut items = DeArray::new();
-        items.push(Spanned::new(span, DeValue::Table(std::mem::take(table))));
-        *value.get_mut() = DeValue::Array(items);
-    }
-}
-
-/// The first `[[smtp]]` as `[smtp]`.
-fn make_single(value: &mut Spanned<DeValue<'_>>) {
-    if let DeValue::Array(items) = value.get_ref()
-        && let Some(first) = items.iter().find(|item| item.get_ref().is_table())
-    {
-        *value = first.clone();
-    }
-}
-
 /// The names of the sections under a key.
 fn lose_names(value: &Spanned<DeValue<'_>>, gaps: &mut Gaps) {
     match value.get_ref() {
@@ -347,28 +328,6 @@ fn lose_name(section: &Spanned<DeValue<'_>>, gaps: &mut Gaps) {
     let name = section.get_ref().as_table().and_then(|table| table.get("name"));
     if let Some(name) = name.and_then(|name| name.get_ref().as_str()) {
         gaps.lose(name);
-    }
-}
-
-/// The table at a place.
-fn table_at<'t, 'text>(table: &'t mut DeTable<'text>, span: &Range<usize>) -> Option<&'t mut DeTable<'text>> {
-    table.iter_mut().find_map(|(_, value)| table_within(value, span))
-}
-
-fn table_within<'t, 'text>(
-    value: &'t mut Spanned<DeValue<'text>>,
-    span: &Range<usize>,
-) -> Option<&'t mut DeTable<'text>> {
-    let is_here = value.span() == *span;
-    match value.get_mut() {
-        DeValue::Table(table) => {
-            if is_here {
-                return Some(table);
-            }
-            table_at(table, span)
-        }
-        DeValue::Array(items) => items.iter_mut().find_map(|item| table_within(item, span)),
-        _ => None,
     }
 }
 
@@ -415,152 +374,6 @@ fn section_mistakes(source: &SourceText<'_>, table: &DeTable<'_>) -> Vec<Mistake
         }
     }
     mistakes
-}
-
-/// The keys that lead to a key or value at a place.
-fn find(table: &DeTable<'_>, span: &Range<usize>, path: &mut Vec<String>) -> Option<Vec<String>> {
-    for (key, value) in table.iter() {
-        path.push(key.get_ref().clone().into_owned());
-        if key.span() == *span || value.span() == *span {
-            return Some(path.clone());
-        }
-        if let Some(found) = find_in(value, span, path) {
-            return Some(found);
-        }
-        path.pop();
-    }
-    None
-}
-
-fn find_in(value: &Spanned<DeValue<'_>>, span: &Range<usize>, path: &mut Vec<String>) -> Option<Vec<String>> {
-    match value.get_ref() {
-        DeValue::Table(table) => find(table, span, path),
-        DeValue::Array(items) => items.iter().find_map(|item| {
-            if item.span() == *span && !item.get_ref().is_table() {
-                return Some(path.clone());
-            }
-            find_in(item, span, path)
-        }),
-        _ => None,
-    }
-}
-
-/// Takes the key with a key or value at a place out.
-fn remove(table: &mut DeTable<'_>, span: &Range<usize>) {
-    let holds = |value: &DeValue<'_>| match value {
-        DeValue::Array(items) => items.iter().any(|item| item.span() == *span && !item.get_ref().is_table()),
-        _ => false,
-    };
-    let is_wrong = |(key, value): &(&Spanned<DeString<'_>>, &Spanned<DeValue<'_>>)| {
-        key.span() == *span || value.span() == *span || holds(value.get_ref())
-    };
-    let wrong = table.iter().find(is_wrong).map(|(key, _)| key.get_ref().clone().into_owned());
-    if let Some(wrong) = wrong {
-        table.remove(wrong.as_str());
-        return;
-    }
-    for (_, value) in table.iter_mut() {
-        match value.get_mut() {
-            DeValue::Table(table) => remove(table, span),
-            DeValue::Array(items) => {
-                for item in items.iter_mut() {
-                    if let DeValue::Table(table) = item.get_mut() {
-                        remove(table, span);
-                    }
-                }
-            }
-            _ => {}
-        }
-    }
-}
-
-/// The innermost section around a place: `a [[stream]]`.
-fn section_of(table: &DeTable<'_>, span: &Range<usize>) -> String {
-    let holds = |place: &Range<usize>| place.start <= span.start && span.end <= place.end;
-    for (key, value) in table.iter() {
-        let section = key.get_ref();
-        let Some(items) = value.get_ref().as_array() else {
-            if holds(&value.span()) {
-                return format!("[{section}]");
-            }
-            continue;
-        };
-        for item in items.iter() {
-            let parts = item.get_ref().as_table().into_iter().flat_map(|table| table.iter());
-            for (part_key, part) in parts {
-                let part_name = part_key.get_ref();
-                match part.get_ref() {
-                    DeValue::Array(parts) if parts.iter().any(|part| part.span() == *span) => {
-                        return format!("a [[{section}.{part_name}]]");
-                    }
-                    DeValue::Table(_) if part.span() == *span => return format!("[{section}.{part_name}]"),
-                    _ => {}
-                }
-            }
-            if item.span() == *span {
-                return format!("a [[{section}]]");
-            }
-        }
-    }
-    "the section".to_owned()
-}
-
-/// A mistake in words: what a key needs, and what it has.
-fn reworded(message: &str, key: &str) -> String {
-    let rest = message.strip_prefix("invalid type: ").or_else(|| message.strip_prefix("invalid value: "));
-    let Some((found, expected)) = rest.and_then(|rest| rest.split_once(", expected ")) else {
-        return message.to_owned();
-    };
-    let expected = match expected {
-        "f64" | "f32" => "a number, such as 3.0",
-        "u8" | "u16" | "u32" | "u64" | "usize" => "a whole number, such as 3",
-        "a nonzero usize" => "a whole number above 0",
-        "i64" | "i32" => "a whole number, such as 3 or -3",
-        "a boolean" => "true or false",
-        "a string" => "a text in quotes",
-        "a sequence" => "a list, such as [\"a\", \"b\"]",
-        "a map" => "a section or table",
-        other if other.starts_with("struct ") => "a section or table",
-        other => other,
-    };
-    let found = match found.split_once(' ') {
-        Some(("string", text)) => format!("the text {text}"),
-        Some(("integer" | "boolean", value)) => value.trim_matches('`').to_owned(),
-        Some(("floating", value)) => value.trim_start_matches("point ").trim_matches('`').to_owned(),
-        _ if found == "map" => "a table".to_owned(),
-        _ if found == "sequence" => "a list".to_owned(),
-        _ => found.to_owned(),
-    };
-    format!("{key} needs {expected}, not {found}")
-}
-
-/// The first of the words that a value may be.
-fn expected_word(message: &str) -> Option<&str> {
-    let (_, expected) =
-        message.split_once(", expected ").filter(|_| message.starts_with("unknown variant"))?;
-    expected.split('`').nth(1)
-}
-
-/// "unknown field `x`, expected one of `a`, `b`": what is wrong, and all that would be right.
-fn unknown(message: &str) -> Option<(&str, Vec<&str>)> {
-    let (unknown, expected) = message.split_once(", expected ")?;
-    let wrong = unknown.strip_prefix("unknown ")?.split('`').nth(1)?;
-    Some((wrong, expected.split('`').skip(1).step_by(2).collect()))
-}
-
-/// The nearest to what is wrong.
-fn meant_by(message: &str) -> Option<&str> {
-    let (wrong, known) = unknown(message)?;
-    nearest(wrong, known)
-}
-
-fn hint_for(message: &str) -> Option<String> {
-    let (_, known) = unknown(message)?;
-    match meant_by(message) {
-        Some(name) => Some(format!("did you mean \"{name}\"?")),
-        None if known.is_empty() => None,
-        None => Some(format!("there are: {}", known.join(", "))),
-    }
 }
 
 #[cfg(test)]

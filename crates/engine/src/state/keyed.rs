@@ -204,8 +204,12 @@ impl KeyedLog {
         for (piece, bytes) in written {
             state.put(piece, bytes);
         }
-        let kept =
-            self.bases.iter().enumerate().filter(|(index, _)| !rewritten[*index]).map(|(index, _)| index as u64);
+        let kept = self
+            .bases
+            .iter()
+            .enumerate()
+            .filter(|(index, _)| !rewritten[*index])
+            .map(|(index, _)| index as u64);
         for piece in kept.chain(self.deltas.iter().map(|delta| DELTAS + delta.number)) {
             if !state.keep(piece) {
                 return Err(LOST);

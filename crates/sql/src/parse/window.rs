@@ -59,7 +59,7 @@ impl Parser<'_> {
         } else {
             (self.frame_bound()?, None)
         };
-        Ok(FrameClause { is_range, start, end, span: keyword.span.to(self.previous_span()) })
+        Ok(FrameClause { is_range, start, end })
     }
 
     fn frame_bound(&mut self) -> Parsed<FrameBound> {

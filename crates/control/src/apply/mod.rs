@@ -1,0 +1,242 @@
+//! A file of desired resources against what exists: what would change, and the change.
+//!
+//! ```text
+//!   desired + rows ─▶ decide (pure) ─▶ look (can it start? does its state fit?) ─▶ one transaction ─▶ wait until it runs
+//! ```
+//!
+//! | file | holds |
+//! |---|---|
+//! | `report.rs` | what was done, or would be, for people |
+//! | `decide.rs` | what changes, as a pure function |
+//! | this one | looking, doing, and waiting until it runs |
+//!
+//! Start, SIGHUP and `millstream apply` are the same call. A change that cannot be made keeps all others from being made,
+//! too: a file is applied whole or not at all.
+//!
+//! A resource belongs to one file. When that file is no longer at its path, or when the caller asks for it, the file that
+//! declares the resource now becomes its owner; what that file does not declare keeps its owner.
+
+mod decide;
+mod report;
+
+use std::collections::BTreeSet;
+use std::path::Path;
+use std::time::Duration;
+
+use millstream_host::real_time;
+
+pub use report::{Action, ApplyReport, ResourceChange, TakenOver};
+
+use self::decide::{Claims, Decision, decide, refuse_to_delete_all};
+use crate::catalog::{CatalogError, ResourceRow};
+use crate::definition::{Definition, Desired, Kind, Owner, Reference};
+use crate::registry::{Lifecycle, Registry, Status, find};
+use crate::resources;
+use crate::resources::function::labels_mistake;
+use crate::world::World;
+
+/// How long a change may take until it is reported as still under way.
+const SETTLE_LIMIT: Duration = Duration::from_secs(30);
+
+/// How long what was tried and failed is waited for.
+const MOMENT: Duration = Duration::from_secs(2);
+
+/// How a file is applied.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct ApplyOptions {
+    /// Only say what would change.
+    pub is_dry_run: bool,
+    /// Resources that belong to another file become this one's, whether or not the other is still there.
+    pub takes_over: bool,
+}
+
+/// Why a file was not applied.
+#[derive(Debug, thiserror::Error)]
+pub enum ApplyError {
+    /// The catalog could not be read or changed.
+    #[error(transparent)]
+    Catalog(#[from] CatalogError),
+}
+
+/// Looks, without a change, whether what a decision makes can run, and what becomes of states.
+async fn look(world: &World, rows: &[ResourceRow], desired: &[Desired], decision: &mut Decision) {
+    for change in &mut decision.changes {
+        if change.action == Action::Deleted {
+            let reference = Reference::new(change.kind, &change.name);
+            change
+                .details
+                .extend(find(rows, &reference).and_then(|row| resources::what_is_deleted_with(world, row)));
+        }
+        if !matches!(change.action, Action::Created | Action::Changed) {
+            continue;
+        }
+        let reference = Reference::new(change.kind, &change.name);
+        let Some(wanted) = desired.iter().find(|one| one.reference() == reference) else { continue };
+        let before = find(rows, &reference);
+        match resources::look(world, &wanted.name, &wanted.definition, before).await {
+            Ok(outlook) => {
+                change.details.extend(outlook.begins);
+                change.keeps_state = outlook.keeps_state;
+                change.starts_from_scratch = outlook.starts_from_scratch;
+            }
+            Err(error) => {
+                change.action = Action::Refused;
+                change.details = vec![error.reason];
+            }
+        }
+    }
+}
+
+/// Refuses a model whose labels do not fit a function that uses it, or will use it. Reads small files.
+async fn refuse_labels(world: &World, rows: &[ResourceRow], desired: &[Desired], decision: &mut Decision) {
+    let action_of = |reference: &Reference, decision: &Decision| {
+        let is_it = |change: &&ResourceChange| change.kind == reference.kind && change.name == reference.name;
+        decision.changes.iter().find(is_it).map(|change| change.action)
+    };
+    let is_touched = |reference: &Reference, decision: &Decision| {
+        matches!(action_of(reference, decision), Some(Action::Created | Action::Changed))
+    };
+    let others = rows.iter().filter(|row| {
+        let is_gone = row.deleting || action_of(&row.reference(), decision) == Some(Action::Deleted);
+        !is_gone && !desired.iter().any(|one| one.reference() == row.reference())
+    });
+    let others = others.map(|row| Desired { name: row.name.clone(), definition: row.definition.clone() });
+    let all: Vec<Desired> = others.chain(desired.iter().cloned()).collect();
+    for one in &all {
+        let (function, used) = (one.reference(), one.definition.references());
+        let Definition::Function(definition) = one.definition.clone() else { continue };
+        let Some(endpoint) = used.into_iter().find(|used| used.kind == Kind::Endpoint) else { continue };
+        // The change to blame: the function's own, else that of the model behind it.
+        let Some(changed) =
+            [&function, &endpoint].into_iter().find(|reference| is_touched(reference, decision)).cloned()
+        else {
+            continue;
+        };
+        let found = all.iter().find(|one| one.reference() == endpoint).map(|one| one.definition.clone());
+        let looking = world.spawn().blocking(move || {
+            let endpoint = |_: &str| match &found {
+                Some(Definition::Endpoint(endpoint)) => Some(endpoint.clone()),
+                _ => None,
+            };
+            labels_mistake(&definition, &endpoint)
+        });
+        let Ok(Some(mistake)) = looking.await else { continue };
+        let reason = if changed == function { mistake } else { format!("{function} uses it: {mistake}") };
+        let is_it = |change: &&mut ResourceChange| change.kind == changed.kind && change.name == changed.name;
+        if let Some(change) = decision.changes.iter_mut().find(is_it) {
+            change.action = Action::Refused;
+            change.details = vec![reason];
+        }
+    }
+}
+
+/// Makes a data directory hold what is desired, and nothing else of this owner.
+pub(crate) async fn apply(
+    world: &World,
+    desired: Vec<Desired>,
+    owner: Owner,
+    options: ApplyOptions,
+    is_running: bool,
+) -> Result<ApplyReport, ApplyError> {
+    let rows = world.registry.rows();
+    let claims =
+        Claims { takes_over: options.takes_over, gone: owners_that_are_gone(world, &rows, &owner).await };
+    let mut decision = decide(&rows, &desired, &owner, &claims);
+    look(world, &rows, &desired, &mut decision).await;
+    refuse_labels(world, &rows, &desired, &mut decision).await;
+    if desired.is_empty() {
+        refuse_to_delete_all(&mut decision);
+    }
+    let Decision { changes, taken_over, .. } = decision;
+    let is_dry_run = options.is_dry_run;
+    let report = ApplyReport { is_dry_run, changes, taken_over, not_settled: Vec::new() };
+    if is_dry_run || report.is_refused() {
+        return Ok(report);
+    }
+    // Decided again under the lock: somebody else may have changed something meanwhile.
+    let committed = world.registry.commit(|rows| {
+        let decision = decide(rows, &desired, &owner, &claims);
+        let is_refused = decision.changes.iter().any(|change| change.action == Action::Refused);
+        let changes = if is_refused { Vec::new() } else { decision.rows };
+        Ok::<_, CatalogError>((changes, decision.changes))
+    });
+    let mut report = match committed.await? {
+        changes if changes.iter().any(|change| change.action == Action::Refused) => {
+            return Ok(ApplyReport { changes, ..report });
+        }
+        _ => report,
+    };
+    if is_running {
+        let registry = &world.registry;
+        let tried = until(registry, |rows| !report.changes.iter().any(|change| is_open(rows, change)));
+        if real_time::within(SETTLE_LIMIT, tried).await.is_some() {
+            // What waited for another resource may only need a moment more.
+            let all_run = until(registry, |rows| not_settled(rows, &report).is_empty());
+            let _ = real_time::within(MOMENT, all_run).await;
+        }
+        report.not_settled = not_settled(&registry.rows(), &report);
+    }
+    Ok(report)
+}
+
+/// Waits until what was deleted and made again is there once and runs, or cannot; no longer than a change may take.
+pub(crate) async fn made_again(world: &World, references: &[Reference]) {
+    let is_there = |rows: &[ResourceRow], reference: &Reference| {
+        let mut of_name = rows.iter().filter(|row| row.reference() == *reference);
+        let (row, other) = (of_name.next(), of_name.next());
+        let has_ended =
+            |row: &ResourceRow| matches!(Lifecycle::of(row), Lifecycle::Active | Lifecycle::Failed);
+        other.is_none() && row.is_some_and(has_ended)
+    };
+    let all_there = until(&world.registry, |rows| references.iter().all(|one| is_there(rows, one)));
+    // What takes longer is seen in its description.
+    let _ = real_time::within(SETTLE_LIMIT, all_there).await;
+}
+
+/// The files that own something and are no longer at their paths. A file that cannot be looked for counts as there.
+async fn owners_that_are_gone(world: &World, rows: &[ResourceRow], owner: &Owner) -> BTreeSet<String> {
+    let others = rows.iter().filter(|row| row.owner != *owner).filter_map(|row| match &row.owner {
+        // Other names, such as the demo's, are not those of files.
+        Owner::File(path) if Path::new(path).is_absolute() => Some(path.clone()),
+        Owner::File(_) | Owner::Api => None,
+    });
+    let others: BTreeSet<String> = others.collect();
+    let looking = world.spawn().blocking(move || {
+        let is_gone = |path: &String| matches!(Path::new(path).try_exists(), Ok(false));
+        others.into_iter().filter(is_gone).collect()
+    });
+    looking.await.unwrap_or_default()
+}
+
+/// Waits until the rows are as wanted.
+async fn until(registry: &Registry, is_reached: impl Fn(&[ResourceRow]) -> bool) {
+    // An error means that the registry is gone.
+    let _ = registry.changes().wait_for(|rows| is_reached(rows)).await;
+}
+
+fn is_open(rows: &[ResourceRow], change: &ResourceChange) -> bool {
+    let reference = Reference::new(change.kind, &change.name);
+    match change.action {
+        Action::Unchanged | Action::Refused => false,
+        Action::Deleted => rows.iter().any(|row| row.deleting && row.reference() == reference),
+        Action::Created | Action::Changed => find(rows, &reference)
+            .is_some_and(|row| row.observed < row.generation && row.status.reason().is_none()),
+    }
+}
+
+fn not_settled(rows: &[ResourceRow], report: &ApplyReport) -> Vec<String> {
+    let mut texts = Vec::new();
+    for change in &report.changes {
+        let reference = Reference::new(change.kind, &change.name);
+        let Some(row) = find(rows, &reference) else { continue };
+        match &row.status {
+            Status::Retrying { reason } => texts.push(format!("{reference} is tried again: {reason}")),
+            Status::Failed { reason } => texts.push(format!("{reference} failed: {reason}")),
+            Status::Pending | Status::Active if row.observed < row.generation => {
+                texts.push(format!("{reference} is still {}", Lifecycle::of(row)));
+            }
+            Status::Pending | Status::Active => {}
+        }
+    }
+    texts
+}

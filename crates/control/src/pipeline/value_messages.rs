@@ -1,0 +1,61 @@
+//! What the reader of declarations says of a value, in words for people.
+
+use super::similar_name::nearest;
+
+/// A mistake in words: what a key needs, and what it has.
+pub(super) fn reworded(message: &str, key: &str) -> String {
+    let rest = message.strip_prefix("invalid type: ").or_else(|| message.strip_prefix("invalid value: "));
+    let Some((found, expected)) = rest.and_then(|rest| rest.split_once(", expected ")) else {
+        return message.to_owned();
+    };
+    let expected = match expected {
+        "f64" | "f32" => "a number, such as 3.0",
+        "u8" | "u16" | "u32" | "u64" | "usize" => "a whole number, such as 3",
+        "a nonzero usize" => "a whole number above 0",
+        "i64" | "i32" => "a whole number, such as 3 or -3",
+        "a boolean" => "true or false",
+        "a string" => "a text in quotes",
+        "a sequence" => "a list, such as [\"a\", \"b\"]",
+        "a map" => "a section or table",
+        other if other.starts_with("struct ") => "a section or table",
+        other => other,
+    };
+    let found = match found.split_once(' ') {
+        Some(("string", text)) => format!("the text {text}"),
+        Some(("integer" | "boolean", value)) => value.trim_matches('`').to_owned(),
+        Some(("floating", value)) => value.trim_start_matches("point ").trim_matches('`').to_owned(),
+        _ if found == "map" => "a table".to_owned(),
+        _ if found == "sequence" => "a list".to_owned(),
+        _ => found.to_owned(),
+    };
+    format!("{key} needs {expected}, not {found}")
+}
+
+/// The first of the words that a value may be.
+pub(super) fn expected_word(message: &str) -> Option<&str> {
+    let (_, expected) =
+        message.split_once(", expected ").filter(|_| message.starts_with("unknown variant"))?;
+    expected.split('`').nth(1)
+}
+
+/// "unknown field `x`, expected one of `a`, `b`": what is wrong, and all that would be right.
+fn unknown(message: &str) -> Option<(&str, Vec<&str>)> {
+    let (unknown, expected) = message.split_once(", expected ")?;
+    let wrong = unknown.strip_prefix("unknown ")?.split('`').nth(1)?;
+    Some((wrong, expected.split('`').skip(1).step_by(2).collect()))
+}
+
+/// The nearest to what is wrong.
+pub(super) fn meant_by(message: &str) -> Option<&str> {
+    let (wrong, known) = unknown(message)?;
+    nearest(wrong, known)
+}
+
+pub(super) fn hint_for(message: &str) -> Option<String> {
+    let (_, known) = unknown(message)?;
+    match meant_by(message) {
+        Some(name) => Some(format!("did you mean \"{name}\"?")),
+        None if known.is_empty() => None,
+        None => Some(format!("there are: {}", known.join(", "))),
+    }
+}

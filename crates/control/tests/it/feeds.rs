@@ -4,7 +4,7 @@ use std::io::Write;
 use std::path::Path;
 use std::time::Duration;
 
-use crate::support::{apply, assert_applied, parse, records, start, stop};
+use crate::support::{apply, assert_applied, feed, parse, records, start, stop};
 use millstream_control::Server;
 use millstream_control::definition::{Kind, Reference};
 use millstream_control::pipeline::Pipeline;
@@ -108,4 +108,23 @@ async fn an_input_that_is_reset_or_made_again_starts_from_scratch() {
     let so_far = records_of(&server, so_far.len() + 20).await;
     assert_eq!(firsts(&so_far), 3, "{so_far:?}");
     stop(server).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn r16_a_copy_that_is_deleted_or_stopped_lets_the_log_go() {
+    let folder = tempfile::tempdir().unwrap();
+    let streams = "[[stream]]\nname = \"in\"\n[[stream]]\nname = \"copied\"\n[[stream]]\nname = \"again\"\n";
+    let copy =
+        |into: &str| format!("[[input]]\nname = \"{into}\"\nstream = \"in\"\ninto_stream = \"{into}\"\n");
+    let both = parse(&format!("{streams}{}{}", copy("copied"), copy("again")));
+    let server = start(&both, folder.path()).await;
+    feed(&server, "in", ["1"]).await;
+    assert_applied(&apply(&server, &parse(&format!("{streams}{}", copy("copied")))).await);
+    feed(&server, "in", ["2"]).await;
+    assert_eq!(
+        (records(&server, "copied"), records(&server, "again")),
+        (vec!["1".into(), "2".into()], vec!["1".into()])
+    );
+    server.stop(Duration::from_secs(10)).await;
+    assert!(server.close(Duration::from_secs(10)).await, "nobody holds the log");
 }

@@ -281,7 +281,7 @@ fn resource_line(resource: &ResourceView) -> String {
     };
     match resource.kind {
         Kind::Feed | Kind::DeliveryStream => count("records_in", "records"),
-        Kind::Stream => count("records", "records"),
+        Kind::Stream => count("records_put", "records"),
         Kind::Application => {
             count("records_in", "records in");
             count("rows_out", "rows out");

@@ -106,7 +106,7 @@ fn kind_of(text: Option<&str>) -> Result<Option<Kind>, Response> {
 
 async fn list(State(shared): State<Arc<Shared>>, Query(query): Query<OfKind>) -> Response {
     match kind_of(query.kind.as_deref()) {
-        Ok(kind) => Json(shared.server.list(kind)).into_response(),
+        Ok(kind) => Json(shared.server.list_counted(kind).await).into_response(),
         Err(refusal) => refusal,
     }
 }
@@ -120,7 +120,7 @@ async fn describe(
         Err(error) => return refused(StatusCode::BAD_REQUEST, error),
     };
     let reference = Reference::new(kind, &name);
-    match shared.server.describe(&reference) {
+    match shared.server.describe_counted(&reference).await {
         Some(view) => Json(view).into_response(),
         None => refused(StatusCode::NOT_FOUND, not_found(&shared.server, &reference)),
     }

@@ -7,7 +7,7 @@ use super::Server;
 use crate::catalog::ResourceRow;
 use crate::definition::{Definition, FunctionBody, Kind, Reference};
 use crate::registry::Lifecycle;
-use crate::resources::Running;
+use crate::resources::{Running, records_in};
 use crate::view::{Overview, OverviewSource, ResourceView, RetryingView};
 
 impl OverviewSource for Server {
@@ -73,6 +73,28 @@ impl Server {
             rows.iter().filter(|row| kind.is_none_or(|kind| row.kind() == kind)).collect();
         rows.sort_by_key(|row| (row.kind(), row.id));
         rows.into_iter().map(|row| self.resource_view(row)).collect()
+    }
+
+    /// As [`Server::describe`], with the records that a reader of a stream could read now. Reads files.
+    pub async fn describe_counted(&self, reference: &Reference) -> Option<ResourceView> {
+        self.with_records(self.describe(reference)?).await.into()
+    }
+
+    /// As [`Server::list`], with the records that readers of streams could read now. Reads files.
+    pub async fn list_counted(&self, kind: Option<Kind>) -> Vec<ResourceView> {
+        let mut counted = Vec::new();
+        for view in self.list(kind) {
+            counted.push(self.with_records(view).await);
+        }
+        counted
+    }
+
+    async fn with_records(&self, mut view: ResourceView) -> ResourceView {
+        if view.kind == Kind::Stream {
+            let records = records_in(&self.world, &Reference::new(view.kind, &view.name)).await;
+            view.figures.insert("records".to_owned(), records.into());
+        }
+        view
     }
 
     fn resource_view(&self, row: &ResourceRow) -> ResourceView {
@@ -158,7 +180,7 @@ impl Server {
         let described = self.world.log.stream_describe(&key).ok()?;
         let open = described.shards.iter().filter(|shard| shard.closed_at.is_none()).count();
         Some(json!({
-            "records": self.stream_records(row),
+            "records_put": self.stream_records(row),
             "open_shards": open,
             "shards": described.shards.len(),
         }))

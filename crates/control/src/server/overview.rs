@@ -75,24 +75,47 @@ impl Server {
         rows.into_iter().map(|row| self.resource_view(row)).collect()
     }
 
-    /// As [`Server::describe`], with the records that a reader of a stream could read now. Reads files.
+    /// As [`Server::describe`], with what only files know: the records of a stream that could be read now, and the mails that
+    /// wait for a mail server.
     pub async fn describe_counted(&self, reference: &Reference) -> Option<ResourceView> {
-        self.with_records(self.describe(reference)?).await.into()
+        self.counted(self.describe(reference)?).await.into()
     }
 
-    /// As [`Server::list`], with the records that readers of streams could read now. Reads files.
+    /// As [`Server::list`], with what only files know.
     pub async fn list_counted(&self, kind: Option<Kind>) -> Vec<ResourceView> {
         let mut counted = Vec::new();
         for view in self.list(kind) {
-            counted.push(self.with_records(view).await);
+            counted.push(self.counted(view).await);
         }
         counted
     }
 
-    async fn with_records(&self, mut view: ResourceView) -> ResourceView {
-        if view.kind == Kind::Stream {
-            let records = records_in(&self.world, &Reference::new(view.kind, &view.name)).await;
-            view.figures.insert("records".to_owned(), records.into());
+    async fn counted(&self, mut view: ResourceView) -> ResourceView {
+        match view.kind {
+            Kind::Stream => {
+                let records = records_in(&self.world, &Reference::new(view.kind, &view.name)).await;
+                view.figures.insert("records".to_owned(), records.into());
+            }
+            Kind::MailServer => {
+                let monitor = self.world.monitor.clone();
+                let counted = self.world.spawn().blocking(move || monitor.mail_counts()).await;
+                let Ok(Ok(mails)) = counted else { return view };
+                for (name, count) in [
+                    ("waiting_mails", mails.waiting),
+                    ("sent_mails", mails.sent),
+                    ("refused_mails", mails.refused),
+                ] {
+                    view.figures.insert(name.to_owned(), count.into());
+                }
+                view.figures.insert("newest_refusal".to_owned(), mails.newest_refusal.into());
+                view.retrying.extend(mails.retried.map(|mail| RetryingView {
+                    what: "the oldest mail".to_owned(),
+                    since: mail.since.millis(),
+                    attempts: mail.attempts.into(),
+                    reason: mail.error,
+                }));
+            }
+            _ => {}
         }
         view
     }

@@ -67,7 +67,7 @@ pub(super) struct Check<'a> {
     /// What of the file could not be read.
     gaps: Gaps,
     pub(super) mistakes: Vec<Mistake>,
-    pub(super) warnings: Vec<String>,
+    pub(super) warnings: Vec<Mistake>,
     pub(super) applications: Vec<CheckedApplication>,
 }
 

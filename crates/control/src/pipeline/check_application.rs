@@ -306,7 +306,7 @@ impl Check<'_> {
             match diagnostic.severity {
                 Severity::Error => self.mistakes.push(mistake),
                 Severity::Warning => {
-                    self.warnings.push(mistake.into_warning().rendered);
+                    self.warnings.push(mistake.into_warning());
                 }
             }
         }

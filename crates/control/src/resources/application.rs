@@ -83,7 +83,7 @@ pub(super) async fn look(
     let newest = checkpoints_of(world, id).await?.into_iter().next();
     if newest.is_some() && starts_over(wanted_position(definition, newest.as_ref())) {
         return Ok(StateOutlook {
-            begins: first_records(world, definition),
+            begins: first_records(world, definition).await,
             starts_from_scratch: all(),
             ..StateOutlook::default()
         });

@@ -425,14 +425,11 @@ impl<W: Write> Results<W> {
     }
 
     fn line(&mut self, line: &str) {
-        match writeln!(self.out, "{line}").and_then(|()| self.out.flush()) {
-            Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
-                if !std::mem::replace(&mut self.has_failed, true) {
-                    say(format_args!("error: standard output cannot be written: {error}; work goes on"));
-                }
-            }
-            // Whoever closed the pipe has seen enough.
-            _ => {}
+        let Err(error) = writeln!(self.out, "{line}").and_then(|()| self.out.flush()) else { return };
+        // Whoever closed the pipe has seen enough.
+        let is_failure = error.kind() != io::ErrorKind::BrokenPipe;
+        if is_failure && !std::mem::replace(&mut self.has_failed, true) {
+            say(format_args!("error: standard output cannot be written: {error}; work goes on"));
         }
     }
 }

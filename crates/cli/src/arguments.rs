@@ -10,6 +10,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 use millstream_control::definition::Kind;
 use millstream_control::pipeline::Period;
+use millstream_control::replay::{LEAST_RATE, parse_instant};
 
 use crate::logging::Logging;
 use crate::version::VERSION;
@@ -551,12 +552,12 @@ pub(crate) struct ReplayArguments {
     /// as its rows fit into 1 GiB.
     #[arg(long, value_name = "TIME", requires = "rowtime", value_parser = period)]
     pub(crate) lateness: Option<Duration>,
-    /// Rows a second of virtual time, when no column holds it.
-    #[arg(long, value_name = "NUMBER", default_value_t = 10.0, value_parser = above_zero)]
+    /// Rows a second of virtual time, when no column holds it; at least 0.000001, a row in about eleven days.
+    #[arg(long, value_name = "NUMBER", default_value_t = 10.0, value_parser = replay_rate)]
     pub(crate) rate: f64,
     /// When the first row arrives, with --rate.
-    #[arg(long, value_name = "TIME", default_value = "2024-01-01 00:00:00")]
-    pub(crate) start: String,
+    #[arg(long, value_name = "TIME", default_value = "2024-01-01 00:00:00", value_parser = instant)]
+    pub(crate) start: Instant,
     /// The first line is a header and no record.
     #[arg(long)]
     pub(crate) header: bool,
@@ -687,6 +688,20 @@ fn period(text: &str) -> Result<Duration, String> {
 fn share(text: &str) -> Result<f64, String> {
     let number = text.parse::<f64>().ok().filter(|number| (0.0..=1.0).contains(number));
     number.ok_or_else(|| format!("\"{text}\" is no share: a number from 0 to 1, such as 0.05"))
+}
+
+/// Milliseconds since the epoch.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Instant(pub(crate) i64);
+
+fn instant(text: &str) -> Result<Instant, String> {
+    let instant = parse_instant(text).map(Instant);
+    instant.ok_or_else(|| format!("\"{text}\" is no time: write 2024-01-01 00:00:00, in the years 1 to 9999"))
+}
+
+fn replay_rate(text: &str) -> Result<f64, String> {
+    let rate = above_zero(text)?;
+    if rate >= LEAST_RATE { Ok(rate) } else { Err(format!("must be at least {LEAST_RATE}")) }
 }
 
 fn above_zero(text: &str) -> Result<f64, String> {

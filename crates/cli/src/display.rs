@@ -4,7 +4,7 @@
 //! Everything is shown by kind of resource; the figures about reviews only where a function rates reviews.
 
 use std::fmt::Write as _;
-use std::io::{IsTerminal, Write};
+use std::io::{self, IsTerminal, Write};
 use std::path::Path;
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
@@ -18,6 +18,7 @@ use serde_json::{Map, Value, json};
 use crate::arguments::{DATA_DIRECTORY, DATA_DIRECTORY_VARIABLE};
 use crate::report;
 use crate::retrying;
+use crate::say;
 
 /// Without a terminal, a line this often (in ticks of a second).
 const LINE_INTERVAL: u64 = 5;
@@ -48,6 +49,7 @@ enum Mode {
 /// The display of a session.
 pub(crate) struct Display {
     mode: Mode,
+    results: Results<io::Stdout>,
     ticks: u64,
     heading: String,
     note: String,
@@ -82,7 +84,7 @@ impl Display {
             (false, false) => Mode::Lines { is_quiet: is_serve },
         };
         let note = "Ctrl-C stops; all state is kept.".to_owned();
-        let display = Display { mode, ticks: 0, heading, note };
+        let display = Display { mode, results: Results::new(io::stdout()), ticks: 0, heading, note };
         if matches!(display.mode, Mode::Lines { .. }) {
             print_error(&display.heading);
         }
@@ -125,11 +127,11 @@ impl Display {
             Mode::Json { page } => {
                 let phase = if self.note.is_empty() { "draining" } else { "running" };
                 let line = json_of(phase, page.as_deref(), &server.overview());
-                print_line(&Value::Object(line).to_string());
+                self.results.line(&Value::Object(line).to_string());
             }
             Mode::Block(bar) => bar.set_message(self.block(&server.overview())),
             Mode::Lines { is_quiet: false } if self.ticks % LINE_INTERVAL == 1 => {
-                print_line(&line(&server.overview()));
+                self.results.line(&line(&server.overview()));
             }
             Mode::Lines { .. } => {}
         }
@@ -139,7 +141,9 @@ impl Display {
     pub(crate) fn applied(&mut self, report: &ApplyReport) {
         let report = serde_json::to_value(report).unwrap_or_default();
         match &self.mode {
-            Mode::Json { .. } => print_line(&json!({ "phase": "applied", "report": report }).to_string()),
+            Mode::Json { .. } => {
+                self.results.line(&json!({ "phase": "applied", "report": report }).to_string())
+            }
             _ => self.say("applied", &report::lines(&report).join("\n")),
         }
     }
@@ -160,7 +164,7 @@ impl Display {
     /// A remark between the figures.
     pub(crate) fn say(&mut self, phase: &str, text: &str) {
         match &self.mode {
-            Mode::Json { .. } => print_line(&json!({ "phase": phase, "message": text }).to_string()),
+            Mode::Json { .. } => self.results.line(&json!({ "phase": phase, "message": text }).to_string()),
             Mode::Block(bar) => bar.println(text),
             Mode::Lines { .. } => print_error(text),
         }
@@ -193,16 +197,21 @@ impl Display {
                 let mut summary = json_of("summary", page.as_deref(), overview);
                 summary.insert("is_delivered".to_owned(), json!(is_delivered));
                 summary.insert("is_stored".to_owned(), json!(stopped.is_clean()));
-                print_line(&Value::Object(summary).to_string());
+                self.results.line(&Value::Object(summary).to_string());
             }
             Mode::Block(bar) => bar.finish_with_message(self.block(overview)),
             Mode::Lines { is_quiet } => {
                 if !is_quiet {
-                    print_line(&line(overview));
+                    self.results.line(&line(overview));
                 }
                 print_error(&self.note);
             }
         }
+    }
+
+    /// Whether a line of results was lost, other than to somebody who reads no more.
+    pub(crate) fn has_lost_results(&self) -> bool {
+        self.results.has_failed
     }
 
     /// The block on the terminal.
@@ -272,7 +281,7 @@ fn resource_line(resource: &ResourceView) -> String {
     };
     match resource.kind {
         Kind::Feed | Kind::DeliveryStream => count("records_in", "records"),
-        Kind::Stream => count("records", "records"),
+        Kind::Stream => count("records_put", "records"),
         Kind::Application => {
             count("records_in", "records in");
             count("rows_out", "rows out");
@@ -403,11 +412,26 @@ fn json_of(phase: &str, page: Option<&str>, overview: &Overview) -> Map<String, 
     line
 }
 
-/// Results.
-fn print_line(line: &str) {
-    let mut out = std::io::stdout().lock();
-    // Nobody reads any more: that is no reason to stop.
-    let _ = writeln!(out, "{line}").and_then(|()| out.flush());
+/// Lines of results. A line that cannot be written stops nothing, and is a failure in the end.
+struct Results<W> {
+    out: W,
+    /// A line was lost, and that was said.
+    has_failed: bool,
+}
+
+impl<W: Write> Results<W> {
+    fn new(out: W) -> Results<W> {
+        Results { out, has_failed: false }
+    }
+
+    fn line(&mut self, line: &str) {
+        let Err(error) = writeln!(self.out, "{line}").and_then(|()| self.out.flush()) else { return };
+        // Whoever closed the pipe has seen enough.
+        let is_failure = error.kind() != io::ErrorKind::BrokenPipe;
+        if is_failure && !std::mem::replace(&mut self.has_failed, true) {
+            say(format_args!("error: standard output cannot be written: {error}; work goes on"));
+        }
+    }
 }
 
 /// Progress and messages.
@@ -429,5 +453,29 @@ mod tests {
     fn term_dumb_gets_lines() {
         assert!(redraws(Some("xterm-256color")));
         assert!(!redraws(Some("dumb")) && !redraws(Some("")) && !redraws(None));
+    }
+
+    /// Refuses every write.
+    struct Refusing(io::ErrorKind);
+
+    impl Write for Refusing {
+        fn write(&mut self, _: &[u8]) -> io::Result<usize> {
+            Err(self.0.into())
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    #[test]
+    fn a_line_that_is_lost_is_a_failure_and_a_closed_pipe_is_none() {
+        for (kind, is_failure) in [(io::ErrorKind::BrokenPipe, false), (io::ErrorKind::StorageFull, true)] {
+            let mut results = Results::new(Refusing(kind));
+            results.line("first");
+            results.out.0 = io::ErrorKind::BrokenPipe;
+            results.line("second");
+            assert_eq!(results.has_failed, is_failure, "{kind}");
+        }
     }
 }

@@ -36,7 +36,7 @@ pub(crate) fn existing(server: &Server, owner: &Owner) -> Vec<Reference> {
 pub(crate) fn load(file: &Path, existing: &[Reference]) -> anyhow::Result<Result<Loaded, Mistakes>> {
     Ok(read_pipeline(file, existing)?.map(|pipeline| {
         for warning in &pipeline.warnings {
-            tracing::warn!("{}", warning.trim_start_matches("warning: ").trim_end());
+            tracing::warn!("{}", warning.rendered.trim_start_matches("warning: ").trim_end());
         }
         Loaded { desired: pipeline.desired, owner: owner_of(file) }
     }))

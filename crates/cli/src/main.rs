@@ -35,7 +35,7 @@ mod version;
 use std::io::Write;
 use std::process::ExitCode;
 
-use clap::Parser;
+use clap::Parser as _;
 
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
@@ -43,12 +43,30 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 fn main() -> ExitCode {
     // Before anything that takes time: a server that starts ends by a signal as one that runs does.
     let starting = session::Starting::of(std::env::args_os().nth(1).as_deref());
-    let arguments = arguments::Arguments::parse();
+    let arguments = match arguments::Arguments::try_parse() {
+        Ok(arguments) => arguments,
+        Err(answer) => return ended(shown(&answer)),
+    };
     if let Err(error) = logging::start(arguments.command.logging()) {
         say(format_args!("error: {error}"));
         return ExitCode::from(2);
     }
-    match commands::run(arguments.command, starting) {
+    ended(commands::run(arguments.command, starting))
+}
+
+/// Help, the version, or what is wrong with the arguments.
+fn shown(answer: &clap::Error) -> anyhow::Result<ExitCode> {
+    let printed = answer.print().and_then(|()| std::io::stdout().flush());
+    if answer.use_stderr() {
+        return Ok(ExitCode::from(2));
+    }
+    printed?;
+    Ok(ExitCode::SUCCESS)
+}
+
+/// The exit code of a command; says why it failed.
+fn ended(done: anyhow::Result<ExitCode>) -> ExitCode {
+    match done {
         Ok(code) => code,
         // Whoever reads standard output has seen enough.
         Err(error) if is_closed_output(&error) => ExitCode::SUCCESS,

@@ -20,7 +20,7 @@ use hyper_util::service::TowerToHyperService;
 use millstream_control::view::OverviewSource;
 use millstream_host::{Spawn, real_time};
 use tokio::io::{AsyncRead, AsyncWrite};
-use tokio::net::{TcpListener, UnixListener};
+use tokio::net::TcpListener;
 use tokio::sync::{Semaphore, watch};
 use tokio::task::JoinHandle;
 
@@ -74,14 +74,6 @@ impl Accept for TcpListener {
         // Small answers must not wait for more.
         let _ = stream.set_nodelay(true);
         Ok(stream)
-    }
-}
-
-impl Accept for UnixListener {
-    type Stream = tokio::net::UnixStream;
-
-    async fn accept(&mut self) -> std::io::Result<Self::Stream> {
-        Ok(UnixListener::accept(self).await?.0)
     }
 }
 

@@ -230,6 +230,9 @@ impl Session {
             Ending::Signal | Ending::Duration | Ending::Failed(_) => Vec::new(),
         };
         failures.iter().for_each(|failure| say(format_args!("{failure}; the next run goes on from there")));
+        if display.has_lost_results() {
+            return Ok(ExitCode::FAILURE);
+        }
         Ok(match (is_clean, failures.is_empty()) {
             (true, true) => ExitCode::SUCCESS,
             (true, false) => ExitCode::from(INPUT_MISSING),

@@ -4,10 +4,14 @@
 
 #![expect(clippy::disallowed_methods, reason = "one of the places that touch the machine's files")]
 
-use std::fs::{self, DirEntry, File, Permissions};
-use std::io;
-use std::os::unix::fs::PermissionsExt;
+use std::fs::{self, DirEntry, File, OpenOptions, Permissions};
+use std::io::{self, Read};
+use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::fs::OFlags;
 
 /// Opens a file to be read.
 ///
@@ -15,6 +19,41 @@ use std::path::{Path, PathBuf};
 /// As the operating system says.
 pub fn open(path: &Path) -> io::Result<File> {
     File::open(path)
+}
+
+/// Opens a file, a pipe or a device to be read. A read for which nothing has come within `patience` fails with
+/// [`io::ErrorKind::TimedOut`], also the first of a pipe that nobody has opened to write yet.
+///
+/// # Errors
+/// As the operating system says.
+pub fn open_patiently(path: &Path, patience: Duration) -> io::Result<impl Read + Send + use<>> {
+    let flags = i32::try_from(OFlags::NONBLOCK.bits()).map_err(io::Error::other)?;
+    let file = OpenOptions::new().read(true).custom_flags(flags).open(path)?;
+    Ok(Patient { file, patience: patience.try_into().map_err(io::Error::other)? })
+}
+
+/// A file whose silence is waited for no longer than this.
+struct Patient {
+    file: File,
+    patience: Timespec,
+}
+
+impl Read for Patient {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        loop {
+            let mut ready = [PollFd::new(&self.file, PollFlags::IN)];
+            match poll(&mut ready, Some(&self.patience)) {
+                Ok(0) => return Err(io::ErrorKind::TimedOut.into()),
+                Ok(_) => {}
+                Err(error) => return Err(error.into()),
+            }
+            match self.file.read(buffer) {
+                // Another reader was faster.
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+                read => return read,
+            }
+        }
+    }
 }
 
 /// The bytes of a file.
@@ -84,4 +123,41 @@ pub fn canonical(path: &Path) -> io::Result<PathBuf> {
 /// As the operating system says.
 pub fn restrict_to_owner(path: &Path) -> io::Result<()> {
     fs::set_permissions(path, Permissions::from_mode(0o600))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::io::Write;
+
+    #[test]
+    fn a_pipe_is_waited_for_and_not_for_ever() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("pipe");
+        rustix::fs::mknodat(
+            rustix::fs::CWD,
+            &path,
+            rustix::fs::FileType::Fifo,
+            rustix::fs::Mode::from_raw_mode(0o600),
+            0,
+        )
+        .unwrap();
+        let mut byte = [0];
+        let mut silent = open_patiently(&path, Duration::ZERO).unwrap();
+        assert_eq!(silent.read(&mut byte).unwrap_err().kind(), io::ErrorKind::TimedOut);
+
+        let mut reader = open_patiently(&path, Duration::from_secs(600)).unwrap();
+        let mut writer = OpenOptions::new().write(true).open(&path).unwrap();
+        writer.write_all(b"text").unwrap();
+        drop(writer);
+        let mut text = String::new();
+        reader.read_to_string(&mut text).unwrap();
+        assert_eq!(text, "text");
+
+        let file = folder.path().join("file");
+        write(&file, "whole").unwrap();
+        let mut text = String::new();
+        open_patiently(&file, Duration::ZERO).unwrap().read_to_string(&mut text).unwrap();
+        assert_eq!(text, "whole");
+    }
 }

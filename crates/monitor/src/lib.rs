@@ -80,7 +80,7 @@ pub use alarms::{
 pub use checks::{check_alarm, check_email, check_metric_unit, check_topic_name};
 pub use database::Location;
 pub use error::{AlarmError, OpenError, PutError, QueryError, StoreError, TopicError};
-pub use mail::{Mail, MailStatus};
+pub use mail::{Mail, MailCounts, MailStatus, RetriedMail};
 pub use metrics::{
     Datapoint, InvalidStatistic, Measured, MetricFilter, MetricKey, Point, Statistic, StatisticsQuery,
     StorageResolution,

@@ -13,7 +13,7 @@ use crate::alarms::round::Judged;
 use crate::alarms::{self, Alarm, AlarmDefinition, AlarmTransition};
 use crate::database::{self, Location};
 use crate::error::{AlarmError, OpenError, PutError, QueryError, StoreError, TopicError};
-use crate::mail::{self, Mail, SmtpServer};
+use crate::mail::{self, Mail, MailCounts, SmtpServer};
 use crate::metrics::{
     self, CheckedPoint, Datapoint, MetricFilter, MetricKey, Pending, Point, StatisticsQuery,
 };
@@ -288,6 +288,14 @@ impl Monitor {
     /// The database fails.
     pub fn mails(&self, newest: usize) -> Result<Vec<Mail>, TopicError> {
         Ok(mail::table::newest(&self.0.store.lock().connection, newest)?)
+    }
+
+    /// How the mails to the SMTP server fare. Reads the database.
+    ///
+    /// # Errors
+    /// The database cannot be read.
+    pub fn mail_counts(&self) -> Result<MailCounts, TopicError> {
+        Ok(mail::table::counts(&self.0.store.lock().connection)?)
     }
 
     /// A number that moves when a mail, its status, or the state of an alarm changes.

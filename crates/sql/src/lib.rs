@@ -52,7 +52,7 @@ pub use plan::{
 };
 pub use resolve::{
     Compilation, Feature, FeatureKind, Places, Support, WindowLength, compile, compile_expression,
-    compile_with_tables, features, parse_sql_type, shown_function_name,
+    compile_with_tables, features, parse_sql_type, shown_function_name, syntax_mistakes,
 };
 pub use similar_name::edit_distance;
 pub use span::{Position, Span};

@@ -1,5 +1,6 @@
 //! Reading records of one shard.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use millstream_host::{Clock, Timestamp};
@@ -89,6 +90,27 @@ impl Log {
             millis_behind_latest: u64::try_from(behind).unwrap_or(u64::MAX),
             end_of_shard: caught_up && is_finished,
         })
+    }
+}
+
+impl Log {
+    /// How many records of each shard a reader who begins at the oldest could read now. Records past the retention, which
+    /// [`Log::shard_extents`] holds until their segment goes, do not count.
+    ///
+    /// Reads files: of each shard with records, the place at which reading would begin.
+    ///
+    /// # Errors
+    /// See [`ReadError`].
+    pub fn readable_records(&self, stream: &StreamKey) -> Result<BTreeMap<ShardNumber, u64>, ReadError> {
+        let found = self.shared.stream(stream).ok_or_else(|| ReadError::StreamNotFound(stream.clone()))?;
+        let count = |shard: &Arc<Shard>| {
+            let first = self.read(stream, shard.number, ReadFrom::TrimHorizon, 1, 1)?.records;
+            // Read afterwards: records that came meanwhile can be read, too.
+            let end = shard.state.lock().next_durable_index;
+            let first = first.first().map_or(end, |record| record.sequence_number.index());
+            Ok((shard.number, end - first))
+        };
+        found.topology().shards.iter().map(count).collect()
     }
 }
 

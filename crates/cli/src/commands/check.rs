@@ -5,13 +5,13 @@ use std::path::Path;
 use std::process::ExitCode;
 
 use anyhow::Context;
-use millstream_control::pipeline::{Mistakes, SqlInput, WrittenApplication, check_sql};
+use millstream_control::pipeline::{Mistake, Mistakes, SqlInput, WrittenApplication, check_sql};
 use millstream_golden::GoldenFile;
 use millstream_wording::counted;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::files::{has_extension, read_text};
-use super::lint;
+use super::lint::{self, Remark};
 use super::replay::sql_application;
 use crate::arguments::CheckArguments;
 use crate::loading::read_pipeline;
@@ -20,9 +20,9 @@ use crate::loading::read_pipeline;
 struct Checked {
     /// What is in it, when it is right.
     summary: String,
-    warnings: Vec<String>,
+    warnings: Vec<Mistake>,
     /// What is legal and probably not meant, with --lint.
-    lints: Vec<String>,
+    lints: Vec<Remark>,
 }
 
 pub(super) fn run(arguments: &CheckArguments) -> anyhow::Result<ExitCode> {
@@ -32,15 +32,16 @@ pub(super) fn run(arguments: &CheckArguments) -> anyhow::Result<ExitCode> {
         let name = path.display().to_string();
         match check(path, arguments)? {
             Ok(checked) if arguments.json => {
-                let mut line = json!({"file": name, "ok": true, "warnings": checked.warnings});
+                let mut line = json!({"file": name, "ok": true, "warnings": objects(checked.warnings.into_iter().map(Remark::from))});
                 if arguments.lint {
-                    line["lints"] = json!(checked.lints);
+                    line["lints"] = objects(checked.lints);
                 }
                 writeln!(out, "{line}")?;
             }
             Ok(checked) => {
-                for warning in checked.warnings.iter().chain(&checked.lints) {
-                    writeln!(out, "{warning}")?;
+                let remarks = checked.warnings.into_iter().map(Remark::from).chain(checked.lints);
+                for remark in remarks {
+                    writeln!(out, "{}", remark.rendered)?;
                 }
                 writeln!(out, "{name}: ok ({})", checked.summary)?;
             }
@@ -101,6 +102,15 @@ fn check(path: &Path, arguments: &CheckArguments) -> anyhow::Result<Result<Check
     }))
 }
 
+/// As mistakes are, but for the file.
+fn objects(remarks: impl IntoIterator<Item = Remark>) -> Value {
+    let objects = remarks.into_iter().map(|remark| {
+        let (line, column) = remark.place.unzip();
+        json!({"line": line, "column": column, "message": remark.message, "hint": remark.hint})
+    });
+    objects.collect()
+}
+
 /// The sample of --sample, and whether its first line is a header.
 fn sample(arguments: &CheckArguments) -> Option<(&Path, bool)> {
     arguments.sample.as_deref().map(|file| (file, arguments.header))
@@ -122,7 +132,7 @@ fn check_sql_file(path: &Path, arguments: &CheckArguments) -> anyhow::Result<Res
     };
     let lints = match (arguments.lint, &arguments.sample) {
         (false, _) => Vec::new(),
-        (true, None) => written().lints(None).into_iter().map(|remark| remark.rendered).collect(),
+        (true, None) => written().lints(None).into_iter().map(Remark::from).collect(),
         (true, Some(_)) => {
             anyhow::ensure!(
                 arguments.streams.len() == 1,
@@ -148,8 +158,7 @@ fn check_golden_file(path: &Path) -> anyhow::Result<Result<Checked, Mistakes>> {
         Ok(_) => Ok(Checked { summary: "a golden file".to_owned(), warnings: Vec::new(), lints: Vec::new() }),
         Err(error) => {
             let start = text.split_inclusive('\n').take(error.line.saturating_sub(1)).map(str::len).sum();
-            let mistake =
-                millstream_control::pipeline::Mistake::at(&name, &text, start..start, error.message, None);
+            let mistake = Mistake::at(&name, &text, start..start, error.message, None);
             Err(Mistakes(vec![mistake]))
         }
     })

@@ -4,9 +4,11 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use millstream_control::feeds::{LineSource, RecordSource, SourceBatch};
-use millstream_control::pipeline::{CheckedApplication, Pipeline, WrittenApplication};
+use millstream_control::pipeline::{CheckedApplication, Mistake, Pipeline, WrittenApplication};
 use millstream_control::replay::{Replay, Rowtimes};
 use millstream_wording::counted;
+
+use super::files::PATIENCE;
 
 /// Records that go into the engine at once, and in all.
 const BATCH_RECORDS: usize = 1_000;
@@ -16,8 +18,32 @@ const MOST_RECORDS: usize = 1_000_000;
 const RATE: f64 = 10.0;
 const START: i64 = 1_704_067_200_000;
 
+/// What is legal and probably not meant.
+pub(super) struct Remark {
+    /// Line and column, from 1; `None` for what is about the sample.
+    pub(super) place: Option<(usize, usize)>,
+    pub(super) message: String,
+    pub(super) hint: Option<String>,
+    /// As people read it.
+    pub(super) rendered: String,
+}
+
+impl From<Mistake> for Remark {
+    fn from(mistake: Mistake) -> Remark {
+        let Mistake { message, hint, line, column, rendered } = mistake;
+        Remark { place: Some((line, column)), message, hint, rendered }
+    }
+}
+
+impl Remark {
+    fn without_place(message: String, below: &str) -> Remark {
+        let rendered = format!("warning: {message}\n{below}");
+        Remark { place: None, message, hint: None, rendered }
+    }
+}
+
 /// Remarks on the applications of a pipeline.
-pub(super) fn pipeline(pipeline: &Pipeline, sample: Option<(&Path, bool)>) -> anyhow::Result<Vec<String>> {
+pub(super) fn pipeline(pipeline: &Pipeline, sample: Option<(&Path, bool)>) -> anyhow::Result<Vec<Remark>> {
     let mut remarks = Vec::new();
     let applications = pipeline.applications.iter().zip(&pipeline.declarations.applications);
     for (index, (checked, declared)) in applications.enumerate() {
@@ -37,9 +63,9 @@ pub(super) fn application(
     checked: &CheckedApplication,
     retention_hours: Option<u32>,
     sample: Option<(&Path, bool)>,
-) -> anyhow::Result<Vec<String>> {
+) -> anyhow::Result<Vec<Remark>> {
     let found = written.lints(retention_hours);
-    let mut remarks: Vec<String> = found.into_iter().map(|remark| remark.rendered).collect();
+    let mut remarks: Vec<Remark> = found.into_iter().map(Remark::from).collect();
     if let Some((file, has_header)) = sample {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
         remarks.append(&mut runtime.block_on(over_sample(written, checked, file, has_header))?);
@@ -77,9 +103,9 @@ async fn over_sample(
     checked: &CheckedApplication,
     file: &Path,
     has_header: bool,
-) -> anyhow::Result<Vec<String>> {
+) -> anyhow::Result<Vec<Remark>> {
     let mut replay = Replay::new(checked, 0, Rowtimes::rate(START, RATE)?)?;
-    let mut source = LineSource::file(file, has_header, false)?;
+    let mut source = LineSource::file_patiently(file, has_header, PATIENCE)?;
     let (mut records, mut failures, mut goes_on) = (0, Failures::default(), true);
     let mut batch = SourceBatch::default();
     while goes_on && records < MOST_RECORDS {
@@ -96,7 +122,7 @@ async fn over_sample(
     }
     replay.finish()?;
     failures.take_from(&mut replay);
-    let mut remarks: Vec<String> = Vec::new();
+    let mut remarks: Vec<Remark> = Vec::new();
     for cut in replay.cut_texts() {
         let texts = counted(cut.count, "text");
         let message = format!(
@@ -104,26 +130,25 @@ async fn over_sample(
             cut.column, cut.stream, cut.sql_type
         );
         let hint = Some("widen the column if they should stay whole".to_owned());
-        remarks.push(written.on_column(&cut.stream, &cut.column, &message, hint).rendered);
+        remarks.push(written.on_column(&cut.stream, &cut.column, &message, hint).into());
     }
     let failed = |(count, first): (u64, String)| {
         let rows = counted(count, "row");
         format!("{rows} of the sample would go to error_stream; the first: {first}")
     };
-    remarks.extend(failures.records.map(failed).map(|message| written.on_input(&message).rendered));
+    remarks.extend(failures.records.map(failed).map(|message| Remark::from(written.on_input(&message))));
     for (pump, failed_rows) in failures.pumps {
         let Some(message) = failed_rows.map(failed) else { continue };
         remarks.push(match written.on_pump(&pump, &message) {
-            Some(remark) => remark.rendered,
-            None => format!("warning: {message}\n"),
+            Some(remark) => remark.into(),
+            None => Remark::without_place(message, ""),
         });
     }
     if let Some((count, first)) = failures.lines {
         let lines = counted(count, "line");
         let sample = file.display();
-        remarks.push(format!(
-            "warning: {lines} of the sample cannot be records; the first: {first}\n --> {sample}\n"
-        ));
+        let message = format!("{lines} of the sample cannot be records; the first: {first}");
+        remarks.push(Remark::without_place(message, &format!(" --> {sample}\n")));
     }
     Ok(remarks)
 }

@@ -8,10 +8,11 @@ use std::time::Duration;
 
 use anyhow::Context;
 use indicatif::{ProgressBar, ProgressStyle};
+use millstream_columns::datetime_text::write_timestamp;
 use millstream_columns::formats::{InputColumn, InputSchema, RecordFormat};
 use millstream_control::feeds::{LineSource, RecordSource, SourceBatch};
 use millstream_control::pipeline::{ApplicationSwitches, CheckedApplication, Pipeline, SqlInput, check_sql};
-use millstream_control::replay::{Replay, ReplayedError, ReplayedRow, Rowtimes, parse_instant};
+use millstream_control::replay::{Replay, ReplayedError, ReplayedRow, Rowtimes};
 use millstream_wording::{agreeing, counted};
 
 use super::files::{has_extension, read_text};
@@ -32,12 +33,7 @@ pub(super) fn run(arguments: &ReplayArguments) -> anyhow::Result<ExitCode> {
 async fn replay(arguments: &ReplayArguments) -> anyhow::Result<ExitCode> {
     let rowtimes = match &arguments.rowtime {
         Some(column) => Rowtimes::column(column),
-        None => {
-            let start = parse_instant(&arguments.start).with_context(|| {
-                format!("--start {:?} is no time: write 2024-01-01 00:00:00", arguments.start)
-            })?;
-            Rowtimes::rate(start, arguments.rate)?
-        }
+        None => Rowtimes::rate(arguments.start.0, arguments.rate)?,
     };
     let mut replay = if has_extension(&arguments.app, "sql") {
         let stream = arguments.stream.as_deref();
@@ -217,10 +213,9 @@ impl<W: Write> Output<'_, W> {
         let only = &self.arguments.only;
         for row in rows.into_iter().filter(|row| only.is_empty() || only.contains(&row.stream)) {
             self.rows += 1;
-            let time = jiff::Timestamp::from_millisecond(row.rowtime).map_or_else(
-                |_| row.rowtime.to_string(),
-                |time| time.strftime("%Y-%m-%d %H:%M:%S%.3f").to_string(),
-            );
+            let mut time = Vec::new();
+            write_timestamp(&mut time, row.rowtime, true);
+            let time = String::from_utf8_lossy(&time);
             if self.arguments.json {
                 let stream = serde_json::to_string(&row.stream).context("a name is JSON")?;
                 writeln!(self.out, "{{\"rowtime\":\"{time}\",\"stream\":{stream},\"row\":{}}}", row.json)?;

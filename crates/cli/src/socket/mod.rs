@@ -31,6 +31,7 @@
 //! | 507 | the disk is full |
 
 mod client;
+mod listening;
 mod protocol;
 mod refusal;
 mod server;

@@ -3,7 +3,6 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use anyhow::Context;
 use axum::body::{Body, Bytes};
 use axum::extract::{DefaultBodyLimit, Path as UrlPath, Query, State};
 use axum::http::{StatusCode, header};
@@ -16,9 +15,9 @@ use millstream_control::registry::DeleteError;
 use millstream_control::{ApplyOptions, Server, TailFrom};
 use millstream_host::{Spawn, files};
 use serde::Deserialize;
-use tokio::net::UnixListener;
 use tokio::sync::{Semaphore, watch};
 
+use super::listening::Listening;
 use super::protocol::{Applied, ApplyRequest, PutAnswer, ResetAnswer, StatusAnswer};
 use super::refusal::{in_json, refused, status_of_apply, status_of_delete, status_of_put, status_of_tail};
 use super::tail_lines;
@@ -45,15 +44,9 @@ struct Shared {
 
 impl Socket {
     /// Serves a server on the socket of its data directory.
-    ///
-    /// The log's lock says that this process alone has the directory, so a socket that is there is one of a dead process.
     pub(crate) fn start(server: Arc<Server>, status: StatusAnswer) -> anyhow::Result<Socket> {
         let path = super::path_of(server.data_directory());
-        let _ = files::remove(&path);
-        let listener = UnixListener::bind(&path).with_context(|| {
-            format!("cannot make the control socket {}; a shorter --data-dir may help", path.display())
-        })?;
-        files::restrict_to_owner(&path).with_context(|| format!("cannot restrict {}", path.display()))?;
+        let listener = Listening::on(path.clone())?;
         let stop = watch::Sender::new(false);
         let shared = Arc::new(Shared {
             server,
@@ -106,7 +99,7 @@ fn kind_of(text: Option<&str>) -> Result<Option<Kind>, Response> {
 
 async fn list(State(shared): State<Arc<Shared>>, Query(query): Query<OfKind>) -> Response {
     match kind_of(query.kind.as_deref()) {
-        Ok(kind) => Json(shared.server.list(kind)).into_response(),
+        Ok(kind) => Json(shared.server.list_counted(kind).await).into_response(),
         Err(refusal) => refusal,
     }
 }
@@ -120,7 +113,7 @@ async fn describe(
         Err(error) => return refused(StatusCode::BAD_REQUEST, error),
     };
     let reference = Reference::new(kind, &name);
-    match shared.server.describe(&reference) {
+    match shared.server.describe_counted(&reference).await {
         Some(view) => Json(view).into_response(),
         None => refused(StatusCode::NOT_FOUND, not_found(&shared.server, &reference)),
     }

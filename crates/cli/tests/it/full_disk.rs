@@ -59,7 +59,7 @@ fn can_mount(folder: &std::path::Path) -> bool {
     command.stdout(Stdio::null()).stderr(Stdio::null()).status().is_ok_and(|status| status.success())
 }
 
-/// A log that is written to the disk that is full.
+/// Results and a log that are written to a disk that is full: the work is done, and the lost results are a failure.
 #[test]
 fn an_output_that_takes_nothing_ends_nothing() {
     let folder = tempfile::tempdir().unwrap();
@@ -70,11 +70,36 @@ fn an_output_that_takes_nothing_ends_nothing() {
     let mut command = Command::new(env!("CARGO_BIN_EXE_millstream"));
     command.args(["run", "pipeline.toml", "--until-end", "--json", "--no-console", "--data-dir", "data"]);
     let status = command.current_dir(folder.path()).stdout(full()).stderr(full()).status().unwrap();
-    assert_eq!(status.code(), Some(0));
+    assert_eq!(status.code(), Some(1));
     let raw = joined(&objects_of(&folder.path().join("data"), "raw/"));
     assert!(raw == lines.concat().into_bytes(), "records are lines");
     let numbered = crate::support::objects::lines(&objects_of(&folder.path().join("data"), "numbered/"));
     assert_eq!(numbered.len(), 2_000);
+
+    // With a log that somebody reads, what is lost is said once.
+    for arguments in [["run", "pipeline.toml"].as_slice(), &["serve", "--apply", "pipeline.toml"]] {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_millstream"));
+        command.args(arguments).args([
+            "--duration",
+            "1500ms",
+            "--json",
+            "--no-console",
+            "--data-dir",
+            "again",
+        ]);
+        let output = command.current_dir(folder.path()).stdout(full()).output().unwrap();
+        let stderr = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(output.status.code(), Some(1), "{arguments:?}: {stderr}");
+        let said = stderr.matches("standard output cannot be written: No space left").count();
+        assert_eq!(said, 1, "{arguments:?}: {stderr}");
+    }
+    for arguments in [["completions", "bash"].as_slice(), &["--help"], &["--version"], &["run", "--help"]] {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_millstream"));
+        let output = command.args(arguments).stdout(full()).output().unwrap();
+        let stderr = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(output.status.code(), Some(1), "{arguments:?}: {stderr}");
+        assert!(stderr.starts_with("error: standard output cannot be written: No space left"), "{stderr}");
+    }
 
     let mut refused = Command::new(env!("CARGO_BIN_EXE_millstream"));
     let status = refused.args(["run", "no-such-file"]).stdout(full()).stderr(full()).status().unwrap();

@@ -3,6 +3,7 @@
 use std::fs;
 
 use crate::support::{Finished, run_in};
+use serde_json::{Value, json};
 use tempfile::TempDir;
 
 fn folder_with(files: &[(&str, &str)]) -> TempDir {
@@ -87,6 +88,37 @@ fn texts_that_are_cut_are_counted_in_the_summary() {
 }
 
 #[test]
+fn times_of_a_replay_are_in_the_years_1_to_9999() {
+    let sql = "CREATE STREAM T (A INTEGER); CREATE PUMP P AS INSERT INTO T SELECT STREAM A FROM S;";
+    let at = "9999-12-31 23:59:59.999";
+    let folder =
+        folder_with(&[("app.sql", sql), ("data.csv", "7\n8\n"), ("timed.csv", &format!("7,{at}\n"))]);
+    let replay = |stream: &str, more: &[&str]| {
+        run_in(folder.path(), &[&["replay", "app.sql", "--stream", stream], more].concat())
+    };
+    for column_type in ["TIMESTAMP", "VARCHAR(32)"] {
+        let stream = format!("S (A INTEGER, AT {column_type})");
+        let finished = replay(&stream, &["--input", "timed.csv", "--rowtime", "AT"]);
+        assert_ok(&finished);
+        assert_eq!(finished.stdout(), format!("{at}\tT\t{{\"A\":7}}\n"));
+    }
+    let numbered = |more: &[&str]| replay("S (A INTEGER)", &[&["--input", "data.csv"], more].concat());
+    let last = numbered(&["--start", "9999-12-31 23:59:59", "--rate", "1"]);
+    assert_ok(&last);
+    assert_eq!(last.stdout(), "9999-12-31 23:59:59.000\tT\t{\"A\":7}\n");
+    assert!(last.stderr.contains("at this rate row 2 comes after the year 9999"), "{last:#?}");
+    let slow = numbered(&["--rate", "0.000001"]);
+    assert_eq!(slow.lines[1], "2024-01-12 13:46:40.000\tT\t{\"A\":8}");
+    for rate in ["1e-300", "1e-12", "0"] {
+        numbered(&["--rate", rate]).assert_failed(2, &["--rate"]);
+    }
+    numbered(&["--rate", "1e-12"]).assert_failed(2, &["must be at least 0.000001"]);
+    for start in ["10000-01-01", "soon"] {
+        numbered(&["--start", start]).assert_failed(2, &["is no time", "in the years 1 to 9999"]);
+    }
+}
+
+#[test]
 fn lints_show_what_is_probably_not_meant() {
     let sql = "CREATE STREAM T (A BIGINT, B INTEGER, K VARCHAR(3));
         CREATE PUMP P AS INSERT INTO T SELECT STREAM V AS B, TSDIFF(S.ROWTIME, TS) AS A, K FROM S;";
@@ -129,6 +161,19 @@ fn lints_show_what_is_probably_not_meant() {
     ] {
         assert!(shown.contains(expected), "{expected}: {shown}");
     }
+    let finished = run_in(folder.path(), &["check", "app.toml", "--lint", "--sample", "data.csv", "--json"]);
+    let answer: Value = serde_json::from_str(&finished.stdout()).unwrap();
+    assert_eq!((&answer["ok"], &answer["warnings"]), (&json!(true), &json!([])), "{answer}");
+    let lints = answer["lints"].as_array().unwrap();
+    let cut = lints.iter().find(|lint| lint["column"] == 37).unwrap();
+    assert_eq!(
+        *cut,
+        json!({
+            "line": 11, "column": 37,
+            "message": "1 text of the sample would be cut to fit column \"K\" of \"SOURCE_SQL_STREAM_001\", which is VARCHAR(3)",
+            "hint": "widen the column if they should stay whole",
+        })
+    );
     let example = crate::support::repository("examples/reviews.toml");
     assert_ok(&run_in(folder.path(), &["check", example.to_str().unwrap(), "--lint"]));
 }

@@ -4,7 +4,7 @@ use std::fs;
 use std::net::TcpListener;
 
 use crate::support::objects::delivered;
-use crate::support::{Program, page, repository, wait_for};
+use crate::support::{Program, page, repository, run_in, wait_for};
 use rustix::process::Signal;
 use serde_json::Value;
 
@@ -39,6 +39,11 @@ fn a_dead_mail_server_stops_nothing() {
     assert_eq!(mail["to"], "reviews@example.com");
     let status = mail["status"].as_str().unwrap();
     assert!(status.starts_with("queued"), "it is tried again: {status}");
+    let listed = run_in(folder.path(), &["list", "mail-server", "--data-dir", "data"]);
+    assert_eq!(listed.lines.len(), 1, "{listed:#?}");
+    for words in ["waiting mails ", "retrying the oldest mail since ", "cannot connect to 127.0.0.1"] {
+        assert!(listed.lines[0].contains(words), "{words}: {listed:#?}");
+    }
     let overview = page::overview(&url);
     let alarms: &Vec<Value> = overview["alarms"].as_array().unwrap();
     assert_eq!(

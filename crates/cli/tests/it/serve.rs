@@ -98,6 +98,51 @@ fn resources_are_seen_fed_watched_changed_and_deleted() {
 }
 
 #[test]
+fn a_socket_that_is_deleted_is_put_back() {
+    let server = Server::start(PRICES, &[]);
+    let socket = server.path().join("data/control.sock");
+    for _ in 0..2 {
+        fs::remove_file(&socket).unwrap();
+        wait_for("the socket is back", || socket.exists().then_some(()));
+        wait_for("the server is reached", || server.try_ask(&["list"]));
+        assert_eq!(fs::metadata(&socket).unwrap().permissions().mode() & 0o777, 0o600);
+    }
+    let (folder, _) = server.stop();
+    assert!(!socket.exists(), "it goes with the server");
+    drop(folder);
+}
+
+#[test]
+fn shards_that_are_no_longer_declared_stay() {
+    let three = PRICES.replace("shards = 1", "shards = 3");
+    let server = Server::start(&three, &[]);
+    fs::write(server.path().join("p.toml"), PRICES.replace("shards = 1", "")).unwrap();
+    let report = server.ask(&["apply", "p.toml"]).join("\n");
+    assert!(report.contains("    shards: no longer declared; the stream keeps its 3 shards"), "{report}");
+    assert_eq!(server.ask_json(&["describe", "stream", "prices"])["figures"]["open_shards"], 3);
+    server.stop();
+}
+
+#[test]
+fn a_reset_says_what_exists_and_what_starts_again() {
+    let server = Server::start(PRICES, &[]);
+    server.put("prices", &[price("A", 1), price("B", 200)]);
+    for more in [[].as_slice(), &["--yes"]] {
+        let reset = |what: &[&str], words: &[&str]| server.refuse(&[&["reset"], what, more].concat(), words);
+        reset(&["stream", "nope"], &["stream \"nope\" does not exist; there are: prices, high"]);
+        reset(&["alarm", "nope"], &["alarm \"nope\" does not exist; there is no alarm at all"]);
+        reset(&["alarm"], &["there is no alarm"]);
+    }
+    let would = server.ask(&["reset", "application", "watch"]).join("\n");
+    let again = "application \"watch\" would start from scratch: its state goes, it reads stream \"prices\" again from its oldest \
+                 record, and writes its rows once more";
+    assert!(would.contains(again), "{would}");
+    let would = server.ask(&["reset", "stream", "prices"]).join("\n");
+    assert!(would.contains("stream \"prices\" would start from scratch: its 2 records go"), "{would}");
+    server.stop();
+}
+
+#[test]
 fn r19_a_stream_changes_its_shards_while_an_application_reads_it() {
     let server = Server::start(PRICES, &[]);
     let mut put = 0;

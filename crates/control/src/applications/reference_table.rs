@@ -39,6 +39,12 @@ pub(crate) async fn read_object(store: &Arc<dyn ObjectStore>, key: &str) -> Resu
 /// Reads a file. Blocks.
 pub(crate) fn read_file(path: &Path) -> Result<Bytes, String> {
     let failed = |error: std::io::Error| format!("{}: {error}", path.display());
+    if files::is_endless(path) {
+        return Err(format!(
+            "{} is a pipe or a device: a reference table is read from a file",
+            path.display()
+        ));
+    }
     check_size(files::length(path).map_err(failed)?)?;
     files::read(path).map(Bytes::from).map_err(failed)
 }

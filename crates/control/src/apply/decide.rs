@@ -2,6 +2,8 @@
 
 use std::collections::BTreeSet;
 
+use millstream_wording::counted;
+
 use super::report::{Action, ResourceChange, TakenOver};
 use crate::catalog::{ResourceRow, RowChange};
 use crate::definition::{Definition, Desired, Kind, Owner, Reference};
@@ -157,10 +159,10 @@ fn refuse_what_cannot_be(
 
 /// Which parts of a definition differ, by name.
 fn differences(old: &Definition, new: &Definition) -> Vec<String> {
-    let (old, new) = (old.parts(), new.parts());
-    let short = |value: Option<&serde_json::Value>| {
+    let (kind, old, new) = (old.kind(), old.parts(), new.parts());
+    let short = |value: Option<&serde_json::Value>, absent: &str| {
         let text = match value {
-            None => "nothing".to_owned(),
+            None => absent.to_owned(),
             Some(serde_json::Value::String(text)) if !text.contains('\n') => text.clone(),
             Some(value) => value.to_string(),
         };
@@ -169,9 +171,16 @@ fn differences(old: &Definition, new: &Definition) -> Vec<String> {
     let names = old.keys().chain(new.keys().filter(|name| !old.contains_key(*name)));
     let differing = names.filter(|name| old.get(*name) != new.get(*name));
     differing
-        .map(|name| match (short(old.get(name)), short(new.get(name))) {
-            (Some(before), Some(after)) => format!("{name}: {before} -> {after}"),
-            _ => format!("{name} has changed"),
+        .map(|name| {
+            let (before, after) = (old.get(name), new.get(name));
+            if let (Kind::Stream, "shards", Some(kept), None) = (kind, name.as_str(), before, after) {
+                let kept = counted(kept.as_u64().unwrap_or_default(), "shard");
+                return format!("shards: no longer declared; the stream keeps its {kept}");
+            }
+            match (short(before, "not declared"), short(after, "no longer declared")) {
+                (Some(before), Some(after)) => format!("{name}: {before} -> {after}"),
+                _ => format!("{name} has changed"),
+            }
         })
         .collect()
 }
@@ -191,7 +200,9 @@ pub(super) fn refuse_to_delete_all(decision: &mut Decision) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::definition::{Generation, ResourceId, StreamDefinition, TopicDefinition};
+    use crate::definition::{
+        EndpointDefinition, Generation, Model, ResourceId, StreamDefinition, TopicDefinition,
+    };
     use millstream_host::Timestamp;
 
     fn stream(name: &str, retention_hours: u32) -> Desired {
@@ -245,6 +256,24 @@ mod tests {
             actions(&decide(&rows[2..3], &again, &owner, &Claims::default())),
             [("foreign", Action::Refused)]
         );
+    }
+
+    #[test]
+    fn what_is_no_longer_declared_is_called_so() {
+        let with = |shards| Definition::Stream(StreamDefinition { shards, retention_hours: 24 });
+        let stream = |before, after| differences(&with(before), &with(after));
+        assert_eq!(stream(Some(3), None), ["shards: no longer declared; the stream keeps its 3 shards"]);
+        assert_eq!(stream(Some(1), None), ["shards: no longer declared; the stream keeps its 1 shard"]);
+        assert_eq!(stream(None, Some(2)), ["shards: not declared -> 2"]);
+        let with = |threads| {
+            Definition::Endpoint(EndpointDefinition {
+                model: Model::BuiltinStarRating,
+                threads,
+                queue_texts: None,
+            })
+        };
+        assert_eq!(differences(&with(Some(4)), &with(None)), ["threads: 4 -> no longer declared"]);
+        assert_eq!(differences(&with(None), &with(Some(4))), ["threads: not declared -> 4"]);
     }
 
     #[test]

@@ -63,9 +63,9 @@ async fn look(world: &World, rows: &[ResourceRow], desired: &[Desired], decision
     for change in &mut decision.changes {
         if change.action == Action::Deleted {
             let reference = Reference::new(change.kind, &change.name);
-            change
-                .details
-                .extend(find(rows, &reference).and_then(|row| resources::what_is_deleted_with(world, row)));
+            if let Some(row) = find(rows, &reference) {
+                change.details.extend(resources::what_is_deleted_with(world, row).await);
+            }
         }
         if !matches!(change.action, Action::Created | Action::Changed) {
             continue;

@@ -8,6 +8,7 @@
 
 use std::io::{self, BufRead, BufReader, Read};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use flate2::bufread::MultiGzDecoder;
 use millstream_host::files;
@@ -84,6 +85,29 @@ impl LineSource {
             assembler: Assembler::new(header),
             state: SourceState::Open,
         })
+    }
+
+    /// As [`LineSource::file`], read once: reading ends where a pipe gives nothing for longer than `patience`.
+    ///
+    /// # Errors
+    /// It cannot be opened, or its first bytes cannot be read or do not come.
+    pub fn file_patiently(
+        path: &Path,
+        header: bool,
+        patience: Duration,
+    ) -> Result<LineSource, OpenInputError> {
+        let failed = |source: io::Error| OpenInputError {
+            path: path.to_owned(),
+            source: match source.kind() {
+                io::ErrorKind::TimedOut => io::Error::other(format!(
+                    "nothing has come through this pipe for {} s",
+                    patience.as_secs()
+                )),
+                _ => source,
+            },
+        };
+        let reader = files::open_patiently(path, patience).and_then(plain_or_gzip).map_err(failed)?;
+        Ok(LineSource { path: None, reader, ..LineSource::standard_input(header) })
     }
 
     /// Standard input.
@@ -258,8 +282,12 @@ pub(crate) fn is_endless(path: &Path) -> bool {
 
 fn open(path: &Path) -> Result<Box<dyn BufRead + Send>, OpenInputError> {
     let failed = |source| OpenInputError { path: path.to_owned(), source };
-    let mut reader = BufReader::with_capacity(256 << 10, files::open(path).map_err(failed)?);
-    let is_gzip = reader.fill_buf().map_err(failed)?.starts_with(&[0x1f, 0x8b]);
+    files::open(path).and_then(plain_or_gzip).map_err(failed)
+}
+
+fn plain_or_gzip(file: impl Read + Send + 'static) -> io::Result<Box<dyn BufRead + Send>> {
+    let mut reader = BufReader::with_capacity(256 << 10, file);
+    let is_gzip = reader.fill_buf()?.starts_with(&[0x1f, 0x8b]);
     if is_gzip {
         return Ok(Box::new(BufReader::with_capacity(256 << 10, MultiGzDecoder::new(reader))));
     }

@@ -67,7 +67,7 @@ pub(super) struct Check<'a> {
     /// What of the file could not be read.
     gaps: Gaps,
     pub(super) mistakes: Vec<Mistake>,
-    pub(super) warnings: Vec<String>,
+    pub(super) warnings: Vec<Mistake>,
     pub(super) applications: Vec<CheckedApplication>,
 }
 
@@ -124,6 +124,7 @@ impl Check<'_> {
             if !known.insert(name.get_ref()) {
                 let message = format!("{kind} \"{}\" is declared twice", name.get_ref());
                 self.wrong(name.span(), message, Some("give one of them another name".to_owned()));
+                continue;
             }
             names.push(name.get_ref());
         }

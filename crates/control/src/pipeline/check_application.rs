@@ -4,7 +4,9 @@ use std::collections::HashSet;
 
 use millstream_columns::formats::{InputColumn, InputSchema, RecordFormat};
 use millstream_engine::check_memory;
-use millstream_sql::{Column, InputStream, Program, ReferenceTable, Severity, compile_with_tables};
+use millstream_sql::{
+    Column, Diagnostic, InputStream, Program, ReferenceTable, Severity, compile_with_tables, syntax_mistakes,
+};
 use toml::Spanned;
 
 use super::check::{Check, Names, listed};
@@ -103,9 +105,20 @@ impl Check<'_> {
             }
         }
         let (inputs, references) = (self.inputs(declared), self.references(declared));
-        let Some((schema, metadata, input_streams)) = inputs else { return };
-        let Some(references) = references else { return };
-        let Some((sql, program)) = self.program(declared, &input_streams, &references) else { return };
+        let Some((sql, place_of_sql)) = self.sql(declared) else { return };
+        let (Some((schema, metadata, input_streams)), Some(references)) = (inputs, references) else {
+            // What a mistake of the input can have to do with is not told.
+            for diagnostic in syntax_mistakes(&sql) {
+                let Diagnostic { span, message, hint, .. } = diagnostic;
+                self.mistakes.push(place_of_sql.mistake(span, &message, hint));
+            }
+            self.outputs_beside(declared, &sql);
+            return;
+        };
+        let Some(program) = self.program(&sql, &place_of_sql, &input_streams, &references) else {
+            self.outputs_beside(declared, &sql);
+            return;
+        };
         for output in &declared.outputs {
             let from = output.from.get_ref();
             if from != ERROR_STREAM && program.stream(from).is_none() {
@@ -114,9 +127,7 @@ impl Check<'_> {
                     Some(name) => format!("did you mean \"{name}\"? (names are case-sensitive)"),
                     None => format!("there are: {}, {ERROR_STREAM}", listed(&known)),
                 };
-                let hint = Some(hint);
-                let message = format!("the application has no in-application stream \"{from}\"");
-                self.wrong(output.from.span(), message, hint);
+                self.no_stream(&output.from, Some(hint));
             }
         }
         let name = declared.name.get_ref().clone();
@@ -137,6 +148,27 @@ impl Check<'_> {
             self.wrong(place, shortage.to_string(), None);
         }
         self.applications.push(checked);
+    }
+
+    fn no_stream(&mut self, from: &Spanned<String>, hint: Option<String>) {
+        let message = format!("the application has no in-application stream \"{}\"", from.get_ref());
+        self.wrong(from.span(), message, hint);
+    }
+
+    /// The outputs beside SQL with mistakes: it may be meant to have any stream that it names.
+    fn outputs_beside(&mut self, declared: &ApplicationDeclaration, sql: &str) {
+        let is_part = |c: char| c.is_alphanumeric() || c == '_';
+        for output in &declared.outputs {
+            let from = output.from.get_ref();
+            let is_named = match from.chars().all(is_part) {
+                true => sql.split(|c| !is_part(c)).any(|word| word.eq_ignore_ascii_case(from)),
+                false => sql.contains(from.as_str()),
+            };
+            let prefix = &declared.input.name_prefix;
+            if from != ERROR_STREAM && !is_named && !from.starts_with(prefix.as_str()) {
+                self.no_stream(&output.from, None);
+            }
+        }
     }
 
     /// The input streams, and how records become their rows.
@@ -274,42 +306,44 @@ impl Check<'_> {
         }
     }
 
+    /// The SQL, and where it stands.
+    fn sql(&mut self, declared: &ApplicationDeclaration) -> Option<(String, SqlPlace)> {
+        if let Some(inline) = &declared.sql {
+            let place = SqlPlace::inline(self.source, declared.name.get_ref(), inline);
+            return Some((inline.get_ref().clone(), place));
+        }
+        let file = declared.sql_file.as_ref()?;
+        match (self.files)(file.get_ref()) {
+            Ok(contents) => {
+                let place = SqlPlace::file(file.get_ref(), &contents);
+                Some((contents, place))
+            }
+            Err(reason) => {
+                self.wrong(file.span(), format!("cannot read {}: {reason}", file.get_ref()), None);
+                None
+            }
+        }
+    }
+
     /// Compiles the SQL; its mistakes are shown where it stands.
     fn program(
         &mut self,
-        declared: &ApplicationDeclaration,
+        sql: &str,
+        place: &SqlPlace,
         inputs: &[InputStream],
         references: &[CheckedReference],
-    ) -> Option<(String, Program)> {
-        let (sql, place);
-        if let Some(inline) = &declared.sql {
-            sql = inline.get_ref().clone();
-            place = SqlPlace::inline(self.source, declared.name.get_ref(), inline);
-        } else if let Some(file) = &declared.sql_file {
-            match (self.files)(file.get_ref()) {
-                Ok(contents) => {
-                    place = SqlPlace::file(file.get_ref(), &contents);
-                    sql = contents;
-                }
-                Err(reason) => {
-                    self.wrong(file.span(), format!("cannot read {}: {reason}", file.get_ref()), None);
-                    return None;
-                }
-            }
-        } else {
-            return None;
-        }
+    ) -> Option<Program> {
         let tables: Vec<ReferenceTable> = references.iter().map(table_of).collect();
-        let compilation = compile_with_tables(&sql, inputs, &tables, &millstream_engine::catalog());
+        let compilation = compile_with_tables(sql, inputs, &tables, &millstream_engine::catalog());
         for diagnostic in &compilation.diagnostics {
             let mistake = place.mistake(diagnostic.span, &diagnostic.message, diagnostic.hint.clone());
             match diagnostic.severity {
                 Severity::Error => self.mistakes.push(mistake),
                 Severity::Warning => {
-                    self.warnings.push(mistake.into_warning().rendered);
+                    self.warnings.push(mistake.into_warning());
                 }
             }
         }
-        compilation.program.map(|program| (sql, program))
+        compilation.program
     }
 }

@@ -69,7 +69,7 @@ pub struct Pipeline {
     /// The applications with their plans, in the order of the file.
     pub applications: Vec<CheckedApplication>,
     /// Remarks that do not keep it from running, rendered.
-    pub warnings: Vec<String>,
+    pub warnings: Vec<Mistake>,
 }
 
 impl Pipeline {

@@ -38,7 +38,7 @@ pub struct CheckedSql {
     /// The plan.
     pub program: Program,
     /// Remarks that do not keep it from running, rendered.
-    pub warnings: Vec<String>,
+    pub warnings: Vec<Mistake>,
 }
 
 /// Checks SQL over input streams.
@@ -54,7 +54,7 @@ pub fn check_sql(source_name: &str, sql: &str, inputs: &[InputStream]) -> Result
         let mistake = Mistake::at(source_name, sql, span, &diagnostic.message, diagnostic.hint.clone());
         match diagnostic.severity {
             Severity::Error => mistakes.push(mistake),
-            Severity::Warning => warnings.push(mistake.into_warning().rendered),
+            Severity::Warning => warnings.push(mistake.into_warning()),
         }
     }
     match compilation.program {

@@ -26,7 +26,7 @@ use millstream_sql::{SqlType, StreamId};
 use millstream_streamlog::StreamKey;
 
 pub use reorder::OrderError;
-pub use rowtime::{RowtimeError, Rowtimes, parse_instant};
+pub use rowtime::{LEAST_RATE, RowtimeError, Rowtimes, parse_instant};
 
 use reorder::Reorder;
 use rowtime::RowTimes;

@@ -5,7 +5,7 @@ use std::ops::RangeInclusive;
 
 use arrow_array::ArrayRef;
 use jiff::civil::{Date, DateTime};
-use jiff::tz::TimeZone;
+use millstream_columns::datetime_text::parse_record_timestamp;
 use millstream_columns::formats::InputSchema;
 use millstream_columns::value_at;
 use millstream_sql::{SqlType, Value};
@@ -30,10 +30,13 @@ pub enum RowtimeError {
         /// Which.
         column: String,
     },
-    /// A rate of nothing.
-    #[error("the rate must be a number above 0")]
+    /// A rate of nothing, or of next to nothing.
+    #[error("the rate must be a number, at least {LEAST_RATE} (a row in about eleven days)")]
     Rate,
 }
+
+/// The fewest rows a second: a row in about eleven days.
+pub const LEAST_RATE: f64 = 1e-6;
 
 /// Where ROWTIME comes from.
 #[derive(Clone, Debug)]
@@ -56,12 +59,12 @@ impl Rowtimes {
         Rowtimes { source: Source::Column(name.into()), rows: 0, column: None }
     }
 
-    /// So many rows a second, the first at `start` (milliseconds since the epoch).
+    /// So many rows a second, at least [`LEAST_RATE`], the first at `start` (milliseconds since the epoch).
     ///
     /// # Errors
     /// [`RowtimeError::Rate`].
     pub fn rate(start: i64, per_second: f64) -> Result<Rowtimes, RowtimeError> {
-        if per_second.is_finite() && per_second > 0.0 {
+        if per_second.is_finite() && per_second >= LEAST_RATE {
             Ok(Rowtimes { source: Source::Rate { start, per_second }, rows: 0, column: None })
         } else {
             Err(RowtimeError::Rate)
@@ -105,7 +108,12 @@ impl Rowtimes {
         for row in 0..rows {
             let time = match (&self.source, self.column) {
                 (Source::Rate { start, per_second }, _) => {
-                    Ok(start.saturating_add((self.rows as f64 * 1_000.0 / per_second) as i64))
+                    let time = start.saturating_add((self.rows as f64 * 1_000.0 / per_second) as i64);
+                    if YEARS_1_TO_9999.contains(&time) {
+                        Ok(time)
+                    } else {
+                        Err(format!("at this rate row {} comes after the year 9999", self.rows + 1))
+                    }
                 }
                 (Source::Column(name), Some((place, sql_type))) => {
                     instant(name, &value_at(&columns[place], sql_type, row))
@@ -135,12 +143,11 @@ fn instant(column: &str, value: &Value) -> Result<i64, String> {
     let millis = match value {
         Value::Timestamp(millis) | Value::Integer(millis) => Some(*millis),
         Value::Date(days) => i64::from(*days).checked_mul(86_400_000),
-        Value::Text(text) => match parse_instant(text.trim()) {
-            None => {
-                return Err(format!("column \"{column}\": '{}' cannot be ROWTIME: {FORMATS}", Excerpt(text)));
-            }
-            millis => millis,
-        },
+        Value::Text(text) => {
+            return parse_instant(text.trim()).ok_or_else(|| {
+                format!("column \"{column}\": '{}' cannot be ROWTIME: {FORMATS}", Excerpt(text))
+            });
+        }
         _ => return Err(format!("column \"{column}\" is NULL: a row needs a time to be ROWTIME")),
     };
     millis.filter(|millis| YEARS_1_TO_9999.contains(millis)).ok_or_else(|| {
@@ -153,7 +160,7 @@ fn instant(column: &str, value: &Value) -> Result<i64, String> {
 
 /// How a time is written.
 const FORMATS: &str = "write a time such as 2024-01-01 00:00:05, 2024-01-01T00:00:05.250Z or \
-                       2024-01-01T01:00:05+01:00, or a date such as 2024-01-01";
+                       2024-01-01T01:00:05+01:00, or a date such as 2024-01-01, in the years 1 to 9999";
 
 /// In milliseconds since the epoch.
 const YEARS_1_TO_9999: RangeInclusive<i64> = -62_135_596_800_000..=253_402_300_799_999;
@@ -170,13 +177,21 @@ impl fmt::Display for Excerpt<'_> {
     }
 }
 
-/// A time as text: with a zone, or taken as UTC; a date alone is its midnight.
+/// A time as text: with a zone, or taken as UTC; a date alone is its midnight. In milliseconds since the epoch, in the years
+/// 1 to 9999.
 pub fn parse_instant(text: &str) -> Option<i64> {
-    if let Ok(instant) = text.parse::<jiff::Timestamp>() {
-        return Some(instant.as_millisecond());
-    }
-    let civil = text.parse::<DateTime>().ok().or_else(|| Some(text.parse::<Date>().ok()?.at(0, 0, 0, 0)))?;
-    Some(civil.to_zoned(TimeZone::UTC).ok()?.timestamp().as_millisecond())
+    let civil = |text: &str| {
+        text.parse::<DateTime>().ok().or_else(|| Some(text.parse::<Date>().ok()?.at(0, 0, 0, 0)))
+    };
+    let millis = match text.parse::<jiff::Timestamp>() {
+        Ok(instant) => Some(instant.as_millisecond()),
+        // Instants with a zone end a day earlier than the years do.
+        Err(_) => parse_record_timestamp(text.as_bytes()).or_else(|| {
+            let since = civil(text)?.duration_since(DateTime::constant(1970, 1, 1, 0, 0, 0, 0));
+            i64::try_from(since.as_millis()).ok()
+        }),
+    };
+    millis.filter(|millis| YEARS_1_TO_9999.contains(millis))
 }
 
 #[cfg(test)]
@@ -191,6 +206,13 @@ mod tests {
             ("1970-01-01T00:00:05.250", Some(5_250)),
             ("1970-01-01T01:00:00+01:00", Some(0)),
             ("1970-01-01T00:00:01Z", Some(1_000)),
+            ("9999-12-31", Some(253_402_214_400_000)),
+            ("9999-12-31 23:59:59.999", Some(253_402_300_799_999)),
+            ("9999-12-31T23:59:59.999Z", Some(253_402_300_799_999)),
+            ("9999-12-31T23:59:59.999+01:00", Some(253_402_297_199_999)),
+            ("9999-12-31T23:59:59.999-01:00", None),
+            ("0001-01-01 00:00:00", Some(-62_135_596_800_000)),
+            ("0000-12-31 23:59:59", None),
             ("yesterday", None),
         ] {
             assert_eq!(parse_instant(text), millis, "{text}");
@@ -202,13 +224,18 @@ mod tests {
         let mut rowtimes = Rowtimes::rate(1_000, 4.0).unwrap();
         assert_eq!(rowtimes.of_rows(&[], 3).times, [1_000, 1_250, 1_500]);
         assert_eq!(rowtimes.of_rows(&[], 1).times, [1_750]);
-        assert_eq!(Rowtimes::rate(0, 0.0).err(), Some(RowtimeError::Rate));
+        for rate in [0.0, 1e-300, LEAST_RATE / 2.0, f64::NAN, f64::INFINITY] {
+            assert_eq!(Rowtimes::rate(0, rate).err(), Some(RowtimeError::Rate), "{rate}");
+        }
+        let mut last = Rowtimes::rate(*YEARS_1_TO_9999.end() - 999, 1.0).unwrap().of_rows(&[], 2);
+        assert_eq!(last.times[0], *YEARS_1_TO_9999.end() - 999);
+        assert_eq!(last.missing.pop(), Some((1, "at this rate row 2 comes after the year 9999".to_owned())));
     }
 
     #[test]
     fn a_value_that_is_no_time_is_named_with_what_would_be_one() {
         let formats = "write a time such as 2024-01-01 00:00:05, 2024-01-01T00:00:05.250Z or 2024-01-01T01:00:05+01:00, or a \
-                       date such as 2024-01-01";
+                       date such as 2024-01-01, in the years 1 to 9999";
         let outside = "a whole number is milliseconds since 1970, in the years 1 to 9999";
         let long = "é".repeat(300);
         for (value, expected) in [

@@ -75,12 +75,15 @@ pub(super) async fn look(
     }
     let all = || checked.program.pumps.iter().map(|pump| pump.name.clone()).collect();
     let Some(id) = before else {
-        return Ok(StateOutlook { begins: first_records(world, definition), ..StateOutlook::default() });
+        return Ok(StateOutlook {
+            begins: first_records(world, definition).await,
+            ..StateOutlook::default()
+        });
     };
     let newest = checkpoints_of(world, id).await?.into_iter().next();
     if newest.is_some() && starts_over(wanted_position(definition, newest.as_ref())) {
         return Ok(StateOutlook {
-            begins: first_records(world, definition),
+            begins: first_records(world, definition).await,
             starts_from_scratch: all(),
             ..StateOutlook::default()
         });
@@ -99,10 +102,10 @@ pub(super) async fn look(
 }
 
 /// What a new application reads that came before it.
-fn first_records(world: &World, definition: &ApplicationDefinition) -> Option<String> {
+async fn first_records(world: &World, definition: &ApplicationDefinition) -> Option<String> {
     let source = definition.input.source.reference();
     world.registry.find(&source)?;
-    match (definition.input.starting_position, records_in(world, &source)) {
+    match (definition.input.starting_position, records_in(world, &source).await) {
         (Some(StartingPosition::Now | StartingPosition::LastStoppedPoint), _) | (_, 0) => None,
         (Some(StartingPosition::TrimHorizon) | None, records) => {
             Some(format!("begins with what {source} already holds: {}", counted(records, "record")))

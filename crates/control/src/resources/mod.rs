@@ -23,6 +23,7 @@ pub(crate) mod function;
 pub(crate) mod notification;
 pub(crate) mod stream;
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use millstream_wording::agreeing;
@@ -223,9 +224,9 @@ pub(crate) struct StateOutlook {
 }
 
 /// What is deleted with a resource, where that is worth a word.
-pub(crate) fn what_is_deleted_with(world: &World, row: &ResourceRow) -> Option<String> {
+pub(crate) async fn what_is_deleted_with(world: &World, row: &ResourceRow) -> Option<String> {
     match &row.definition {
-        Definition::Stream(_) => match records_in(world, &row.reference()) {
+        Definition::Stream(_) => match records_in(world, &row.reference()).await {
             0 => None,
             records => Some(format!("{} with it", agreeing(records, "record goes", "records go"))),
         },
@@ -235,10 +236,11 @@ pub(crate) fn what_is_deleted_with(world: &World, row: &ResourceRow) -> Option<S
     }
 }
 
-/// Records that can be read in a stream or buffer.
-pub(crate) fn records_in(world: &World, place: &Reference) -> u64 {
-    let extents = world.log.shard_extents(&log_key(place)).unwrap_or_default();
-    extents.iter().map(|extent| extent.end.0.saturating_sub(extent.start.0)).sum()
+/// Records of a stream or buffer that a reader could read now. 0 when there is none of that name, or it cannot be read.
+pub(crate) async fn records_in(world: &World, place: &Reference) -> u64 {
+    let (log, key) = (Arc::clone(&world.log), log_key(place));
+    let counted = world.spawn().blocking(move || log.readable_records(&key)).await;
+    counted.ok().and_then(Result::ok).map_or(0, |by_shard| by_shard.values().sum())
 }
 
 /// Looks, without a change, whether a definition could run. `before` is its row, if there is one.

@@ -7,7 +7,7 @@ use super::Server;
 use crate::catalog::ResourceRow;
 use crate::definition::{Definition, FunctionBody, Kind, Reference};
 use crate::registry::Lifecycle;
-use crate::resources::Running;
+use crate::resources::{Running, records_in};
 use crate::view::{Overview, OverviewSource, ResourceView, RetryingView};
 
 impl OverviewSource for Server {
@@ -73,6 +73,51 @@ impl Server {
             rows.iter().filter(|row| kind.is_none_or(|kind| row.kind() == kind)).collect();
         rows.sort_by_key(|row| (row.kind(), row.id));
         rows.into_iter().map(|row| self.resource_view(row)).collect()
+    }
+
+    /// As [`Server::describe`], with what only files know: the records of a stream that could be read now, and the mails that
+    /// wait for a mail server.
+    pub async fn describe_counted(&self, reference: &Reference) -> Option<ResourceView> {
+        self.counted(self.describe(reference)?).await.into()
+    }
+
+    /// As [`Server::list`], with what only files know.
+    pub async fn list_counted(&self, kind: Option<Kind>) -> Vec<ResourceView> {
+        let mut counted = Vec::new();
+        for view in self.list(kind) {
+            counted.push(self.counted(view).await);
+        }
+        counted
+    }
+
+    async fn counted(&self, mut view: ResourceView) -> ResourceView {
+        match view.kind {
+            Kind::Stream => {
+                let records = records_in(&self.world, &Reference::new(view.kind, &view.name)).await;
+                view.figures.insert("records".to_owned(), records.into());
+            }
+            Kind::MailServer => {
+                let monitor = self.world.monitor.clone();
+                let counted = self.world.spawn().blocking(move || monitor.mail_counts()).await;
+                let Ok(Ok(mails)) = counted else { return view };
+                for (name, count) in [
+                    ("waiting_mails", mails.waiting),
+                    ("sent_mails", mails.sent),
+                    ("refused_mails", mails.refused),
+                ] {
+                    view.figures.insert(name.to_owned(), count.into());
+                }
+                view.figures.insert("newest_refusal".to_owned(), mails.newest_refusal.into());
+                view.retrying.extend(mails.retried.map(|mail| RetryingView {
+                    what: "the oldest mail".to_owned(),
+                    since: mail.since.millis(),
+                    attempts: mail.attempts.into(),
+                    reason: mail.error,
+                }));
+            }
+            _ => {}
+        }
+        view
     }
 
     fn resource_view(&self, row: &ResourceRow) -> ResourceView {
@@ -158,7 +203,7 @@ impl Server {
         let described = self.world.log.stream_describe(&key).ok()?;
         let open = described.shards.iter().filter(|shard| shard.closed_at.is_none()).count();
         Some(json!({
-            "records": self.stream_records(row),
+            "records_put": self.stream_records(row),
             "open_shards": open,
             "shards": described.shards.len(),
         }))

@@ -64,7 +64,7 @@ async fn a_directory_of_version_0_1_opens_and_goes_on() {
     server.drain(false).await;
     // Lines 303 to 324 were put before the kill, and their position was not: only versions before this one repeat them.
     let records = server.describe(&Reference::new(Kind::Stream, "trades")).unwrap().figures;
-    assert_eq!(records["records"], 324 + (400 - 302), "{records:?}");
+    assert_eq!(records["records_put"], 324 + (400 - 302), "{records:?}");
     put(&server, "trades", ["NEW,1.5"]).await;
     server.drain(false).await;
     let status = server.application_status("prices").unwrap();

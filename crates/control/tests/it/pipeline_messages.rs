@@ -46,6 +46,34 @@ fn a_stream_that_is_not_there_lists_those_that_are() {
 }
 
 #[test]
+fn mistakes_of_the_input_the_sql_and_the_outputs_are_told_together() {
+    let columns = application("n INTEGR", "AGGREGATE").replace("SELECT STREAM", "SELECT STREEM STREAM");
+    let found = mistakes(&columns);
+    assert_eq!(found.len(), 3, "{found:#?}");
+    assert_eq!(found[0], "1:155 expected FROM, found STREAM");
+    assert!(found[1].starts_with("10:3 column \"n\": "), "{found:#?}");
+    assert_eq!(found[2], "12:8 the application has no in-application stream \"AGGREGATE\"");
+    // What the columns could have to do with is not told, nor what the SQL may be meant to declare.
+    let unknown = application("n INTEGR", "AGGREGATES").replace("\\\"n\\\"", "m");
+    assert_eq!(mistakes(&unknown).len(), 1, "{:#?}", mistakes(&unknown));
+    for from in ["AGGREGATES", "aggregates", "error_stream", "SOURCE_SQL_STREAM_001"] {
+        let wrong = application("n INTEGER", from).replace("N INTEGER", "N INTEGR");
+        assert!(mistakes(&wrong).iter().all(|found| !found.contains("in-application stream")), "{from}");
+    }
+}
+
+#[test]
+fn a_name_that_is_declared_twice_is_listed_once() {
+    let found = mistakes(
+        &application("n INTEGER", "B")
+            .replace("\"in2\"\n[[", "\"other\"\n[[")
+            .replace("name = \"in2\"", "name = \"in\""),
+    );
+    assert!(found.iter().any(|one| one.contains("(there are: in)")), "{found:#?}");
+    assert!(found.iter().any(|one| one.contains("stream \"in\" is declared twice")), "{found:#?}");
+}
+
+#[test]
 fn an_unknown_key_hides_no_mistake_behind_it() {
     let found = mistakes(
         "[[stream]]\nname = \"in\"\nshard = 2\n[[application]]\nname = \"app\"\nthread = 2\nsql = \"\"\"\nCREATE STREAM T (A BIGINT);\n\

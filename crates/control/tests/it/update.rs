@@ -1,13 +1,16 @@
 //! What a changed file does to a server that runs.
 
-use crate::support::{apply, assert_applied, feed, open, parse, put, records, start, stop};
+use crate::support::{apply, assert_applied, feed, open, owner, parse, put, records, settings, start, stop};
+use millstream_control::Server;
 use millstream_control::definition::{Kind, Reference};
 use millstream_control::pipeline::Pipeline;
 use millstream_control::registry::{Lifecycle, Status};
 use millstream_control::view::OverviewSource;
 use millstream_control::{Action, ApplyOptions};
 use millstream_host::real_time;
+use millstream_host::{ManualClock, Random, Timestamp};
 use millstream_monitor::MailStatus;
+use std::sync::Arc;
 use std::time::Duration;
 use tokio::net::TcpListener;
 
@@ -336,5 +339,45 @@ async fn r20_what_is_deleted_under_its_users_leaves_everything_to_be_looked_at()
     assert!(gone.is_some(), "{:#?}", server.registry().rows());
     drop(gone);
     assert!(server.list(None).is_empty() && server.overview().resources.is_empty());
+    stop(server).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn records_past_the_retention_are_not_counted() {
+    const HOUR: Duration = Duration::from_secs(3_600);
+    let folder = tempfile::tempdir().unwrap();
+    let clock = Arc::new(ManualClock::starting_at(Timestamp(1_700_000_000_000)));
+    let on_clock = Server::open(settings(folder.path()), Arc::clone(&clock) as _, Random::from_seed(1));
+    let server = on_clock.await.unwrap();
+    let stream = "[[stream]]\nname = \"s\"\nretention_hours = 1\n";
+    assert_applied(&apply(&server, &parse(stream)).await);
+    server.start(true).await.unwrap();
+    put(&server, "s", 0..3).await;
+    clock.advance(2 * HOUR);
+    put(&server, "s", 3..5).await;
+
+    let reference = Reference::new(Kind::Stream, "s");
+    let listed = server.list_counted(None).await;
+    let described = server.describe_counted(&reference).await.unwrap();
+    for view in [&listed[0], &described] {
+        assert_eq!((&view.figures["records"], &view.figures["records_put"]), (&2.into(), &5.into()));
+    }
+    assert!(server.describe_counted(&Reference::new(Kind::Stream, "none")).await.is_none());
+
+    let looking = ApplyOptions { is_dry_run: true, ..ApplyOptions::default() };
+    let reads = parse(&format!(
+        "{stream}[[application]]\nname = \"app\"\nsql = 'CREATE STREAM T (N INTEGER);'\n\
+         input = {{stream = \"s\", columns = \"n INTEGER\"}}\n"
+    ));
+    let report = server.apply(reads.desired, owner(), looking).await.unwrap();
+    let created = report.changes.iter().find(|change| change.action == Action::Created).unwrap();
+    assert_eq!(created.details, ["begins with what stream \"s\" already holds: 2 records"]);
+    let other = parse("[[stream]]\nname = \"other\"\n").desired;
+    for details in [["2 records go with it"].as_slice(), &[]] {
+        let report = server.apply(other.clone(), owner(), looking).await.unwrap();
+        let deleted = report.changes.iter().find(|change| change.action == Action::Deleted).unwrap();
+        assert_eq!(deleted.details, details);
+        clock.advance(2 * HOUR);
+    }
     stop(server).await;
 }

@@ -70,6 +70,32 @@ impl fmt::Display for MailStatus {
     }
 }
 
+/// How the mails to the SMTP server fare.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct MailCounts {
+    /// Mails that wait to be sent, tried before or not.
+    pub waiting: usize,
+    /// Mails of the mailbox that the server took.
+    pub sent: usize,
+    /// Mails of the mailbox that the server refused for good.
+    pub refused: usize,
+    /// Why it refused the newest of them.
+    pub newest_refusal: Option<String>,
+    /// The one that has been tried and waits longest; `None` when none failed.
+    pub retried: Option<RetriedMail>,
+}
+
+/// A mail that is tried again.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RetriedMail {
+    /// When it was published; it was tried at once.
+    pub since: Timestamp,
+    /// How often it was tried.
+    pub attempts: u32,
+    /// What went wrong at the newest try.
+    pub error: String,
+}
+
 /// A mail to be put into the mailbox.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct NewMail<'a> {

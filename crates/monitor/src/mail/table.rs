@@ -2,9 +2,9 @@
 
 use millstream_host::Timestamp;
 use rusqlite::types::Type;
-use rusqlite::{Connection, Row, params};
+use rusqlite::{Connection, OptionalExtension, Row, params};
 
-use super::{Mail, MailStatus, NewMail};
+use super::{Mail, MailCounts, MailStatus, NewMail, RetriedMail};
 use crate::database;
 
 const COLUMNS: &str = "id, message_id, topic, recipient, subject, body, created_at, smtp_status, attempts, last_error, \
@@ -40,6 +40,34 @@ pub(crate) fn has_message(connection: &Connection, topic: &str, message_id: &str
 /// How many mails wait for the SMTP server.
 pub(crate) fn queued(connection: &Connection) -> rusqlite::Result<usize> {
     database::count(connection, "SELECT count(*) FROM mail WHERE smtp_status = 'queued'", [])
+}
+
+/// How the mails to the SMTP server fare.
+pub(crate) fn counts(connection: &Connection) -> rusqlite::Result<MailCounts> {
+    let count = |status: &str| {
+        database::count(connection, "SELECT count(*) FROM mail WHERE smtp_status = ?1", [status])
+    };
+    let newest_refusal = connection
+        .prepare_cached("SELECT last_error FROM mail WHERE smtp_status = 'failed' ORDER BY id DESC LIMIT 1")?
+        .query_row([], |row| row.get(0))
+        .optional()?
+        .flatten();
+    let retried = connection
+        .prepare_cached(
+            "SELECT created_at, attempts, last_error FROM mail
+             WHERE smtp_status = 'queued' AND last_error IS NOT NULL ORDER BY id LIMIT 1",
+        )?
+        .query_row([], |row| {
+            Ok(RetriedMail { since: Timestamp(row.get(0)?), attempts: row.get(1)?, error: row.get(2)? })
+        })
+        .optional()?;
+    Ok(MailCounts {
+        waiting: count("queued")?,
+        sent: count("sent")?,
+        refused: count("failed")?,
+        newest_refusal,
+        retried,
+    })
 }
 
 /// The newest mails, newest first.

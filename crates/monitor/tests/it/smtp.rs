@@ -10,8 +10,8 @@ use std::time::Duration;
 use crate::smtp_server::{PATIENCE, SmtpServer, free_port, is_left_out};
 use millstream_host::{Random, SystemClock};
 use millstream_monitor::{
-    Location, Mail, MailStatus, Monitor, MonitorSettings, Protocol, SmtpCredentials, SmtpSecurity,
-    SmtpSettings,
+    Location, Mail, MailCounts, MailStatus, Monitor, MonitorSettings, Protocol, SmtpCredentials,
+    SmtpSecurity, SmtpSettings,
 };
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
@@ -175,12 +175,20 @@ async fn a_dead_server_keeps_no_one_waiting_and_gets_all_when_it_lives() {
         error.contains(&format!("cannot connect to 127.0.0.1:{port}")) && error.contains("refused"),
         "{error}"
     );
+    let counts = running.monitor.mail_counts().unwrap();
+    assert_eq!((counts.waiting, counts.sent, counts.refused), (20, 0, 0));
+    let retried = counts.retried.unwrap();
+    let oldest = mails.last().unwrap();
+    assert!(retried.since == oldest.created_at && retried.attempts >= 2, "{retried:?}");
+    assert!(retried.error.contains("refused"), "{retried:?}");
 
     let server = SmtpServer::start(port);
     let mut subjects: Vec<String> = (0..20).map(|_| server.next().headers()["Subject"].to_owned()).collect();
     subjects.sort_by_key(|subject| subject.split(' ').next_back().unwrap().parse::<u32>().unwrap());
     assert_eq!(subjects, (0..20).map(|number| format!("number {number}")).collect::<Vec<_>>());
     running.mails(|mails| mails.iter().all(is_sent)).await;
+    let counts = MailCounts { sent: 20, ..MailCounts::default() };
+    assert_eq!(running.monitor.mail_counts().unwrap(), counts);
     running.stop().await;
     assert_eq!(server.more(), 0, "each mail is sent once");
 }
@@ -206,7 +214,9 @@ async fn a_refused_mail_fails_with_the_servers_words_and_one_that_is_put_off_is_
             .status
     };
     let words = "550 5.1.1 no mailbox of that name here".to_owned();
-    assert_eq!(*status("refused"), MailStatus::Failed { attempts: 1, error: words });
+    assert_eq!(*status("refused"), MailStatus::Failed { attempts: 1, error: words.clone() });
+    let counts = MailCounts { sent: 2, refused: 1, newest_refusal: Some(words), ..MailCounts::default() };
+    assert_eq!(running.monitor.mail_counts().unwrap(), counts);
     assert!(matches!(status("busy"), MailStatus::Sent { attempts: 2, .. }), "{mails:?}");
     assert!(matches!(status("reader"), MailStatus::Sent { attempts: 1, .. }), "{mails:?}");
     let mut recipients = [server.next().rcpt_tos, server.next().rcpt_tos];

@@ -140,6 +140,19 @@ pub fn compile_with_tables(
     Compilation { program, diagnostics, lints, windows, places: resolver.places }
 }
 
+/// The mistakes of a text that need no input to be seen: those of its syntax, in the order of the text.
+pub fn syntax_mistakes(text: &str) -> Vec<Diagnostic> {
+    let mut diagnostics = Vec::new();
+    if text.chars().count() <= MAX_SCRIPT_CHARACTERS {
+        let tokens = lex(text, &mut diagnostics);
+        if !diagnostics.iter().any(|d| d.is_error() && d.message.starts_with("unterminated")) {
+            parse_script(&tokens, &mut diagnostics);
+        }
+    }
+    diagnostics.retain(Diagnostic::is_error);
+    in_order(diagnostics)
+}
+
 /// Remarks in the order of the text, each once.
 fn in_order(mut remarks: Vec<Diagnostic>) -> Vec<Diagnostic> {
     remarks.sort_by_key(|remark| remark.span.start);

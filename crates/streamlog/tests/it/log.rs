@@ -289,10 +289,14 @@ fn trimming_keeps_what_is_within_retention_or_not_consumed() {
         append(&log, &data, &[&format!("{number} {padding}")]);
     }
     assert_eq!(log.trim(clock.now()).unwrap().segments_deleted, 0);
+    let readable = |of: &StreamKey| log.readable_records(of).unwrap()[&ShardNumber(0)];
+    assert_eq!(readable(&data), 40);
     clock.advance(Duration::from_secs(1));
+    assert_eq!(readable(&data), 20, "what is past the retention and still on disk does not count");
     assert_eq!(texts(&log, &data, 0, ReadFrom::TrimHorizon).len(), 20, "the horizon is exact");
     let trimmed = log.trim(clock.now()).unwrap();
     assert_eq!(trimmed.segments_deleted, 4);
+    assert_eq!(readable(&data), 20);
     assert!(trimmed.bytes_freed > 50_000);
     assert_eq!(texts(&log, &data, 0, ReadFrom::Position(Position(3))).len(), 20);
 
@@ -300,6 +304,8 @@ fn trimming_keeps_what_is_within_retention_or_not_consumed() {
         (0..20).flat_map(|number| append(&log, &buffer, &[&format!("{number} {padding}")])).collect();
     clock.advance(100 * HOUR);
     log.trim(clock.now()).unwrap();
+    assert_eq!((readable(&data), readable(&buffer)), (0, 20));
+    assert!(matches!(log.readable_records(&key("none")), Err(ReadError::StreamNotFound(_))));
     assert_eq!(texts(&log, &buffer, 0, ReadFrom::TrimHorizon).len(), 20, "never before it is consumed");
     assert!(matches!(log.trim_consumed(&data, ShardNumber(0), Position(1)), Err(StreamError::NotABuffer(_))));
     log.trim_consumed(&buffer, ShardNumber(0), Position::after(numbers[9])).unwrap();

@@ -162,15 +162,15 @@ impl Intake {
             RowtimeSource::Arrival => bound,
             RowtimeSource::Processing => now,
         };
-        let mut is_news = false;
+        let mut has_advanced = false;
         for port in &mut self.ports {
             if bound > port.latest_rowtime {
                 port.latest_rowtime = bound;
                 application.bound(port.stream, bound, now)?;
-                is_news = true;
+                has_advanced = true;
             }
         }
-        Ok(is_news)
+        Ok(has_advanced)
     }
 
     /// How far time has come on all input streams.

@@ -66,7 +66,7 @@ pub(crate) struct ApplicationComponents {
     pub(crate) log: Arc<Log>,
     pub(crate) registry: Arc<Registry>,
     pub(crate) live: Arc<Live>,
-    /// Those who look on while it does not run.
+    /// Readers of its rows, while it does not run.
     pub(crate) waiting_tails: WaitingTails,
 }
 
@@ -276,7 +276,7 @@ impl Worker {
         self.tails.add(tail, &mut self.application);
     }
 
-    /// Those who look on wait for the next start; for one that has begun already they are too late.
+    /// Readers wait for the next start; for one that has begun already they are too late.
     fn leave_tails(&mut self) {
         self.commands.close();
         let mut tails = std::mem::take(&mut self.tails).into_waiting();
@@ -291,7 +291,7 @@ impl Worker {
         }
     }
 
-    /// One round. False when the application shall stop.
+    /// One round. False when the application is to stop.
     async fn step(&mut self) -> bool {
         // What was asked for comes before records that were put after it; also when there is always something to read.
         while let Ok(command) = self.commands.try_recv() {
@@ -341,7 +341,7 @@ impl Worker {
         true
     }
 
-    /// Waits for a command, for input, or for some time. False when the application shall stop.
+    /// Waits for a command, for input, or for some time. False when the application is to stop.
     async fn wait(&mut self, time: Duration, for_input: bool) -> bool {
         let clock = Arc::clone(&self.clock);
         tokio::select! {
@@ -376,7 +376,7 @@ impl Worker {
         }
     }
 
-    /// False when the application shall stop.
+    /// False when the application is to stop.
     fn obey(&mut self, command: Option<Command>) -> bool {
         match command {
             Some(Command::Drain(drain)) => {
@@ -395,7 +395,7 @@ impl Worker {
         }
     }
 
-    /// What the preprocessing function made of each record, if there is one: the outer `None` when the application shall
+    /// What the preprocessing function made of each record, if there is one: the outer `None` when the application is to
     /// stop.
     async fn preprocess(&mut self, batch: &MergedBatch) -> Option<Option<Vec<Preprocessed>>> {
         let Some(preprocessor) = self.preprocessor.clone() else { return Some(None) };

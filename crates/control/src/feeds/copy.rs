@@ -91,10 +91,11 @@ impl Copying {
 
     /// Copies until stopped.
     pub(crate) async fn run(mut self) {
-        let mut pace = self.services.rate.map(|rate| Pace::new(rate, self.services.clock.now()));
+        let mut pace = self.services.rate.map(|rate| Pace::new(rate, self.services.clock.monotonic()));
         while !self.services.stop.is_stopped() {
             let now = self.services.clock.now();
-            let due = pace.as_mut().map_or(u64::MAX, |pace| pace.due(now));
+            let moment = self.services.clock.monotonic();
+            let due = pace.as_ref().map_or(u64::MAX, |pace| pace.due(moment));
             let batch = if due == 0 { None } else { Some(self.input.read()) };
             self.note_lost(now);
             match batch {
@@ -115,7 +116,7 @@ impl Copying {
                     }
                 }
                 None => {
-                    let wait = pace.as_ref().map_or(Duration::ZERO, |pace| pace.wait(now));
+                    let wait = pace.as_ref().map_or(Duration::ZERO, |pace| pace.wait(moment));
                     tokio::select! {
                         () = self.services.clock.sleep(wait) => {}
                         () = self.services.stop.stopped() => {}

@@ -201,7 +201,7 @@ mod tests {
     }
 
     #[test]
-    fn r18_a_new_stream_under_an_old_name_starts_its_users_anew() {
+    fn r18_a_new_stream_under_an_old_name_restarts_its_users() {
         let old = [feed(1, "a"), stream(2, "a")];
         let mut known = running(&[&old[0], &old[1]], &old);
         let rows = [feed(1, "a"), deleting(stream(2, "a")), stream(3, "a")];

@@ -325,7 +325,7 @@ fn wanted_position(
     wanted.filter(|wanted| newest.is_none_or(|newest| newest.starting_position != Some(*wanted)))
 }
 
-/// Whether it is asked to begin anew, without its state.
+/// Whether it is asked to begin without its state.
 fn starts_over(wanted: Option<StartingPosition>) -> bool {
     matches!(wanted, Some(StartingPosition::Now | StartingPosition::TrimHorizon))
 }

@@ -17,7 +17,7 @@ use serde_json::{Map, Value, json};
 
 use crate::arguments::{DATA_DIRECTORY, DATA_DIRECTORY_VARIABLE};
 use crate::report;
-use crate::retrying;
+use crate::retrying::{self, time};
 use crate::say;
 
 /// Without a terminal, a line this often (in ticks of a second).
@@ -179,12 +179,31 @@ impl Display {
         }
     }
 
+    /// Which applications' windows are waited for, and until when; a line says it once.
+    pub(crate) fn closing(&mut self, applications: &[(String, i64)]) {
+        let times = applications.iter().map(|(name, at)| format!("{name} until {}", time(&json!(at))));
+        let times: Vec<String> = times.collect();
+        if times.is_empty() || matches!(self.mode, Mode::Json { .. }) {
+            return;
+        }
+        let note = format!(
+            "waiting for open windows to close: {}; Ctrl-C stops now, and the next run goes on",
+            times.join(", ")
+        );
+        if note != self.note {
+            if matches!(self.mode, Mode::Lines { .. }) {
+                print_error(&note);
+            }
+            self.note = note;
+        }
+    }
+
     /// The last word.
     pub(crate) fn finish(&mut self, overview: &Overview, is_delivered: bool, stopped: &StopReport) {
         self.note = match (is_delivered, stopped.is_clean()) {
             (true, true) => "everything that came in is delivered, and all state is stored".to_owned(),
             (false, true) => {
-                "all state is stored; what is not delivered yet is by the next run on this directory"
+                "all state is stored; open windows and what is not delivered yet go on with the next run on this directory"
                     .to_owned()
             }
             (_, false) => {

@@ -498,7 +498,12 @@ async fn deliver(
                 }
                 return Delivered::UntilSignal;
             }
-            _ = ticks.tick() => display.tick(server),
+            _ = ticks.tick() => {
+                if closes_windows {
+                    display.closing(&server.closing());
+                }
+                display.tick(server);
+            }
         }
     }
 }

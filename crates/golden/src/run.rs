@@ -99,6 +99,20 @@ impl<'f> Runner<'f> {
                 }
             }
         }
+        let expects = |step: &Step| match &step.kind {
+            StepKind::Expect { .. }
+            | StepKind::ExpectErrors(_)
+            | StepKind::ExpectInvalid { .. }
+            | StepKind::Eval { .. } => true,
+            StepKind::Rows { .. }
+            | StepKind::TableRows { .. }
+            | StepKind::Bound(_)
+            | StepKind::Checkpoint
+            | StepKind::Drain => false,
+        };
+        if !self.file.steps.iter().any(expects) {
+            self.fail(1, "the file expects nothing, so it tests nothing: add expect, expect errors, expect invalid or eval");
+        }
         self.outcome
     }
 

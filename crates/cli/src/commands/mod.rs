@@ -68,7 +68,10 @@ fn asking(
     runtime.shutdown_background();
     match done {
         Err(error) if is_json && !is_output_failure(&error) => {
-            print(&serde_json::json!({ "error": explained(&error).trim_end() }).to_string())?;
+            // Mistakes of a file bring the word with them.
+            let text = explained(&error);
+            let text = text.trim_end().trim_start_matches("error: ");
+            print(&serde_json::json!({ "error": text }).to_string())?;
             Ok(ExitCode::FAILURE)
         }
         done => done,

@@ -75,7 +75,7 @@ impl Client {
         body: impl Into<Bytes>,
     ) -> anyhow::Result<T> {
         let answer = self.send(method, path, body.into()).await?;
-        let body = answer.into_body().collect().await.context("the server broke off")?.to_bytes();
+        let body = answer.into_body().collect().await.map_err(broke_off)?.to_bytes();
         serde_json::from_slice(&body).context("the server gave an answer that this version does not know")
     }
 
@@ -101,18 +101,23 @@ impl Client {
             .header("content-type", "application/json")
             .body(Full::new(body))
             .context("the request is no request")?;
-        self.sender.ready().await.context("the server broke off")?;
-        let answer = self.sender.send_request(request).await.context("the server broke off")?;
+        self.sender.ready().await.map_err(broke_off)?;
+        let answer = self.sender.send_request(request).await.map_err(broke_off)?;
         if answer.status().is_success() {
             return Ok(answer);
         }
         let status = answer.status();
-        let body = answer.into_body().collect().await.context("the server broke off")?.to_bytes();
+        let body = answer.into_body().collect().await.map_err(broke_off)?.to_bytes();
         match serde_json::from_slice::<ErrorAnswer>(&body) {
             Ok(answer) => anyhow::bail!("{}", answer.error),
             Err(_) => anyhow::bail!("the server answered {status}: {}", String::from_utf8_lossy(&body)),
         }
     }
+}
+
+/// What the connection says about its end helps nobody.
+fn broke_off(_: hyper::Error) -> anyhow::Error {
+    anyhow::anyhow!("the server broke off")
 }
 
 /// A text as part of a query or path.

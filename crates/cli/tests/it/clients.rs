@@ -238,3 +238,75 @@ fn a_hint_names_what_an_application_reads() {
     let hint = "nothing feeds it: put records with  millstream put prices --input FILE --data-dir data";
     assert!(finished.stderr.contains(hint), "{finished:#?}");
 }
+
+/// Counts over an hour, of a file.
+fn hour_of_file(folder: &Path) {
+    fs::write(folder.join("trades.csv"), "A,1\nB,2\n").unwrap();
+    let pipeline = "[[stream]]\nname = \"trades\"\n[[input]]\nname = \"file\"\npath = \"trades.csv\"\n\
+        into_stream = \"trades\"\n[[application]]\nname = \"counts\"\nsql = '''\n\
+        CREATE STREAM \"HOURS\" (\"n\" BIGINT);\n\
+        CREATE PUMP \"Q\" AS INSERT INTO \"HOURS\" SELECT STREAM COUNT(*) FROM \"SOURCE_SQL_STREAM_001\"\n\
+        GROUP BY STEP(\"SOURCE_SQL_STREAM_001\".ROWTIME BY INTERVAL '1' HOUR);\n'''\n\
+        [application.input]\nstream = \"trades\"\ncolumns = \"ticker VARCHAR(8), price DOUBLE\"\n";
+    fs::write(folder.join("p.toml"), pipeline).unwrap();
+}
+
+#[test]
+fn whoever_waits_for_a_window_sees_which_and_until_when() {
+    let folder = tempfile::tempdir().unwrap();
+    hour_of_file(folder.path());
+    let mut command = Command::new(env!("CARGO_BIN_EXE_millstream"));
+    command.args(["run", "p.toml", "--until-end", "--no-console", "--data-dir", "data"]);
+    let errors = folder.path().join("errors");
+    command.current_dir(folder.path()).stdin(Stdio::null()).stdout(Stdio::null());
+    let mut run = command.stderr(fs::File::create(&errors).unwrap()).spawn().unwrap();
+    let said = || fs::read_to_string(&errors).unwrap();
+    wait_for("it says what it waits for", || {
+        said().contains("waiting for open windows to close: counts until 2").then_some(())
+    });
+    rustix::process::kill_process(rustix::process::Pid::from_child(&run), Signal::INT).unwrap();
+    assert_eq!(run.wait().unwrap().code(), Some(3), "{}", said());
+    let last = "open windows and what is not delivered yet go on with the next run on this directory";
+    assert!(said().contains(last), "{}", said());
+}
+
+#[test]
+fn an_input_that_was_stopped_has_not_ended() {
+    let folder = tempfile::tempdir().unwrap();
+    hour_of_file(folder.path());
+    let pipeline = fs::read_to_string(folder.path().join("p.toml")).unwrap();
+    let slow = pipeline.replace("into_stream = \"trades\"\n", "into_stream = \"trades\"\nrate = 0.01\n");
+    fs::write(folder.path().join("p.toml"), slow).unwrap();
+    let arguments = ["run", "p.toml", "--json", "--duration", "1s", "--no-console", "--data-dir", "data"];
+    let summary = run_in(folder.path(), &arguments).summary();
+    let resources = summary["resources"].as_array().unwrap();
+    let feed = resources.iter().find(|one| one["kind"] == "feed").unwrap();
+    assert_eq!(feed["figures"], json!({"records_in": 1, "ended": false}), "{summary}");
+}
+
+#[test]
+fn a_golden_file_that_expects_nothing_fails() {
+    let folder = tempfile::tempdir().unwrap();
+    fs::write(folder.path().join("empty.test"), "").unwrap();
+    let finished = run_in(folder.path(), &["test", "empty.test"]);
+    assert_eq!((finished.code, finished.lines.last().unwrap().as_str()), (Some(1), "0 passed, 1 failed"));
+    assert!(finished.lines[0].contains("empty.test:1: the file expects nothing"), "{finished:#?}");
+}
+
+#[test]
+fn a_function_must_find_its_column() {
+    let folder = tempfile::tempdir().unwrap();
+    let pipeline = format!(
+        "{PRICES}\n[[application.output]]\nfrom = \"HIGH\"\nfunction = \"average\"\n\
+         [[function]]\nname = \"average\"\nbuiltin = \"metric-from-average\"\nmetric = \"Price\"\ncolumn = \"PRICE\"\n\
+         [[metric]]\nname = \"Price\"\n"
+    );
+    fs::write(folder.path().join("p.toml"), &pipeline).unwrap();
+    let finished = run_in(folder.path(), &["check", "p.toml"]);
+    let message = "function \"average\" reads column \"PRICE\", which HIGH does not have (names are case-sensitive); it has \
+                   \"ticker\", \"price\"";
+    assert!(finished.code == Some(1) && finished.stdout().contains(message), "{finished:#?}");
+    fs::write(folder.path().join("p.toml"), pipeline.replace("\"PRICE\"", "\"price\"")).unwrap();
+    let finished = run_in(folder.path(), &["check", "p.toml"]);
+    assert_eq!(finished.code, Some(0), "{finished:#?}");
+}

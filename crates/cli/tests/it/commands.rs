@@ -231,7 +231,7 @@ fn replay_of_sql_takes_its_time_from_a_column_or_a_rate() {
         .assert_failed(1, &["there is no column \"time\" to take ROWTIME from; there are: at, price"]);
     at(&["--only", "COUNT"])
         .assert_failed(1, &["--only COUNT: no pump fills a stream of this name", "COUNTS, HIGH"]);
-    at(&["--start", "noon"]).assert_failed(1, &["--start \"noon\" is no time: write 2024-01-01 00:00:00"]);
+    at(&["--start", "noon"]).assert_failed(2, &["--start", "\"noon\" is no time: write 2024-01-01 00:00:00"]);
     run_in(folder.path(), &["replay", "count.sql", "--input", "prices.csv"])
         .assert_failed(1, &["add --stream"]);
 }

@@ -106,6 +106,11 @@ impl ApplicationHandle {
         self.counters.lag_records()
     }
 
+    /// When the last of the windows closes that a drain waits for (milliseconds since the epoch), if one does.
+    pub(crate) fn windows_close_at(&self) -> Option<i64> {
+        self.counters.windows_close_at()
+    }
+
     /// What fails now and is tried again.
     pub(crate) fn retrying(&self) -> Vec<RetryingView> {
         self.counters.retrying().views()

@@ -113,6 +113,7 @@ pub(crate) struct Counters {
     errors_by_name: Mutex<BTreeMap<String, u64>>,
     lag_records: AtomicU64,
     waiting_rows: AtomicU64,
+    windows_close_at: Mutex<Option<i64>>,
     /// Why the newest checkpoint failed, if it did.
     checkpoint_error: Mutex<Option<String>>,
     /// What fails now and is tried again.
@@ -146,6 +147,14 @@ impl Counters {
 
     pub(crate) fn set_lag_records(&self, records: u64) {
         self.lag_records.store(records, Ordering::Relaxed);
+    }
+
+    pub(crate) fn set_windows_close_at(&self, at: Option<i64>) {
+        *self.windows_close_at.lock() = at;
+    }
+
+    pub(crate) fn windows_close_at(&self) -> Option<i64> {
+        *self.windows_close_at.lock()
     }
 
     pub(crate) fn set_waiting_rows(&self, rows: u64) {

@@ -616,6 +616,8 @@ impl Worker {
             }
         }
         let latest = self.intake.latest();
+        let closing = self.drains.iter().filter_map(|drain| drain.closes_at).filter(|at| *at > latest);
+        self.counters.set_windows_close_at(closing.max());
         let has_closed = |drain: &Drain| drain.closes_at.is_some_and(|closes_at| latest >= closes_at);
         let mut releases = false;
         for drain in self.drains.iter_mut().filter(|drain| drain.close_windows && !drain.is_released) {

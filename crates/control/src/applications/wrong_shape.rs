@@ -33,21 +33,35 @@ pub(crate) fn wrong_shape<'r>(
                 return Some("this looks like JSON".to_owned());
             }
             let columns = schema.columns.len();
-            let is_whole =
-                |record: &&[u8]| memchr::memmem::find(record, column_delimiter.as_bytes()).is_none();
-            if columns < 2 || !records.iter().all(is_whole) {
+            let fields =
+                |record: &[u8], separator: &[u8]| memchr::memmem::find_iter(record, separator).count() + 1;
+            let of_delimiter = |record: &&[u8]| fields(record, column_delimiter.as_bytes());
+            if columns < 2 || records.iter().any(|record| of_delimiter(record) >= columns) {
                 return None;
             }
+            // Some texts hold separators: most records decide.
             let fits = |separator: &&char| {
-                let separator = **separator as u8;
-                records.iter().all(|record| memchr::memchr_iter(separator, record).count() + 1 == columns)
+                let separator = [**separator as u8];
+                let fitting = records.iter().filter(|record| fields(record, &separator) == columns);
+                4 * fitting.count() >= 3 * records.len()
             };
-            let guess = SEPARATORS.iter().find(fits).map_or(String::new(), |separator| {
+            let guess = SEPARATORS.iter().find(fits).map(|separator| {
                 let separator =
                     if *separator == '\t' { "a tab".to_owned() } else { format!("`{separator}`") };
                 format!(": is the delimiter {separator}?")
             });
-            Some(format!("every row has 1 of {columns} columns{guess}"))
+            match records.iter().filter(|record| of_delimiter(record) == 1).count() {
+                whole if whole == records.len() => {
+                    Some(format!("every row has 1 of {columns} columns{}", guess.unwrap_or_default()))
+                }
+                // Rows that end early are nothing unusual.
+                whole => guess.map(|guess| {
+                    format!(
+                        "{whole} of {} rows have 1 of {columns} columns, none has all{guess}",
+                        records.len()
+                    )
+                }),
+            }
         }
     }
 }
@@ -65,8 +79,12 @@ mod tests {
     use super::*;
 
     fn shape(format: RecordFormat, records: &[&'static str]) -> Option<String> {
-        let column = |name: &str| InputColumn::of_member(name, SqlType::Integer);
-        let schema = InputSchema { format, columns: vec![column("a"), column("b")] };
+        shape_of(&["a", "b"], format, records)
+    }
+
+    fn shape_of(columns: &[&str], format: RecordFormat, records: &[&'static str]) -> Option<String> {
+        let column = |name: &&str| InputColumn::of_member(name, SqlType::Integer);
+        let schema = InputSchema { format, columns: columns.iter().map(column).collect() };
         wrong_shape(&schema, records.iter().map(|record| record.as_bytes()))
     }
 
@@ -86,6 +104,11 @@ mod tests {
         assert_eq!(shape(csv(), &["1\t2"]), said("every row has 1 of 2 columns: is the delimiter a tab?"));
         assert_eq!(shape(csv(), &["1", "2"]), said("every row has 1 of 2 columns"));
         assert_eq!(shape(csv(), &["{\"a\":1,\"b\":2}"]), said("this looks like JSON"));
+        assert_eq!(
+            shape_of(&["a", "b", "c"], csv(), &["1;a, b;2", "2;c;3", "4;d;1", "5;e;1"]),
+            said("3 of 4 rows have 1 of 3 columns, none has all: is the delimiter `;`?")
+        );
+        assert_eq!(shape_of(&["a", "b", "c"], csv(), &["1,a", "2,b", "3"]), None, "short rows");
         for fine in [["1,2", "3"].as_slice(), &["1;2", "3,4"], &["", ""], &[]] {
             assert_eq!(shape(csv(), fine), None, "{fine:?}");
         }

@@ -126,8 +126,10 @@ pub(crate) fn true_progress(
 pub(crate) enum FeedEnd {
     /// Not yet.
     Open,
-    /// Its last record has been acknowledged, or it was stopped.
+    /// Its last record has been acknowledged.
     Ended,
+    /// It was stopped before.
+    Stopped,
     /// What it could read has been acknowledged; it cannot read the rest, and why.
     Failed(String),
 }
@@ -194,7 +196,8 @@ impl Putting {
             self.end.send_replace(FeedEnd::Failed(reason));
             return;
         }
-        self.end.send_replace(FeedEnd::Ended);
+        let is_stopped = goes_on == GoesOn::Stopped;
+        self.end.send_replace(if is_stopped { FeedEnd::Stopped } else { FeedEnd::Ended });
         self.services.stop.stopped().await;
     }
 

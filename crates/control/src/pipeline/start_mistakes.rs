@@ -80,6 +80,28 @@ impl Pipeline {
                     wrong(place.span(), format!("cannot read {}: {error}", path.display()));
                 }
             }
+            for output in &declared.outputs {
+                let Some(name) = &output.function else { continue };
+                let Some(Definition::Function(function)) = find(Kind::Function, name.get_ref()) else {
+                    continue;
+                };
+                let from = output.from.get_ref();
+                let Some(stream) = checked.program.stream(from) else { continue };
+                let columns = &checked.program.streams[stream.0].columns;
+                if let Some(wanted) = function.row_column()
+                    && !columns.iter().any(|column| column.name == wanted)
+                {
+                    let has: Vec<String> =
+                        columns.iter().map(|column| format!("\"{}\"", column.name)).collect();
+                    let message = format!(
+                        "function \"{}\" reads column \"{wanted}\", which {from} does not have (names are \
+                         case-sensitive); it has {}: name one of them with column = \"…\" of the function",
+                        name.get_ref(),
+                        has.join(", ")
+                    );
+                    wrong(name.span(), message);
+                }
+            }
         }
         mistakes.sort_by_key(|mistake| (mistake.line, mistake.column));
         if mistakes.is_empty() { Ok(()) } else { Err(Mistakes(mistakes)) }

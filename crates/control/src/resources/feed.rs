@@ -248,7 +248,7 @@ impl RunningFeed {
         match &self.state {
             State::Source(end) => match &*end.borrow() {
                 FeedEnd::Failed(reason) => Some(reason.clone()),
-                FeedEnd::Open | FeedEnd::Ended => None,
+                FeedEnd::Open | FeedEnd::Ended | FeedEnd::Stopped => None,
             },
             State::Copy(_) | State::Ended => None,
         }

@@ -29,7 +29,7 @@ impl Server {
                     match end.wait_for(|end| *end != FeedEnd::Open).await.as_deref() {
                         Ok(FeedEnd::Failed(reason)) => Ok(Some(reason.clone())),
                         Ok(FeedEnd::Open | FeedEnd::Ended) => Ok(None),
-                        Err(_) => Err(()),
+                        Ok(FeedEnd::Stopped) | Err(_) => Err(()),
                     }
                 })
             });
@@ -60,6 +60,17 @@ impl Server {
         // What they have put out meanwhile comes behind it.
         self.flush_deliveries().await;
         self.monitor_watch.look_aside().await;
+    }
+
+    /// The applications whose windows a drain waits for, each with when the last of them closes (milliseconds since the epoch).
+    pub fn closing(&self) -> Vec<(String, i64)> {
+        self.running.map(|(_, running)| match running {
+            Running::Application(application) => {
+                let handle = application.handle();
+                handle.windows_close_at().map(|at| (handle.name().to_owned(), at))
+            }
+            _ => None,
+        })
     }
 
     /// Waits until applications and copies have passed on what is in the streams.

@@ -123,6 +123,15 @@ async fn over_sample(
     replay.finish()?;
     failures.take_from(&mut replay);
     let mut remarks: Vec<Remark> = Vec::new();
+    if let Some(wrong) = replay.wrong_shape() {
+        let message = format!("the sample is not as the format and columns of the input say: {wrong}");
+        remarks.push(written.on_input(&message).into());
+    }
+    for (column, path) in replay.empty_columns() {
+        let path = path.map(|path| format!(" ({path})")).unwrap_or_default();
+        let message = format!("column \"{column}\"{path} is NULL in every row of the sample");
+        remarks.push(written.on_input(&message).into());
+    }
     for cut in replay.cut_texts() {
         let texts = counted(cut.count, "text");
         let message = format!(

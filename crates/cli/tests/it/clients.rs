@@ -310,3 +310,21 @@ fn a_function_must_find_its_column() {
     let finished = run_in(folder.path(), &["check", "p.toml"]);
     assert_eq!(finished.code, Some(0), "{finished:#?}");
 }
+
+#[test]
+fn samples_of_another_shape_are_named_by_lint_and_replay() {
+    let folder = tempfile::tempdir().unwrap();
+    fs::write(folder.path().join("p.toml"), PRICES.replace("price DOUBLE", "price DOUBLE $.cost")).unwrap();
+    let lines: String = (1..5).map(|number| price("A", number) + "\n").collect();
+    fs::write(folder.path().join("prices.jsonl"), lines).unwrap();
+    let lint = ["check", "p.toml", "--lint", "--sample", "prices.jsonl"];
+    let finished = run_in(folder.path(), &lint);
+    let empty = "column \"price\" ($.cost) is NULL in every row of the sample";
+    assert!(finished.code == Some(0) && finished.stdout().contains(empty), "{finished:#?}");
+    let finished = run_in(folder.path(), &["replay", "p.toml", "--input", "prices.jsonl"]);
+    assert!(finished.stderr.contains("column \"price\" ($.cost) was NULL in every row"), "{finished:#?}");
+    fs::write(folder.path().join("prices.csv"), "ticker,price\nA,1\nB,2\n").unwrap();
+    fs::write(folder.path().join("p.toml"), PRICES.replace("format = \"json\"", "")).unwrap();
+    let finished = run_in(folder.path(), &["check", "p.toml", "--lint", "--sample", "prices.csv"]);
+    assert!(finished.stdout().contains("the first record holds the names of the columns"), "{finished:#?}");
+}

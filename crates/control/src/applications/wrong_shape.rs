@@ -33,6 +33,13 @@ pub(crate) fn wrong_shape<'r>(
                 return Some("this looks like JSON".to_owned());
             }
             let columns = schema.columns.len();
+            if is_header(schema, first, column_delimiter) {
+                return Some(
+                    "the first record holds the names of the columns: if it is a header, give --header, or header = true \
+                     where the file is read"
+                        .to_owned(),
+                );
+            }
             let fields =
                 |record: &[u8], separator: &[u8]| memchr::memmem::find_iter(record, separator).count() + 1;
             let of_delimiter = |record: &&[u8]| fields(record, column_delimiter.as_bytes());
@@ -64,6 +71,17 @@ pub(crate) fn wrong_shape<'r>(
             }
         }
     }
+}
+
+/// Whether the fields of a record are the names of the columns.
+fn is_header(schema: &InputSchema, record: &[u8], delimiter: &str) -> bool {
+    let Ok(text) = std::str::from_utf8(record) else { return false };
+    let text = text.trim_start_matches('\u{feff}');
+    let mut fields = text.split(delimiter).map(|field| field.trim().trim_matches('"'));
+    let mut names = schema.columns.iter().map(|column| column.name.as_str());
+    let is_name = |(field, name): (&str, &str)| field.eq_ignore_ascii_case(name);
+    let all_are = fields.by_ref().zip(names.by_ref()).all(is_name);
+    all_are && names.next().is_none()
 }
 
 /// The lines as one text.
@@ -109,7 +127,11 @@ mod tests {
             said("3 of 4 rows have 1 of 3 columns, none has all: is the delimiter `;`?")
         );
         assert_eq!(shape_of(&["a", "b", "c"], csv(), &["1,a", "2,b", "3"]), None, "short rows");
-        for fine in [["1,2", "3"].as_slice(), &["1;2", "3,4"], &["", ""], &[]] {
+        for header in ["a,b", "A,\"B\"", "\u{feff}a,b,more"] {
+            assert!(shape(csv(), &[header, "1,2"]).unwrap().contains("header = true"), "{header}");
+        }
+        for fine in [["1,2", "3"].as_slice(), &["1;2", "3,4"], &["a,x", "1,2"], &["a", "1,2"], &["", ""], &[]]
+        {
             assert_eq!(shape(csv(), fine), None, "{fine:?}");
         }
         assert_eq!(

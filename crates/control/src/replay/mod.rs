@@ -14,7 +14,7 @@ mod rowtime;
 
 use std::sync::Arc;
 
-use arrow_array::BooleanArray;
+use arrow_array::{Array, BooleanArray};
 use arrow_buffer::ScalarBuffer;
 use bytes::Bytes;
 use millstream_columns::formats::{InputSchema, OutputColumn, OutputFormat, OutputWriter};
@@ -128,6 +128,8 @@ pub struct Replay {
     rows_in: u64,
     /// For each column of the records, its name, type, and how many texts were cut to its length.
     cut_values: Vec<(String, SqlType, u64)>,
+    /// Which of these columns had a value in some row.
+    has_values: Vec<bool>,
 }
 
 impl Replay {
@@ -184,6 +186,7 @@ impl Replay {
             latest: None,
             records_in: 0,
             rows_in: 0,
+            has_values: vec![false; checked.schema.columns.len()],
             cut_values,
         })
     }
@@ -297,6 +300,9 @@ impl Replay {
             *sum += count;
         }
         let rows = read.records.len();
+        for (has_values, column) in self.has_values.iter_mut().zip(&read.columns) {
+            *has_values |= column.null_count() < rows;
+        }
         let RowTimes { times, missing } = self.rowtimes.of_rows(&read.columns, rows);
         let without_time = missing.iter().map(|(row, reason)| {
             let record = read.records[*row];
@@ -449,6 +455,14 @@ impl Replay {
             count: *count,
         });
         of_input.chain(self.application.cut_texts()).collect()
+    }
+
+    /// The columns of the records, each with its path if it has one, that were NULL in every row; none while rows are few.
+    pub fn empty_columns(&self) -> Vec<(&str, Option<&str>)> {
+        const FEWEST: u64 = 3;
+        let columns = self.schema.columns.iter().zip(&self.has_values);
+        let empty = columns.filter(|(_, has_values)| !**has_values && self.rows_in >= FEWEST);
+        empty.map(|(column, _)| (column.name.as_str(), column.mapping.as_deref())).collect()
     }
 
     /// The ROWTIME of the newest row.

@@ -91,9 +91,7 @@ impl Log {
             end_of_shard: caught_up && is_finished,
         })
     }
-}
 
-impl Log {
     /// How many records of each shard a reader who begins at the oldest could read now. Records past the retention, which
     /// [`Log::shard_extents`] holds until their segment goes, do not count.
     ///

@@ -127,9 +127,8 @@ async fn over_sample(
         let message = format!("the sample is not as the format and columns of the input say: {wrong}");
         remarks.push(written.on_input(&message).into());
     }
-    for (column, path) in replay.empty_columns() {
-        let path = path.map(|path| format!(" ({path})")).unwrap_or_default();
-        let message = format!("column \"{column}\"{path} is NULL in every row of the sample");
+    for column in replay.empty_columns() {
+        let message = format!("column {column} is NULL in every row of the sample");
         remarks.push(written.on_input(&message).into());
     }
     for cut in replay.cut_texts() {

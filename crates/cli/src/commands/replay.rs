@@ -134,9 +134,8 @@ async fn replay(arguments: &ReplayArguments) -> anyhow::Result<ExitCode> {
             cut.sql_type
         ));
     }
-    for (column, path) in replay.empty_columns() {
-        let path = path.map(|path| format!(" ({path})")).unwrap_or_default();
-        say(format_args!("column \"{column}\"{path} was NULL in every row: is that what the records have?"));
+    for column in replay.empty_columns() {
+        say(format_args!("column {column} was NULL in every row: is that what the records have?"));
     }
     let all = records + unusable;
     let bad = warnings.bad_records + unusable;

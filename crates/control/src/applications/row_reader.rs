@@ -117,13 +117,12 @@ impl RowReader {
     pub(crate) fn add_metadata(
         &self,
         columns: &mut Vec<ArrayRef>,
-        arrivals: impl Iterator<Item = i64> + Clone,
+        arrivals: impl ExactSizeIterator<Item = i64> + Clone,
         text: impl Fn(TextColumn, usize) -> String,
     ) {
+        let rows = arrivals.len();
+        let texts = |column| Arc::new((0..rows).map(|row| Some(text(column, row))).collect::<StringArray>());
         for ReadColumn { column, is_read } in &self.metadata {
-            let rows = columns.first().map_or_else(|| arrivals.clone().count(), |column| column.len());
-            let texts =
-                |column| Arc::new((0..rows).map(|row| Some(text(column, row))).collect::<StringArray>());
             columns.push(match column {
                 _ if !*is_read => new_null_array(&physical_type(column.sql_type()), rows),
                 MetadataColumn::ApproximateArrivalTime => {

@@ -161,7 +161,8 @@ impl Worker {
             components;
         let name: Arc<str> = checked.name.as_str().into();
         let now = components.clock.now();
-        let lost = input.look_for_losses();
+        // What starts from scratch has read nothing that could have gone.
+        let lost = components.checkpoint.as_ref().map_or(0, |_| input.look_for_losses());
         let mut epoch = components.epoch;
         let repeats_otherwise = components.checkpoint.as_ref().is_some_and(|checkpoint| {
             lost > 0

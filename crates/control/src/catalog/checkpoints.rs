@@ -219,15 +219,4 @@ impl Catalog {
         })?;
         Ok(())
     }
-
-    /// Forgets the checkpoints of an application: it starts from scratch.
-    ///
-    /// # Errors
-    /// The change could not be made durable.
-    pub fn forget_checkpoints(&self, application: ResourceId) -> Result<(), CatalogError> {
-        self.with(|connection| {
-            connection.execute("DELETE FROM checkpoint WHERE application = ?1", [application.0])
-        })?;
-        Ok(())
-    }
 }

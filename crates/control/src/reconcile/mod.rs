@@ -195,7 +195,7 @@ impl Reconciler {
     }
 
     fn row(&self, id: ResourceId) -> Option<ResourceRow> {
-        self.world.registry.rows().iter().find(|row| row.id == id).cloned()
+        self.world.registry.row(id)
     }
 
     async fn perform(&mut self, step: Step) {

@@ -83,6 +83,11 @@ impl Registry {
         find(&self.rows(), reference).cloned()
     }
 
+    /// The resource of an id, also while it is being deleted.
+    pub(crate) fn row(&self, id: ResourceId) -> Option<ResourceRow> {
+        self.rows().iter().find(|row| row.id == id).cloned()
+    }
+
     /// Creates a resource. It exists when this returns; it runs a moment later.
     ///
     /// # Errors

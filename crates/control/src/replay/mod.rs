@@ -17,7 +17,7 @@ use std::sync::Arc;
 use arrow_array::{Array, BooleanArray};
 use arrow_buffer::ScalarBuffer;
 use bytes::Bytes;
-use millstream_columns::formats::{InputSchema, OutputColumn, OutputFormat, OutputWriter};
+use millstream_columns::formats::{InputColumn, InputSchema, OutputColumn, OutputFormat, OutputWriter};
 use millstream_columns::{Batch, ErrorName};
 use millstream_engine::{Application, CompileError, CutTexts, ErrorRow, PushError, TableError};
 use millstream_host::{Clock, ManualClock, Random, Spawn, Timestamp};
@@ -457,12 +457,17 @@ impl Replay {
         of_input.chain(self.application.cut_texts()).collect()
     }
 
-    /// The columns of the records, each with its path if it has one, that were NULL in every row; none while rows are few.
-    pub fn empty_columns(&self) -> Vec<(&str, Option<&str>)> {
+    /// The columns of the records that were NULL in every row, each in quotes with its path if it has one; none while rows
+    /// are few.
+    pub fn empty_columns(&self) -> Vec<String> {
         const FEWEST: u64 = 3;
         let columns = self.schema.columns.iter().zip(&self.has_values);
         let empty = columns.filter(|(_, has_values)| !**has_values && self.rows_in >= FEWEST);
-        empty.map(|(column, _)| (column.name.as_str(), column.mapping.as_deref())).collect()
+        let shown = |(column, _): (&InputColumn, _)| match &column.mapping {
+            Some(path) => format!("\"{}\" ({path})", column.name),
+            None => format!("\"{}\"", column.name),
+        };
+        empty.map(shown).collect()
     }
 
     /// The ROWTIME of the newest row.

@@ -56,7 +56,8 @@ pub(super) async fn prepare(
     }
     if occasion == Occasion::Again {
         // What runs now goes on when its successor could not.
-        try_restore(world, row.id, &checked, definition.seed).await?;
+        let newest = newest_checkpoint(world, row.id).await?;
+        try_restore(world, row.id, &checked, definition.seed, newest).await?;
     }
     let definition = definition.clone();
     Ok(PreparedApplication { id: row.id, source, checked, definition, tables })
@@ -80,7 +81,7 @@ pub(super) async fn look(
             ..StateOutlook::default()
         });
     };
-    let newest = checkpoints_of(world, id).await?.into_iter().next();
+    let newest = newest_checkpoint(world, id).await?;
     if newest.is_some() && starts_over(wanted_position(definition, newest.as_ref())) {
         return Ok(StateOutlook {
             begins: first_records(world, definition).await,
@@ -88,7 +89,7 @@ pub(super) async fn look(
             ..StateOutlook::default()
         });
     }
-    match try_restore(world, id, &checked, definition.seed).await? {
+    match try_restore(world, id, &checked, definition.seed, newest).await? {
         Some(report) => {
             let scratch = report.started_from_scratch.into_iter();
             Ok(StateOutlook {
@@ -103,13 +104,15 @@ pub(super) async fn look(
 
 /// What a new application reads that came before it.
 async fn first_records(world: &World, definition: &ApplicationDefinition) -> Option<String> {
+    match definition.input.starting_position {
+        Some(StartingPosition::Now | StartingPosition::LastStoppedPoint) => return None,
+        Some(StartingPosition::TrimHorizon) | None => {}
+    }
     let source = definition.input.source.reference();
     world.registry.find(&source)?;
-    match (definition.input.starting_position, records_in(world, &source).await) {
-        (Some(StartingPosition::Now | StartingPosition::LastStoppedPoint), _) | (_, 0) => None,
-        (Some(StartingPosition::TrimHorizon) | None, records) => {
-            Some(format!("begins with what {source} already holds: {}", counted(records, "record")))
-        }
+    match records_in(world, &source).await {
+        0 => None,
+        records => Some(format!("begins with what {source} already holds: {}", counted(records, "record"))),
     }
 }
 
@@ -133,14 +136,15 @@ async fn table(world: &World, reference: &CheckedReference) -> Result<ReferenceT
     Ok(rows_of(reference, &bytes, world.clock.now().millis()))
 }
 
-/// What a restart with this plan would keep; `None` without a checkpoint.
+/// What a restart with this plan from this checkpoint would keep; `None` without one.
 async fn try_restore(
     world: &World,
     id: ResourceId,
     checked: &CheckedApplication,
     seed: u64,
+    newest: Option<StoredCheckpoint>,
 ) -> Result<Option<RestoreReport>, NotReady> {
-    let Some(stored) = checkpoints_of(world, id).await?.into_iter().next() else { return Ok(None) };
+    let Some(stored) = newest else { return Ok(None) };
     let checkpoints = store_of(world, id);
     let (program, settings) = (checked.program.clone(), checked.settings(seed, 0, false));
     let tried = move || checkpoints.plan(&program, &settings, &stored);
@@ -159,6 +163,10 @@ fn cannot_go_on(error: &dyn std::fmt::Display) -> String {
 fn store_of(world: &World, id: ResourceId) -> Checkpoints {
     let parts = PartStore::new(world.directory.checkpoints(id.0));
     Checkpoints { id, catalog: world.catalog.clone(), parts }
+}
+
+async fn newest_checkpoint(world: &World, id: ResourceId) -> Result<Option<StoredCheckpoint>, NotReady> {
+    Ok(checkpoints_of(world, id).await?.into_iter().next())
 }
 
 /// The checkpoints whose manifests are whole, newest first; a damaged one is named in a problem.

@@ -20,7 +20,7 @@ impl Server {
     /// streams have no end: they do not count.
     pub async fn feeds_ended(&self) -> Vec<String> {
         let waiting = self.that_run(Kind::Feed).into_iter().map(async |id| {
-            let name = self.reference_of(id);
+            let name = self.world.registry.row(id).map(|row| row.reference().to_string());
             let end = self.until_done(id, |running| {
                 let Running::Feed(feed) = running else { return None };
                 let end = feed.end();
@@ -35,7 +35,7 @@ impl Server {
             });
             let failure = match end.await {
                 Some(ended) => ended?,
-                None => self.reason_of(id)?,
+                None => self.world.registry.row(id)?.status.reason()?.to_owned(),
             };
             Some(name.map_or(failure.clone(), |name| format!("{name}: {failure}")))
         });
@@ -152,19 +152,7 @@ impl Server {
 
     /// Whether a resource exists and is started again when it has ended.
     fn comes_back(&self, id: ResourceId) -> bool {
-        let rows = self.world.registry.rows();
-        let row = rows.iter().find(|row| row.id == id);
-        row.is_some_and(|row| !matches!(Lifecycle::of(row), Lifecycle::Deleting | Lifecycle::Failed))
-    }
-
-    fn reference_of(&self, id: ResourceId) -> Option<String> {
-        let rows = self.world.registry.rows();
-        rows.iter().find(|row| row.id == id).map(|row| row.reference().to_string())
-    }
-
-    /// Why a resource is not as it should be, if so.
-    fn reason_of(&self, id: ResourceId) -> Option<String> {
-        let rows = self.world.registry.rows();
-        rows.iter().find(|row| row.id == id)?.status.reason().map(str::to_owned)
+        let row = self.world.registry.row(id);
+        row.is_some_and(|row| !matches!(Lifecycle::of(&row), Lifecycle::Deleting | Lifecycle::Failed))
     }
 }

@@ -54,6 +54,8 @@ pub(crate) struct Contents {
     pub(crate) waiting: WaitingRows,
     pub(crate) rows_depend_on: u64,
     pub(crate) starting_position: Option<StartingPosition>,
+    /// The number of the checkpoint that it goes on from; `None` from scratch.
+    pub(crate) follows: Option<i64>,
 }
 
 /// Where the checkpoints of one application are.
@@ -65,7 +67,7 @@ pub(crate) struct Checkpoints {
 }
 
 impl Checkpoints {
-    /// Stores a checkpoint: when this returns, it is what a restart goes on from. Waits for the disk.
+    /// Stores a checkpoint and gives its number: when this returns, it is what a restart goes on from. Waits for the disk.
     ///
     /// # Errors
     /// It could not be made durable, or another incarnation has begun: nothing that is stored has changed then.
@@ -75,7 +77,7 @@ impl Checkpoints {
         snapshot: Snapshot,
         contents: Contents,
         now: Timestamp,
-    ) -> Result<(), StoreError> {
+    ) -> Result<i64, StoreError> {
         // Before it writes parts that nobody would ever name.
         drop(incarnation.hold()?);
         let manifest = snapshot
@@ -101,7 +103,7 @@ impl Checkpoints {
             rows_depend_on: Some(contents.rows_depend_on),
             starting_position: contents.starting_position,
         };
-        self.name_newest(incarnation, &stored, now)
+        self.name_newest(incarnation, &stored, contents.follows, now)
     }
 
     /// Makes a checkpoint whose parts are on disk the newest, and deletes the parts that none needs any more. No other
@@ -110,20 +112,21 @@ impl Checkpoints {
         &self,
         incarnation: &Incarnation,
         stored: &StoredCheckpoint,
+        follows: Option<i64>,
         now: Timestamp,
-    ) -> Result<(), StoreError> {
+    ) -> Result<i64, StoreError> {
         let _newest = incarnation.hold()?;
-        self.catalog.put_checkpoint(self.id, stored, now)?;
+        let number = self.catalog.put_checkpoint(self.id, stored, follows, now)?;
         // Parts that stay a little longer do no harm.
         if let Err(error) = self.delete_unnamed() {
             tracing::warn!(application = %self.id, %error, "old parts of checkpoints cannot be deleted");
         }
-        Ok(())
+        Ok(number)
     }
 
     fn delete_unnamed(&self) -> Result<(), StoreError> {
         let mut kept = BTreeSet::new();
-        for checkpoint in self.catalog.checkpoints(self.id)?.into_iter().flatten() {
+        for checkpoint in self.catalog.checkpoints(self.id)?.into_iter().filter_map(|(_, one)| one.ok()) {
             if let WaitingOutput::Part(name) = &checkpoint.waiting {
                 kept.insert(name.clone());
             }
@@ -259,24 +262,24 @@ mod tests {
             engine: EngineState::Blob(Vec::new()),
             waiting: WaitingOutput::Nothing,
         };
-        let newest = || checkpoints.catalog.checkpoints(ResourceId(7)).unwrap().remove(0).unwrap();
+        let newest = || checkpoints.catalog.checkpoints(ResourceId(7)).unwrap().remove(0).1.unwrap();
         let incarnations = Incarnations::default();
         let old = incarnations.begin(ResourceId(7));
-        checkpoints.name_newest(&old, &at(10), Timestamp(1)).unwrap();
+        checkpoints.name_newest(&old, &at(10), None, Timestamp(1)).unwrap();
         let new = incarnations.begin(ResourceId(7));
-        checkpoints.name_newest(&new, &at(30), Timestamp(2)).unwrap();
+        checkpoints.name_newest(&new, &at(30), None, Timestamp(2)).unwrap();
         // The successor is about to name it.
         let part = PartId::of(b"part");
         checkpoints.parts.put(&part, b"part").unwrap();
-        let refused = checkpoints.name_newest(&old, &at(20), Timestamp(3));
+        let refused = checkpoints.name_newest(&old, &at(20), None, Timestamp(3));
         assert!(matches!(refused, Err(StoreError::Superseded(Superseded))), "{refused:?}");
         assert_eq!(newest(), at(30));
         assert_eq!(checkpoints.parts.get(&part).unwrap(), b"part");
-        checkpoints.name_newest(&new, &at(40), Timestamp(4)).unwrap();
+        checkpoints.name_newest(&new, &at(40), None, Timestamp(4)).unwrap();
         assert_eq!(newest(), at(40));
         assert!(checkpoints.parts.get(&part).is_err(), "nobody has named it");
         incarnations.end(ResourceId(7));
-        assert!(checkpoints.name_newest(&new, &at(50), Timestamp(5)).is_err(), "it was deleted");
+        assert!(checkpoints.name_newest(&new, &at(50), None, Timestamp(5)).is_err(), "it was deleted");
     }
 
     #[test]

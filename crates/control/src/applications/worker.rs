@@ -49,6 +49,8 @@ pub(crate) struct ApplicationComponents {
     pub(crate) tables: Vec<ReferenceTableRows>,
     /// What to go on from; without it the application starts from scratch.
     pub(crate) checkpoint: Option<StoredCheckpoint>,
+    /// Its number.
+    pub(crate) follows: Option<i64>,
     /// Rows of the last run that wait for their destinations.
     pub(crate) waiting: WaitingRows,
     /// That of the checkpoint, or a new one.
@@ -101,6 +103,8 @@ pub(crate) struct Worker {
     epoch: u64,
     rows_depend_on: u64,
     starting_position: Option<StartingPosition>,
+    /// The number of the checkpoint that it went on from, then of the last that it stored.
+    follows: Option<i64>,
     name: Arc<str>,
     application: Application,
     intake: Intake,
@@ -136,7 +140,7 @@ pub(crate) struct Worker {
 /// A checkpoint that is being stored on another thread.
 struct Storing {
     began_at: millstream_host::Timestamp,
-    result: oneshot::Receiver<Result<(), StoreError>>,
+    result: oneshot::Receiver<Result<i64, StoreError>>,
     asked: Vec<oneshot::Sender<()>>,
     /// It has the rows that are held back.
     holds_release: bool,
@@ -221,6 +225,7 @@ impl Worker {
             epoch,
             rows_depend_on: components.rows_depend_on,
             starting_position: components.starting_position,
+            follows: components.follows,
             name,
             intake,
             application,
@@ -252,7 +257,7 @@ impl Worker {
             // Before a row comes out: whoever goes on from here numbers as this one does.
             let (snapshot, contents) = worker.snapshot().map_err(BuildError::FirstCheckpoint)?;
             let stored = worker.checkpoints.store(&worker.incarnation, snapshot, contents, now);
-            stored.map_err(|error| BuildError::FirstCheckpoint(error.to_string()))?;
+            worker.follows = Some(stored.map_err(|error| BuildError::FirstCheckpoint(error.to_string()))?);
         }
         worker.collect(table_errors);
         Ok((worker, handle))
@@ -505,6 +510,7 @@ impl Worker {
             epoch: self.epoch,
             rows_depend_on: self.rows_depend_on,
             starting_position: self.starting_position,
+            follows: self.follows,
             input_errors: self.outputs.input_errors(),
             waiting: self.outputs.waiting(),
         };
@@ -572,12 +578,13 @@ impl Worker {
     }
 
     /// A checkpoint has ended.
-    fn stored(&mut self, result: Result<(), StoreError>) {
+    fn stored(&mut self, result: Result<i64, StoreError>) {
         let Some(storing) = self.storing.take() else { return };
         let now = self.clock.now();
         self.cadence.ended(storing.began_at, now);
         match &result {
-            Ok(()) => {
+            Ok(number) => {
+                self.follows = Some(*number);
                 if storing.holds_release && self.release == Release::Storing {
                     self.release = Release::Stored;
                     self.outputs.let_go();

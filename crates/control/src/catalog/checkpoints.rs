@@ -65,6 +65,9 @@ impl From<Version1> for StoredCheckpoint {
     }
 }
 
+/// A checkpoint with its number, which grows with each; an error where it is damaged.
+pub type Numbered = (i64, Result<StoredCheckpoint, CatalogError>);
+
 /// The state of the engine in a checkpoint.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum EngineState {
@@ -140,14 +143,11 @@ fn newest(
 }
 
 impl Catalog {
-    /// The checkpoints of an application, newest first; damaged ones are errors in their place.
+    /// The checkpoints of an application with their numbers, newest first; damaged ones are errors in their place.
     ///
     /// # Errors
     /// The file cannot be read.
-    pub fn checkpoints(
-        &self,
-        application: ResourceId,
-    ) -> Result<Vec<Result<StoredCheckpoint, CatalogError>>, CatalogError> {
+    pub fn checkpoints(&self, application: ResourceId) -> Result<Vec<Numbered>, CatalogError> {
         let rows: Vec<(i64, Vec<u8>, i64)> = self.with(|connection| {
             let mut query = connection.prepare(
                 "SELECT number, manifest, checksum FROM checkpoint WHERE application = ?1 ORDER BY number DESC",
@@ -157,12 +157,14 @@ impl Catalog {
         let decode = |(number, manifest, sum): (i64, Vec<u8>, i64)| {
             let is_whole = i64::from(checksum(&manifest)) == sum;
             let decoded = StoredCheckpoint::decode(&manifest).filter(|_| is_whole);
-            decoded.ok_or_else(|| self.damaged(format!("checkpoint {number} of application {application}")))
+            let damaged = || self.damaged(format!("checkpoint {number} of application {application}"));
+            (number, decoded.ok_or_else(damaged))
         };
         Ok(rows.into_iter().map(decode).collect())
     }
 
-    /// Stores a checkpoint of an application, and its positions for those who trim; all of it or nothing.
+    /// Stores a checkpoint of an application, and its positions for those who trim; all of it or nothing. Gives its number.
+    /// `follows` is the number of the one that it goes on from: those after that are damaged, and go.
     ///
     /// # Errors
     /// The change could not be made durable.
@@ -170,53 +172,42 @@ impl Catalog {
         &self,
         application: ResourceId,
         checkpoint: &StoredCheckpoint,
+        follows: Option<i64>,
         now: Timestamp,
-    ) -> Result<(), CatalogError> {
+    ) -> Result<i64, CatalogError> {
         let manifest = checkpoint.encode();
         let sum = i64::from(checksum(&manifest));
         self.with(|connection| {
             let transaction = connection.transaction()?;
+            let newest_number = "SELECT COALESCE(MAX(number), 0) FROM checkpoint WHERE application = ?1";
+            let number =
+                1 + transaction.query_row(newest_number, [application.0], |row| row.get::<_, i64>(0))?;
+            if let Some(follows) = follows {
+                let sql = "DELETE FROM checkpoint WHERE application = ?1 AND number > ?2";
+                transaction.execute(sql, [application.0, follows])?;
+            }
             // Those who trim keep what the older of the two kept checkpoints needs.
             let before = newest(&transaction, application)?.filter(|old| old.source == checkpoint.source);
             transaction.execute(
-                "INSERT INTO checkpoint SELECT ?1, COALESCE(MAX(number), 0) + 1, ?2, ?3, ?4 FROM checkpoint \
-                 WHERE application = ?1",
-                params![application.0, now.millis(), manifest, sum],
+                "INSERT INTO checkpoint VALUES (?1, ?2, ?3, ?4, ?5)",
+                params![application.0, number, now.millis(), manifest, sum],
             )?;
             transaction.execute(
-                "DELETE FROM checkpoint WHERE application = ?1 AND number <= \
-                 (SELECT MAX(number) FROM checkpoint WHERE application = ?1) - ?2",
+                "DELETE FROM checkpoint WHERE application = ?1 AND number NOT IN \
+                 (SELECT number FROM checkpoint WHERE application = ?1 ORDER BY number DESC LIMIT ?2)",
                 params![application.0, KEPT],
             )?;
             for (shard, position) in &checkpoint.positions {
                 let older = before.as_ref().and_then(|old| old.positions.get(shard));
-                // It lies behind this one where this one went on from an older one still.
+                // It lies before that where this one has started over.
                 let position = older.map_or(*position, |older| *position.min(older));
                 transaction.execute(
                     "INSERT OR REPLACE INTO position VALUES (?1, ?2, ?3, ?4)",
                     params![application.0, checkpoint.source.0, shard, signed(position)],
                 )?;
             }
-            transaction.commit()
+            transaction.commit()?;
+            Ok(number)
         })
-    }
-
-    /// Forgets so many of the newest checkpoints of an application: they are damaged.
-    ///
-    /// # Errors
-    /// The change could not be made durable.
-    pub fn forget_newest_checkpoints(
-        &self,
-        application: ResourceId,
-        damaged: usize,
-    ) -> Result<(), CatalogError> {
-        self.with(|connection| {
-            connection.execute(
-                "DELETE FROM checkpoint WHERE application = ?1 AND number IN \
-                 (SELECT number FROM checkpoint WHERE application = ?1 ORDER BY number DESC LIMIT ?2)",
-                params![application.0, damaged as i64],
-            )
-        })?;
-        Ok(())
     }
 }

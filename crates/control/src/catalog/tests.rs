@@ -136,16 +136,28 @@ fn positions_never_pass_what_the_newest_checkpoint_needs() {
         starting_position: None,
     };
     let lowest = || catalog.lowest_position(source, 0, &[application]).unwrap().unwrap();
-    for (position, expected) in [(100, 100), (1_000, 100)] {
-        catalog.put_checkpoint(application, &at(position), Timestamp(1)).unwrap();
-        assert_eq!(lowest(), expected);
-    }
-    // A part of the newest is damaged: the application goes on from the one before.
-    catalog.put_checkpoint(application, &at(150), Timestamp(3)).unwrap();
-    assert_eq!(lowest(), 150);
-    catalog.forget_newest_checkpoints(application, 1).unwrap();
-    let left = catalog.checkpoints(application).unwrap();
-    assert_eq!(left.into_iter().map(Result::unwrap).collect::<Vec<_>>(), [at(1_000)]);
+    let put = |position, follows| {
+        catalog.put_checkpoint(application, &at(position), follows, Timestamp(1)).unwrap()
+    };
+    let kept = || -> Vec<(i64, StoredCheckpoint)> {
+        let all = catalog.checkpoints(application).unwrap().into_iter();
+        all.map(|(number, checkpoint)| (number, checkpoint.unwrap())).collect()
+    };
+    let first = put(100, None);
+    assert_eq!(lowest(), 100);
+    let second = put(1_000, Some(first));
+    assert_eq!(lowest(), 100);
+    // A part of the newest is damaged: the application goes on from the one before. What is damaged is no longer there, and
+    // what is whole still is.
+    let third = put(150, Some(first));
+    assert_eq!(lowest(), 100);
+    assert_eq!(kept(), [(third, at(150)), (first, at(100))]);
+    assert!(third > second, "a number is never used again");
+    let fourth = put(180, Some(third));
+    assert_eq!((lowest(), kept()), (150, vec![(fourth, at(180)), (third, at(150))]));
+    // It starts over, before them.
+    put(20, None);
+    assert_eq!(lowest(), 20);
 }
 
 #[test]

@@ -166,17 +166,17 @@ fn store_of(world: &World, id: ResourceId) -> Checkpoints {
 }
 
 async fn newest_checkpoint(world: &World, id: ResourceId) -> Result<Option<StoredCheckpoint>, NotReady> {
-    Ok(checkpoints_of(world, id).await?.into_iter().next())
+    Ok(checkpoints_of(world, id).await?.into_iter().next().map(|(_, newest)| newest))
 }
 
-/// The checkpoints whose manifests are whole, newest first; a damaged one is named in a problem.
-async fn checkpoints_of(world: &World, id: ResourceId) -> Result<Vec<StoredCheckpoint>, NotReady> {
+/// The checkpoints whose manifests are whole, with their numbers, newest first; a damaged one is named in a problem.
+async fn checkpoints_of(world: &World, id: ResourceId) -> Result<Vec<(i64, StoredCheckpoint)>, NotReady> {
     let catalog = world.catalog.clone();
     let found = world.spawn().blocking(move || catalog.checkpoints(id)).await.map_err(NotReady::yet)?;
     let (mut whole, mut damaged) = (Vec::new(), Vec::new());
-    for checkpoint in found.map_err(NotReady::yet)? {
+    for (number, checkpoint) in found.map_err(NotReady::yet)? {
         match checkpoint {
-            Ok(checkpoint) => whole.push(checkpoint),
+            Ok(checkpoint) => whole.push((number, checkpoint)),
             Err(error) => damaged.push(error),
         }
     }
@@ -199,8 +199,9 @@ impl PreparedApplication {
         let begun = world.spawn().blocking(move || incarnations.begin(id)).await;
         let incarnation = &begun.map_err(NotReady::yet)?;
         let mut stored = checkpoints_of(world, self.id).await?;
-        let newest_epoch = stored.first().map(|checkpoint| checkpoint.epoch);
-        let wanted = wanted_position(&self.definition, stored.first());
+        let newest = stored.first().map(|(_, newest)| newest);
+        let newest_epoch = newest.map(|newest| newest.epoch);
+        let wanted = wanted_position(&self.definition, newest);
         if starts_over(wanted) {
             stored.clear();
         }
@@ -212,18 +213,9 @@ impl PreparedApplication {
         }
         let last = stored.len() - 1;
         for (place, checkpoint) in stored.into_iter().enumerate() {
-            let epoch = checkpoint.epoch;
+            let epoch = checkpoint.1.epoch;
             match self.build(world, &scope, incarnation, Some(checkpoint), epoch, wanted).await {
-                Ok(built) => {
-                    if place > 0 {
-                        // From here on the damaged ones are neither newest nor before.
-                        let (catalog, id) = (world.catalog.clone(), self.id);
-                        let forget = move || catalog.forget_newest_checkpoints(id, place);
-                        let forgotten = world.spawn().blocking(forget).await;
-                        forgotten.map_err(NotReady::yet)?.map_err(NotReady::yet)?;
-                    }
-                    return self.run(scope, built);
-                }
+                Ok(built) => return self.run(scope, built),
                 Err(Failure::Damaged(reason)) if place < last => {
                     let text = format!("{reason}; the checkpoint before it is taken");
                     world.live.problem(world.clock.now(), &self.checked.name, text, 1);
@@ -249,11 +241,12 @@ impl PreparedApplication {
         world: &World,
         scope: &TaskScope,
         incarnation: &Incarnation,
-        checkpoint: Option<StoredCheckpoint>,
+        checkpoint: Option<(i64, StoredCheckpoint)>,
         epoch: u64,
         wanted: Option<StartingPosition>,
     ) -> Result<(Worker, ApplicationHandle), Failure> {
         let PreparedApplication { id, source, checked, definition, tables, .. } = self;
+        let (follows, checkpoint) = checkpoint.unzip();
         let key = log_key(&definition.input.source.reference());
         let mut input = LogInput::new(Arc::clone(&world.log), key.clone()).map_err(NotReady::yet)?;
         match &checkpoint {
@@ -299,6 +292,7 @@ impl PreparedApplication {
             input,
             tables: tables.clone(),
             checkpoint,
+            follows,
             waiting,
             epoch,
             rows_depend_on,
@@ -437,7 +431,8 @@ async fn newest_epoch(world: &World, id: ResourceId) -> Result<u64, NotReady> {
     let catalog = world.catalog.clone();
     let stored = world.spawn().blocking(move || catalog.checkpoints(id)).await;
     let stored = stored.map_err(NotReady::yet)?.map_err(NotReady::yet)?;
-    Ok(stored.iter().flatten().map(|checkpoint| checkpoint.epoch).max().unwrap_or(0))
+    let whole = stored.iter().filter_map(|(_, checkpoint)| checkpoint.as_ref().ok());
+    Ok(whole.map(|checkpoint| checkpoint.epoch).max().unwrap_or(0))
 }
 
 /// Deletes its state, and what the log knows of it.

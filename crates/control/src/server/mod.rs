@@ -373,6 +373,9 @@ async fn show(world: Arc<World>, mut stop: StopSignal) {
             () = live.changed() => live.publish(),
             () = stop.stopped() => return,
         }
-        world.clock.sleep(SHOW_INTERVAL).await;
+        tokio::select! {
+            () = world.clock.sleep(SHOW_INTERVAL) => {}
+            () = stop.stopped() => return,
+        }
     }
 }

@@ -3,10 +3,11 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::support::{apply, parse, settings};
+use crate::support::{apply, assert_applied, parse, put, settings, stop};
 use bytes::Bytes;
 use millstream_control::Server;
-use millstream_host::{Random, SimulatedDisk, SystemClock, real_time};
+use millstream_control::view::OverviewSource;
+use millstream_host::{ManualClock, Random, SimulatedDisk, SystemClock, Timestamp, real_time};
 
 /// Four feeds, which hang one as the other, and an application whose output does.
 fn pipeline(file: &std::path::Path) -> String {
@@ -70,4 +71,18 @@ impl Drop for Hang {
     fn drop(&mut self) {
         self.0.hang_syncs(false);
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn nothing_sleeps_through_a_stop_when_the_clock_stands() {
+    let folder = tempfile::tempdir().unwrap();
+    let clock = Arc::new(ManualClock::starting_at(Timestamp(1_700_000_000_000)));
+    let server = Server::open(settings(folder.path()), clock, Random::from_seed(1)).await.unwrap();
+    assert_applied(&apply(&server, &parse("[[stream]]\nname = \"s\"\n")).await);
+    server.start(true).await.unwrap();
+    let mut shown = server.changes();
+    put(&server, "s", 0..3).await;
+    let seen = real_time::within(Duration::from_secs(30), shown.changed()).await;
+    seen.expect("what was put is shown").unwrap();
+    stop(server).await;
 }

@@ -72,6 +72,15 @@ pub trait FunctionCatalog {
         None
     }
 
+    /// Whether a constant pattern of LIKE, with its ESCAPE, can be read.
+    ///
+    /// # Errors
+    /// What is wrong with it, in words.
+    fn check_like(&self, pattern: &str, escape: Option<&str>) -> Result<(), String> {
+        let _ = (pattern, escape);
+        Ok(())
+    }
+
     /// Whether a constant pattern of SIMILAR TO, with its ESCAPE, can be read.
     ///
     /// # Errors

@@ -1,4 +1,9 @@
-//! Functions that other dialects have and this one does not, each with the form that does the same here.
+//! What other dialects have and this one does not, each with the form that does the same here: functions, operators,
+//! keywords.
+
+use crate::Diagnostic;
+use crate::Span;
+use crate::token::TokenKind;
 
 /// Function names in upper case, with what to write instead.
 const FORMS: &[(&str, &str)] = &[
@@ -91,6 +96,10 @@ const FORMS: &[(&str, &str)] = &[
     ("APPROX_COUNT_DISTINCT", "TABLE(COUNT_DISTINCT_ITEMS_TUMBLING(CURSOR(…), 'column', seconds))"),
     ("COUNT_IF", "SUM(CASE WHEN condition THEN 1 ELSE 0 END)"),
     ("STDEV", "STDDEV_SAMP(x)"),
+    ("MEDIAN", "there are no percentiles; AVG(x), MIN(x), MAX(x) and STDDEV_SAMP(x) describe a window"),
+    ("PERCENTILE", "there are no percentiles; AVG(x), MIN(x), MAX(x) and STDDEV_SAMP(x) describe a window"),
+    ("PERCENTILE_CONT", "there are no percentiles; AVG(x), MIN(x), MAX(x) and STDDEV_SAMP(x) describe a window"),
+    ("APPROX_PERCENTILE", "there are no percentiles; AVG(x), MIN(x), MAX(x) and STDDEV_SAMP(x) describe a window"),
     ("VARIANCE", "VAR_SAMP(x)"),
     ("FIRST", "FIRST_VALUE(x)"),
     ("LAST", "LAST_VALUE(x)"),
@@ -105,4 +114,95 @@ const FORMS: &[(&str, &str)] = &[
 pub(crate) fn dialect_form(function: &str) -> Option<String> {
     let found = FORMS.iter().find(|(name, _)| *name == function)?;
     Some(format!("here: {}", found.1))
+}
+
+/// An operator of another dialect.
+pub(crate) struct ForeignOperator {
+    /// As it is written.
+    pub(crate) symbol: &'static str,
+    /// What to write instead.
+    form: &'static str,
+    /// What is read in its place, so that what stands around it is looked at, too.
+    reading: &'static [Reading],
+}
+
+enum Reading {
+    Symbol(&'static str),
+    Word(&'static str),
+}
+
+impl ForeignOperator {
+    /// The mistake of writing it.
+    pub(crate) fn mistake(&self, span: Span) -> Diagnostic {
+        let message = format!("{} is not part of the language", self.symbol);
+        Diagnostic::error(span, message).with_hint(self.form)
+    }
+
+    /// The tokens that are read in its place.
+    pub(crate) fn reading(&self) -> impl Iterator<Item = TokenKind> {
+        self.reading.iter().map(|token| match token {
+            Reading::Symbol(symbol) => TokenKind::Symbol(symbol),
+            Reading::Word(word) => TokenKind::Word((*word).to_owned()),
+        })
+    }
+}
+
+/// Operators of other dialects, longer ones first.
+const OPERATORS: &[ForeignOperator] = &[
+    ForeignOperator { symbol: "===", form: "write =", reading: &[Reading::Symbol("=")] },
+    ForeignOperator {
+        symbol: "<=>",
+        form: "write a IS NOT DISTINCT FROM b",
+        reading: &[Reading::Symbol("=")],
+    },
+    ForeignOperator { symbol: "==", form: "write =", reading: &[Reading::Symbol("=")] },
+    ForeignOperator { symbol: "&&", form: "write AND", reading: &[Reading::Word("AND")] },
+    ForeignOperator { symbol: "**", form: "write POWER(x, y)", reading: &[Reading::Symbol("*")] },
+    ForeignOperator { symbol: "!~", form: "write NOT text SIMILAR TO 'pattern'", reading: &[Reading::Symbol("<>")] },
+    ForeignOperator { symbol: "=~", form: "write text SIMILAR TO 'pattern'", reading: &[Reading::Symbol("=")] },
+    ForeignOperator { symbol: "::", form: "write CAST(x AS type)", reading: &[] },
+    ForeignOperator { symbol: "~", form: "write text SIMILAR TO 'pattern'", reading: &[Reading::Symbol("=")] },
+    ForeignOperator { symbol: "%", form: "write MOD(x, y)", reading: &[Reading::Symbol("*")] },
+    ForeignOperator { symbol: "^", form: "write POWER(x, y)", reading: &[Reading::Symbol("*")] },
+    ForeignOperator { symbol: "!", form: "write NOT", reading: &[Reading::Word("NOT")] },
+];
+
+/// The operator of another dialect that a text begins with.
+pub(crate) fn foreign_operator(text: &str) -> Option<&'static ForeignOperator> {
+    OPERATORS.iter().find(|operator| text.starts_with(operator.symbol))
+}
+
+/// Comparisons of other dialects that are words, and what to write instead.
+const COMPARISONS: &[(&str, &str)] = &[
+    ("ILIKE", "compare in one case: LOWER(text) LIKE 'abc%'"),
+    ("RLIKE", "write text SIMILAR TO 'pattern'"),
+    ("REGEXP", "write text SIMILAR TO 'pattern'"),
+    ("MATCHES", "write text SIMILAR TO 'pattern'"),
+    ("GLOB", "write text LIKE 'abc%'"),
+];
+
+/// What to write instead of a comparison of another dialect, as a hint.
+pub(crate) fn foreign_comparison(word: &str) -> Option<&'static str> {
+    COMPARISONS.iter().find(|(name, _)| *name == word).map(|(_, form)| *form)
+}
+
+/// The mistake of a clause behind a query, or before its columns, that another dialect has; `None` for other words.
+pub(crate) fn foreign_clause(word: &str, span: Span) -> Option<Diagnostic> {
+    let (message, hint) = match word {
+        "LIMIT" | "FETCH" | "OFFSET" | "TOP" => (
+            format!("{word} is not part of the language: the rows of a stream do not end"),
+            "the most frequent values of a window: TABLE(TOP_K_ITEMS_TUMBLING(CURSOR(…), 'column', k, seconds)); the \
+             first rows of one ROWTIME by rank: TABLE(GROUP_RANK(CURSOR(…), 'column', 'rank', 'desc', 'asc', 0, k))",
+        ),
+        "EMIT" => (
+            "EMIT is not part of the language".to_owned(),
+            "remove it: a window gives its rows when it has passed",
+        ),
+        "QUALIFY" => (
+            "QUALIFY is not part of the language".to_owned(),
+            "filter in an outer query: SELECT STREAM … FROM (SELECT STREAM …) AS q WHERE …",
+        ),
+        _ => return None,
+    };
+    Some(Diagnostic::error(span, message).with_hint(hint))
 }

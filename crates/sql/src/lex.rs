@@ -2,6 +2,7 @@
 //!
 //! The lexer never stops: what it cannot read becomes a diagnostic and is passed over.
 
+use crate::foreign::foreign_operator;
 use crate::limits::MAX_NAME_CHARACTERS;
 use crate::token::{Token, TokenKind};
 use crate::{Diagnostic, Span};
@@ -53,6 +54,7 @@ impl Lexer<'_> {
             '\'' => self.text_literal(start, false),
             '"' => self.quoted_name(start),
             '\u{2018}' | '\u{2019}' | '\u{201c}' | '\u{201d}' => self.typographic(start, first),
+            '`' => self.back_quoted_name(start),
             '0'..='9' => self.number(start),
             '.' if self.rest()[1..].starts_with(|c: char| c.is_ascii_digit()) => self.number(start),
             'u' | 'U' if self.rest()[1..].starts_with("&'") => {
@@ -133,6 +135,19 @@ impl Lexer<'_> {
         let closes = line[end..].chars().next().map_or(0, char::len_utf8);
         self.position += end + closes;
         self.push(start, if is_single { TokenKind::Text(content) } else { TokenKind::QuotedName(content) });
+    }
+
+    /// The quotes of another dialect: said once, and read as a quoted name.
+    fn back_quoted_name(&mut self, start: usize) {
+        let name = self.quoted('`');
+        if name.is_none() {
+            self.position += 1;
+        }
+        let end = self.position;
+        self.error(start, end, "` does not quote a name", "quote names that need it with \": \"name\"");
+        if let Some(name) = name {
+            self.push(start, TokenKind::QuotedName(name));
+        }
     }
 
     fn quoted_name(&mut self, start: usize) {
@@ -250,6 +265,13 @@ impl Lexer<'_> {
         let rest = self.rest();
         let known =
             TWO_CHARACTER_SYMBOLS.iter().chain(&ONE_CHARACTER_SYMBOLS).find(|s| rest.starts_with(**s));
+        let known_length = known.map_or(0, |symbol| symbol.len());
+        if let Some(operator) = foreign_operator(rest).filter(|it| it.symbol.len() > known_length) {
+            self.position += operator.symbol.len();
+            self.diagnostics.push(operator.mistake(Span::new(start, self.position)));
+            operator.reading().for_each(|token| self.push(start, token));
+            return;
+        }
         if let Some(symbol) = known {
             self.position += symbol.len();
             self.push(start, TokenKind::Symbol(symbol));
@@ -258,7 +280,11 @@ impl Lexer<'_> {
         let character = self.peek().unwrap_or(' ');
         self.position += character.len_utf8();
         let message = format!("unexpected character {character:?}");
-        self.error(start, self.position, &message, "remove it");
+        let hint = match character {
+            '@' | '$' | '#' => "remove it; a name that holds it is quoted: \"a$b\"",
+            _ => "remove it",
+        };
+        self.error(start, self.position, &message, hint);
     }
 }
 

@@ -9,7 +9,7 @@ use millstream_columns::discover::discover;
 use millstream_columns::formats::{InputColumn, InputSchema, RecordFormat, RecordParser};
 use millstream_engine::Application;
 use millstream_engine::ApplicationSettings;
-use millstream_sql::{Column, InputStream, Severity, StreamId, compile};
+use millstream_sql::{Column, Diagnostic, InputStream, Severity, StreamId, check_expression, compile};
 
 use super::Server;
 use super::data::{Followed, TailError};
@@ -38,6 +38,17 @@ impl TailFilter {
     /// # Errors
     /// What is wrong with the condition, in words.
     fn new(schema: &InputSchema, condition: &str) -> Result<TailFilter, String> {
+        let refused = |mistakes: &[Diagnostic]| {
+            let names: Vec<&str> = schema.columns.iter().map(|column| column.name.as_str()).collect();
+            let mistake = mistakes.iter().find(|one| one.severity == Severity::Error)?;
+            let hint = mistake.hint.as_ref().map(|hint| format!("; {hint}")).unwrap_or_default();
+            let message = &mistake.message;
+            Some(format!("--where {condition:?}: {message}{hint} (columns: {})", names.join(", ")))
+        };
+        // By itself first: what a mistake in it makes of the query around it helps nobody.
+        if let Err(mistakes) = check_expression(condition) {
+            return Err(refused(&mistakes).unwrap_or_else(|| format!("--where {condition:?} cannot be read")));
+        }
         let columns: Vec<Column> = schema
             .columns
             .iter()
@@ -55,14 +66,8 @@ impl TailFilter {
         );
         let input = InputStream { name: STREAM.to_owned(), columns, metadata_columns: 0 };
         let compilation = compile(&sql, &[input], &millstream_engine::catalog());
-        if let Some(mistake) = compilation.diagnostics.iter().find(|one| one.severity == Severity::Error) {
-            let names: Vec<&str> = schema.columns.iter().map(|column| column.name.as_str()).collect();
-            let hint = mistake.hint.as_ref().map(|hint| format!("; {hint}")).unwrap_or_default();
-            return Err(format!(
-                "--where {condition:?}: {}{hint} (columns: {})",
-                mistake.message,
-                names.join(", ")
-            ));
+        if let Some(message) = refused(&compilation.diagnostics) {
+            return Err(message);
         }
         let program = compilation.program.ok_or("the condition has no plan")?;
         let find = |name: &str| program.stream(name).ok_or("the condition's streams are missing");

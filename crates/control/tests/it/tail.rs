@@ -55,6 +55,30 @@ async fn conditions_are_over_declared_or_discovered_columns() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_wrong_condition_is_described_by_itself() {
+    let folder = tempfile::tempdir().unwrap();
+    let server = start(&parse(TEXT), folder.path()).await;
+    for (condition, message) in [
+        ("N >", "expected an expression, found the end of the text"),
+        ("N > 1;", "expected the end of the expression, found \";\""),
+        ("N > 1; DROP STREAM S", "expected the end of the expression, found \";\""),
+        ("N > 1 ORDER BY N", "expected the end of the expression, found ORDER"),
+        ("(N > 1", "expected \")\", found the end of the text"),
+        ("N == 1", "== is not part of the language; write ="),
+        ("N = \"x\"", "column \"x\" does not exist; a text stands in single quotes: 'x'"),
+        ("N", "needs a BOOLEAN"),
+        ("", "expected an expression, found the end of the text"),
+    ] {
+        let refused = server.tail_filter("app/OUT", None, condition).await.err().unwrap().to_string();
+        assert!(refused.contains(message) && refused.ends_with("(columns: N)"), "{condition}: {refused}");
+    }
+    // A comment ends with its line.
+    let mut filter = server.tail_filter("app/OUT", None, "N > 1 -- more than one").await.unwrap();
+    assert!(filter.passes(b"{\"N\":2}") && !filter.passes(b"{\"N\":1}"));
+    stop(server).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn rows_are_chosen_by_columns_of_any_name() {
     let folder = tempfile::tempdir().unwrap();
     let text = TEXT.replace("(N INTEGER)", "(\"a.b [c]\" INTEGER)");

@@ -21,7 +21,7 @@ mod unix_time;
 
 use crate::expression::CompileError;
 use crate::expression::datum::{Arguments, Kernel};
-use crate::expression::like::TextPattern;
+use crate::expression::like::{LikePattern, TextPattern};
 use crate::expression::similar::SimilarPattern;
 use crate::log_parsers;
 use arrow_array::{ArrayRef, StringArray};
@@ -130,6 +130,10 @@ impl FunctionCatalog for BuiltInFunctions {
 
     fn record(&self, name: &str, arguments: &[Argument]) -> Option<Result<Vec<RecordField>, SignatureError>> {
         log_parsers::find(name).map(|parser| (parser.prepare)(arguments).map(|prepared| prepared.fields))
+    }
+
+    fn check_like(&self, pattern: &str, escape: Option<&str>) -> Result<(), String> {
+        LikePattern::prepare(pattern, escape).map(|_| ()).map_err(|error| error.message.to_string())
     }
 
     fn check_similar(&self, pattern: &str, escape: Option<&str>) -> Result<(), String> {

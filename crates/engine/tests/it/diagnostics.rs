@@ -538,3 +538,102 @@ fn low_pumps_that_double_one_behind_the_other_are_refused() {
         assert!(found.starts_with("10:") && found.contains("\"T9\" by 1024 paths"), "{found}");
     }
 }
+
+/// A foreign form is said once, with the form of this language, and hides no other mistake nor makes one up.
+#[test]
+fn forms_of_other_dialects_are_said_once() {
+    let top = "TABLE(TOP_K_ITEMS_TUMBLING(";
+    for (query, message, form) in [
+        ("PRICE FROM TRADES WHERE TICKER == 'A'", "== is not part of the language", "write ="),
+        ("PRICE FROM TRADES WHERE TICKER === 'A'", "=== is not part of the language", "write ="),
+        ("PRICE FROM TRADES WHERE PRICE <=> 3", "<=> is not part", "IS NOT DISTINCT FROM"),
+        ("PRICE FROM TRADES WHERE PRICE > 1 && QUANTITY < 3", "&& is not part", "write AND"),
+        ("PRICE FROM TRADES WHERE !(PRICE > 1)", "! is not part", "write NOT"),
+        ("PRICE FROM TRADES WHERE TICKER ~ 'A'", "~ is not part", "SIMILAR TO"),
+        ("PRICE FROM TRADES WHERE TICKER =~ 'A'", "=~ is not part", "SIMILAR TO"),
+        ("PRICE FROM TRADES WHERE TICKER !~ 'A'", "!~ is not part", "NOT text SIMILAR TO"),
+        ("PRICE % 3 FROM TRADES", "% is not part", "MOD(x, y)"),
+        ("PRICE ^ 3 FROM TRADES", "^ is not part", "POWER(x, y)"),
+        ("PRICE ** 3 FROM TRADES", "** is not part", "POWER(x, y)"),
+        ("QUANTITY::DOUBLE FROM TRADES", ":: is not part", "CAST(x AS type)"),
+        ("`PRICE` FROM TRADES", "` does not quote a name", "\"name\""),
+        ("[PRICE] FROM TRADES", "expected an expression, found \"[\"", "\"name\""),
+        ("@PRICE FROM TRADES", "unexpected character '@'", "remove it"),
+        ("PRICE FROM TRADES WHERE TICKER ILIKE 'a%'", "ILIKE is not part", "LOWER(text) LIKE"),
+        ("PRICE FROM TRADES WHERE TICKER NOT RLIKE 'a'", "RLIKE is not part", "SIMILAR TO"),
+        ("PRICE FROM TRADES WHERE PRICE BETWEEN 1, 3", "expected AND, found \",\"", "x BETWEEN low AND high"),
+        ("TOP 3 PRICE FROM TRADES", "TOP is not part", top),
+        ("PRICE FROM TRADES LIMIT 3", "LIMIT is not part", top),
+        ("PRICE FROM TRADES OFFSET 3", "OFFSET is not part", top),
+        ("PRICE FROM TRADES EMIT CHANGES", "EMIT is not part", "remove it"),
+        ("PRICE FROM TRADES QUALIFY COUNT(*) OVER W = 1", "QUALIFY is not part", "outer query"),
+        (
+            "PRICE FROM TUMBLE(TRADES, ROWTIME, INTERVAL '1' MINUTE)",
+            "TUMBLE is called where the name of a stream stands",
+            "GROUP BY STEP(",
+        ),
+        ("PRICE FROM HOP(TABLE TRADES)", "HOP is called where", "count each hop"),
+        ("PRICE FROM TABLE(TUMBLE(TABLE TRADES))", "there is no table function TUMBLE", "GROUP BY STEP("),
+        ("PRICE FROM RANDOM_CUT_FOREST(CURSOR(x))", "RANDOM_CUT_FOREST is called", "TABLE(RANDOM_CUT_FOREST("),
+        (
+            "MEDIAN(PRICE) FROM TRADES GROUP BY STEP(TRADES.ROWTIME BY INTERVAL '1' SECOND)",
+            "there is no function MEDIAN",
+            "AVG(x)",
+        ),
+    ] {
+        let text = format!("{TARGET}SELECT STREAM {query};");
+        let found = all(&text);
+        assert_eq!(found.len(), 1, "{query}: {found:?}");
+        let first = first(&text);
+        assert!(first.contains(message) && first.contains(form), "{query}: {first}");
+    }
+    // What is read in place of the sign lets the rest of the statement be looked at.
+    let found = all(&format!("{TARGET}SELECT STREAM PRICE FROM TRADES WHERE PRICE > 1 && WEIGHT == 3;"));
+    assert_eq!(found.len(), 3, "{found:?}");
+    assert!(found[1].contains("column \"WEIGHT\" does not exist"), "{found:?}");
+}
+
+#[test]
+fn what_a_statement_did_not_expect_does_not_make_up_mistakes() {
+    let found = all(&format!("{TARGET}SELECT STREAM PRICE FROM TRADES WHERE TICKER NOT 'A';"));
+    assert_eq!(found, ["2:77 expected \";\", found NOT"]);
+    // The next statement is not what a statement did not expect.
+    let found = all("CREATE STREAM T (A DOUBLE)\nCREATE PUMP P AS INSERT INTO T SELECT STREAM WEIGHT FROM TRADES;");
+    assert_eq!(found, ["2:1 expected \";\", found CREATE", "2:46 column \"WEIGHT\" does not exist"]);
+}
+
+#[test]
+fn text_in_double_quotes_is_told_from_a_column() {
+    let found = first(&format!("{TARGET}SELECT STREAM PRICE FROM TRADES WHERE TICKER IN (\"Oslo's\", 'A');"));
+    let hint = "a text stands in single quotes: 'Oslo''s'; the columns are \"TICKER\"";
+    assert!(found.contains("column \"Oslo's\" does not exist") && found.contains(hint), "{found}");
+    let found = first(&format!("{TARGET}SELECT STREAM PRICE FROM TRADES WHERE TICKER = OSLO;"));
+    assert!(!found.contains("single quotes"), "{found}");
+}
+
+#[test]
+fn constant_patterns_are_read_before_any_row() {
+    for (predicate, place, message) in [
+        ("LIKE 'a' ESCAPE 'xx'", "2:93", "ESCAPE takes exactly one character, not 'xx'"),
+        ("LIKE TICKER ESCAPE ''", "2:96", "ESCAPE takes exactly one character, not ''"),
+        ("SIMILAR TO 'a' ESCAPE 'xx'", "2:99", "ESCAPE takes exactly one character, not 'xx'"),
+        ("LIKE 'a!b' ESCAPE '!'", "2:82", "the LIKE pattern 'a!b' has the escape character before"),
+        ("NOT LIKE 'a!' ESCAPE '!'", "2:86", "the LIKE pattern 'a!' has the escape character before"),
+    ] {
+        let found = first(&format!("{TARGET}SELECT STREAM PRICE FROM TRADES WHERE TICKER {predicate};"));
+        assert!(found.starts_with(&format!("{place} {message}")), "{predicate}: {found}");
+    }
+}
+
+#[test]
+fn a_comparison_with_null_is_a_lint() {
+    let lints = |condition: &str| {
+        let text = format!("{TARGET}SELECT STREAM PRICE FROM TRADES WHERE {condition};");
+        let compilation = compile(&text, &[input()], &catalog());
+        assert!(compilation.program.is_some(), "{:?}", compilation.diagnostics);
+        compilation.lints.into_iter().map(|lint| lint.hint.unwrap_or_default()).collect::<Vec<_>>()
+    };
+    assert_eq!(lints("PRICE = NULL"), ["write x IS NULL"]);
+    assert_eq!(lints("NULL <> PRICE"), ["write x IS NOT NULL"]);
+    assert!(lints("PRICE IS NULL").is_empty());
+}

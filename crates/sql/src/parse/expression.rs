@@ -1,7 +1,7 @@
 //! Expressions, by precedence: OR, AND, NOT, comparisons, `+ - ||`, `* /`, signs, primaries.
 
 use super::{Parsed, Parser};
-use crate::foreign::dialect_form;
+use crate::foreign::{dialect_form, foreign_comparison};
 use crate::keywords::is_structural_word;
 use crate::lex::unescape_unicode;
 use crate::syntax::{
@@ -115,9 +115,20 @@ impl Parser<'_> {
             self.like(left, negated, false).map(Compared::More)
         } else if self.accept_words(&["SIMILAR", "TO"]) {
             self.like(left, negated, true).map(Compared::More)
+        } else if let Some(mistake) = self.foreign_comparison() {
+            Err(mistake)
         } else {
             Ok(Compared::Whole(left))
         }
+    }
+
+    /// The mistake of a comparison of another dialect at the current token: a word, perhaps behind NOT, before a string.
+    fn foreign_comparison(&self) -> Option<Diagnostic> {
+        let ahead = usize::from(self.is_word("NOT"));
+        let token = self.peek_ahead(ahead);
+        let TokenKind::Word(word) = &token.kind else { return None };
+        let form = foreign_comparison(word).filter(|_| self.is_text_ahead(ahead + 1))?;
+        Some(Diagnostic::error(token.span, format!("{word} is not part of the language")).with_hint(form))
     }
 
     fn compare(&mut self, operator: ComparisonOperator, left: Expr) -> Parsed<Expr> {
@@ -192,6 +203,9 @@ impl Parser<'_> {
             self.accept_word("ASYMMETRIC");
         }
         let low = self.additive_expression()?;
+        if self.is_symbol(",") {
+            return Err(self.unexpected("AND").with_hint("write x BETWEEN low AND high"));
+        }
         self.expect_word("AND")?;
         let high = self.additive_expression()?;
         let (span, heights) =
@@ -324,7 +338,7 @@ impl Parser<'_> {
             TokenKind::Symbol("(") => self.parenthesised(),
             TokenKind::Symbol("{") => self.escape_literal(),
             TokenKind::Word(word) => self.word_expression(&word),
-            TokenKind::Symbol(_) | TokenKind::End => Err(self.unexpected("an expression")),
+            TokenKind::Symbol(_) | TokenKind::End => Err(self.no_expression()),
         }
     }
 
@@ -432,6 +446,15 @@ impl Parser<'_> {
             word if is_structural_word(word) && word != "ROWTIME" => Err(self.not_an_expression(word)),
             _ => self.column_or_call(),
         }
+    }
+
+    /// The mistake of a symbol, or of the end, where an expression should stand.
+    fn no_expression(&self) -> Diagnostic {
+        let mistake = self.unexpected("an expression");
+        if self.is_symbol("[") {
+            return mistake.with_hint("quote names that need it with \": \"name\"");
+        }
+        mistake
     }
 
     /// The mistake of a keyword where an expression should stand.

@@ -9,6 +9,7 @@ mod statement;
 mod types;
 mod window;
 
+use crate::foreign::foreign_clause;
 use crate::keywords::{is_misspelling, is_reserved_word, is_structural_word, misspelled_keyword};
 use crate::limits::{MAX_EXPRESSION_HEIGHT, MAX_NESTING};
 use crate::syntax::{Expr, ExprKind, Name, ObjectName, Statement};
@@ -18,8 +19,11 @@ use crate::{Diagnostic, Span};
 /// A mistake that ends the statement.
 type Parsed<T> = Result<T, Diagnostic>;
 
-/// The statements of a script; what cannot be read becomes diagnostics.
+/// The statements of a script; what cannot be read becomes diagnostics. Where a statement holds mistakes of the lexer, which
+/// are in `diagnostics`, those of its syntax are not said: they may come of them.
 pub(crate) fn parse_script(tokens: &[Token], diagnostics: &mut Vec<Diagnostic>) -> Vec<Statement> {
+    let misread: Vec<Span> =
+        diagnostics.iter().filter(|mistake| mistake.is_error()).map(|mistake| mistake.span).collect();
     let mut parser = Parser::new(tokens);
     let mut statements = Vec::new();
     loop {
@@ -29,22 +33,50 @@ pub(crate) fn parse_script(tokens: &[Token], diagnostics: &mut Vec<Diagnostic>) 
         }
         let start = parser.position;
         let parsed = parser.statement();
-        diagnostics.append(&mut parser.mistakes);
+        let mut mistakes = std::mem::take(&mut parser.mistakes);
         match parsed {
             Ok(statement) => {
-                if !(parser.at_end() || parser.is_symbol(";")) {
-                    diagnostics.push(parser.unexpected_end());
-                    parser.skip_to_next_statement(start);
+                let is_whole = match parser.behind_statement() {
+                    Behind::End => true,
+                    Behind::NextStatement(mistake) | Behind::ForeignClause(mistake) => {
+                        mistakes.push(mistake);
+                        true
+                    }
+                    Behind::Rest(mistake) => {
+                        mistakes.push(mistake);
+                        false
+                    }
+                };
+                if is_whole {
+                    statements.push(statement);
+                } else {
+                    statements.extend(parser.unreadable_stream(start));
                 }
-                statements.push(statement);
             }
             Err(mistake) => {
-                diagnostics.push(mistake);
+                mistakes.push(mistake);
                 statements.extend(parser.unreadable_stream(start));
-                parser.skip_to_next_statement(start);
             }
         }
+        if !mistakes.is_empty() {
+            parser.skip_to_next_statement(start);
+        }
+        let read = parser.tokens[start].span.start..=parser.peek().span.start;
+        if !misread.iter().any(|span| read.contains(&span.start)) {
+            diagnostics.append(&mut mistakes);
+        }
     }
+}
+
+/// What stands behind a statement that could be read.
+enum Behind {
+    End,
+    /// The next statement begins, and `;` is missing.
+    NextStatement(Diagnostic),
+    /// A clause of another dialect, which the rest of the statement does not need.
+    ForeignClause(Diagnostic),
+    /// Something that the statement did not expect: it may mean something else than what was read.
+    Rest(Diagnostic),
 }
 
 /// A single expression, as in a test of scalar functions.
@@ -225,28 +257,27 @@ impl Parser<'_> {
         }
     }
 
-    /// The mistake of a statement that goes on behind its end.
-    fn unexpected_end(&self) -> Diagnostic {
-        let place = self.peek().span;
+    /// What stands behind a statement.
+    fn behind_statement(&self) -> Behind {
+        if self.at_end() || self.is_symbol(";") {
+            return Behind::End;
+        }
+        // Words that are not reserved are read as an alias first.
+        let alias = self.bare_alias.filter(|alias| alias + 1 == self.position);
+        let words = alias.map(|alias| &self.tokens[alias]).into_iter().chain([self.peek()]);
+        for token in words {
+            if let TokenKind::Word(word) = &token.kind
+                && let Some(mistake) = foreign_clause(word, token.span)
+            {
+                return Behind::ForeignClause(mistake);
+            }
+        }
+        let mistake = self.unexpected("\";\"");
         match self.word() {
-            Some(word @ ("LIMIT" | "FETCH" | "OFFSET")) => {
-                let message = format!("{word} is not part of the language: the rows of a stream do not end");
-                Diagnostic::error(place, message).with_hint(
-                    "the most frequent values of a window: TABLE(TOP_K_ITEMS_TUMBLING(CURSOR(…), 'column', k, seconds)); the \
-                     first rows of one ROWTIME by rank: TABLE(GROUP_RANK(CURSOR(…), 'column', 'rank', 'desc', 'asc', 0, k))",
-                )
+            Some("CREATE" | "INSERT" | "ALTER" | "DROP" | "SELECT") => {
+                Behind::NextStatement(mistake.with_hint("end each statement with ;"))
             }
-            Some("EMIT") => Diagnostic::error(place, "EMIT is not part of the language")
-                .with_hint("remove it: a window gives its rows when it has passed"),
-            Some("QUALIFY") => Diagnostic::error(place, "QUALIFY is not part of the language")
-                .with_hint("filter in an outer query: SELECT STREAM … FROM (SELECT STREAM …) AS q WHERE …"),
-            _ => {
-                let mistake = self.unexpected("\";\"");
-                match mistake.hint {
-                    Some(_) => mistake,
-                    None => mistake.with_hint("end each statement with ;"),
-                }
-            }
+            _ => Behind::Rest(mistake),
         }
     }
 

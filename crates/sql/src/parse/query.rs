@@ -1,6 +1,7 @@
 //! Queries: SELECT, VALUES, set operators, FROM.
 
 use super::{Parsed, Parser};
+use crate::foreign::{dialect_form, foreign_clause};
 use crate::keywords::is_reserved_word;
 use crate::syntax::{
     FunctionArgument, GroupBy, Join, JoinCondition, JoinKind, Name, OrderBy, Query, QueryBody, Select,
@@ -126,6 +127,10 @@ impl Parser<'_> {
         let distinct = self.is_word("DISTINCT").then(|| self.next().span);
         if distinct.is_none() {
             self.accept_word("ALL");
+        }
+        if self.is_word("TOP") && matches!(self.peek_ahead(1).kind, TokenKind::Integer(_)) {
+            let place = self.peek().span;
+            return Err(foreign_clause("TOP", place).unwrap_or_else(|| self.unexpected("a column")));
         }
         let mut items = vec![self.select_item()?];
         while self.accept_symbol(",") {
@@ -337,6 +342,9 @@ impl Parser<'_> {
             return Ok(TableReference::Function { name, arguments, alias });
         }
         let name = self.object_name("a stream name")?;
+        if self.is_symbol("(") {
+            return Err(called_in_from(&name.object));
+        }
         let over = if self.is_word("OVER") { Some(self.over()?) } else { None };
         let alias = self.table_alias()?;
         Ok(TableReference::Named { name, over, alias })
@@ -344,6 +352,10 @@ impl Parser<'_> {
 
     fn table_function(&mut self) -> Parsed<(Name, Vec<FunctionArgument>)> {
         let name = self.name("a table function")?;
+        if let Some(form) = dialect_form(&name.value) {
+            let message = format!("there is no table function {}", name.value);
+            return Err(Diagnostic::error(name.span, message).with_hint(form));
+        }
         self.expect_symbol("(")?;
         let mut arguments = Vec::new();
         while !self.is_symbol(")") {
@@ -390,5 +402,17 @@ impl Parser<'_> {
         }
         self.expect_symbol(")")?;
         Ok(names)
+    }
+}
+
+/// The mistake of a function that stands in FROM as other dialects write it.
+fn called_in_from(name: &Name) -> Diagnostic {
+    let function = &name.value;
+    let mistake = Diagnostic::error(name.span, format!("{function} is called where the name of a stream stands"));
+    match dialect_form(function) {
+        Some(form) => mistake.with_hint(form),
+        None => mistake.with_hint(format!(
+            "a table function stands in TABLE(…) and reads a query: TABLE({function}(CURSOR(SELECT STREAM …), …))"
+        )),
     }
 }

@@ -123,6 +123,7 @@ impl Resolver<'_> {
             }
             ExprKind::Compare { operator, left, right } => {
                 let (left, right) = self.both(left, right, context)?;
+                self.lint_comparison_with_null(*operator, &left, &right, span);
                 self.comparison(*operator, left, right, span)
             }
             ExprKind::IsNull { operand, negated } => {
@@ -314,9 +315,7 @@ impl Resolver<'_> {
             None => None,
         };
         let (text, pattern) = (Box::new(text?), Box::new(pattern?));
-        if similar {
-            self.check_similar(&pattern, escape.as_deref())?;
-        }
+        self.check_pattern(similar, &pattern, escape.as_deref())?;
         let kind = if similar {
             ExpressionKind::SimilarTo { text, pattern, escape }
         } else {
@@ -325,27 +324,40 @@ impl Resolver<'_> {
         Some(boolean_node(kind, span))
     }
 
-    /// A constant pattern of SIMILAR TO is read before any row comes.
-    fn check_similar(&mut self, pattern: &Expression, escape: Option<&Expression>) -> Option<()> {
+    /// A constant pattern is read before any row comes, and so is a constant ESCAPE.
+    fn check_pattern(
+        &mut self,
+        similar: bool,
+        pattern: &Expression,
+        escape: Option<&Expression>,
+    ) -> Option<()> {
         let text = |expression: &Expression| match expression.literal() {
             Some(Value::Text(text)) => Some(text.clone()),
             _ => None,
         };
-        let Some(constant) = text(pattern) else { return Some(()) };
-        let escape = match escape {
-            None => None,
-            Some(escape) => match text(escape) {
-                Some(escape) => Some(escape),
-                None => return Some(()),
-            },
-        };
-        match self.catalog.check_similar(&constant, escape.as_deref()) {
-            Ok(()) => Some(()),
-            Err(message) => self.error_with_hint(
-                pattern.span,
-                message,
+        let constant_escape = escape.and_then(text);
+        if let Some((escape, constant)) = escape.zip(constant_escape.as_deref())
+            && constant.chars().count() != 1
+        {
+            let message = format!("ESCAPE takes exactly one character, not '{constant}'");
+            return self.error_with_hint(escape.span, message, "write one, as in LIKE '100!%' ESCAPE '!'");
+        }
+        let is_known = escape.is_none() || constant_escape.is_some();
+        let Some(constant) = text(pattern).filter(|_| is_known) else { return Some(()) };
+        let (checked, hint) = if similar {
+            (
+                self.catalog.check_similar(&constant, constant_escape.as_deref()),
                 "a special character stands for itself behind the ESCAPE character: SIMILAR TO 'a!+' ESCAPE '!'",
-            ),
+            )
+        } else {
+            (
+                self.catalog.check_like(&constant, constant_escape.as_deref()),
+                "% and _ stand for themselves behind the ESCAPE character, and so does it: LIKE '100!%' ESCAPE '!'",
+            )
+        };
+        match checked {
+            Ok(()) => Some(()),
+            Err(message) => self.error_with_hint(pattern.span, message, hint),
         }
     }
 

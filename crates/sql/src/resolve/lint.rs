@@ -3,7 +3,7 @@
 use super::group::shown_name;
 use super::{Resolver, WindowLength};
 use crate::syntax::{Call, Expr, ExprKind, Query, QueryBody, Select, SelectItem};
-use crate::{Diagnostic, GroupDriver, Span, Stream};
+use crate::{ComparisonOperator, Diagnostic, Expression, GroupDriver, Span, SqlType, Stream};
 
 /// Parts of names of columns that hold a later or an earlier time.
 const LATER: [&str; 8] = ["END", "LAST", "LATE", "MAX", "STOP", "FINISH", "CLOSE", "CURRENT"];
@@ -49,6 +49,24 @@ impl Resolver<'_> {
                 "the time of each row is CURRENT_ROW_TIMESTAMP, or ROWTIME",
             );
         }
+    }
+
+    /// `x = NULL`: never true.
+    pub(super) fn lint_comparison_with_null(
+        &mut self,
+        operator: ComparisonOperator,
+        left: &Expression,
+        right: &Expression,
+        span: Span,
+    ) {
+        if left.sql_type != SqlType::Null && right.sql_type != SqlType::Null {
+            return;
+        }
+        let form = match operator {
+            ComparisonOperator::NotEqual => "write x IS NOT NULL",
+            _ => "write x IS NULL",
+        };
+        self.lint(span, "a comparison with NULL is neither true nor false: it never keeps a row", form);
     }
 
     /// Streams joined without a window.

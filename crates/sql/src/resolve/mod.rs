@@ -153,6 +153,20 @@ pub fn syntax_mistakes(text: &str) -> Vec<Diagnostic> {
     in_order(diagnostics)
 }
 
+/// The mistakes in the syntax of one expression, which stands in no statement.
+///
+/// # Errors
+/// All mistakes of the lexer, or else the first of the syntax.
+pub fn check_expression(text: &str) -> Result<(), Vec<Diagnostic>> {
+    let mut diagnostics = Vec::new();
+    let tokens = lex(text, &mut diagnostics);
+    diagnostics.retain(Diagnostic::is_error);
+    if diagnostics.is_empty() {
+        diagnostics.extend(parse_expression(&tokens).err());
+    }
+    if diagnostics.is_empty() { Ok(()) } else { Err(diagnostics) }
+}
+
 /// Remarks in the order of the text, each once.
 fn in_order(mut remarks: Vec<Diagnostic>) -> Vec<Diagnostic> {
     remarks.sort_by_key(|remark| remark.span.start);

@@ -274,7 +274,12 @@ impl Resolver<'_> {
         mistake.hint = near.or(of_the_service).or_else(|| {
             let names: Vec<String> =
                 columns.iter().take(8).map(|c| format!("\"{}\"", c.shown_name())).collect();
-            (!names.is_empty()).then(|| format!("the columns are {}", names.join(", ")))
+            let columns = (!names.is_empty()).then(|| format!("the columns are {}", names.join(", ")));
+            // What is quoted and like none of them is often meant to be a text.
+            let text = (name.quoted && relation.is_none())
+                .then(|| format!("a text stands in single quotes: '{}'", name.value.replace('\'', "''")));
+            let hints: Vec<String> = text.into_iter().chain(columns).collect();
+            (!hints.is_empty()).then(|| hints.join("; "))
         });
         self.report(mistake);
         None

@@ -47,6 +47,14 @@ impl Diagnostic {
         self.severity == Severity::Error
     }
 
+    /// The message and the hint, for a place that has one line.
+    pub fn in_a_line(&self) -> String {
+        match &self.hint {
+            Some(hint) => format!("{}; {hint}", self.message),
+            None => self.message.clone(),
+        }
+    }
+
     /// Line and column in `text`.
     pub fn position(&self, text: &str) -> Position {
         self.span.position(text)

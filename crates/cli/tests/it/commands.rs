@@ -77,8 +77,10 @@ fn check_says_what_is_in_a_file() {
     );
 
     // What SQL reads must be said, and for a pipeline must not.
-    run_in(folder.path(), &["check", "count.sql", "--stream", "PRICES (price DOUBL)"])
-        .assert_failed(1, &["error: --stream: column \"price\": there is no type DOUBL", "NAME TYPE"]);
+    run_in(folder.path(), &["check", "count.sql", "--stream", "PRICES (price DOUBL)"]).assert_failed(
+        1,
+        &["error: --stream: column \"price\": there is no type DOUBL; did you mean \"DOUBLE\"?"],
+    );
     run(&["check", example, "--stream", PRICES]).assert_failed(1, &["--stream is for .sql files"]);
 }
 

@@ -274,7 +274,7 @@ impl Check<'_> {
             Err(errors) => {
                 for error in errors {
                     let place = place_within(self.source.text, text.columns, &error.span);
-                    self.wrong(place, error.to_string(), None);
+                    self.wrong(place, error.message, Some(error.hint));
                 }
                 return None;
             }

@@ -154,7 +154,7 @@ pub(super) fn schema_definition(schema: &InputSchema) -> SchemaDefinition {
 fn schema_of(definition: &SchemaDefinition) -> Result<InputSchema, String> {
     let columns = definition.columns.iter().map(|column| {
         let sql_type = parse_sql_type(&column.sql_type)
-            .map_err(|mistake| format!("column \"{}\": {}", column.name, mistake.message))?;
+            .map_err(|mistake| format!("column \"{}\": {}", column.name, mistake.in_a_line()))?;
         Ok(InputColumn { name: column.name.clone(), sql_type, mapping: column.mapping.clone() })
     });
     let columns = columns.collect::<Result<Vec<_>, String>>()?;

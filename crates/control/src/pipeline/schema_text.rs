@@ -7,12 +7,18 @@ use millstream_sql::{Column, InputStream, SqlType, parse_sql_type};
 
 /// A text that does not declare columns.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{message}; write columns as NAME TYPE, such as: ticker VARCHAR(8), price DOUBLE")]
+#[error("{message}; {hint}")]
 pub struct SchemaTextError {
-    message: String,
+    /// What is wrong.
+    pub message: String,
+    /// What to write instead.
+    pub hint: String,
     /// Bytes of the text that are wrong.
     pub span: Range<usize>,
 }
+
+/// How columns are written.
+const FORM: &str = "write columns as NAME TYPE, such as: ticker VARCHAR(8), price DOUBLE";
 
 /// A column as it is declared: its name, its type, and the path of a JSON column.
 pub type DeclaredColumn = (String, SqlType, Option<String>);
@@ -52,7 +58,7 @@ fn place_of(text: &str, part: &str) -> Range<usize> {
 
 /// What is wrong with a part of a text.
 fn wrong(text: &str, part: &str, message: String) -> SchemaTextError {
-    SchemaTextError { message, span: place_of(text, part) }
+    SchemaTextError { message, hint: FORM.to_owned(), span: place_of(text, part) }
 }
 
 fn parse_column(text: &str, untrimmed: &str) -> Result<DeclaredColumn, SchemaTextError> {
@@ -76,8 +82,10 @@ fn parse_column(text: &str, untrimmed: &str) -> Result<DeclaredColumn, SchemaTex
         let message = format!("column \"{name}\": a path begins with $: write ${path}");
         return Err(wrong(path, message));
     }
-    let sql_type = parse_sql_type(type_text)
-        .map_err(|mistake| wrong(type_text, format!("column \"{name}\": {}", mistake.message)))?;
+    let sql_type = parse_sql_type(type_text).map_err(|mistake| {
+        let error = wrong(type_text, format!("column \"{name}\": {}", mistake.message));
+        SchemaTextError { hint: mistake.hint.unwrap_or(error.hint), ..error }
+    })?;
     Ok((name, sql_type, mapping))
 }
 
@@ -98,7 +106,7 @@ pub(super) fn parse_declared_stream(
     });
     let Some((name, columns)) = inner.filter(|(name, _)| !name.is_empty()) else {
         let message = format!("\"{text}\" is not of the form NAME (COLUMN TYPE, …)");
-        return Err(SchemaTextError { message, span: 0..text.len() });
+        return Err(SchemaTextError { message, hint: FORM.to_owned(), span: 0..text.len() });
     };
     let declared = parse_columns(columns).map_err(|mut errors| errors.swap_remove(0))?;
     let columns = declared.iter().map(|(name, sql_type, _)| Column {

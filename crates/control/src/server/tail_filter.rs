@@ -41,9 +41,8 @@ impl TailFilter {
         let refused = |mistakes: &[Diagnostic]| {
             let names: Vec<&str> = schema.columns.iter().map(|column| column.name.as_str()).collect();
             let mistake = mistakes.iter().find(|one| one.severity == Severity::Error)?;
-            let hint = mistake.hint.as_ref().map(|hint| format!("; {hint}")).unwrap_or_default();
-            let message = &mistake.message;
-            Some(format!("--where {condition:?}: {message}{hint} (columns: {})", names.join(", ")))
+            let columns = names.join(", ");
+            Some(format!("--where {condition:?}: {} (columns: {columns})", mistake.in_a_line()))
         };
         // By itself first: what a mistake in it makes of the query around it helps nobody.
         if let Err(mistakes) = check_expression(condition) {

@@ -132,7 +132,7 @@ fn every_column_and_table_is_looked_at() {
         "10:3 column \"n\": there is no type INTEGR",
         "12:1 column \"m\" is there twice",
         "17:8 a reference table needs either path",
-        "18:14 column \"k\": there is no type STRING",
+        "18:14 column \"k\": there is no type STRING (use VARCHAR(n))",
         "18:24 column \"v\": there is no type INTEGR",
         "20:8 table \"R\" is declared twice",
         "22:12 column \"k\" has no type",

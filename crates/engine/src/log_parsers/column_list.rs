@@ -102,7 +102,8 @@ fn read_column(words: &[Word]) -> Result<ListedColumn, String> {
     let sql_type = if type_text.is_empty() {
         super::DEFAULT_FIELD
     } else {
-        parse_sql_type(type_text.trim()).map_err(|mistake| format!("column {name}: {}", mistake.message))?
+        parse_sql_type(type_text.trim())
+            .map_err(|mistake| format!("column {name}: {}", mistake.in_a_line()))?
     };
     if sql_type.is_interval() {
         return Err(format!("column {name}: a field cannot be an INTERVAL"));

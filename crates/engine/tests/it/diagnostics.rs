@@ -562,6 +562,11 @@ fn forms_of_other_dialects_are_said_once() {
         ("PRICE FROM TRADES WHERE TICKER ILIKE 'a%'", "ILIKE is not part", "LOWER(text) LIKE"),
         ("PRICE FROM TRADES WHERE TICKER NOT RLIKE 'a'", "RLIKE is not part", "SIMILAR TO"),
         ("PRICE FROM TRADES WHERE PRICE BETWEEN 1, 3", "expected AND, found \",\"", "x BETWEEN low AND high"),
+        (
+            "PRICE FROM TRADES WHERE CURRENT_TIMESTAMP > TRADES.ROWTIME + INTERVAL '10 minutes'",
+            "expected YEAR, MONTH",
+            "INTERVAL '10' MINUTE",
+        ),
         ("TOP 3 PRICE FROM TRADES", "TOP is not part", top),
         ("PRICE FROM TRADES LIMIT 3", "LIMIT is not part", top),
         ("PRICE FROM TRADES OFFSET 3", "OFFSET is not part", top),
@@ -574,7 +579,11 @@ fn forms_of_other_dialects_are_said_once() {
         ),
         ("PRICE FROM HOP(TABLE TRADES)", "HOP is called where", "count each hop"),
         ("PRICE FROM TABLE(TUMBLE(TABLE TRADES))", "there is no table function TUMBLE", "GROUP BY STEP("),
-        ("PRICE FROM RANDOM_CUT_FOREST(CURSOR(x))", "RANDOM_CUT_FOREST is called", "TABLE(RANDOM_CUT_FOREST("),
+        (
+            "PRICE FROM RANDOM_CUT_FOREST(CURSOR(x))",
+            "RANDOM_CUT_FOREST is called",
+            "TABLE(RANDOM_CUT_FOREST(",
+        ),
         (
             "MEDIAN(PRICE) FROM TRADES GROUP BY STEP(TRADES.ROWTIME BY INTERVAL '1' SECOND)",
             "there is no function MEDIAN",
@@ -598,7 +607,8 @@ fn what_a_statement_did_not_expect_does_not_make_up_mistakes() {
     let found = all(&format!("{TARGET}SELECT STREAM PRICE FROM TRADES WHERE TICKER NOT 'A';"));
     assert_eq!(found, ["2:77 expected \";\", found NOT"]);
     // The next statement is not what a statement did not expect.
-    let found = all("CREATE STREAM T (A DOUBLE)\nCREATE PUMP P AS INSERT INTO T SELECT STREAM WEIGHT FROM TRADES;");
+    let found =
+        all("CREATE STREAM T (A DOUBLE)\nCREATE PUMP P AS INSERT INTO T SELECT STREAM WEIGHT FROM TRADES;");
     assert_eq!(found, ["2:1 expected \";\", found CREATE", "2:46 column \"WEIGHT\" does not exist"]);
 }
 

@@ -536,7 +536,19 @@ impl Parser<'_> {
         let value = self
             .text("the value of the interval in single quotes")
             .map_err(|mistake| mistake.with_hint("write INTERVAL '5' SECOND"))?;
-        let qualifier = self.interval_qualifier()?;
+        let qualifier = self.interval_qualifier().map_err(|mistake| {
+            // `INTERVAL '1 MINUTE'`, as another dialect has it.
+            let mut words = value.split_whitespace();
+            let unit = words.nth(1).map(|unit| unit.trim_end_matches(['s', 'S']).to_uppercase());
+            match unit.filter(|unit| TimeUnit::from_keyword(unit).is_some()) {
+                Some(unit) => {
+                    let number = value.split_whitespace().next().unwrap_or_default();
+                    mistake
+                        .with_hint(format!("the unit stands behind the quotes: INTERVAL '{number}' {unit}"))
+                }
+                None => mistake,
+            }
+        })?;
         let span = start.to(self.previous_span());
         self.node(ExprKind::Interval { negative, value, qualifier }, span, &[])
     }

@@ -408,7 +408,8 @@ impl Parser<'_> {
 /// The mistake of a function that stands in FROM as other dialects write it.
 fn called_in_from(name: &Name) -> Diagnostic {
     let function = &name.value;
-    let mistake = Diagnostic::error(name.span, format!("{function} is called where the name of a stream stands"));
+    let mistake =
+        Diagnostic::error(name.span, format!("{function} is called where the name of a stream stands"));
     match dialect_form(function) {
         Some(form) => mistake.with_hint(form),
         None => mistake.with_hint(format!(

@@ -6,8 +6,8 @@
 //! ```
 //!
 //! Helpers are threads of the whole process, one less than there are cores, which stay between calls: to start a thread
-//! takes longer than many a task. Callers that come at the same time share them, so a task must not wait for another task
-//! of its call, only take what others have not begun.
+//! takes longer than many a task. Callers that come at the same time share them, so a task must not wait for what no
+//! thread has begun: it takes that itself.
 
 #![expect(clippy::disallowed_methods, reason = "the only place that starts helpers")]
 

@@ -15,7 +15,7 @@ use crate::grouping::{EncodedKeys, RoutedRows, SHARDS};
 use millstream_host::together;
 use std::ops::Range;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, PoisonError, RwLock};
 
 /// How many threads an operator may use, and from how much work on.
 #[derive(Clone, Copy, Debug)]
@@ -65,24 +65,27 @@ impl Workers {
             return;
         }
         let step = range.len().div_ceil(threads);
-        let parts = kept.of(threads).iter_mut().take(threads).enumerate();
-        let routes: Vec<Mutex<(usize, &mut RoutedRows)>> = parts.map(Mutex::new).collect();
-        let next = AtomicUsize::new(0);
-        together(threads, |_| {
+        let parts = kept.of(threads).iter_mut().take(threads);
+        let routes: Vec<RwLock<&mut RoutedRows>> = parts.map(RwLock::new).collect();
+        let (next, routing) = (AtomicUsize::new(0), Unfinished::of(threads));
+        let shards = Shared::new(shards);
+        // One call for both halves of the work: a helper is woken once.
+        together(threads, |number| {
             // Whoever is there takes the next part.
-            while let Some(part) = routes.get(next.fetch_add(1, Ordering::Relaxed)) {
-                // Each is locked once.
-                let (number, routed) = &mut *part.lock().unwrap_or_else(PoisonError::into_inner);
-                let start = (range.start + *number * step).min(range.end);
+            loop {
+                let part = next.fetch_add(1, Ordering::Relaxed);
+                let Some(routed) = routes.get(part) else { break };
+                let _finished = routing.finishing();
+                let start = (range.start + part * step).min(range.end);
+                let mut routed = routed.write().unwrap_or_else(PoisonError::into_inner);
                 routed.route(keys, start..(start + step).min(range.end));
             }
-        });
-        drop(routes);
-        let routes = &kept.of(threads)[..threads];
-        let shards = Shared::new(shards);
-        together(threads, |number| {
+            // What is missing now, others have begun.
+            routing.wait();
+            let read = |routed| RwLock::read(routed).unwrap_or_else(PoisonError::into_inner);
+            let routes: Vec<_> = routes.iter().map(read).collect();
             shards.each(number, threads, |index, shard| {
-                for routed in routes {
+                for routed in &routes {
                     let rows = routed.of(index);
                     if !rows.is_empty() {
                         work(shard, rows);
@@ -91,6 +94,41 @@ impl Workers {
                 finish(shard);
             });
         });
+    }
+}
+
+/// How many parts of a work are not finished. Who waits for them stays awake: they take microseconds.
+struct Unfinished(AtomicUsize);
+
+impl Unfinished {
+    fn of(parts: usize) -> Unfinished {
+        Unfinished(AtomicUsize::new(parts))
+    }
+
+    /// One is finished when what this gives is dropped, also by a panic.
+    fn finishing(&self) -> impl Drop + '_ {
+        struct Finishing<'u>(&'u AtomicUsize);
+        impl Drop for Finishing<'_> {
+            fn drop(&mut self) {
+                self.0.fetch_sub(1, Ordering::AcqRel);
+            }
+        }
+        Finishing(&self.0)
+    }
+
+    /// Comes back when all are. All must have been begun, by threads that wait for nothing.
+    fn wait(&self) {
+        /// Looks before the core is offered to others: some 25 microseconds.
+        const LOOKS: u32 = 1_000;
+        let mut looks = 0_u32;
+        while self.0.load(Ordering::Acquire) > 0 {
+            looks = looks.saturating_add(1);
+            if looks < LOOKS {
+                std::hint::spin_loop();
+            } else {
+                std::thread::yield_now();
+            }
+        }
     }
 }
 

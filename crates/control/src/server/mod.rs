@@ -314,11 +314,19 @@ impl Server {
     }
 
     /// Gives the data directory back, within about `limit`: to be called by the last who has the server, when it has stopped.
-    /// False when that hangs. Then a thread goes on with it, which ends with the process at the latest.
+    /// False when that hangs, or when work that hangs has the log still. Then a thread goes on with it, which ends with the
+    /// process at the latest.
     pub async fn close(self: Arc<Server>, limit: Duration) -> bool {
+        let mut health = self.world.log.health();
         // Dropping the log waits for its writer, and dropping the catalog for its file.
         let closing = self.world.spawn().clone().awaited_blocking(move || drop(self));
-        real_time::within(limit, closing).await.is_some()
+        let closed = async {
+            // Without a result the runtime is going, and everything with it.
+            let _ = closing.await;
+            // The log tells of its health for as long as anybody has it.
+            while health.changed().await.is_ok() {}
+        };
+        real_time::within(limit, closed).await.is_some()
     }
 }
 

@@ -86,3 +86,20 @@ async fn nothing_sleeps_through_a_stop_when_the_clock_stands() {
     seen.expect("what was put is shown").unwrap();
     stop(server).await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_directory_is_given_back_when_nobody_has_the_log() {
+    let folder = tempfile::tempdir().unwrap();
+    let server =
+        Server::open(settings(folder.path()), Arc::new(SystemClock), Random::from_seed(1)).await.unwrap();
+    server.start(true).await.unwrap();
+    let log = Arc::clone(server.log());
+    assert!(server.stop(Duration::from_secs(10)).await.is_clean());
+    assert!(!server.close(Duration::from_millis(20)).await, "somebody has the log");
+    drop(log);
+    let server =
+        Server::open(settings(folder.path()), Arc::new(SystemClock), Random::from_seed(1)).await.unwrap();
+    server.start(true).await.unwrap();
+    assert!(server.stop(Duration::from_secs(10)).await.is_clean());
+    assert!(server.close(Duration::from_secs(10)).await);
+}

@@ -1,5 +1,6 @@
-//! Torn tails, a full disk, a catalog that somebody holds.
+//! Torn tails, damaged checkpoints, a full disk, a catalog that somebody holds.
 
+use std::collections::HashSet;
 use std::fs::{File, OpenOptions};
 use std::io::Write;
 use std::os::unix::fs::FileExt;
@@ -37,6 +38,51 @@ pub(crate) fn tear(data: &Path, bits: u64) -> anyhow::Result<()> {
         append(&journal, &noise(&mut random, 6_000))?;
     }
     Ok(())
+}
+
+/// The checkpoints that were damaged, by application and number.
+#[derive(Default)]
+pub(crate) struct DamagedCheckpoints(HashSet<(i64, i64)>);
+
+impl DamagedCheckpoints {
+    /// How many.
+    pub(crate) fn len(&self) -> usize {
+        self.0.len()
+    }
+
+    /// Damages the newest checkpoint of an application that can go on from the one before: it must then come to the same
+    /// rows from there. Not when there is none, as after a fall-back from which nothing was stored yet.
+    pub(crate) fn damage(&mut self, data: &Path, bits: u64) -> anyhow::Result<()> {
+        let path = data.join("catalog.sqlite");
+        if !path.exists() {
+            return Ok(());
+        }
+        let catalog = Connection::open(&path)?;
+        let sql = "SELECT application, number FROM checkpoint ORDER BY application, number";
+        let rows = catalog
+            .prepare(sql)?
+            .query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?
+            .collect::<Result<Vec<(i64, i64)>, _>>()?;
+        let of_one = rows.chunk_by(|one, next| one.0 == next.0);
+        let newest: Vec<(i64, i64)> = of_one
+            .filter_map(|of_one| match of_one {
+                [.., before, newest] if !self.0.contains(before) && !self.0.contains(newest) => Some(*newest),
+                _ => None,
+            })
+            .collect();
+        if newest.is_empty() {
+            return Ok(());
+        }
+        let (application, number) = newest[Random::from_seed(bits).below(newest.len() as u64) as usize];
+        // A byte in the middle: its checksum tells.
+        catalog.execute(
+            "UPDATE checkpoint SET manifest = CAST(substr(manifest, 1, length(manifest) / 2) || X'5A' || \
+             substr(manifest, length(manifest) / 2 + 2) AS BLOB) WHERE application = ?1 AND number = ?2",
+            [application, number],
+        )?;
+        self.0.insert((application, number));
+        Ok(())
+    }
 }
 
 fn noise(random: &mut Random, most: u64) -> Vec<u8> {

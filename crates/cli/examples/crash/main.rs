@@ -9,7 +9,7 @@
 //! | `pipeline.rs` | what runs under load, and the files that feed it |
 //! | `schedule.rs` | which fault comes when: all of it follows from the seed |
 //! | `rounds.rs` | starting, disturbing and ending the process |
-//! | `faults.rs` | torn tails, a full disk, a catalog that somebody holds |
+//! | `faults.rs` | torn tails, damaged checkpoints, a full disk, a catalog that somebody holds |
 //! | `puts.rs` | a producer that puts batches while the process comes and goes |
 //! | `records.rs` | reading streams and objects when the process has ended |
 //! | `once.rs` | counting: each id once |
@@ -52,7 +52,7 @@ struct Arguments {
     #[arg(
         long,
         value_delimiter = ',',
-        default_value = "kill,kill,kill,kill,kill,kill,kill,terminate,torn,torn"
+        default_value = "kill,kill,kill,kill,kill,kill,terminate,torn,torn,checkpoint"
     )]
     faults: Vec<FaultKind>,
     /// Records a second.

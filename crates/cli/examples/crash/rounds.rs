@@ -14,7 +14,7 @@ use millstream_host::{Clock, SystemClock};
 use rusqlite::{Connection, OpenFlags};
 use rustix::process::{Pid, Signal, kill_process};
 
-use crate::faults::{Disturbance, tear};
+use crate::faults::{DamagedCheckpoints, Disturbance, tear};
 use crate::pipeline::{self, Load};
 use crate::puts::{Batch, Putting};
 use crate::schedule::{FaultKind, Round, Schedule};
@@ -36,6 +36,7 @@ pub(crate) struct Done {
     rounds: usize,
     /// How many rounds began while a process could not start because something was held.
     refused_starts: usize,
+    damaged_checkpoints: usize,
     seconds: u64,
 }
 
@@ -44,14 +45,15 @@ impl fmt::Display for Done {
         let acknowledged = self.puts.iter().filter(|batch| batch.is_acknowledged).count();
         write!(
             formatter,
-            "{} rounds in {} s: {} records, {} reviews, {} batches put ({acknowledged} acknowledged), {} starts refused: \
-             everything is there once, and the output is that of a run without kills",
+            "{} rounds in {} s: {} records, {} reviews, {} batches put ({acknowledged} acknowledged), {} starts refused, {} \
+             checkpoints damaged: everything is there once, and the output is that of a run without kills",
             self.rounds,
             self.seconds,
             self.load.records,
             self.load.reviews,
             self.puts.len(),
-            self.refused_starts
+            self.refused_starts,
+            self.damaged_checkpoints
         )
     }
 }
@@ -101,10 +103,10 @@ pub(crate) fn run(program: &Path, folder: &Path, schedule: &Schedule, rate: f64)
     terminate(&mut first)?;
     place.write_pipeline(Some(&load))?;
     let putting = Putting::start(program, &place.data)?;
-    let mut refused_starts = 0;
+    let (mut refused_starts, mut damaged) = (0, DamagedCheckpoints::default());
     for (number, round) in schedule.rounds.iter().enumerate() {
         let name = format!("round {} ({:?})", number + 1, round.fault);
-        let refused = place.round(round, &name).with_context(|| name.clone())?;
+        let refused = place.round(round, &mut damaged, &name).with_context(|| name.clone())?;
         refused_starts += usize::from(refused);
         if (number + 1) % 50 == 0 {
             let seconds = SystemClock.now().since(started_at).as_secs();
@@ -131,7 +133,14 @@ pub(crate) fn run(program: &Path, folder: &Path, schedule: &Schedule, rate: f64)
         .with_context(|| format!("the last run has not come to its end after {END_LIMIT:?}"))?;
     anyhow::ensure!(status.success(), "the last run ended with {status}: {}", place.newest_errors());
     let seconds = SystemClock.now().since(started_at).as_secs();
-    Ok(Done { load, puts, rounds: schedule.rounds.len(), refused_starts, seconds })
+    Ok(Done {
+        load,
+        puts,
+        rounds: schedule.rounds.len(),
+        refused_starts,
+        damaged_checkpoints: damaged.len(),
+        seconds,
+    })
 }
 
 impl Place<'_> {
@@ -185,7 +194,7 @@ impl Place<'_> {
     }
 
     /// One life of the process. True when it could not start because of the disturbance.
-    fn round(&self, round: &Round, name: &str) -> anyhow::Result<bool> {
+    fn round(&self, round: &Round, damaged: &mut DamagedCheckpoints, name: &str) -> anyhow::Result<bool> {
         let command = if round.serves { "serve" } else { "run" };
         // Sometimes the catalog is held from before the start.
         let is_early = round.fault == FaultKind::Catalog && round.random.is_multiple_of(4);
@@ -222,15 +231,17 @@ impl Place<'_> {
             process.end()?;
         }
         drop(disturbance);
-        if round.fault == FaultKind::Torn {
-            tear(&self.data, round.random)?;
+        match round.fault {
+            FaultKind::Torn => tear(&self.data, round.random)?,
+            FaultKind::Checkpoint => damaged.damage(&self.data, round.random)?,
+            FaultKind::Kill | FaultKind::Terminate | FaultKind::Catalog | FaultKind::Disk => {}
         }
         Ok(false)
     }
 
     fn disturb(&self, round: &Round) -> anyhow::Result<Option<Disturbance>> {
         match round.fault {
-            FaultKind::Kill | FaultKind::Terminate | FaultKind::Torn => Ok(None),
+            FaultKind::Kill | FaultKind::Terminate | FaultKind::Torn | FaultKind::Checkpoint => Ok(None),
             FaultKind::Catalog => Disturbance::hold_catalog(&self.data),
             FaultKind::Disk => Disturbance::fill_disk(self.folder, round.random).map(Some),
         }

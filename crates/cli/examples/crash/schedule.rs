@@ -14,6 +14,8 @@ pub(crate) enum FaultKind {
     Terminate,
     /// SIGKILL, and half a write at the end of the log and of the catalog's journal, as a power cut leaves it.
     Torn,
+    /// SIGKILL, and the newest checkpoint of an application is damaged: it goes on from the one before.
+    Checkpoint,
     /// Another process holds the catalog for a while: it cannot be written.
     Catalog,
     /// The disk is full for a while. Needs a disk of its own.
@@ -62,7 +64,7 @@ impl Schedule {
             let fault = faults[random.below(faults.len() as u64) as usize];
             let life = Duration::from_millis(50 + random.below(1_450));
             let disturbance = Duration::from_millis(match fault {
-                FaultKind::Kill | FaultKind::Terminate | FaultKind::Torn => 0,
+                FaultKind::Kill | FaultKind::Terminate | FaultKind::Torn | FaultKind::Checkpoint => 0,
                 // SQLite waits 5 s for a lock.
                 FaultKind::Catalog => 200 + random.below(7_000),
                 FaultKind::Disk => 200 + random.below(2_000),

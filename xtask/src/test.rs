@@ -26,6 +26,7 @@ pub(crate) fn run(strict: bool) -> anyhow::Result<()> {
     run_program(tests.env("MILLSTREAM_TEST_LEAVE_OUT", names.join(",")))?;
     fuzz(60, 1, None)?;
     crash_whole(100, 1, None, Build::Debug)?;
+    crash_whole(12, 2, Some("catalog,kill"), Build::Debug)?;
     docs::run()?;
     if skipped.is_empty() {
         say("\nall checks passed");

@@ -25,11 +25,13 @@ use tokio::sync::{Semaphore, watch};
 use tokio::task::JoinHandle;
 
 /// Connections at a time. Further ones wait to be taken.
-const MOST_CONNECTIONS: usize = 1_024;
+const MOST_CONNECTIONS: u32 = 1_024;
 /// Time limit for the head of a request.
 const HEAD_LIMIT: Duration = Duration::from_secs(10);
 /// How long an end waits for what is being answered.
 const END_LIMIT: Duration = Duration::from_millis(500);
+/// How long it waits for connections that are closed.
+const CLOSE_LIMIT: Duration = Duration::from_millis(100);
 /// Before connections are taken again after a failure, such as too many open files.
 const ACCEPT_RETRY: Duration = Duration::from_millis(100);
 
@@ -106,8 +108,9 @@ impl Serving {
 }
 
 async fn serve(mut listener: impl Accept, router: Router, mut stop: watch::Receiver<bool>) {
-    let permits = Arc::new(Semaphore::new(MOST_CONNECTIONS));
+    let permits = Arc::new(Semaphore::new(MOST_CONNECTIONS as usize));
     let graceful = GracefulShutdown::new();
+    let close = watch::Sender::new(false);
     loop {
         let taken = tokio::select! {
             // An error means that the sender is gone: that is an end, too.
@@ -127,16 +130,28 @@ async fn serve(mut listener: impl Accept, router: Router, mut stop: watch::Recei
         let service = TowerToHyperService::new(router.clone());
         let connection = builder.serve_connection(TokioIo::new(stream), service).into_owned();
         let connection = graceful.watch(connection);
+        let mut closed = close.subscribe();
         Spawn::current().awaited(async move {
-            // A client that breaks off is its own business.
-            if let Err(error) = connection.await {
-                tracing::debug!(%error, "a connection ended early");
+            // Given back when the connection, and what answers it, is gone.
+            let _permit = permit;
+            tokio::select! {
+                ended = connection => {
+                    // A client that breaks off is its own business.
+                    if let Err(error) = ended {
+                        tracing::debug!(%error, "a connection ended early");
+                    }
+                }
+                _ = closed.wait_for(|closed| *closed) => {}
             }
-            drop(permit);
         });
     }
     if real_time::within(END_LIMIT, graceful.shutdown()).await.is_none() {
+        close.send_replace(true);
         tracing::info!("connections that did not end by themselves were closed");
+    }
+    // What answered them has let go of the server.
+    if real_time::within(CLOSE_LIMIT, permits.acquire_many(MOST_CONNECTIONS)).await.is_none() {
+        tracing::warn!("connections were closed, and go on");
     }
 }
 

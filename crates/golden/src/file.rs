@@ -1,6 +1,6 @@
 //! The directives of a golden file.
 
-use crate::literal::{Expected, parse_expected, parse_time_of_row, parse_value, split_fields};
+use crate::literal::{Expected, parse_expected, parse_rowtime, parse_time_of_row, parse_value, split_fields};
 use millstream_engine::Switches;
 use millstream_sql::{Column, InputStream, ReferenceTable, Value, parse_sql_type};
 use millstream_wording::counted;
@@ -100,6 +100,10 @@ struct Reader<'t> {
 /// A mistake with its line from 0.
 type Mistake = (usize, String);
 
+/// The words that begin a directive.
+const DIRECTIVES: [&str; 10] =
+    ["input", "table", "set", "application", "rows", "bound", "checkpoint", "drain", "expect", "eval"];
+
 impl<'t> Reader<'t> {
     fn take_line(&mut self) -> &'t str {
         let line = self.lines[self.next];
@@ -151,11 +155,14 @@ impl<'t> Reader<'t> {
                 };
                 StepKind::Eval { expression: expression.trim().to_owned(), expected }
             }
+            _ if line.contains('|') => {
+                return Err(fail(
+                    "this row is of no rows and no expect: a blank line has ended the block above".to_owned(),
+                ));
+            }
             other => {
-                return Err(fail(format!(
-                    "'{other}' is not a directive: there are input, table, set, application, rows, bound, \
-                     checkpoint, drain, expect, eval"
-                )));
+                let known = DIRECTIVES.join(", ");
+                return Err(fail(format!("'{other}' is not a directive: there are {known}")));
             }
         };
         self.file.steps.push(Step { line: at + 1, kind: step });
@@ -165,7 +172,7 @@ impl<'t> Reader<'t> {
     fn set(&mut self, key: &str, value: &str) -> Result<(), String> {
         if key == "seed" {
             self.file.seed =
-                value.parse().map_err(|_| format!("'{value}' is not a seed: write a whole number"))?;
+                value.parse().map_err(|_| format!("\"{value}\" is not a seed: write a whole number"))?;
             return Ok(());
         }
         self.file.switches.set(key, value).map_err(|error| error.to_string())
@@ -219,29 +226,37 @@ impl<'t> Reader<'t> {
     }
 
     /// The data lines up to a blank line, with their places from 0.
-    fn data_lines(&mut self) -> Vec<(usize, &'t str)> {
+    fn data_lines(&mut self) -> Result<Vec<(usize, &'t str)>, Mistake> {
         let mut data = Vec::new();
         while self.next < self.lines.len() && !self.lines[self.next].trim().is_empty() {
             let at = self.next;
             let line = self.take_line();
+            // No value begins as a directive does: texts stand in quotes.
+            if let Some(word) = line.split_whitespace().next().filter(|word| DIRECTIVES.contains(word)) {
+                let message = format!("the blank line before {word} is missing: it ends the rows above");
+                return Err((at, message));
+            }
             if !line.starts_with('#') {
                 data.push((at, line));
             }
         }
-        data
+        Ok(data)
     }
 
     fn rows(&mut self, at: usize, rest: &str) -> Result<StepKind, Mistake> {
+        if rest.is_empty() {
+            return Err((at, "write rows NAME, then its rows".to_owned()));
+        }
         let (name, _) = leading_name(rest);
         let input = self.file.inputs.iter().position(|input| input.name == name);
         let table = self.file.tables.iter().position(|table| table.name == name);
-        let data = self.data_lines();
+        let data = self.data_lines()?;
         match (input, table) {
             (Some(input), _) => {
                 let mut rows = Vec::new();
                 for (line, text) in data {
                     let fields = split_fields(text);
-                    let rowtime = parse_time_of_row(&fields[0]).map_err(|message| (line, message))?;
+                    let rowtime = parse_rowtime(&fields[0]).map_err(|message| (line, message))?;
                     let columns = &self.file.inputs[input].columns;
                     rows.push((rowtime, row_values(line, &fields[1..], columns, "a ROWTIME and ")?));
                 }
@@ -255,7 +270,12 @@ impl<'t> Reader<'t> {
                 }
                 Ok(StepKind::TableRows { table, rows })
             }
-            (None, None) => Err((at, format!("there is no input {name}: declare it with input {name} (…)"))),
+            (None, None) => Err((
+                at,
+                format!(
+                    "there is no input or table \"{name}\": declare it with input {name} (…) or table {name} (…)"
+                ),
+            )),
         }
     }
 
@@ -269,7 +289,7 @@ impl<'t> Reader<'t> {
             return expect_invalid(at, rest);
         }
         if let ("error_stream", Some(count)) = (name.as_str(), qualifier) {
-            let count = count.parse().map_err(|_| (at, format!("'{count}' is not a number of rows")))?;
+            let count = count.parse().map_err(|_| (at, format!("\"{count}\" is not a number of rows")))?;
             return Ok(StepKind::ExpectErrors(count));
         }
         let unordered = match qualifier {
@@ -280,14 +300,16 @@ impl<'t> Reader<'t> {
                 let stream = name;
                 return Ok(StepKind::Expect { stream, rows: Vec::new(), unordered: false, block });
             }
-            Some(other) => return Err((at, format!("'{other}' is not known here: write unordered or none"))),
+            Some(other) => {
+                return Err((at, format!("\"{other}\" is not known here: write unordered or none")));
+            }
         };
         let mut rows = Vec::new();
-        for (line, text) in self.data_lines() {
+        for (line, text) in self.data_lines()? {
             let fields = split_fields(text);
             let rowtime = match fields[0].as_str() {
                 "*" => None,
-                time => Some(parse_time_of_row(time).map_err(|message| (line, message))?),
+                time => Some(parse_rowtime(time).map_err(|message| (line, message))?),
             };
             let values = fields[1..]
                 .iter()
@@ -318,12 +340,14 @@ fn row_values(
     before: &str,
 ) -> Result<Vec<Value>, Mistake> {
     if fields.len() != columns.len() {
-        let message =
-            format!("a row has {before}{}, this has {}", counted(columns.len(), "value"), fields.len());
-        return Err((line, message));
+        let (wanted, found) = (counted(columns.len(), "value"), counted(fields.len(), "value"));
+        return Err((line, format!("a row has {before}{wanted}, this has {found}")));
     }
-    let values = fields.iter().zip(columns).map(|(field, column)| parse_value(field, column.sql_type));
-    values.collect::<Result<_, _>>().map_err(|message| (line, message))
+    let value = |(field, column): (&String, &Column)| {
+        parse_value(field, column.sql_type)
+            .map_err(|message| (line, format!("column \"{}\": {message}", column.name)))
+    };
+    fields.iter().zip(columns).map(value).collect()
 }
 
 /// `invalid LINE:COL TEXT`

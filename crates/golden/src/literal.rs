@@ -3,6 +3,7 @@
 use millstream_columns::datetime_text::{parse_record_date, parse_record_time};
 use millstream_sql::civil::{MILLIS_PER_DAY, civil_from_days, parse_timestamp};
 use millstream_sql::{SqlType, Value};
+use std::fmt;
 
 /// What an `expect` line allows.
 #[derive(Clone, Debug, PartialEq)]
@@ -28,16 +29,43 @@ pub(crate) enum Expected {
 /// 2024-01-01 00:00:00: the day of times without a date.
 pub(crate) const DEFAULT_DAY_MILLIS: i64 = 1_704_067_200_000;
 
+/// As a golden file writes it.
+impl fmt::Display for Expected {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let written = match self {
+            Expected::Anything => "*".to_owned(),
+            Expected::About { center, tolerance } => format!("~{center} +- {tolerance}"),
+            Expected::Null => "NULL".to_owned(),
+            Expected::Boolean(value) => write_value(&Value::Boolean(*value), SqlType::Boolean),
+            Expected::Number(text) => text.clone(),
+            Expected::Text(text) => text_literal(text),
+            Expected::Binary(bytes) => binary_literal(bytes),
+            Expected::Date(days) => write_value(&Value::Date(*days), SqlType::Date),
+            Expected::Time(millis) => write_value(&Value::Time(*millis), SqlType::Time),
+            Expected::Timestamp(millis) => write_value(&Value::Timestamp(*millis), SqlType::Timestamp),
+        };
+        f.write_str(&written)
+    }
+}
+
 /// A time: `2024-01-01 00:00:05.000`, or `00:00:05` on 2024-01-01.
 pub(crate) fn parse_time_of_row(text: &str) -> Result<i64, String> {
-    let text = text.trim();
-    if let Some(millis) = parse_timestamp(text) {
-        return Ok(millis);
-    }
-    match millstream_sql::civil::parse_time(text) {
-        Some(millis) => Ok(DEFAULT_DAY_MILLIS + i64::from(millis)),
-        None => Err(format!("'{text}' is not a time: write 2024-01-01 00:00:05.000 or 00:00:05")),
-    }
+    let wrong = || format!("\"{text}\" is not a time: write 2024-01-01 00:00:05.000 or 00:00:05");
+    time_of_row(text).ok_or_else(wrong)
+}
+
+/// The time that a row begins with.
+pub(crate) fn parse_rowtime(text: &str) -> Result<i64, String> {
+    time_of_row(text).ok_or_else(|| {
+        format!(
+            "\"{text}\" is not a time: a row begins with its ROWTIME, such as 2024-01-01 00:00:05.000 or 00:00:05"
+        )
+    })
+}
+
+fn time_of_row(text: &str) -> Option<i64> {
+    let of_day = |text| millstream_sql::civil::parse_time(text).map(i64::from);
+    parse_timestamp(text).or_else(|| Some(DEFAULT_DAY_MILLIS + of_day(text)?))
 }
 
 /// Splits a data line at its bars, leaving those inside quotes.
@@ -65,7 +93,9 @@ pub(crate) fn parse_expected(text: &str) -> Result<Expected, String> {
     }
     if let Some(about) = text.strip_prefix('~') {
         let (center, tolerance) = about.split_once("+-").ok_or("write a tolerance as ~0.92 +- 0.05")?;
-        let number = |text: &str| text.trim().parse::<f64>().map_err(|_| format!("'{text}' is not a number"));
+        let number = |text: &str| {
+            text.trim().parse::<f64>().map_err(|_| format!("\"{}\" is not a number", text.trim()))
+        };
         return Ok(Expected::About { center: number(center)?, tolerance: number(tolerance)? });
     }
     match text.to_ascii_uppercase().as_str() {
@@ -103,43 +133,47 @@ pub(crate) fn parse_expected(text: &str) -> Result<Expected, String> {
     if text.parse::<f64>().is_ok() {
         return Ok(Expected::Number(text.to_owned()));
     }
-    Err(format!("'{text}' is not a value: write 'text', 42, TRUE, NULL, DATE '…', TIMESTAMP '…', X'…' or *"))
+    let literal = text_literal(text);
+    Err(format!(
+        "\"{text}\" is not a value: write {literal} if it is a text; else 42, TRUE, NULL, DATE '…', TIMESTAMP '…', X'…' \
+         or *"
+    ))
 }
 
 fn quoted(text: &str) -> Result<String, String> {
     text.strip_prefix('\'')
         .and_then(|rest| rest.strip_suffix('\''))
         .map(|content| content.replace("''", "'"))
-        .ok_or_else(|| format!("{text} is not closed by a quote"))
+        .ok_or_else(|| format!("the text {text} is not closed by a quote"))
 }
 
 fn hex(digits: &str) -> Result<Vec<u8>, String> {
-    if !digits.len().is_multiple_of(2) || !digits.is_ascii() {
+    if !digits.bytes().all(|digit| digit.is_ascii_hexdigit()) {
+        return Err(format!("X'{digits}' is not hex"));
+    }
+    if !digits.len().is_multiple_of(2) {
         return Err(format!("X'{digits}' has an odd number of digits"));
     }
-    (0..digits.len() / 2)
-        .map(|index| {
-            u8::from_str_radix(&digits[2 * index..2 * index + 2], 16)
-                .map_err(|_| format!("X'{digits}' is not hex"))
-        })
-        .collect()
+    let byte = |index| u8::from_str_radix(&digits[2 * index..2 * index + 2], 16).expect("they are digits");
+    Ok((0..digits.len() / 2).map(byte).collect())
 }
 
 /// Parses a value of a `rows` line for a column.
 pub(crate) fn parse_value(text: &str, sql_type: SqlType) -> Result<Value, String> {
     let expected = parse_expected(text)?;
-    let wrong = || format!("{} does not fit a column of type {sql_type}", text.trim());
+    let wrong = || format!("{text} is not of its type, {sql_type}");
     Ok(match (expected, sql_type) {
         (Expected::Null, _) => Value::Null,
         (Expected::Boolean(value), SqlType::Boolean) => Value::Boolean(value),
         (Expected::Number(text), integer) if integer.is_integer() => {
-            Value::Integer(text.parse().map_err(|_| wrong())?)
+            Value::Integer(text.parse().ok().filter(|number| holds(integer, *number)).ok_or_else(wrong)?)
         }
         (Expected::Number(text), SqlType::Real | SqlType::Double) => {
             Value::Double(text.parse().map_err(|_| wrong())?)
         }
-        (Expected::Number(text), SqlType::Decimal { scale, .. }) => {
-            Value::Decimal(decimal_at(&text, u32::from(scale)).ok_or_else(wrong)?)
+        (Expected::Number(text), SqlType::Decimal { precision, scale }) => {
+            let has_place = |unscaled: &i128| unscaled.unsigned_abs() < 10_u128.pow(u32::from(precision));
+            Value::Decimal(decimal_at(&text, u32::from(scale)).filter(has_place).ok_or_else(wrong)?)
         }
         (Expected::Text(text), character) if character.is_character() => {
             let length = character.length().unwrap_or(u32::MAX) as usize;
@@ -155,6 +189,16 @@ pub(crate) fn parse_value(text: &str, sql_type: SqlType) -> Result<Value, String
         (Expected::Timestamp(millis), SqlType::Timestamp) => Value::Timestamp(millis),
         _ => return Err(wrong()),
     })
+}
+
+/// Whether an integer type has this number.
+fn holds(sql_type: SqlType, number: i64) -> bool {
+    match sql_type {
+        SqlType::TinyInt => i8::try_from(number).is_ok(),
+        SqlType::SmallInt => i16::try_from(number).is_ok(),
+        SqlType::Integer => i32::try_from(number).is_ok(),
+        _ => true,
+    }
 }
 
 /// A decimal text as an integer of the given scale; `None` when digits would be lost.
@@ -194,13 +238,8 @@ pub(crate) fn write_value(value: &Value, sql_type: SqlType) -> String {
         (Value::Decimal(unscaled), _) => unscaled.to_string(),
         (Value::Double(value), SqlType::Real) => (*value as f32).to_string(),
         (Value::Double(value), _) => value.to_string(),
-        (Value::Text(text), _) if text.contains(['\t', '\n']) => {
-            format!("e'{}'", text.replace('\'', "''").replace('\t', "\\t").replace('\n', "\\n"))
-        }
-        (Value::Text(text), _) => format!("'{}'", text.replace('\'', "''")),
-        (Value::Binary(bytes), _) => {
-            format!("X'{}'", bytes.iter().map(|byte| format!("{byte:02X}")).collect::<String>())
-        }
+        (Value::Text(text), _) => text_literal(text),
+        (Value::Binary(bytes), _) => binary_literal(bytes),
         (Value::Date(days), _) => {
             let (year, month, day) = civil_from_days(i64::from(*days));
             format!("DATE '{year:04}-{month:02}-{day:02}'")
@@ -211,6 +250,19 @@ pub(crate) fn write_value(value: &Value, sql_type: SqlType) -> String {
             format!("'{}'", interval_text(value, sql_type).unwrap_or_default())
         }
     }
+}
+
+/// `'it''s'`; with tabs and newlines `e'a\tb\n'`.
+fn text_literal(text: &str) -> String {
+    let content = text.replace('\'', "''");
+    match content.contains(['\t', '\n']) {
+        true => format!("e'{}'", content.replace('\t', "\\t").replace('\n', "\\n")),
+        false => format!("'{content}'"),
+    }
+}
+
+fn binary_literal(bytes: &[u8]) -> String {
+    format!("X'{}'", bytes.iter().map(|byte| format!("{byte:02X}")).collect::<String>())
 }
 
 /// An interval as CAST to VARCHAR gives it.

@@ -10,6 +10,7 @@ use millstream_engine::{Application, ApplicationSettings, CompiledExpression, Ev
 use millstream_sql::{
     Diagnostic, SqlType, StreamId, TableId, Value, compile_expression, compile_with_tables,
 };
+use millstream_wording::counted;
 use std::collections::BTreeMap;
 
 /// What a file checked.
@@ -111,7 +112,10 @@ impl<'f> Runner<'f> {
             | StepKind::Drain => false,
         };
         if !self.file.steps.iter().any(expects) {
-            self.fail(1, "the file expects nothing, so it tests nothing: add expect, expect errors, expect invalid or eval");
+            self.fail(
+                1,
+                "the file expects nothing, so it tests nothing: add expect, expect error_stream, expect invalid or eval",
+            );
         }
         self.outcome
     }
@@ -127,15 +131,17 @@ impl<'f> Runner<'f> {
             _ => None,
         });
         if let Some((line, position, wanted)) = expectation {
+            let place = position.map(|(line, column)| format!(" at {line}:{column}")).unwrap_or_default();
+            let expected = format!("expected a mistake{place} that says \"{wanted}\"");
             match errors.first() {
-                None => self.fail(line, "the application was accepted"),
+                None => self.fail(line, format!("the application was accepted: {expected}")),
                 Some(first) => {
                     let found = first.position(&application.text);
                     let at_place =
                         position.is_none_or(|(line, column)| found.line == line && found.column == column);
                     if !at_place || !first.message.contains(wanted.as_str()) {
                         let shown = first.render("application", &application.text);
-                        self.fail(line, format!("another mistake was found first, at {found}:\n{shown}"));
+                        self.fail(line, format!("{expected}; the first is at {found}:\n{shown}"));
                     }
                 }
             }
@@ -222,10 +228,10 @@ impl<'f> Runner<'f> {
                 match restored {
                     Ok((mut application, report)) => {
                         if !report.started_from_scratch.is_empty() {
-                            self.fail(
-                                step.line,
-                                format!("pumps lost their state: {:?}", report.started_from_scratch),
-                            );
+                            let lost = report.started_from_scratch.iter();
+                            let lost: Vec<String> =
+                                lost.map(|(pump, reason)| format!("\"{pump}\" ({reason})")).collect();
+                            self.fail(step.line, format!("pumps lost their state: {}", lost.join(", ")));
                         }
                         self.subscribe(&mut application);
                         running.application = application;
@@ -242,11 +248,12 @@ impl<'f> Runner<'f> {
                 running.collect();
                 let errors = std::mem::take(&mut running.errors);
                 if errors.len() != *count {
-                    let shown = errors.iter().map(|error| format!("\n  {error}")).collect::<String>();
-                    self.fail(
-                        step.line,
-                        format!("expected {count} row errors, found {}:{shown}", errors.len()),
-                    );
+                    let found = match errors.len() {
+                        0 => "none".to_owned(),
+                        number => format!("{number}:\n  {}", errors.join("\n  ")),
+                    };
+                    let expected = counted(*count, "row error");
+                    self.fail(step.line, format!("expected {expected}, found {found}"));
                 }
             }
             StepKind::ExpectInvalid { .. } | StepKind::Eval { .. } => {}
@@ -263,7 +270,7 @@ impl<'f> Runner<'f> {
         running: &mut Running,
     ) {
         let Some(id) = running.application.program().stream(stream) else {
-            self.fail(line, format!("the application has no stream {stream}"));
+            self.fail(line, format!("the application has no stream \"{stream}\""));
             return;
         };
         let types: Vec<SqlType> = running.application.program().streams[id.0]
@@ -344,7 +351,9 @@ impl<'f> Runner<'f> {
                 let value = write_value(&value, expression.sql_type);
                 self.fail(step.line, format!("{text} was accepted, with the value {value}"));
             }
-            (EvalResult::Invalid, Err(_)) => self.fail(step.line, format!("{text} was accepted")),
+            (EvalResult::Invalid, Err(error)) => {
+                self.fail(step.line, format!("{text} was accepted, and fails for the row: {error}"));
+            }
             (EvalResult::Error, Err(_)) => {}
             (EvalResult::Error, Ok(value)) => {
                 let value = write_value(&value, expression.sql_type);
@@ -355,7 +364,7 @@ impl<'f> Runner<'f> {
                 if !matches(expected, &value, expression.sql_type) {
                     let found = write_value(&value, expression.sql_type);
                     let message =
-                        format!("{text} gave {found} of type {}, expected {expected:?}", expression.sql_type);
+                        format!("{text} gave {found} of type {}, expected {expected}", expression.sql_type);
                     self.fail(step.line, message);
                 }
             }

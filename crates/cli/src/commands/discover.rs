@@ -7,11 +7,11 @@ use std::sync::mpsc::RecvTimeoutError;
 use std::time::Duration;
 
 use anyhow::Context;
-use millstream_columns::discover::{Discovered, Types, discover_types};
+use millstream_columns::discover::{Discovered, Irregular, Types, discover_types};
 use millstream_columns::formats::RecordFormat;
 use millstream_control::feeds::{LineSource, RecordSource, SourceBatch};
 use millstream_host::{Clock, SystemClock, spawn_thread};
-use millstream_wording::counted;
+use millstream_wording::{agreeing, counted};
 use serde_json::json;
 
 use crate::arguments::DiscoverArguments;
@@ -24,8 +24,11 @@ fn without_line_end(record: &[u8]) -> &[u8] {
 
 /// How long the records of a sample are waited for.
 const SAMPLE_TIME: Duration = Duration::from_secs(10);
-/// Rows of the sample that are shown.
+/// Rows of the sample that are shown, and characters of each value.
 const SHOWN_ROWS: usize = 5;
+const SHOWN_CHARACTERS: usize = 40;
+/// Members that are left out and named.
+const SHOWN_MEMBERS: usize = 5;
 
 /// The first records of an input. One that gives them slowly, or none, is waited for a while only: a pipe that nobody
 /// writes to, or a line without an end. Somebody who types the records has all the time.
@@ -105,9 +108,13 @@ pub(super) fn run(arguments: &DiscoverArguments) -> anyhow::Result<ExitCode> {
         (false, false) => Types::Service,
     };
     let discovered = discover_types(&sample, types).with_context(|| arguments.file.display().to_string())?;
+    // A line that is too long is no record, and the numbers of records are then not those of lines.
+    let are_all_lines = batches.iter().all(|batch| batch.unusable().is_empty());
+    let losses = losses(&discovered, sample.len(), if are_all_lines { "line" } else { "record" });
+    losses.iter().for_each(|loss| tracing::warn!("{loss}"));
     let mut out = std::io::stdout().lock();
     if arguments.json {
-        writeln!(out, "{}", json_of(&discovered))?;
+        writeln!(out, "{}", json_of(&discovered, &losses))?;
         return Ok(ExitCode::SUCCESS);
     }
     let count = counted(sample.len(), "record");
@@ -127,10 +134,51 @@ pub(super) fn run(arguments: &DiscoverArguments) -> anyhow::Result<ExitCode> {
         writeln!(out, "# the first line names the columns: give --header where the file is read")?;
     }
     for row in discovered.rows.iter().take(SHOWN_ROWS) {
-        let shown: Vec<String> = row.iter().map(|value| value.chars().take(40).collect()).collect();
-        writeln!(out, "#   {}", shown.join(" | ").replace(['\n', '\r'], " "))?;
+        let shown: Vec<String> = row.iter().map(|value| shown_value(value)).collect();
+        writeln!(out, "#   {}", shown.join(" | "))?;
+    }
+    if let Some(more) = discovered.rows.len().checked_sub(SHOWN_ROWS).filter(|more| *more > 0) {
+        writeln!(out, "#   … and {}", counted(more, "more row"))?;
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// A value of the sample on one line: its beginning, with a mark when more follows.
+fn shown_value(value: &str) -> String {
+    let mut characters = value.chars();
+    let mut shown: String = characters.by_ref().take(SHOWN_CHARACTERS).collect();
+    if characters.next().is_some() {
+        shown.push('…');
+    }
+    shown.replace(|character: char| character.is_control(), " ")
+}
+
+/// What of a sample of so many records is not in the schema, in sentences; `noun` says what their numbers count.
+fn losses(discovered: &Discovered, records: usize, noun: &str) -> Vec<String> {
+    let mut losses = Vec::new();
+    if let Some(Irregular { record: number, reason, .. }) = discovered.irregular.first() {
+        let records = counted(records, "record");
+        losses.push(match discovered.irregular.len() {
+            1 => format!("1 of {records} does not fit the schema: {noun} {number}: {reason}"),
+            count => {
+                format!("{count} of {records} do not fit the schema; the first is {noun} {number}: {reason}")
+            }
+        });
+    }
+    if !discovered.left_members.is_empty() {
+        let shown: Vec<&str> =
+            discovered.left_members.iter().take(SHOWN_MEMBERS).map(String::as_str).collect();
+        let more = match discovered.left_members.len().saturating_sub(SHOWN_MEMBERS) {
+            0 => String::new(),
+            more => format!(" and {more} more"),
+        };
+        losses.push(format!(
+            "{} left out, as no path can name line ends and other control characters: {}{more}",
+            agreeing(discovered.left_members.len(), "member is", "members are"),
+            shown.join(", ")
+        ));
+    }
+    losses
 }
 
 /// The section of a pipeline file.
@@ -162,7 +210,7 @@ fn toml_of(discovered: &Discovered) -> anyhow::Result<String> {
     Ok(lines.join("\n") + "\n")
 }
 
-fn json_of(discovered: &Discovered) -> serde_json::Value {
+fn json_of(discovered: &Discovered, losses: &[String]) -> serde_json::Value {
     let columns: Vec<_> = discovered
         .schema
         .columns
@@ -177,8 +225,17 @@ fn json_of(discovered: &Discovered) -> serde_json::Value {
             "format": "csv", "row_delimiter": row_delimiter, "column_delimiter": column_delimiter, "quoting": quoting,
         }),
     };
+    let unreadable: Vec<usize> =
+        discovered.irregular.iter().filter(|one| one.is_refused).map(|one| one.record).collect();
+    let irregular: Vec<_> = discovered
+        .irregular
+        .iter()
+        .map(|one| json!({"record": one.record, "reason": one.reason, "refused": one.is_refused}))
+        .collect();
+    let notes: Vec<&String> = losses.iter().chain(&discovered.notes).collect();
     json!({
         "format": format, "columns": columns, "has_header": discovered.has_header, "header": discovered.header,
-        "rows": discovered.rows, "unreadable_records": discovered.unreadable, "notes": discovered.notes,
+        "rows": discovered.rows, "unreadable_records": unreadable, "irregular_records": irregular,
+        "left_members": discovered.left_members, "notes": notes,
     })
 }

@@ -190,7 +190,7 @@ fn discover_infers_as_the_service_does_and_further_when_asked() {
         "  id INTEGER $.id",
         "  COL_at VARCHAR(32) $.at",
         "  price DOUBLE",
-        "# record 2 is no JSON",
+        "# columns are named as Kinesis Data Analytics names them: COL_at is \"at\" (a reserved word)",
     ] {
         assert!(service.contains(expected), "{expected}: {service}");
     }
@@ -201,6 +201,99 @@ fn discover_infers_as_the_service_does_and_further_when_asked() {
     let pretty = folder_with(&[("data.json", "[\n  {\"a\": 1},\n  {\n    \"a\": 2\n  }\n]\n")]);
     let shown = run_in(pretty.path(), &["discover", "data.json"]).stdout();
     assert!(shown.contains("record_row_path = \"$[0:]\"") && shown.contains("jq -c"), "{shown}");
+}
+
+#[test]
+fn discover_names_the_records_that_do_not_fit() {
+    let lines: Vec<String> = (0..8).map(|n| format!("x{n},{n}")).collect();
+    let csv = format!("name,n\n{}\nbroken\nworse\n", lines.join("\n"));
+    let json = "{\"a\": 1}\n{\"a\": 2}\n{\"a\": 3\n{\"a\": 4}\n";
+    let folder = folder_with(&[("data.csv", &csv), ("data.json", json)]);
+    fs::write(folder.path().join("bytes.csv"), b"name,n\nx,1\n\xff,2\ny,3\n").unwrap();
+    for (file, loss) in [
+        (
+            "data.csv",
+            "2 of 11 records do not fit the schema; the first is line 10: it has 1 of 2 fields: the missing ones are NULL",
+        ),
+        (
+            "data.json",
+            "1 of 4 records does not fit the schema: line 3: the record is not JSON: a comma or } is expected at byte 7, so it \
+             goes to error_stream",
+        ),
+        (
+            "bytes.csv",
+            "1 of 4 records does not fit the schema: line 3: the record is not UTF-8: byte 0 is wrong, so it goes to \
+             error_stream",
+        ),
+    ] {
+        for arguments in [["discover", file].as_slice(), &["discover", file, "--json"]] {
+            let finished = run_in(folder.path(), arguments);
+            assert_ok(&finished);
+            assert!(finished.stderr.contains(&format!("warning: {loss}")), "{file}: {finished:#?}");
+        }
+        let finished = run_in(folder.path(), &["discover", "--json", file]);
+        let found: Value = serde_json::from_str(&finished.lines[0]).unwrap();
+        assert_eq!(found["notes"][0], loss, "{found}");
+    }
+    let found = run_in(folder.path(), &["discover", "--json", "data.csv"]);
+    let found: Value = serde_json::from_str(&found.lines[0]).unwrap();
+    assert_eq!(found["columns"][1]["type"], "INTEGER", "{found}");
+    let numbers: Vec<&Value> =
+        found["irregular_records"].as_array().unwrap().iter().map(|one| &one["record"]).collect();
+    assert_eq!(
+        (numbers, &found["unreadable_records"]),
+        (vec![&json!(10), &json!(11)], &json!([])),
+        "{found}"
+    );
+    let broken = folder_with(&[("data.json", "{\n  \"a\": [1,\n  \"b\": 2\n}\n")]);
+    run_in(broken.path(), &["discover", "data.json"])
+        .assert_failed(1, &["error: data.json: most records are no JSON", "jq -c . FILE"]);
+}
+
+#[test]
+fn discover_shows_what_is_cut_and_what_is_left_out() {
+    let (long, whole) = ("ä".repeat(41), "ä".repeat(40));
+    let rows: Vec<String> = (0..7).map(|_| format!("{{\"t\": \"{long}\", \"u\": \"{whole}\"}}")).collect();
+    let folder = folder_with(&[("long.json", &rows.join("\n")), ("odd.json", r#"{"a": 1, "b\nc": 2}"#)]);
+    let finished = run_in(folder.path(), &["discover", "long.json"]);
+    let cut = format!("#   {whole}… | {whole}");
+    assert_eq!(finished.lines.iter().filter(|line| **line == cut).count(), 5, "{finished:#?}");
+    assert_eq!(finished.lines.last().unwrap(), "#   … and 2 more rows");
+    let loss = r#"1 member is left out, as no path can name line ends and other control characters: "b\nc""#;
+    assert!(run_in(folder.path(), &["discover", "odd.json"]).stderr.contains(loss));
+    let finished = run_in(folder.path(), &["discover", "odd.json", "--json"]);
+    let found: Value = serde_json::from_str(&finished.lines[0]).unwrap();
+    assert_eq!((&found["left_members"], &found["notes"]), (&json!([r#""b\nc""#]), &json!([loss])));
+    assert!(finished.stderr.contains(loss), "{finished:#?}");
+}
+
+#[test]
+fn what_discover_finds_is_a_pipeline_file_that_reads_the_sample() {
+    let record = r#"{"a b": 1, "c.d": "x", "it's": {"[0]": 2}, "p,q": true, "(": 3, "\"": 4, "": 5, "\\": 6, "$": 7, "é": 8}"#;
+    let folder = folder_with(&[("data.json", record)]);
+    let finished = run_in(folder.path(), &["discover", "data.json"]);
+    assert!(finished.stderr.is_empty(), "{finished:#?}");
+    let discovered = run_in(folder.path(), &["discover", "data.json", "--json"]);
+    let found: Value = serde_json::from_str(&discovered.lines[0]).unwrap();
+    let columns: Vec<&str> =
+        found["columns"].as_array().unwrap().iter().map(|one| one["name"].as_str().unwrap()).collect();
+    assert_eq!(columns.len(), 10, "{found}");
+    let input = finished.stdout().replace("[application.input]", "[application.input]\nstream = \"s\"");
+    let declared: Vec<String> = columns.iter().map(|name| format!("\"{name}\" VARCHAR(4)")).collect();
+    let casts: Vec<String> = columns.iter().map(|name| format!("CAST(\"{name}\" AS VARCHAR(4))")).collect();
+    let pipeline = format!(
+        "[[stream]]\nname = \"s\"\n[[application]]\nname = \"app\"\nsql = '''\nCREATE STREAM T ({});\n\
+         CREATE PUMP P AS INSERT INTO T SELECT STREAM {} FROM SOURCE_SQL_STREAM_001;\n'''\n{input}",
+        declared.join(", "),
+        casts.join(", ")
+    );
+    fs::write(folder.path().join("p.toml"), pipeline).unwrap();
+    assert_ok(&run_in(folder.path(), &["check", "p.toml"]));
+    let finished = run_in(folder.path(), &["replay", "p.toml", "--input", "data.json"]);
+    assert_ok(&finished);
+    let row: Value = serde_json::from_str(finished.lines[0].rsplit('\t').next().unwrap()).unwrap();
+    let values: Vec<&str> = columns.iter().map(|name| row[*name].as_str().unwrap()).collect();
+    assert_eq!(values, ["1", "x", "2", "TRUE", "3", "4", "5", "6", "7", "8"], "{row}");
 }
 
 #[test]

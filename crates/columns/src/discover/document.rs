@@ -22,8 +22,6 @@ pub(super) enum Document {
 #[derive(Debug)]
 pub(super) struct Documents {
     pub(super) all: Vec<Document>,
-    /// Records that are no JSON, by number from 1.
-    pub(super) unreadable: Vec<usize>,
     /// They stand over several records, as a file that was written for people has them.
     pub(super) spans_records: bool,
 }
@@ -31,24 +29,35 @@ pub(super) struct Documents {
 /// The documents of records of which most hold some objects or arrays and nothing else; or of which all together do.
 pub(super) fn parse_all(records: &[&str]) -> Option<Documents> {
     let mut all = Vec::new();
-    let mut unreadable = Vec::new();
-    for (index, record) in records.iter().enumerate() {
+    let mut unreadable = 0;
+    for record in records {
         match parse_record(record) {
             Some(mut documents) => all.append(&mut documents),
-            None => unreadable.push(index + 1),
+            None => unreadable += 1,
         }
     }
     // A line of a document that spans lines may be a document itself: `[]`, `{"a": 1}` at the end of an array.
     let first_is_open = records.first().is_some_and(|record| parse_record(record).is_none());
     if first_is_open
-        && unreadable.len() > 1
+        && unreadable > 1
         && let Some(all) = parse_run(records)
     {
-        return Some(Documents { all, unreadable: Vec::new(), spans_records: true });
+        return Some(Documents { all, spans_records: true });
     }
     // One bad record among many spoils none of the others.
-    let is_json = !all.is_empty() && unreadable.len() * 2 < records.len();
-    is_json.then_some(Documents { all, unreadable, spans_records: false })
+    let is_json = !all.is_empty() && unreadable * 2 < records.len();
+    is_json.then_some(Documents { all, spans_records: false })
+}
+
+/// Why the first record is no JSON, when it begins as JSON does: an object, or an array alone on its line or of objects.
+pub(super) fn broken_json(records: &[&str]) -> Option<String> {
+    let first = records.first()?.trim();
+    let begins = |open: char, next: &[char]| {
+        let inner = first.strip_prefix(open).map(str::trim_start);
+        inner.is_some_and(|inner| inner.is_empty() || inner.starts_with(next))
+    };
+    let reason = serde_json::from_str::<serde::de::IgnoredAny>(first).err()?.to_string();
+    (begins('{', &['"', '}']) || begins('[', &['{', '['])).then_some(reason)
 }
 
 /// The documents of one record, one behind the other.

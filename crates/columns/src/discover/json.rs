@@ -1,11 +1,11 @@
 //! Columns of JSON documents: members, members of members two levels deep, and members of the elements of one array.
 
-use super::column_name::{Names, column_name};
+use super::column_name::Names;
 use super::column_type::{ColumnType, Seen};
 use super::document::Document;
 use super::{DiscoverError, Discovered, MOST_COLUMNS, Types};
 use crate::formats::{InputColumn, InputSchema, RecordFormat, push_member};
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 
 /// Objects in objects that become columns of their own.
 const NESTED_LEVELS: usize = 2;
@@ -34,6 +34,8 @@ enum Path {
 struct Columns {
     all: Vec<Column>,
     by_names: HashMap<Vec<String>, usize>,
+    /// Members that no path can name.
+    left: BTreeSet<Vec<String>>,
 }
 
 pub(super) fn discover(documents: &[Document], types: Types) -> Result<Discovered, DiscoverError> {
@@ -43,19 +45,24 @@ pub(super) fn discover(documents: &[Document], types: Types) -> Result<Discovere
     for row in &rows {
         visit(row, &mut Vec::new(), flattened.as_deref(), &mut |path, _, value| columns.note(path, value));
     }
+    if columns.all.is_empty() && !columns.left.is_empty() {
+        return Err(DiscoverError::NoNames(columns.left.len()));
+    }
     if columns.all.len() > MOST_COLUMNS {
         return Err(DiscoverError::TooManyColumns(columns.all.len()));
     }
     let mut names = Names::default();
     let input_columns = columns.all.iter().enumerate().map(|(position, column)| InputColumn {
-        name: names.take(column_name(&column.source_name, position)),
+        name: names.of_source(&column.source_name, position),
         sql_type: column.column_type.sql_type(types),
         mapping: Some(column.path.mapping()),
     });
     let schema =
         InputSchema { format: RecordFormat::Json { record_row_path }, columns: input_columns.collect() };
     let rows = rows.iter().flat_map(|row| parsed(row, flattened.as_deref(), &columns)).collect();
-    Ok(Discovered { rows, ..Discovered::of(schema) })
+    let left_members = columns.left.iter().map(|names| shown_path(names)).collect();
+    let notes = names.note().into_iter().collect();
+    Ok(Discovered { rows, left_members, notes, ..Discovered::of(schema) })
 }
 
 /// The path of rows, and the rows: the document, the elements of a document that is an array, or those of an object's
@@ -124,7 +131,7 @@ fn first_array_of_objects(value: &Document, way: &mut Vec<String>, level: usize)
     None
 }
 
-/// Tells every member of a row that a path can reach, with the number of the element of the flattened array that it is of.
+/// Tells every member of a row, with the number of the element of the flattened array that it is of.
 fn visit<'d>(
     value: &'d Document,
     way: &mut Vec<String>,
@@ -132,8 +139,7 @@ fn visit<'d>(
     tell: &mut dyn FnMut(Path, usize, &'d Document),
 ) {
     let Document::Object(members) = value else { return };
-    // A name that no path can hold is skipped, as no mapping could reach it.
-    for (name, member) in members.iter().filter(|(name, _)| is_path_name(name)) {
+    for (name, member) in members {
         way.push(name.clone());
         match member {
             Document::Object(inner) if way.len() <= NESTED_LEVELS && !inner.is_empty() => {
@@ -142,7 +148,7 @@ fn visit<'d>(
             Document::Array(elements) if flattened == Some(way.as_slice()) => {
                 for (number, element) in elements.iter().enumerate() {
                     let Document::Object(inner) = element else { continue };
-                    for (name, value) in inner.iter().filter(|(name, _)| is_path_name(name)) {
+                    for (name, value) in inner {
                         tell(Path::OfElement(way.clone(), name.clone()), number, value);
                     }
                 }
@@ -157,7 +163,12 @@ fn visit<'d>(
 impl Columns {
     /// Notes a value. A member that is an array in one row and something else in another is one column.
     fn note(&mut self, path: Path, value: &Document) {
-        let index = *self.by_names.entry(path.names()).or_insert_with(|| {
+        let names = path.names();
+        if !names.iter().all(|name| is_path_name(name)) {
+            self.left.insert(names);
+            return;
+        }
+        let index = *self.by_names.entry(names).or_insert_with(|| {
             let source_name = path.last_name().to_owned();
             self.all.push(Column { source_name, path, column_type: ColumnType::default() });
             self.all.len() - 1
@@ -198,18 +209,35 @@ impl Path {
             Path::WholeArray(names) => path_of(names) + "[0:]",
             Path::OfElement(names, member) => {
                 let mut path = path_of(names) + "[0:]";
-                push_member(&mut path, member);
+                push_step(&mut path, member);
                 path
             }
         }
     }
 }
 
+/// Names that no path can hold, for people: as JSON writes them.
+fn shown_path(names: &[String]) -> String {
+    let shown = names.iter().map(|name| Document::Text(name.clone()).source());
+    shown.collect::<Vec<_>>().join(".")
+}
+
 /// The path along these names.
 fn path_of(names: impl IntoIterator<Item = impl AsRef<str>>) -> String {
     let mut path = "$".to_owned();
-    names.into_iter().for_each(|name| push_member(&mut path, name.as_ref()));
+    names.into_iter().for_each(|name| push_step(&mut path, name.as_ref()));
     path
+}
+
+/// Adds the step to a member of this name to a path. One with a parenthesis stands in quotes: behind a dot it would take
+/// part in the parentheses of a text of columns.
+fn push_step(path: &mut String, name: &str) {
+    if name.contains(['(', ')']) {
+        let escaped = name.replace('\\', "\\\\").replace('\'', "\\'");
+        path.push_str(&format!("['{escaped}']"));
+    } else {
+        push_member(path, name);
+    }
 }
 
 fn member<'a>(value: &'a Document, name: &str) -> Option<&'a Document> {

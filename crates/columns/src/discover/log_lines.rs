@@ -1,5 +1,6 @@
 //! Lines of logs that a log parser of the language takes apart.
 
+use super::irregular::are_nearly_all;
 use regex::Regex;
 use std::sync::OnceLock;
 
@@ -37,11 +38,12 @@ const KINDS: &[Kind] = &[
     },
 ];
 
-/// How to read the lines, when all are of one known kind.
+/// How to read the lines, when nearly all are of one known kind.
 pub(super) fn recognized(lines: &[&str]) -> Option<String> {
     static PATTERNS: OnceLock<Vec<Regex>> = OnceLock::new();
     let compile = |kind: &Kind| Regex::new(kind.pattern).expect("the patterns are right");
     let patterns = PATTERNS.get_or_init(|| KINDS.iter().map(compile).collect());
-    let found = patterns.iter().position(|pattern| lines.iter().all(|line| pattern.is_match(line)))?;
-    (!lines.is_empty()).then(|| KINDS[found].note.to_owned())
+    let matching = |pattern: &Regex| lines.iter().filter(|line| pattern.is_match(line)).count();
+    let found = patterns.iter().position(|pattern| are_nearly_all(matching(pattern), lines.len()))?;
+    Some(KINDS[found].note.to_owned())
 }

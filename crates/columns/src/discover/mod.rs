@@ -6,17 +6,25 @@
 //!         └─▶ else one column of text ────────────────────────────┘
 //! ```
 //!
-//! The schema reads the sample without error. Types are those that the service infers ([`Types::Service`]), or as narrow as
+//! The schema reads the sample without error, but for the records that are named in [`Discovered::irregular`]: some that are
+//! not as nearly all others spoil nothing. Types are those that the service infers ([`Types::Service`]), or as narrow as
 //! the sample allows, or with room for what may come.
 
 mod column_name;
 mod column_type;
 mod delimited;
 mod document;
+mod irregular;
 mod json;
 mod log_lines;
+mod sample;
+
+pub use irregular::Irregular;
 
 use crate::formats::InputSchema;
+use delimited::Delimited;
+use irregular::refused;
+use sample::Sample;
 
 /// Most columns of a schema.
 const MOST_COLUMNS: usize = 1_000;
@@ -45,8 +53,10 @@ pub struct Discovered {
     pub header: Option<Vec<String>>,
     /// The sample as rows of text, as the schema reads it; without the header.
     pub rows: Vec<Vec<String>>,
-    /// Records of a sample of JSON that are none, by their number from 1: the schema refuses them.
-    pub unreadable: Vec<usize>,
+    /// Records that the schema does not fit, in order.
+    pub irregular: Vec<Irregular>,
+    /// Members of JSON that are no columns as no path can name them: the names from the row down, as JSON writes them.
+    pub left_members: Vec<String>,
     /// What to know before using the schema, in sentences.
     pub notes: Vec<String>,
 }
@@ -58,7 +68,8 @@ impl Discovered {
             has_header: false,
             header: None,
             rows: Vec::new(),
-            unreadable: Vec::new(),
+            irregular: Vec::new(),
+            left_members: Vec::new(),
             notes: Vec::new(),
         }
     }
@@ -70,19 +81,41 @@ pub enum DiscoverError {
     /// Nothing to look at.
     #[error("the sample is empty: put some records first")]
     Empty,
-    /// Not text.
+    /// Most of it is no text.
     #[error(
-        "record {record} is not UTF-8 text: byte {byte} is wrong; let a preprocessing function make text of it"
+        "{count} of {records} records are not UTF-8 text, the first is record {first}: byte {byte} is wrong; let a \
+         preprocessing function make text of them"
     )]
     NotText {
-        /// Counted from 1.
-        record: usize,
-        /// Counted from 0.
+        /// How many are none.
+        count: usize,
+        /// Of how many.
+        records: usize,
+        /// The first of them, counted from 1.
+        first: usize,
+        /// The first wrong byte of that, counted from 0.
         byte: usize,
+    },
+    /// It begins as JSON does, and most of it is none.
+    #[error(
+        "most records are no JSON, though record {first} begins like it: {reason}; a record is one line: put each document on \
+         a line of its own, such as with jq -c . FILE"
+    )]
+    BrokenJson {
+        /// The first record, counted from 1.
+        first: usize,
+        /// What is wrong with it.
+        reason: String,
     },
     /// Rows without anything in them.
     #[error("the records hold no members that could be columns")]
     NoColumns,
+    /// Nothing but members that no path can name.
+    #[error(
+        "the names of all {0} members hold line ends or other control characters, and no path can name them: let a \
+         preprocessing function rename them"
+    )]
+    NoNames(usize),
     /// Too wide.
     #[error(
         "the records have {0} columns; a schema has at most 1000: let a preprocessing function leave some out"
@@ -103,40 +136,34 @@ pub fn discover(records: &[&[u8]]) -> Result<Discovered, DiscoverError> {
 /// # Errors
 /// See [`DiscoverError`].
 pub fn discover_types(records: &[&[u8]], types: Types) -> Result<Discovered, DiscoverError> {
-    let mut texts = Vec::new();
-    let mut numbers = Vec::new();
-    for (index, record) in records.iter().enumerate() {
-        let text = std::str::from_utf8(record)
-            .map_err(|error| DiscoverError::NotText { record: index + 1, byte: error.valid_up_to() })?;
-        let text = if index == 0 { text.trim_start_matches('\u{feff}') } else { text };
-        if !text.trim().is_empty() {
-            texts.push(text);
-            numbers.push(index + 1);
-        }
-    }
-    if texts.is_empty() {
-        return Err(DiscoverError::Empty);
-    }
-    let discovered = match document::parse_all(&texts) {
+    let sample = Sample::of(records)?;
+    let discovered = match document::parse_all(&sample.texts) {
         Some(documents) => {
             let mut discovered = json::discover(&documents.all, types)?;
-            discovered.unreadable = documents.unreadable.iter().map(|place| numbers[place - 1]).collect();
-            if let Some(first) = discovered.unreadable.first() {
-                discovered.notes.push(match discovered.unreadable.len() {
-                    1 => format!("record {first} is no JSON: it goes to error_stream"),
-                    count => format!(
-                        "{count} records are no JSON, the first is record {first}: they go to error_stream"
-                    ),
-                });
-            }
             if documents.spans_records {
                 let note = "the JSON documents span several lines, and an input of lines reads one record a line: put each \
                             document on a line of its own, such as with jq -c . FILE";
                 discovered.notes.push(note.to_owned());
+            } else {
+                discovered.irregular = refused(&discovered, &sample);
             }
             discovered
         }
-        None => delimited::discover(&texts, types),
+        None => {
+            if let Some(reason) = document::broken_json(&sample.texts) {
+                return Err(DiscoverError::BrokenJson { first: sample.text_numbers[0], reason });
+            }
+            let Delimited { mut discovered, irregular } = delimited::discover(&sample.texts, types);
+            discovered.irregular = refused(&discovered, &sample);
+            for (place, reason) in irregular {
+                let record = sample.text_numbers[place];
+                if !discovered.irregular.iter().any(|known| known.record == record) {
+                    discovered.irregular.push(Irregular { record, reason, is_refused: false });
+                }
+            }
+            discovered.irregular.sort_by_key(|irregular| irregular.record);
+            discovered
+        }
     };
     match discovered.schema.columns.len() {
         0 => Err(DiscoverError::NoColumns),
@@ -164,6 +191,10 @@ mod tests {
         let parsed = parser.finish();
         assert!(parsed.errors.is_empty(), "{:?}", parsed.errors);
         discovered
+    }
+
+    fn irregular(discovered: &Discovered) -> Vec<String> {
+        discovered.irregular.iter().map(|one| format!("{} {}", one.record, one.reason)).collect()
     }
 
     fn columns(discovered: &Discovered) -> Vec<String> {
@@ -245,6 +276,8 @@ mod tests {
             ["COL_ab TINYINT $['a.b']", r"COL_x0 TINYINT $['c d']['it\'s'][0:]['x[0]']"]
         );
         assert_eq!(discovered.rows, [["1", "2"]]);
+        let discovered = found(&[r#"{"(":1,"it's)\\":{"n":2}}"#]);
+        assert_eq!(columns(&discovered), ["COL_0 TINYINT $['(']", r"n TINYINT $['it\'s)\\'].n"]);
         let discovered = found(&[r#"{"all rows":[{"a":1},{"a":2}]}"#]);
         let expected = RecordFormat::Json { record_row_path: "$['all rows'][0:]".to_owned() };
         assert_eq!((discovered.schema.format, discovered.rows.len()), (expected, 2));
@@ -268,7 +301,8 @@ mod tests {
         assert_eq!(columns(&discovered), ["COL_0 VARCHAR(32)"]);
         assert_eq!(discover(&[]), Err(DiscoverError::Empty));
         assert_eq!(discover(&[b" \n"]), Err(DiscoverError::Empty));
-        assert_eq!(discover(&[b"a", b"\xff"]), Err(DiscoverError::NotText { record: 2, byte: 0 }));
+        let not_text = DiscoverError::NotText { count: 1, records: 2, first: 2, byte: 0 };
+        assert_eq!(discover(&[b"a", b"\xff"]), Err(not_text));
         assert_eq!(discover(&[b"{}"]), Err(DiscoverError::NoColumns));
     }
 
@@ -318,11 +352,120 @@ mod tests {
         let bytes: Vec<&[u8]> = records.iter().map(|record| record.as_bytes()).collect();
         let discovered = discover(&bytes).unwrap();
         assert_eq!(columns(&discovered), ["a INTEGER $.a", "b VARCHAR(4) $.b"]);
-        assert_eq!(discovered.unreadable, [8]);
-        assert!(discovered.notes[0].contains("record 8 is no JSON"), "{:?}", discovered.notes);
+        assert_eq!(
+            irregular(&discovered),
+            ["8 the record is not JSON: a value is expected at byte 0, so it goes to error_stream"]
+        );
         // Where most are none, the sample is no JSON.
         let text = discover(&[b"{\"a\":1}", b"free text", b"more text"]).unwrap();
         assert_eq!(columns(&text), ["COL_0 VARCHAR(16)"]);
+    }
+
+    #[test]
+    fn one_line_of_another_width_spoils_no_other() {
+        for (delimiter, text) in
+            [(',', "oops"), ('\t', "a tab\tis here"), (';', "a;b;c;d;e"), (' ', "no such line")]
+        {
+            let line = |n: usize| format!("x{n},{n},1.5").replace(',', &delimiter.to_string());
+            let line = |n: usize| if delimiter == ' ' { line(n) + " 7" } else { line(n) };
+            let mut records: Vec<String> = (0..8).map(line).collect();
+            records[5] = text.to_owned();
+            let bytes: Vec<&[u8]> = records.iter().map(|record| record.as_bytes()).collect();
+            let discovered = discover(&bytes).unwrap();
+            let found = columns(&discovered);
+            assert_eq!(found[..3], ["COL_0 VARCHAR(4)", "COL_1 INTEGER", "COL_2 DOUBLE"], "{delimiter}");
+            assert_eq!((discovered.rows.len(), discovered.irregular.len()), (7, 1), "{delimiter}");
+            assert_eq!(discovered.irregular[0].record, 6, "{delimiter}");
+        }
+        let short = discover(&[b"a,1,2", b"b,2,3", b"c"]).unwrap();
+        assert_eq!(irregular(&short), ["3 it has 1 of 3 fields: the missing ones are NULL"]);
+        assert!(!short.irregular[0].is_refused);
+        let long = discover(&[b"a,1", b"b,2,3", b"c,3"]).unwrap();
+        assert_eq!(irregular(&long), ["2 it has 3 fields where most have 2: the further ones are ignored"]);
+        let refused = discover(&[b"a,1,2", b"b,2,3", b"c,d"]).unwrap();
+        let reason = "column \"COL_1\": 'd' is not a valid INTEGER, so it goes to error_stream";
+        assert_eq!(irregular(&refused), [format!("3 {reason}")]);
+        // A title above the header is no header, and the rows are not given up for it.
+        let titled = discover(&[b"Report", b"a,b", b"c,d", b"e,f"]).unwrap();
+        assert_eq!((titled.has_header, titled.irregular[0].record), (false, 1));
+        // Two of four are no exception.
+        let text = discover(&[b"a,1", b"b", b"c,2", b"d"]).unwrap();
+        assert_eq!(columns(&text), ["COL_0 VARCHAR(4)"]);
+    }
+
+    #[test]
+    fn one_line_that_is_no_text_or_no_log_spoils_no_other() {
+        let discovered = discover(&[b"a,b", b"x,1", b"\xff\xfe,2", b"", b"z,3"]).unwrap();
+        assert!(discovered.has_header);
+        assert_eq!(columns(&discovered), ["a VARCHAR(4)", "b INTEGER"]);
+        let reason = "the record is not UTF-8: byte 0 is wrong, so it goes to error_stream";
+        assert_eq!(irregular(&discovered), [format!("3 {reason}")]);
+        let log = [
+            "Jan  1 10:00:00 host started, really",
+            "Jan  1 10:00:01 host went on, and on",
+            "Traceback",
+            "Feb 12 10:00:01 host stopped, again",
+        ];
+        let bytes: Vec<&[u8]> = log.iter().map(|line| line.as_bytes()).collect();
+        assert!(discover(&bytes).unwrap().notes[0].contains("SYS_LOG_PARSE"));
+        // A value that is none of its column hides no header.
+        let odd = discover(&[b"a,b", b"x,1", b"y,2", b"z,n/a"]).unwrap();
+        assert_eq!((odd.has_header, columns(&odd)[1].as_str()), (true, "b VARCHAR(4)"));
+        let most = discover(&[b"\xff", b"a", b"\xfe", b"\xfd"]).unwrap_err().to_string();
+        assert!(
+            most.starts_with("3 of 4 records are not UTF-8 text, the first is record 1: byte 0 is wrong"),
+            "{most}"
+        );
+    }
+
+    #[test]
+    fn json_of_which_nothing_can_be_read_is_named() {
+        for records in [
+            ["{", "  \"a\": [1, 2,", "  \"b\": 2", "}"].as_slice(),
+            &["{\"Records\": [", "{\"a\": 1},", "{\"a\": 2},"],
+            &["[", "  1,", "  2"],
+            &["{\"a\": 1", "{\"a\": 2", "{\"a\": 3"],
+        ] {
+            let bytes: Vec<&[u8]> = records.iter().map(|record| record.as_bytes()).collect();
+            let error = discover(&bytes).unwrap_err().to_string();
+            assert!(error.contains("record 1 begins like it"), "{records:?}: {error}");
+            assert!(error.contains("put each document on a line of its own"), "{error}");
+        }
+        // Times in brackets are no JSON.
+        let log = discover(&[b"[10:00:00] one", b"[10:00:01] two, or more"]).unwrap();
+        assert_eq!(columns(&log), ["COL_0 VARCHAR(32)"]);
+    }
+
+    #[test]
+    fn members_that_no_path_can_name_are_said() {
+        let discovered =
+            discover(&[br#"{"a":1,"line\nend":3,"o":{"tab\t":{"x":1}},"i":[{"n":1,"\u0000":2}]}"#]).unwrap();
+        assert_eq!(columns(&discovered), ["a INTEGER $.a", "n INTEGER $.i[0:].n"]);
+        assert_eq!(discovered.left_members, [r#""i"."\u0000""#, r#""line\nend""#, r#""o"."tab\t"."x""#]);
+        let error = discover(&[br#"{"line\nend":3}"#]).unwrap_err();
+        assert_eq!(error, DiscoverError::NoNames(1));
+    }
+
+    #[test]
+    fn names_of_the_service_are_explained() {
+        let discovered = discover(&[br#"{"at":1,"USER@DOMAIN":2,"1st":4,"ok":5,"o":{"ok":6}}"#]).unwrap();
+        assert_eq!(
+            discovered.notes,
+            [
+                "columns are named as Kinesis Data Analytics names them: COL_at is \"at\" (a reserved word), COL_USERDOMAIN is \
+              \"USER@DOMAIN\" (characters other than letters, digits and _), COL_1st is \"1st\" (a digit at its start), ok_2 \
+              is \"ok\" (the name is taken); rename them as you like"
+            ]
+        );
+        let many: Vec<String> = (0..9).map(|n| format!("\"{n}{}\":1", "x".repeat(200))).collect();
+        let many = discover(&[format!("{{{}}}", many.join(",")).as_bytes()]).unwrap();
+        assert!(many.notes[0].contains("xxx…\" (a digit at its start), and 4 more;"), "{:?}", many.notes);
+        let plain = discover(&[b"1,y", b"2,z"]).unwrap();
+        assert!(
+            plain.notes[0].starts_with("no line names the columns: COL_0 is the first field"),
+            "{plain:?}"
+        );
+        assert!(discover(&[br#"{"a":1}"#]).unwrap().notes.is_empty());
     }
 
     #[test]

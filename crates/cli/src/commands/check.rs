@@ -1,4 +1,6 @@
 //! `millstream check`: every mistake with line, column and hint.
+//!
+//! What a file is follows from the ending of its name: SQL, a golden file, and else a pipeline file.
 
 use std::io::Write;
 use std::path::Path;
@@ -15,6 +17,9 @@ use super::lint::{self, Remark};
 use super::replay::sql_application;
 use crate::arguments::CheckArguments;
 use crate::loading::read_pipeline;
+
+/// As many mistakes of a pipeline file are looked for.
+const MOST_OF_A_PIPELINE: usize = 50;
 
 /// What a file came to.
 struct Checked {
@@ -58,7 +63,7 @@ pub(super) fn run(arguments: &CheckArguments) -> anyhow::Result<ExitCode> {
             Err(mistakes) => {
                 wrong += 1;
                 writeln!(out, "{mistakes}")?;
-                writeln!(out, "{name}: {}", counted(mistakes.0.len(), "mistake"))?;
+                writeln!(out, "{name}: {}", tally(path, mistakes.0.len()))?;
             }
         }
     }
@@ -68,6 +73,9 @@ pub(super) fn run(arguments: &CheckArguments) -> anyhow::Result<ExitCode> {
 fn check(path: &Path, arguments: &CheckArguments) -> anyhow::Result<Result<Checked, Mistakes>> {
     if has_extension(path, "sql") {
         return check_sql_file(path, arguments);
+    }
+    if let Some(mistake) = other_kind(path)? {
+        return Ok(Err(Mistakes(vec![mistake])));
     }
     anyhow::ensure!(
         arguments.streams.is_empty(),
@@ -100,6 +108,36 @@ fn check(path: &Path, arguments: &CheckArguments) -> anyhow::Result<Result<Check
         ];
         Checked { summary: summary(&counts), warnings: pipeline.warnings, lints }
     }))
+}
+
+/// How many mistakes there are. Those of a pipeline file are looked for up to a number.
+fn tally(path: &Path, count: usize) -> String {
+    let mistakes = counted(count, "mistake");
+    let is_pipeline = !has_extension(path, "sql") && !has_extension(path, "test");
+    match is_pipeline && count >= MOST_OF_A_PIPELINE {
+        true => format!("{mistakes} shown, more may follow"),
+        false => mistakes,
+    }
+}
+
+/// Why a file is nothing that can be checked: its name ends in no known way, and nothing in it is a section of a pipeline
+/// file. What comes through a pipe has no ending that says anything.
+fn other_kind(path: &Path) -> anyhow::Result<Option<Mistake>> {
+    if !path.is_file() || ["toml", "sql", "test"].iter().any(|known| has_extension(path, known)) {
+        return Ok(None);
+    }
+    let ending = match path.extension() {
+        Some(ending) => format!("its name ends in .{}", ending.display()),
+        None => "its name has no ending".to_owned(),
+    };
+    let reason = format!("{ending}: check reads pipeline files (.toml), SQL (.sql) and golden files (.test)");
+    let text = read_text(path).with_context(|| reason.clone())?;
+    if text.lines().any(|line| line.trim_start().starts_with("[[")) {
+        return Ok(None);
+    }
+    let name = path.display().to_string();
+    let hint = format!("for records, millstream discover {name} finds their columns");
+    Ok(Some(Mistake::at(&name, &text, 0..0, reason, Some(hint))))
 }
 
 /// As mistakes are, but for the file.

@@ -84,6 +84,55 @@ fn check_says_what_is_in_a_file() {
     run(&["check", example, "--stream", PRICES]).assert_failed(1, &["--stream is for .sql files"]);
 }
 
+#[test]
+fn check_says_which_kinds_of_files_it_checks() {
+    let pipeline = "[[stream]]\nname = \"s\"\n";
+    let folder = folder_with(&[
+        ("orders.csv", "id,price\n1,2\n"),
+        ("orders", "id,price\n"),
+        ("empty.json", ""),
+        ("p.conf", pipeline),
+        ("pipeline", pipeline),
+    ]);
+    for (file, reason) in [
+        ("orders.csv", "its name ends in .csv"),
+        ("orders", "its name has no ending"),
+        ("empty.json", "its name ends in .json"),
+    ] {
+        let reason =
+            format!("{reason}: check reads pipeline files (.toml), SQL (.sql) and golden files (.test)");
+        let finished = run_in(folder.path(), &["check", file]);
+        assert_eq!(finished.code, Some(1));
+        assert_eq!(finished.lines[0], format!("error: {reason}"));
+        assert!(
+            finished
+                .stdout()
+                .contains(&format!("hint: for records, millstream discover {file} finds their columns"))
+        );
+        assert_eq!(finished.lines.last().unwrap(), &format!("{file}: 1 mistake"));
+        let [found] = jsons(&run_in(folder.path(), &["check", file, "--json"])).try_into().unwrap();
+        assert_eq!((&found["ok"], &found["message"]), (&json!(false), &json!(reason)));
+    }
+    fs::write(folder.path().join("orders.csv.gz"), b"\x1f\x8b\xff").unwrap();
+    run_in(folder.path(), &["check", "orders.csv.gz"])
+        .assert_failed(1, &["its name ends in .gz: check reads"]);
+    // A file of sections is a pipeline, whatever its name.
+    for file in ["p.conf", "pipeline"] {
+        assert_wrote(&run_in(folder.path(), &["check", file]), &format!("{file}: ok (1 stream)\n"));
+    }
+}
+
+#[test]
+fn check_says_when_it_has_stopped_looking() {
+    let sections = |number: usize| -> String {
+        (0..number).map(|n| format!("[[stream]]\nname = \"s{n}\"\nsharts = 1\n")).collect()
+    };
+    let folder = folder_with(&[("few.toml", &sections(49)), ("many.toml", &sections(60))]);
+    let last = |file: &str| run_in(folder.path(), &["check", file]).lines.last().unwrap().clone();
+    assert_eq!(last("few.toml"), "few.toml: 49 mistakes");
+    assert_eq!(last("many.toml"), "many.toml: 50 mistakes shown, more may follow");
+}
+
 const GOLDEN: &str = "# Three rows in two windows.
 input PRICES (price DOUBLE)
 

@@ -2,7 +2,10 @@
 
 use super::group::shown_name;
 use super::{Resolver, WindowLength};
-use crate::syntax::{Call, Expr, ExprKind, Query, QueryBody, Select, SelectItem};
+use crate::syntax::{
+    Call, Expr, ExprKind, FrameBoundKind, FunctionArgument, JoinCondition, Name, Over, Query, QueryBody,
+    Select, SelectItem, TableReference, WindowSpecification,
+};
 use crate::{ComparisonOperator, Diagnostic, Expression, GroupDriver, Span, SqlType, Stream};
 
 /// Parts of names of columns that hold a later or an earlier time.
@@ -78,8 +81,14 @@ impl Resolver<'_> {
         );
     }
 
-    /// INSERT … SELECT fills columns by position: names that say something else are suspicious.
+    /// Windows without an end in the query of an INSERT, and names in it that say something else than the columns that they
+    /// fill: those go by position.
     pub(super) fn lint_positions(&mut self, stream: &Stream, positions: &[usize], query: &Query) {
+        self.lint_endless_windows(query);
+        self.lint_column_names(stream, positions, query);
+    }
+
+    fn lint_column_names(&mut self, stream: &Stream, positions: &[usize], query: &Query) {
         let Some(select) = first_select(query) else { return };
         if select.items.len() != positions.len() {
             return;
@@ -126,6 +135,134 @@ impl Resolver<'_> {
             }
         }
     }
+
+    /// Windows that reach back to the first row, as they do without ROWS and RANGE.
+    fn lint_endless_windows(&mut self, query: &Query) {
+        match &query.body {
+            QueryBody::Values { .. } => {}
+            QueryBody::SetOperation { left, right, .. } => {
+                self.lint_endless_windows(left);
+                self.lint_endless_windows(right);
+            }
+            QueryBody::Select(select) => {
+                for item in &select.items {
+                    if let SelectItem::Expr { expr, .. } = item {
+                        self.lint_endless_in(expr, select);
+                    }
+                }
+                let conditions =
+                    select.condition.iter().chain(select.having.iter().map(|(_, having)| having));
+                conditions.for_each(|condition| self.lint_endless_in(condition, select));
+                select.from.iter().for_each(|relation| self.lint_endless_relation(relation, select));
+            }
+        }
+    }
+
+    fn lint_endless_in(&mut self, expr: &Expr, select: &Select) {
+        expr.walk(&mut |expr| match &expr.kind {
+            ExprKind::Subquery { query, .. } => self.lint_endless_windows(query),
+            ExprKind::Call(call) => {
+                if let Some(window) = call.over.as_ref().and_then(|over| endless(over, &select.windows)) {
+                    self.lint_endless(&window, kept_by(call, window.is_partitioned));
+                }
+            }
+            _ => {}
+        });
+    }
+
+    fn lint_endless_relation(&mut self, relation: &TableReference, select: &Select) {
+        let over = match relation {
+            TableReference::Named { over, .. } => over,
+            TableReference::Subquery { query, over, .. } => {
+                self.lint_endless_windows(query);
+                over
+            }
+            TableReference::Function { arguments, .. } => {
+                for argument in arguments {
+                    match argument {
+                        FunctionArgument::Cursor(query) => self.lint_endless_windows(query),
+                        FunctionArgument::Expr(expr) => self.lint_endless_in(expr, select),
+                    }
+                }
+                return;
+            }
+            TableReference::Join(join) => {
+                self.lint_endless_relation(&join.left, select);
+                self.lint_endless_relation(&join.right, select);
+                if let JoinCondition::On(condition) = &join.condition {
+                    self.lint_endless_in(condition, select);
+                }
+                return;
+            }
+        };
+        if let Some(window) = over.as_ref().and_then(|over| endless(over, &select.windows)) {
+            self.lint_endless(&window, Some(EVERY_ROW));
+        }
+    }
+
+    /// Says it once of each window. One that says UNBOUNDED is meant so: only what it keeps is worth a remark.
+    fn lint_endless(&mut self, window: &EndlessWindow, kept: Option<&str>) {
+        let reaches = match (window.is_said, kept) {
+            (true, None) => return,
+            (true, Some(_)) => "UNBOUNDED PRECEDING reaches back to the first row",
+            (false, _) => "a window without ROWS and RANGE reaches back to the first row",
+        };
+        if self.lints.iter().any(|known| known.span == window.span && known.message.starts_with(reaches)) {
+            return;
+        }
+        let grows = kept.map(|kept| format!(": {kept} kept as long as the application runs"));
+        self.lint(
+            window.span,
+            format!("{reaches}{}", grows.unwrap_or_default()),
+            "say how far it reaches: RANGE INTERVAL '1' HOUR PRECEDING, or ROWS 99 PRECEDING",
+        );
+    }
+}
+
+/// A window that reaches back to the first row.
+struct EndlessWindow {
+    /// Where what makes it so stands: UNBOUNDED, or the window that has neither ROWS nor RANGE.
+    span: Span,
+    /// It says UNBOUNDED.
+    is_said: bool,
+    is_partitioned: bool,
+}
+
+/// The window, when it has no end; `defined` are those that it may name.
+fn endless(over: &Over, defined: &[(Name, WindowSpecification)]) -> Option<EndlessWindow> {
+    let (specification, earlier) = match over {
+        Over::Specification(specification) => (specification, defined),
+        Over::Name(name) => {
+            let index = defined.iter().position(|(known, _)| known.value == name.value)?;
+            (&defined[index].1, &defined[..index])
+        }
+    };
+    let is_partitioned = !specification.partition_by.is_empty();
+    match (&specification.frame, &specification.base) {
+        (Some(frame), _) => match frame.start.kind {
+            FrameBoundKind::Unbounded { .. } => {
+                Some(EndlessWindow { span: frame.start.span, is_said: true, is_partitioned })
+            }
+            FrameBoundKind::CurrentRow | FrameBoundKind::Offset { .. } => None,
+        },
+        (None, None) => Some(EndlessWindow { span: specification.span, is_said: false, is_partitioned }),
+        (None, Some(base)) => {
+            let window = endless(&Over::Name(base.clone()), earlier)?;
+            Some(EndlessWindow { is_partitioned: window.is_partitioned || is_partitioned, ..window })
+        }
+    }
+}
+
+const EVERY_ROW: &str = "every row is";
+
+/// What a call over a window without an end keeps more and more of.
+fn kept_by(call: &Call, is_partitioned: bool) -> Option<&'static str> {
+    match call.name.value.as_str() {
+        "LAG" | "FIRST_VALUE" | "LAST_VALUE" | "NTH_VALUE" => Some(EVERY_ROW),
+        _ if call.distinct => Some("every different value is"),
+        _ if is_partitioned => Some("a state of every key of PARTITION BY is"),
+        _ => None,
+    }
 }
 
 /// The select list that names the columns of a query.
@@ -160,5 +297,121 @@ fn lateness(expr: &Expr) -> i8 {
         },
         ExprKind::Cast { operand, .. } => lateness(operand),
         _ => 0,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::{
+        Argument, Column, Diagnostic, FunctionCatalog, InputStream, Signature, SignatureError, SqlType,
+        compile,
+    };
+
+    struct NoFunctions;
+
+    impl FunctionCatalog for NoFunctions {
+        fn signature(&self, _: &str, _: &[Argument]) -> Option<Result<Signature, SignatureError>> {
+            None
+        }
+
+        fn names(&self) -> Vec<&str> {
+            Vec::new()
+        }
+    }
+
+    /// The remarks on a query, each with the text at its place.
+    fn remarks(query: &str) -> Vec<(String, String)> {
+        let column = |name: &str, sql_type| Column { name: name.to_owned(), sql_type, not_null: false };
+        let columns = vec![column("K", SqlType::Varchar { length: 4 }), column("V", SqlType::Integer)];
+        let inputs = ["S", "R"].map(|name| InputStream {
+            name: name.to_owned(),
+            columns: columns.clone(),
+            metadata_columns: 0,
+        });
+        let text =
+            format!("CREATE STREAM T (A BIGINT); CREATE PUMP P AS INSERT INTO T SELECT STREAM {query};");
+        let compilation = compile(&text, &inputs, &NoFunctions);
+        assert!(compilation.program.is_some(), "{query}: {:?}", compilation.diagnostics);
+        let shown = |it: &Diagnostic| {
+            (text[it.span.start as usize..it.span.end as usize].to_owned(), it.message.clone())
+        };
+        compilation.lints.iter().map(shown).collect()
+    }
+
+    #[test]
+    fn windows_without_an_end_are_told() {
+        let missing = "a window without ROWS and RANGE reaches back to the first row";
+        let unbounded = "UNBOUNDED PRECEDING reaches back to the first row";
+        for (query, place, begin, kept) in [
+            ("COUNT(*) OVER () FROM S", "()", missing, ""),
+            (
+                "SUM(V) OVER (PARTITION BY K) FROM S",
+                "(PARTITION BY K)",
+                missing,
+                "a state of every key of PARTITION BY",
+            ),
+            ("1 + MAX(V) OVER W FROM S WINDOW W AS ()", "()", missing, ""),
+            (
+                "COUNT(*) OVER (W PARTITION BY K) FROM S WINDOW W AS ()",
+                "()",
+                missing,
+                "a state of every key of PARTITION BY",
+            ),
+            (
+                "SUM(DISTINCT V) OVER (ROWS UNBOUNDED PRECEDING) FROM S",
+                "UNBOUNDED",
+                unbounded,
+                "every different value",
+            ),
+            ("LAG(V) OVER (ROWS UNBOUNDED PRECEDING) FROM S", "UNBOUNDED", unbounded, "every row"),
+            (
+                "COUNT(*) OVER (PARTITION BY K ROWS BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW) FROM S",
+                "UNBOUNDED",
+                unbounded,
+                "a state of every key of PARTITION BY",
+            ),
+            ("N FROM (SELECT STREAM COUNT(*) OVER () AS N FROM S) WHERE N > 1", "()", missing, ""),
+            (
+                "L.V FROM S OVER (ROWS UNBOUNDED PRECEDING) AS L JOIN R ON L.K = R.K",
+                "UNBOUNDED",
+                unbounded,
+                "every row",
+            ),
+            ("1 FROM S UNION ALL SELECT STREAM COUNT(*) OVER () FROM R", "()", missing, ""),
+        ] {
+            let found = remarks(query);
+            assert_eq!(found.len(), 1, "{query}: {found:?}");
+            let (at, message) = &found[0];
+            assert!(at.starts_with(place), "{query}: {at}");
+            assert!(message.starts_with(begin), "{query}: {message}");
+            match kept {
+                "" => assert_eq!(message, begin, "{query}"),
+                kept => {
+                    assert_eq!(
+                        *message,
+                        format!("{begin}: {kept} is kept as long as the application runs"),
+                        "{query}"
+                    );
+                }
+            }
+        }
+        // One window is told once, and two are told twice.
+        let twice =
+            remarks("COUNT(*) OVER W + COUNT(*) OVER W + MAX(V) OVER () FROM S WINDOW W AS (PARTITION BY K)");
+        assert_eq!(twice.len(), 2, "{twice:?}");
+    }
+
+    #[test]
+    fn windows_with_an_end_are_not() {
+        for query in [
+            "COUNT(*) OVER (RANGE INTERVAL '1' HOUR PRECEDING) FROM S",
+            "COUNT(*) OVER (PARTITION BY K ROWS 9 PRECEDING) FROM S",
+            "COUNT(*) OVER (ROWS CURRENT ROW) FROM S",
+            "COUNT(*) OVER (W PARTITION BY K) FROM S WINDOW W AS (ROWS 2 PRECEDING)",
+            "SUM(V) OVER (ROWS UNBOUNDED PRECEDING) FROM S",
+            "L.V FROM S OVER (RANGE INTERVAL '1' MINUTE PRECEDING) AS L JOIN R ON L.K = R.K",
+        ] {
+            assert!(remarks(query).is_empty(), "{query}: {:?}", remarks(query));
+        }
     }
 }

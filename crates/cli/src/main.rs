@@ -8,7 +8,7 @@
 //!
 //! | file | holds |
 //! |---|---|
-//! | `arguments.rs` | every command and flag with its help |
+//! | `arguments/` | every command and flag with its help, one file a command |
 //! | `commands/` | one file a command |
 //! | `serving.rs` | connections: limits, and an orderly end |
 //! | `session.rs` | running a server until it is to end: ticks, signals, stopping |

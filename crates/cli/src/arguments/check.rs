@@ -1,0 +1,38 @@
+//! The arguments of `millstream check`.
+
+use std::path::PathBuf;
+
+use clap::Args;
+
+use super::format::Format;
+
+/// The arguments of `check`.
+#[derive(Args, Debug)]
+#[command(after_help = "Examples:
+  millstream check examples/reviews.toml
+  millstream check app.sql --stream 'SOURCE_SQL_STREAM_001 (ticker VARCHAR(4), price DOUBLE)'
+  millstream check examples/reviews.toml --lint --sample reviews.tsv.gz --header")]
+pub(crate) struct CheckArguments {
+    /// A pipeline (.toml), SQL (.sql) or a golden file (.test).
+    #[arg(value_name = "FILE", required = true)]
+    pub(crate) files: Vec<PathBuf>,
+    /// For SQL: a stream that it reads, as NAME (COLUMN TYPE, …). May be given several times.
+    #[arg(long = "stream", value_name = "STREAM")]
+    pub(crate) streams: Vec<String>,
+    /// Also show what is legal and probably not meant: TSDIFF with the later time first, windows longer than records are
+    /// kept, columns that are filled in another order than their names say, joins without windows.
+    #[arg(long)]
+    pub(crate) lint: bool,
+    /// Records of the input, one a line, to see which texts would be cut and which rows would fail.
+    #[arg(long, value_name = "FILE", requires = "lint")]
+    pub(crate) sample: Option<PathBuf>,
+    /// For SQL: how the records of the sample are written.
+    #[arg(long, value_enum, default_value = "csv", requires = "sample")]
+    pub(crate) format: Format,
+    /// The first line of the sample is a header and no record.
+    #[arg(long, requires = "sample")]
+    pub(crate) header: bool,
+    /// The mistakes as JSON, one a line.
+    #[arg(long)]
+    pub(crate) json: bool,
+}

@@ -1,0 +1,28 @@
+//! The arguments of `millstream delete`.
+
+use clap::Args;
+use millstream_control::definition::Kind;
+
+use super::data_directory::DataDirectoryArguments;
+
+/// The arguments of `delete`.
+#[derive(Args, Debug)]
+#[command(after_help = "Examples:
+  millstream delete application review-analytics
+  millstream delete stream trades --force")]
+pub(crate) struct DeleteArguments {
+    /// Its kind.
+    #[arg(value_name = "KIND")]
+    pub(crate) kind: Kind,
+    /// Its name.
+    #[arg(value_name = "NAME")]
+    pub(crate) name: String,
+    /// Also when others use it: they wait until there is another of that name.
+    #[arg(long)]
+    pub(crate) force: bool,
+    #[command(flatten)]
+    pub(crate) data: DataDirectoryArguments,
+    /// As one JSON object.
+    #[arg(long)]
+    pub(crate) json: bool,
+}

@@ -1,0 +1,25 @@
+//! The arguments of `millstream describe`.
+
+use clap::Args;
+use millstream_control::definition::Kind;
+
+use super::data_directory::DataDirectoryArguments;
+
+/// The arguments of `describe`.
+#[derive(Args, Debug)]
+#[command(after_help = "Examples:
+  millstream describe application review-analytics
+  millstream describe stream trades --json")]
+pub(crate) struct DescribeArguments {
+    /// Its kind.
+    #[arg(value_name = "KIND")]
+    pub(crate) kind: Kind,
+    /// Its name.
+    #[arg(value_name = "NAME")]
+    pub(crate) name: String,
+    #[command(flatten)]
+    pub(crate) data: DataDirectoryArguments,
+    /// As one JSON object.
+    #[arg(long)]
+    pub(crate) json: bool,
+}

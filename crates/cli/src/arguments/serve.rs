@@ -1,0 +1,29 @@
+//! The arguments of `millstream serve`.
+
+use std::path::PathBuf;
+
+use clap::Args;
+
+use super::data_directory::DataDirectoryArguments;
+use super::session::SessionArguments;
+use super::take_over::TakeOverArguments;
+
+/// The arguments of `serve`.
+#[derive(Args, Debug)]
+#[command(after_help = "Examples:
+  millstream serve
+  millstream serve --apply examples/reviews.toml --data-dir /var/lib/millstream
+
+Everything in the data directory runs. SIGHUP applies the files again. SIGTERM and Ctrl-C store all state and end within a
+second or so; the second signal ends at once. Exit code: 0 when all state was stored, 3 when the stop was cut short.")]
+pub(crate) struct ServeArguments {
+    /// A pipeline file to apply at the start. May be given several times.
+    #[arg(long = "apply", value_name = "FILE")]
+    pub(crate) files: Vec<PathBuf>,
+    #[command(flatten)]
+    pub(crate) take_over: TakeOverArguments,
+    #[command(flatten)]
+    pub(crate) data: DataDirectoryArguments,
+    #[command(flatten)]
+    pub(crate) session: SessionArguments,
+}

@@ -1,0 +1,37 @@
+//! The arguments of `millstream tail`.
+
+use clap::Args;
+
+use super::data_directory::DataDirectoryArguments;
+use super::place_kind::PlaceKindArguments;
+
+/// The arguments of `tail`.
+#[derive(Args, Debug)]
+#[command(after_help = "Examples:
+  millstream tail trades
+  millstream tail trades --from trim-horizon --where '\"price\" > 100'
+  millstream tail review-analytics/AVG_STAR_RATING_SQL_STREAM
+  millstream tail review-analytics/error_stream --json
+
+Unquoted names in --where are in upper case, as everywhere in the SQL: quote others.")]
+pub(crate) struct TailArguments {
+    /// A stream, a delivery stream (what waits in its buffer), APPLICATION/IN_APPLICATION_STREAM, or error_stream.
+    #[arg(value_name = "WHAT")]
+    pub(crate) what: String,
+    #[command(flatten)]
+    pub(crate) kind: PlaceKindArguments,
+    /// Where to begin: latest, trim-horizon, a time (UTC), or a sequence number. Rows of applications: latest only.
+    #[arg(long, value_name = "PLACE", default_value = "latest")]
+    pub(crate) from: String,
+    /// Only records or rows that meet this SQL condition.
+    #[arg(long = "where", value_name = "CONDITION")]
+    pub(crate) condition: Option<String>,
+    /// End after so many, at least 1.
+    #[arg(long, value_name = "NUMBER", value_parser = clap::value_parser!(u64).range(1..))]
+    pub(crate) limit: Option<u64>,
+    #[command(flatten)]
+    pub(crate) data: DataDirectoryArguments,
+    /// One JSON object a line.
+    #[arg(long)]
+    pub(crate) json: bool,
+}

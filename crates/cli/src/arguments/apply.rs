@@ -13,9 +13,10 @@ use super::take_over::TakeOverArguments;
   millstream apply pipeline.toml --dry-run
   millstream apply pipeline.toml
 
-What the file declares is created or changed; what it declared before and no longer does is deleted; what others own is left
-alone, and what belongs to a file that is gone becomes this one's. A file is applied whole or not at all. Exit code: 0 applied (or could be), 1 refused, 4 applied, but something in it does not
-run yet.")]
+What the file declares is created or changed; what it declared before and no longer does is deleted; what others own is \
+left alone, and what belongs to a file that is gone becomes this one's. A file is applied whole or not at all.
+
+Exit code: 0 applied (or could be), 1 refused, 4 applied, but something in it does not run yet.")]
 pub(crate) struct ApplyArguments {
     /// The pipeline.
     #[arg(value_name = "FILE")]

@@ -10,8 +10,8 @@ use super::format::Format;
 #[derive(Args, Debug)]
 #[command(after_help = "Examples:
   millstream check examples/reviews.toml
-  millstream check app.sql --stream 'SOURCE_SQL_STREAM_001 (ticker VARCHAR(4), price DOUBLE)'
-  millstream check examples/reviews.toml --lint --sample reviews.tsv.gz --header")]
+  millstream check app.sql --stream 'TRADES (ticker VARCHAR(4), price DOUBLE)'
+  millstream check reviews.toml --lint --sample reviews.tsv.gz --header")]
 pub(crate) struct CheckArguments {
     /// A pipeline (.toml), SQL (.sql) or a golden file (.test).
     #[arg(value_name = "FILE", required = true)]

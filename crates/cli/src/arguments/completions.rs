@@ -6,7 +6,8 @@ use clap_complete::Shell;
 /// The arguments of `completions`.
 #[derive(Args, Debug)]
 #[command(after_help = "Example:
-  millstream completions bash > ~/.local/share/bash-completion/completions/millstream")]
+  millstream completions bash > \\
+      ~/.local/share/bash-completion/completions/millstream")]
 pub(crate) struct CompletionsArguments {
     /// For which shell.
     #[arg(value_enum)]

@@ -4,6 +4,7 @@ use clap::Args;
 use millstream_control::definition::Kind;
 
 use super::data_directory::DataDirectoryArguments;
+use super::kind::KindParser;
 
 /// The arguments of `delete`.
 #[derive(Args, Debug)]
@@ -12,7 +13,7 @@ use super::data_directory::DataDirectoryArguments;
   millstream delete stream trades --force")]
 pub(crate) struct DeleteArguments {
     /// Its kind.
-    #[arg(value_name = "KIND")]
+    #[arg(value_name = "KIND", value_parser = KindParser)]
     pub(crate) kind: Kind,
     /// Its name.
     #[arg(value_name = "NAME")]

@@ -15,8 +15,8 @@ use super::session::SessionArguments;
   millstream demo --input amazon_reviews.tsv.gz --rate 50
   millstream demo --speed 10 --duration 30s --json --data-dir /tmp/demo
 
-Reviews are lines of a TSV file, plain or gzip, whose header names review_id, product_category and review_body
-(and star_rating if it is known), such as the Amazon customer review files. No quoting.")]
+Reviews are lines of a TSV file, plain or gzip, whose header names review_id, product_category and review_body (and \
+star_rating if it is known), such as the Amazon customer review files. No quoting.")]
 pub(crate) struct DemoArguments {
     /// Real reviews instead of made-up ones.
     #[arg(long, value_name = "FILE")]

@@ -4,6 +4,7 @@ use clap::Args;
 use millstream_control::definition::Kind;
 
 use super::data_directory::DataDirectoryArguments;
+use super::kind::KindParser;
 
 /// The arguments of `list`.
 #[derive(Args, Debug)]
@@ -11,9 +12,8 @@ use super::data_directory::DataDirectoryArguments;
   millstream list
   millstream list applications --json")]
 pub(crate) struct ListArguments {
-    /// Only this kind: stream, delivery-stream, application, function, endpoint, feed, topic, subscription, metric, alarm,
-    /// mail-server.
-    #[arg(value_name = "KIND")]
+    /// Only this kind.
+    #[arg(value_name = "KIND", value_parser = KindParser)]
     pub(crate) kind: Option<Kind>,
     #[command(flatten)]
     pub(crate) data: DataDirectoryArguments,

@@ -5,7 +5,7 @@
 //! | this one | the commands |
 //! | `<command>.rs` | the arguments of a command |
 //! | `data_directory.rs`, `session.rs`, `take_over.rs`, `place_kind.rs`, `format.rs` | arguments of several commands |
-//! | `address.rs`, `number.rs`, `time.rs` | values, as people write them |
+//! | `address.rs`, `kind.rs`, `number.rs`, `time.rs` | values, as people write them |
 
 mod address;
 mod apply;
@@ -19,6 +19,7 @@ mod describe;
 mod discover;
 mod doctor;
 mod format;
+mod kind;
 mod list;
 mod number;
 mod place_kind;
@@ -77,14 +78,14 @@ const STYLES: Styles = Styles::styled()
     styles = STYLES,
     arg_required_else_help = true,
     after_help = "Examples:
-  millstream demo                                   the review pipeline with made-up reviews, and a live page
-  millstream demo --input reviews.tsv.gz --rate 50  the same with real ones
-  millstream serve --apply examples/reviews.toml    a server that runs what the file says, until it is stopped
-  millstream apply examples/reviews.toml --dry-run  what a changed file would change in it
-  millstream tail review-analytics/AVG_STAR_RATING_SQL_STREAM   rows as they come out
-  millstream check examples/reviews.toml            every mistake of a file, with line, column and hint
-  millstream test tests/golden                      streaming SQL tests on a virtual clock
-  millstream doctor                                 what is missing on this machine"
+  millstream demo                           the review pipeline, made-up reviews
+  millstream demo --input reviews.tsv.gz    the same with real ones
+  millstream serve --apply reviews.toml     a server that runs this file
+  millstream apply reviews.toml --dry-run   what a changed file would change
+  millstream tail my-app/MY_STREAM          rows as they come out
+  millstream check reviews.toml             every mistake of a file, with a hint
+  millstream test tests/golden              SQL tests on a virtual clock
+  millstream doctor                         what is missing on this machine"
 )]
 pub(crate) struct Arguments {
     #[command(subcommand)]
@@ -161,6 +162,49 @@ impl Command {
 mod tests {
     use super::*;
     use clap::CommandFactory;
+    use millstream_control::definition::Kind;
+
+    /// Examples keep their lines, paragraphs are broken where the terminal ends: each is one line here.
+    #[test]
+    fn help_is_broken_into_lines_once() {
+        let main = Arguments::command();
+        let commands = std::iter::once(&main).chain(main.get_subcommands());
+        for command in commands {
+            let Some(text) = command.get_after_help().map(ToString::to_string) else { continue };
+            let is_example = |line: &str| line.starts_with("  ");
+            for line in text.lines().filter(|line| is_example(line)) {
+                assert!(
+                    line.chars().count() <= 80,
+                    "{}: too wide for a terminal: {line}",
+                    command.get_name()
+                );
+            }
+            let lines: Vec<&str> = text.lines().collect();
+            for pair in lines.windows(2) {
+                let is_broken = !pair[0].is_empty() && !pair[0].ends_with(':');
+                let goes_on = !pair[1].is_empty() && !is_example(pair[1]);
+                assert!(!(is_broken && goes_on), "{}: a line break in {pair:?}", command.get_name());
+            }
+        }
+    }
+
+    #[test]
+    fn help_lists_the_kinds_of_resources() {
+        for name in ["list", "describe", "delete", "reset"] {
+            let mut main = Arguments::command();
+            let command = main.find_subcommand_mut(name).expect("it is a command");
+            let help = command.render_long_help().to_string();
+            for kind in Kind::ALL {
+                assert!(help.contains(kind.as_str()), "{name} does not list {}:\n{help}", kind.as_str());
+            }
+        }
+        // As before, also their plurals.
+        for text in ["stream", "streams", "delivery_stream", "mail-servers"] {
+            assert!(Arguments::try_parse_from(["millstream", "list", text]).is_ok(), "{text}");
+        }
+        let refused = Arguments::try_parse_from(["millstream", "list", "zz"]).unwrap_err().to_string();
+        assert!(refused.contains("there is no kind \"zz\"; there are: mail-server,"), "{refused}");
+    }
 
     #[test]
     fn the_arguments_are_consistent() {

@@ -13,8 +13,8 @@ use super::time::{Instant, instant, period};
 /// The arguments of `replay`.
 #[derive(Args, Debug)]
 #[command(after_help = "Examples:
-  millstream replay examples/reviews.toml --input reviews.tsv.gz --header --rate 10
-  millstream replay app.sql --stream 'SOURCE_SQL_STREAM_001 (at TIMESTAMP, price DOUBLE)' \\
+  millstream replay examples/reviews.toml --input reviews.tsv.gz --header
+  millstream replay app.sql --stream 'TRADES (at TIMESTAMP, price DOUBLE)' \\
       --format csv --input prices.csv --header --rowtime at
 
 Rows come out as ROWTIME, stream and columns; with --json as one object a line.")]

@@ -4,6 +4,7 @@ use clap::Args;
 use millstream_control::definition::Kind;
 
 use super::data_directory::DataDirectoryArguments;
+use super::kind::KindParser;
 
 /// The arguments of `reset`.
 #[derive(Args, Debug)]
@@ -16,7 +17,7 @@ What is reset stays as it is defined and starts from scratch. Works with a runni
 #[command(group(clap::ArgGroup::new("what").required(true).args(["kind", "all"])))]
 pub(crate) struct ResetArguments {
     /// All resources of this kind.
-    #[arg(value_name = "KIND")]
+    #[arg(value_name = "KIND", value_parser = KindParser)]
     pub(crate) kind: Option<Kind>,
     /// Or only the one of this name.
     #[arg(value_name = "NAME")]

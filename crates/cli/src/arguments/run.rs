@@ -14,14 +14,15 @@ use super::take_over::TakeOverArguments;
 #[derive(Args, Debug)]
 #[command(after_help = "Examples:
   millstream run examples/reviews.toml
-  millstream run examples/reviews.toml --input reviews.tsv.gz --header --rate 50
-  zcat reviews.tsv.gz | millstream run examples/reviews.toml --input - --header --until-end --json
+  millstream run examples/reviews.toml --input reviews.tsv.gz --header
+  zcat reviews.tsv.gz | millstream run reviews.toml --input - --until-end --json
 
-It is serve and apply in one, in the foreground, with a display. While it runs, the commands apply, list, describe, put and
-tail reach it. SIGHUP makes it read the file again: what changed is changed, and pumps whose plan is the same keep their state.
+It is serve and apply in one, in the foreground, with a display. While it runs, the commands apply, list, describe, put \
+and tail reach it. SIGHUP makes it read the file again: what changed is changed, and pumps whose plan is the same keep \
+their state.
 
-Exit code: 0 when everything that came in was delivered, 3 when some is left for the next run, 4 when an \
-input could not be read to its end.")]
+Exit code: 0 when everything that came in was delivered, 3 when some is left for the next run, 4 when an input could not \
+be read to its end.")]
 pub(crate) struct RunArguments {
     /// The pipeline.
     #[arg(value_name = "FILE")]

@@ -12,10 +12,12 @@ use super::take_over::TakeOverArguments;
 #[derive(Args, Debug)]
 #[command(after_help = "Examples:
   millstream serve
-  millstream serve --apply examples/reviews.toml --data-dir /var/lib/millstream
+  millstream serve --apply reviews.toml --data-dir /var/lib/millstream
 
-Everything in the data directory runs. SIGHUP applies the files again. SIGTERM and Ctrl-C store all state and end within a
-second or so; the second signal ends at once. Exit code: 0 when all state was stored, 3 when the stop was cut short.")]
+Everything in the data directory runs. SIGHUP applies the files again. SIGTERM and Ctrl-C store all state and end within \
+a second or so; the second signal ends at once.
+
+Exit code: 0 when all state was stored, 3 when the stop was cut short.")]
 pub(crate) struct ServeArguments {
     /// A pipeline file to apply at the start. May be given several times.
     #[arg(long = "apply", value_name = "FILE")]

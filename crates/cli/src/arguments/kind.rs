@@ -1,0 +1,24 @@
+//! Kinds of resources, as people write them.
+
+use std::ffi::OsStr;
+
+use clap::builder::{PossibleValue, StringValueParser, TypedValueParser};
+use clap::{Arg, Command, Error};
+use millstream_control::definition::Kind;
+
+/// Reads a kind, also its plural; help and completions list all of them.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct KindParser;
+
+impl TypedValueParser for KindParser {
+    type Value = Kind;
+
+    fn parse_ref(&self, command: &Command, arg: Option<&Arg>, value: &OsStr) -> Result<Kind, Error> {
+        let parser = StringValueParser::new().try_map(|text| text.parse::<Kind>());
+        parser.parse_ref(command, arg, value)
+    }
+
+    fn possible_values(&self) -> Option<Box<dyn Iterator<Item = PossibleValue>>> {
+        Some(Box::new(Kind::ALL.into_iter().map(|kind| PossibleValue::new(kind.as_str()))))
+    }
+}

@@ -16,9 +16,9 @@ use millstream_wording::counted;
 use serde_json::{Map, Value, json};
 
 use crate::arguments::{DATA_DIRECTORY, DATA_DIRECTORY_VARIABLE};
+use crate::failure::say;
 use crate::report;
 use crate::retrying::{self, time};
-use crate::say;
 
 /// Without a terminal, a line this often (in ticks of a second).
 const LINE_INTERVAL: u64 = 5;

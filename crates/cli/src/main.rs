@@ -16,6 +16,7 @@
 //! | `loading.rs`, `report.rs` | a pipeline file on its way into a server, and what it changed |
 //! | `retrying.rs` | what fails and is tried again, in words |
 //! | `display.rs` | what the terminal shows meanwhile |
+//! | `failure.rs` | what is said of a command that failed, and its exit code |
 //! | `logging.rs`, `version.rs` | the logs on standard error; version and commit |
 //!
 //! Invariant: results go to standard output, everything else to standard error.
@@ -23,6 +24,7 @@
 mod arguments;
 mod commands;
 mod display;
+mod failure;
 mod loading;
 mod logging;
 mod report;
@@ -32,10 +34,11 @@ mod session;
 mod socket;
 mod version;
 
-use std::io::Write;
 use std::process::ExitCode;
 
 use clap::Parser as _;
+
+use crate::failure::Place;
 
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
@@ -43,97 +46,19 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 fn main() -> ExitCode {
     // Before anything that takes time: a server that starts ends by a signal as one that runs does.
     let starting = session::Starting::of(std::env::args_os().nth(1).as_deref());
+    let asks_for_json = failure::asks_for_json(std::env::args_os());
     let arguments = match arguments::Arguments::try_parse() {
         Ok(arguments) => arguments,
-        Err(answer) => return ended(shown(&answer)),
+        Err(answer) => {
+            let place = Place::of(asks_for_json, false);
+            return failure::ended(failure::answered(&answer, place), place);
+        }
     };
-    if let Err(error) = logging::start(arguments.command.logging()) {
-        say(format_args!("error: {error}"));
-        return ExitCode::from(2);
+    let logging = arguments.command.logging();
+    let place = Place::of(asks_for_json, logging.is_server);
+    if let Err(error) = logging::start(logging) {
+        failure::say(format_args!("error: {error}"));
+        return ExitCode::from(failure::USAGE);
     }
-    ended(commands::run(arguments.command, starting))
-}
-
-/// Help, the version, or what is wrong with the arguments.
-fn shown(answer: &clap::Error) -> anyhow::Result<ExitCode> {
-    let printed = answer.print().and_then(|()| std::io::stdout().flush());
-    if answer.use_stderr() {
-        return Ok(ExitCode::from(2));
-    }
-    printed?;
-    Ok(ExitCode::SUCCESS)
-}
-
-/// The exit code of a command; says why it failed.
-fn ended(done: anyhow::Result<ExitCode>) -> ExitCode {
-    match done {
-        Ok(code) => code,
-        // Whoever reads standard output has seen enough.
-        Err(error) if is_closed_output(&error) => ExitCode::SUCCESS,
-        Err(error) => {
-            let what = if is_output_failure(&error) { "standard output cannot be written: " } else { "" };
-            let text = format!("{what}{}", explained(&error));
-            // The mistakes of a file say by themselves what they are.
-            let start = if text.starts_with("error: ") { "" } else { "error: " };
-            say(format_args!("{start}{}", text.trim_end()));
-            ExitCode::FAILURE
-        }
-    }
-}
-
-/// A line on standard error, whether somebody reads it or not.
-fn say(text: std::fmt::Arguments<'_>) {
-    // Whoever closed standard error does not want it.
-    let _ = writeln!(std::io::stderr(), "{text}");
-}
-
-/// Whether what failed is a write to standard output: all other input and output has a context.
-fn is_output_failure(error: &anyhow::Error) -> bool {
-    error.is::<std::io::Error>() && error.chain().len() == 1
-}
-
-/// Whether standard output was closed.
-fn is_closed_output(error: &anyhow::Error) -> bool {
-    let error = error.downcast_ref::<std::io::Error>().filter(|_| is_output_failure(error));
-    error.is_some_and(|error| error.kind() == std::io::ErrorKind::BrokenPipe)
-}
-
-/// An error with its causes, each said once: some errors say their cause already.
-fn explained(error: &anyhow::Error) -> String {
-    let mut text = String::new();
-    for cause in error.chain().map(ToString::to_string) {
-        if text.is_empty() {
-            text = cause;
-        } else if !text.contains(&cause) {
-            text.push_str(": ");
-            text.push_str(&cause);
-        }
-    }
-    text
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use anyhow::Context;
-
-    #[test]
-    fn a_cause_is_said_once() {
-        #[derive(Debug)]
-        struct Outer(std::io::Error);
-        impl std::fmt::Display for Outer {
-            fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-                write!(f, "cannot read it: {}; fix it", self.0)
-            }
-        }
-        impl std::error::Error for Outer {
-            fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
-                Some(&self.0)
-            }
-        }
-        let failed = Err::<(), _>(Outer(std::io::Error::other("no disk")));
-        let error = failed.context("--input x").unwrap_err();
-        assert_eq!(explained(&error), "--input x: cannot read it: no disk; fix it");
-        assert_eq!(explained(&anyhow::anyhow!("alone")), "alone");
-    }
+    failure::ended(commands::run(arguments.command, starting), place)
 }

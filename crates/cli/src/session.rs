@@ -19,11 +19,12 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use crate::arguments::SessionArguments;
 use crate::display::Display;
+use crate::failure::say;
 use crate::loading::{self, Loaded};
+use crate::report;
 use crate::serving::{self, Serving};
 use crate::socket::{Applied, Socket, StatusAnswer, apply_file};
 use crate::version::VERSION;
-use crate::{report, say};
 
 /// How often what happens is shown.
 const TICK: Duration = Duration::from_secs(1);

@@ -28,7 +28,6 @@ pub(crate) use run::COMMAND_LINE_FEED;
 
 use crate::arguments::Command;
 use crate::session::Starting;
-use crate::{explained, is_output_failure};
 
 /// Does what was asked for. An error is shown by the caller and ends with code 1.
 pub(crate) fn run(command: Command, starting: Option<Starting>) -> anyhow::Result<ExitCode> {
@@ -37,13 +36,13 @@ pub(crate) fn run(command: Command, starting: Option<Starting>) -> anyhow::Resul
         Command::Demo(arguments) => demo::run(arguments, starting()?),
         Command::Run(arguments) => run::run(arguments, starting()?),
         Command::Serve(arguments) => serve::run(arguments, starting()?),
-        Command::Apply(arguments) => asking(arguments.json, apply::run(arguments)),
-        Command::List(arguments) => asking(arguments.json, list::run(arguments)),
-        Command::Describe(arguments) => asking(arguments.json, describe::run(arguments)),
-        Command::Delete(arguments) => asking(arguments.json, delete::run(arguments)),
-        Command::Put(arguments) => asking(arguments.json, put::run(arguments)),
-        Command::Tail(arguments) => asking(arguments.json, tail::run(arguments)),
-        Command::Reset(arguments) => asking(arguments.json, reset::run(arguments)),
+        Command::Apply(arguments) => asking(apply::run(arguments)),
+        Command::List(arguments) => asking(list::run(arguments)),
+        Command::Describe(arguments) => asking(describe::run(arguments)),
+        Command::Delete(arguments) => asking(delete::run(arguments)),
+        Command::Put(arguments) => asking(put::run(arguments)),
+        Command::Tail(arguments) => asking(tail::run(arguments)),
+        Command::Reset(arguments) => asking(reset::run(arguments)),
         Command::Check(arguments) => check::run(&arguments),
         Command::Test(arguments) => test::run(&arguments),
         Command::Replay(arguments) => replay::run(&arguments),
@@ -54,11 +53,8 @@ pub(crate) fn run(command: Command, starting: Option<Starting>) -> anyhow::Resul
     }
 }
 
-/// Runs a command that asks a server. What failed is JSON, too, where its results would be.
-fn asking(
-    is_json: bool,
-    command: impl Future<Output = anyhow::Result<ExitCode>>,
-) -> anyhow::Result<ExitCode> {
+/// Runs a command that asks a server.
+fn asking(command: impl Future<Output = anyhow::Result<ExitCode>>) -> anyhow::Result<ExitCode> {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
@@ -66,16 +62,7 @@ fn asking(
     let done = runtime.block_on(command);
     // Reading standard input cannot be broken off: whoever ends by a signal does not wait for it.
     runtime.shutdown_background();
-    match done {
-        Err(error) if is_json && !is_output_failure(&error) => {
-            // Mistakes of a file bring the word with them.
-            let text = explained(&error);
-            let text = text.trim_end().trim_start_matches("error: ");
-            print(&serde_json::json!({ "error": text }).to_string())?;
-            Ok(ExitCode::FAILURE)
-        }
-        done => done,
-    }
+    done
 }
 
 /// A line of results.

@@ -9,7 +9,7 @@ use millstream_wording::{agreeing, counted};
 
 use super::print;
 use crate::arguments::PutArguments;
-use crate::say;
+use crate::failure::say;
 use crate::session::{STOPPED_EARLY, Signals};
 use crate::socket::{Client, PutAnswer, escaped};
 

@@ -17,8 +17,8 @@ use millstream_wording::{agreeing, counted};
 
 use super::files::{has_extension, read_text};
 use crate::arguments::{Format, ReplayArguments};
+use crate::failure::say;
 use crate::loading::read_pipeline;
-use crate::say;
 
 /// Records that go into the engine at once.
 const BATCH_RECORDS: usize = 8_192;

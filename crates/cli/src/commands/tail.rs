@@ -8,7 +8,7 @@ use millstream_wording::agreeing;
 
 use super::print;
 use crate::arguments::TailArguments;
-use crate::say;
+use crate::failure::say;
 use crate::socket::{Client, TailLine, escaped};
 
 pub(super) async fn run(arguments: TailArguments) -> anyhow::Result<ExitCode> {

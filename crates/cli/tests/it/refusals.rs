@@ -6,7 +6,8 @@ use std::path::{Path, PathBuf};
 
 use crate::support::objects::{BACKUP, joined};
 use crate::support::reviews::{first_occurrences, made_up_numbers};
-use crate::support::{Program, objects_of, page, repository, run};
+use crate::support::{Program, objects_of, page, repository, run, run_in};
+use serde_json::Value;
 use tempfile::TempDir;
 
 /// The example with something in it replaced, in a file of its own.
@@ -219,6 +220,44 @@ fn wrong_usage_ends_with_2_and_failure_with_1() {
             finished.stderr
         );
     }
+}
+
+#[test]
+fn every_failure_is_json_where_json_is_asked_for() {
+    let folder = tempfile::tempdir().unwrap();
+    let failures: [(i32, &[&str], &str); 16] = [
+        (
+            2,
+            &["list", "zz"],
+            "invalid value 'zz' for '[KIND]': there is no kind \"zz\"; there are: mail-server",
+        ),
+        (2, &["describe", "stream"], "the following required arguments were not provided:\n  <NAME>"),
+        (2, &["delete", "zz", "a"], "there is no kind \"zz\""),
+        (2, &["reset"], "required arguments were not provided"),
+        (2, &["tail", "a", "--limit", "0"], "invalid value '0' for '--limit <NUMBER>'"),
+        (2, &["put"], "<STREAM>"),
+        (2, &["replay", "a.sql", "--input", "x", "--rate", "0"], "must be above 0"),
+        (2, &["run"], "<FILE>"),
+        (2, &["serve", "--listen", "nowhere"], "is no address"),
+        (2, &["bench", "luck"], "[possible values: sql, log, pipeline, rcf, model]"),
+        (2, &["nonsense"], "unrecognized subcommand 'nonsense'"),
+        (1, &["list"], "no server runs on data directory"),
+        (1, &["check", "missing"], "cannot read"),
+        (1, &["replay", "missing", "--input", "missing"], "cannot read"),
+        (1, &["run", "missing"], "cannot read"),
+        (1, &["discover", "missing"], "cannot read"),
+    ];
+    for (code, arguments, words) in failures {
+        let finished = run_in(folder.path(), &[arguments, &["--json"]].concat());
+        assert_eq!(finished.code, Some(code), "{finished:#?}");
+        let [line] = finished.lines.as_slice() else { panic!("{arguments:?}: {finished:#?}") };
+        let error = serde_json::from_str::<Value>(line).unwrap()["error"].as_str().unwrap().to_owned();
+        assert!(error.contains(words) && !error.starts_with("error: "), "{arguments:?}: {error}");
+        assert!(!error.contains("--help"), "{error}");
+        assert_eq!(finished.stderr, "", "{arguments:?}");
+    }
+    // Without it people read it.
+    run(&["list", "zz"]).assert_failed(2, &["error: invalid value 'zz'", "try '--help'"]);
 }
 
 /// A demo that has put reviews, with its page and its data directory.

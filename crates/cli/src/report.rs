@@ -27,7 +27,7 @@ pub(crate) fn lines(report: &Value) -> Vec<String> {
         let (kind, name) = (kind_of(change), change["name"].as_str().unwrap_or_default());
         lines.push(format!("{sign} {action:<8} {kind} {name}"));
         lines.extend(texts(&change["details"]).into_iter().map(|detail| format!("    {detail}")));
-        let (keeps, scratch) = (texts(&change["keeps_state"]), texts(&change["starts_from_scratch"]));
+        let (keeps, scratch) = (texts(&change["keeps_state"]), from_scratch(&change["starts_from_scratch"]));
         if !keeps.is_empty() {
             lines.push(format!("    keeps its state: {}", keeps.join(", ")));
         }
@@ -54,6 +54,18 @@ pub(crate) fn lines(report: &Value) -> Vec<String> {
     });
     lines.extend(texts(&report["not_settled"]).into_iter().map(|text| format!("! {text}")));
     lines
+}
+
+/// Pumps that start from scratch, each with why.
+fn from_scratch(pumps: &Value) -> Vec<String> {
+    let pumps = pumps.as_array().map(Vec::as_slice).unwrap_or_default();
+    pumps
+        .iter()
+        .map(|pump| {
+            let text = |member: &str| pump[member].as_str().unwrap_or_default();
+            format!("{} ({})", text("name"), text("reason"))
+        })
+        .collect()
 }
 
 /// What belonged to other files until now.
@@ -138,7 +150,8 @@ mod tests {
             "changes": [
                 {"kind": "delivery-stream", "name": "d", "action": "unchanged"},
                 {"kind": "application", "name": "a", "action": "changed", "details": ["sql is another"],
-                 "keeps_state": ["P"], "starts_from_scratch": ["Q"]},
+                 "keeps_state": ["P"],
+                 "starts_from_scratch": [{"name": "Q", "reason": "its OVER has changed"}]},
                 {"kind": "stream", "name": "s", "action": "created"},
             ],
         });
@@ -148,7 +161,7 @@ mod tests {
                 "~ changed  application a",
                 "    sql is another",
                 "    keeps its state: P",
-                "    starts from scratch: Q",
+                "    starts from scratch: Q (its OVER has changed)",
                 "+ created  stream s",
                 "would be: 1 created, 1 changed, 1 unchanged; nothing was changed",
             ]

@@ -66,11 +66,11 @@ pub mod view;
 mod world;
 
 pub use applications::{ApplicationStatus, RowTail, TailedRow, TailedRows};
-pub use apply::{Action, ApplyError, ApplyOptions, ApplyReport, ResourceChange, TakenOver};
+pub use apply::{Action, ApplyError, ApplyOptions, ApplyReport, FromScratch, ResourceChange, TakenOver};
 pub use compatibility_page::compatibility_page;
 pub use data_directory::{DataDirectory, DirectoryError};
 pub use error::StartError;
 pub use server::{
-    PutError, RecordTail, Server, ServerSettings, StopReport, TailError, TailFilter, TailFrom, TailedRecord,
-    TailedRecords, Tailing,
+    PutError, RecordTail, ResetOutlook, Server, ServerSettings, StopReport, TailError, TailFilter, TailFrom,
+    TailedRecord, TailedRecords, Tailing,
 };

@@ -38,5 +38,7 @@ mod server;
 mod tail_lines;
 
 pub(crate) use client::{Client, escaped, path_of};
-pub(crate) use protocol::{Applied, ApplyRequest, PutAnswer, ResetAnswer, StatusAnswer, TailLine};
+pub(crate) use protocol::{
+    Applied, ApplyRequest, PutAnswer, ResetAnswer, StatusAnswer, TailLine, WouldResetAnswer,
+};
 pub(crate) use server::{Socket, apply_file};

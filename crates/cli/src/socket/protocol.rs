@@ -2,8 +2,8 @@
 
 use std::path::PathBuf;
 
-use millstream_control::ApplyReport;
 use millstream_control::definition::Reference;
+use millstream_control::{ApplyReport, ResetOutlook};
 use serde::{Deserialize, Serialize};
 
 /// `GET /v1/status`.
@@ -43,6 +43,13 @@ pub(crate) enum Applied {
 pub(crate) struct PutAnswer {
     /// Records that are durable now.
     pub(crate) records: u64,
+}
+
+/// `GET /v1/reset`: nothing is reset.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(crate) struct WouldResetAnswer {
+    /// What would start from scratch, and what that means.
+    pub(crate) would_reset: Vec<ResetOutlook>,
 }
 
 /// `POST /v1/reset`.

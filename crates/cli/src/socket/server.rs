@@ -18,7 +18,7 @@ use serde::Deserialize;
 use tokio::sync::{Semaphore, watch};
 
 use super::listening::Listening;
-use super::protocol::{Applied, ApplyRequest, PutAnswer, ResetAnswer, StatusAnswer};
+use super::protocol::{Applied, ApplyRequest, PutAnswer, ResetAnswer, StatusAnswer, WouldResetAnswer};
 use super::refusal::{in_json, refused, status_of_apply, status_of_delete, status_of_put, status_of_tail};
 use super::tail_lines;
 use crate::loading::{self, Loaded};
@@ -71,7 +71,7 @@ fn router(shared: Arc<Shared>) -> Router {
         .route("/v1/resources", get(list))
         .route("/v1/resources/{kind}/{*name}", get(describe).delete(delete))
         .route("/v1/apply", post(apply))
-        .route("/v1/reset", post(reset))
+        .route("/v1/reset", get(would_reset).post(reset))
         .route("/v1/records/{stream}", post(put))
         .route("/v1/tail", get(tail))
         .fallback(async || refused(StatusCode::NOT_FOUND, "there is no such path"))
@@ -174,6 +174,16 @@ pub(crate) async fn apply_file(
             Ok(Applied::Report(server.apply(desired, owner, options).await?))
         }
         Err(mistakes) => Ok(Applied::Mistakes(mistakes.to_string())),
+    }
+}
+
+async fn would_reset(State(shared): State<Arc<Shared>>, Query(query): Query<OfKind>) -> Response {
+    match kind_of(query.kind.as_deref()) {
+        Ok(kind) => {
+            let would_reset = shared.server.would_reset(kind, query.name.as_deref()).await;
+            Json(WouldResetAnswer { would_reset }).into_response()
+        }
+        Err(refusal) => refusal,
     }
 }
 

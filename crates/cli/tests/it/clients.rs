@@ -206,7 +206,7 @@ fn a_report_says_what_goes_and_what_a_new_application_begins_with() {
     for part in [
         "+ created  application watcher\n    begins with what stream \"prices\" already holds: 2 records",
         "- deleted  stream high\n    1 record goes with it",
-        "- deleted  application watch\n    its state goes with it",
+        "- deleted  application watch\n    its state (pumps P, Q) goes with it",
     ] {
         assert!(report.contains(part), "{part}\n{report}");
     }

@@ -134,11 +134,17 @@ fn a_reset_says_what_exists_and_what_starts_again() {
         reset(&["alarm"], &["there is no alarm"]);
     }
     let would = server.ask(&["reset", "application", "watch"]).join("\n");
-    let again = "application \"watch\" would start from scratch: its state goes, it reads stream \"prices\" again from its oldest \
-                 record, and writes its rows once more";
+    let again = "application \"watch\" would start from scratch: its state (pumps P, Q) goes with it; it reads stream \"prices\" \
+                 again from its oldest record (2 records), and writes its rows once more\n";
     assert!(would.contains(again), "{would}");
     let would = server.ask(&["reset", "stream", "prices"]).join("\n");
-    assert!(would.contains("stream \"prices\" would start from scratch: its 2 records go"), "{would}");
+    assert!(would.contains("stream \"prices\" would start from scratch: 2 records go with it\n"), "{would}");
+    // Together the application finds nothing to read again.
+    let would = server.ask_json(&["reset", "--all"])["would_reset"].clone();
+    let prices = json!({"kind": "stream", "name": "prices", "consequences": ["2 records go with it"]});
+    assert!(would.as_array().unwrap().contains(&prices), "{would}");
+    let watch = would.as_array().unwrap().iter().find(|one| one["name"] == "watch").unwrap();
+    assert_eq!(watch["consequences"], json!(["its state (pumps P, Q) goes with it"]), "{would}");
     server.stop();
 }
 

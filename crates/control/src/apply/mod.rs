@@ -25,7 +25,7 @@ use std::time::Duration;
 
 use millstream_host::real_time;
 
-pub use report::{Action, ApplyReport, ResourceChange, TakenOver};
+pub use report::{Action, ApplyReport, FromScratch, ResourceChange, TakenOver};
 
 use self::decide::{Claims, Decision, decide, refuse_to_delete_all};
 use crate::catalog::{CatalogError, ResourceRow};

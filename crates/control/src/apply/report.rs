@@ -20,6 +20,15 @@ pub enum Action {
     Refused,
 }
 
+/// A pump of an application that starts from scratch.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct FromScratch {
+    /// Its name.
+    pub name: String,
+    /// Why.
+    pub reason: String,
+}
+
 /// What becomes of one resource, and why.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct ResourceChange {
@@ -37,7 +46,7 @@ pub struct ResourceChange {
     pub keeps_state: Vec<String>,
     /// Pumps of an application that start from scratch.
     #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub starts_from_scratch: Vec<String>,
+    pub starts_from_scratch: Vec<FromScratch>,
 }
 
 impl ResourceChange {

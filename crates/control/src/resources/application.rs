@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use millstream_columns::formats::OutputFormat as EngineFormat;
-use millstream_engine::RestoreReport;
+use millstream_engine::{RestoreReport, ScratchReason};
 use millstream_wording::counted;
 
 use super::{NotReady, Occasion, StateOutlook, Stopped, records_in};
@@ -12,6 +12,7 @@ use crate::applications::{
     ApplicationComponents, ApplicationHandle, BuildError, Checkpoints, Destination, Incarnation, LogInput,
     OutputPlan, PartStore, Preprocessor, ReferenceTableRows, Worker, read_file, read_object, rows_of,
 };
+use crate::apply::FromScratch;
 use crate::catalog::{ResourceRow, StoredCheckpoint};
 use crate::definition::{
     ApplicationDefinition, ApplicationOutput, Definition, Kind, OutputFormat, OutputTarget, Reference,
@@ -63,6 +64,13 @@ pub(super) async fn prepare(
     Ok(PreparedApplication { id: row.id, source, checked, definition, tables })
 }
 
+/// The names of its pumps; none when its SQL does not compile.
+pub(super) fn pumps(name: &str, definition: &ApplicationDefinition) -> Vec<String> {
+    let checked = CheckedApplication::of(name, definition);
+    let pumps = checked.into_iter().flat_map(|checked| checked.program.pumps.clone());
+    pumps.map(|pump| pump.name).collect()
+}
+
 /// Looks whether it could run, and which of its pumps would keep their state.
 pub(super) async fn look(
     world: &World,
@@ -74,7 +82,10 @@ pub(super) async fn look(
     for reference in &checked.references {
         table(world, reference).await?;
     }
-    let all = || checked.program.pumps.iter().map(|pump| pump.name.clone()).collect();
+    let all = |reason: &str| {
+        let pumps = checked.program.pumps.iter();
+        pumps.map(|pump| FromScratch { name: pump.name.clone(), reason: reason.to_owned() }).collect()
+    };
     let Some(id) = before else {
         return Ok(StateOutlook {
             begins: first_records(world, definition).await,
@@ -85,20 +96,25 @@ pub(super) async fn look(
     if newest.is_some() && starts_over(wanted_position(definition, newest.as_ref())) {
         return Ok(StateOutlook {
             begins: first_records(world, definition).await,
-            starts_from_scratch: all(),
+            starts_from_scratch: all("starting_position has changed"),
             ..StateOutlook::default()
         });
     }
     match try_restore(world, id, &checked, definition.seed, newest).await? {
         Some(report) => {
             let scratch = report.started_from_scratch.into_iter();
+            let of_pump =
+                |(name, why): (String, ScratchReason)| FromScratch { name, reason: why.to_string() };
             Ok(StateOutlook {
                 begins: None,
                 keeps_state: report.resumed,
-                starts_from_scratch: scratch.map(|(pump, why)| format!("{pump} ({why})")).collect(),
+                starts_from_scratch: scratch.map(of_pump).collect(),
             })
         }
-        None => Ok(StateOutlook { starts_from_scratch: all(), ..StateOutlook::default() }),
+        None => Ok(StateOutlook {
+            starts_from_scratch: all("it has stored no state yet"),
+            ..StateOutlook::default()
+        }),
     }
 }
 

@@ -26,10 +26,11 @@ pub(crate) mod stream;
 use std::sync::Arc;
 use std::time::Duration;
 
-use millstream_wording::agreeing;
+use millstream_wording::{agreeing, counted};
 
+use crate::apply::FromScratch;
 use crate::catalog::ResourceRow;
-use crate::definition::{Definition, Reference};
+use crate::definition::{Definition, Reference, StartingPosition};
 use crate::supervise::TaskScope;
 use crate::world::{World, log_key};
 
@@ -220,7 +221,7 @@ pub(crate) struct StateOutlook {
     /// Pumps that go on with their state.
     pub(crate) keeps_state: Vec<String>,
     /// Pumps that start from scratch.
-    pub(crate) starts_from_scratch: Vec<String>,
+    pub(crate) starts_from_scratch: Vec<FromScratch>,
 }
 
 /// What is deleted with a resource, where that is worth a word.
@@ -230,8 +231,49 @@ pub(crate) async fn what_is_deleted_with(world: &World, row: &ResourceRow) -> Op
             0 => None,
             records => Some(format!("{} with it", agreeing(records, "record goes", "records go"))),
         },
-        Definition::DeliveryStream(_) => Some("its buffer goes with it; objects stay".to_owned()),
-        Definition::Application(_) => Some("its state goes with it".to_owned()),
+        Definition::DeliveryStream(_) => {
+            let buffer = match records_in(world, &row.reference()).await {
+                0 => "its buffer, which is empty,".to_owned(),
+                records => format!("its buffer of {}", counted(records, "record")),
+            };
+            Some(format!("{buffer} goes with it; objects stay"))
+        }
+        Definition::Application(definition) => {
+            let pumps = application::pumps(&row.name, definition);
+            let of_pumps = match pumps.as_slice() {
+                [] => String::new(),
+                [only] => format!(" (pump {only})"),
+                several => format!(" (pumps {})", several.join(", ")),
+            };
+            Some(format!("its state{of_pumps} goes with it"))
+        }
+        _ => None,
+    }
+}
+
+/// What a resource that starts from scratch does once more, when these start from scratch together with it.
+pub(crate) async fn what_is_done_again(
+    world: &World,
+    row: &ResourceRow,
+    reset: &[Reference],
+) -> Option<String> {
+    match &row.definition {
+        Definition::Application(definition) => {
+            let source = definition.input.source.reference();
+            // What is reset holds nothing.
+            let records = if reset.contains(&source) { 0 } else { records_in(world, &source).await };
+            match definition.input.starting_position {
+                Some(StartingPosition::Now | StartingPosition::LastStoppedPoint) => None,
+                Some(StartingPosition::TrimHorizon) | None if records == 0 => None,
+                Some(StartingPosition::TrimHorizon) | None => Some(format!(
+                    "it reads {source} again from its oldest record ({}), and writes its rows once more",
+                    counted(records, "record")
+                )),
+            }
+        }
+        Definition::Feed(_) => {
+            Some("it reads its source again from the beginning, and puts its records once more".to_owned())
+        }
         _ => None,
     }
 }

@@ -14,6 +14,7 @@ mod flow;
 mod open;
 mod overview;
 mod record_tail;
+mod reset;
 mod settings;
 mod tail_filter;
 
@@ -29,12 +30,13 @@ use tokio::sync::Mutex;
 
 pub use data::{PutError, TailError, TailFrom, Tailing};
 pub use record_tail::{RecordTail, TailedRecord, TailedRecords};
+pub use reset::ResetOutlook;
 pub use settings::ServerSettings;
 pub use tail_filter::TailFilter;
 
 use crate::applications::{ApplicationHandle, ApplicationStatus};
 use crate::apply::{self, ApplyError, ApplyOptions, ApplyReport};
-use crate::catalog::{CatalogError, ResourceRow, RowChange};
+use crate::catalog::ResourceRow;
 use crate::connect::monitor_to_live::MonitorWatch;
 use crate::definition::{Desired, Kind, Owner, Reference, ResourceId};
 use crate::error::StartError;
@@ -201,35 +203,6 @@ impl Server {
     /// What exists.
     pub fn registry(&self) -> &Arc<Registry> {
         &self.world.registry
-    }
-
-    /// Makes resources start from scratch: all, those of one kind, or one. Each is deleted with everything that is kept of
-    /// it, records, positions, windows, and made again as it is defined. Works also before the start; on a server that runs it waits until all of it is there again.
-    ///
-    /// # Errors
-    /// The catalog cannot be changed.
-    pub async fn reset(&self, kind: Option<Kind>, name: Option<&str>) -> Result<Vec<Reference>, ApplyError> {
-        let _applying = self.applying.lock().await;
-        let is_meant = |row: &&ResourceRow| {
-            !row.deleting
-                && kind.is_none_or(|kind| row.kind() == kind)
-                && name.is_none_or(|name| row.name == name)
-        };
-        let commit = self.world.registry.commit(|rows| {
-            let mut changes = Vec::new();
-            for row in rows.iter().filter(is_meant) {
-                changes.push(RowChange::MarkDeleting { id: row.id });
-                let (name, definition) = (row.name.clone(), row.definition.clone());
-                changes.push(RowChange::Insert { name, definition, owner: row.owner.clone() });
-            }
-            let reset = rows.iter().filter(is_meant).map(ResourceRow::reference).collect();
-            Ok::<_, CatalogError>((changes, reset))
-        });
-        let reset: Vec<Reference> = commit.await?;
-        if self.is_running.load(Ordering::SeqCst) {
-            apply::made_again(&self.world, &reset).await;
-        }
-        Ok(reset)
     }
 
     /// The totals since the start.

@@ -163,7 +163,8 @@ async fn reading_begins_where_the_file_says_also_after_an_attempt_that_failed() 
     let server = crate::support::open(&data).await.unwrap();
     let report = crate::support::apply(&server, &pipeline("starting_position = \"trim-horizon\"")).await;
     let change = report.changes.iter().find(|change| change.name == "app").unwrap();
-    assert_eq!(change.starts_from_scratch, ["P"]);
+    let [pump] = change.starts_from_scratch.as_slice() else { panic!("{change:?}") };
+    assert_eq!((pump.name.as_str(), pump.reason.as_str()), ("P", "starting_position has changed"));
     assert!(change.details.iter().any(|detail| detail.contains("already holds: 10 records")), "{change:?}");
     std::fs::remove_file(&table).unwrap();
     server.start(false).await.unwrap();

@@ -386,6 +386,7 @@ fn json_of(phase: &str, page: Option<&str>, overview: &Overview) -> Map<String, 
                 "state": one.state,
                 "reason": one.reason,
                 "figures": one.figures,
+                "figures_since": one.figures_since,
                 "retrying": one.retrying,
             })
         })

@@ -109,9 +109,12 @@ pub struct ResourceView {
     pub generation: i64,
     /// What it is made of.
     pub definition: serde_json::Value,
-    /// What it has done since the start of the process, by name: counts, and for an application also `lag_records` and
+    /// What it has done since `figures_since`, by name: counts, and for an application also `lag_records` and
     /// `checkpoint_age_ms`.
     pub figures: serde_json::Map<String, serde_json::Value>,
+    /// From when on its figures count, if there are any: its last start, be it that of the server, after a change or after
+    /// a failure. The records of a stream and the mails of a mail server are kept, and count from its creation.
+    pub figures_since: Option<i64>,
     /// What in it fails now and is tried again; empty when everything works.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub retrying: Vec<RetryingView>,

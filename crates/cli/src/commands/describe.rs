@@ -31,7 +31,11 @@ pub(super) async fn run(arguments: DescribeArguments) -> anyhow::Result<ExitCode
     print(&format!("  id          {} (generation {})", found["id"], found["generation"]))?;
     print(&format!("  created     {}", time(&found["created_at"])))?;
     print(&format!("  changed     {}", time(&found["changed_at"])))?;
-    section("figures since the start", &found["figures"])?;
+    let since = match time(&found["figures_since"]).as_str() {
+        "" => "figures".to_owned(),
+        since => format!("figures since {since}"),
+    };
+    section(&since, &found["figures"])?;
     section("definition", &found["definition"])?;
     Ok(ExitCode::SUCCESS)
 }

@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use super::print;
 use crate::arguments::ListArguments;
-use crate::retrying;
+use crate::retrying::{self, time};
 use crate::socket::Client;
 
 pub(super) async fn run(arguments: ListArguments) -> anyhow::Result<ExitCode> {
@@ -29,7 +29,10 @@ pub(super) async fn run(arguments: ListArguments) -> anyhow::Result<ExitCode> {
     let text = |resource: &Value, key: &str| resource[key].as_str().unwrap_or_default().to_owned();
     let width = found.iter().map(|one| text(one, "name").chars().count()).max().unwrap_or(0).min(48);
     for resource in &found {
-        let figures = figures(&resource["figures"]);
+        let figures = match (figures(&resource["figures"]), time(&resource["figures_since"])) {
+            (figures, since) if figures.is_empty() || since.is_empty() => figures,
+            (figures, since) => format!("{figures} (since {since})"),
+        };
         let reason = resource["reason"].as_str().map(|reason| format!("  {reason}")).unwrap_or_default();
         let retrying = retrying::texts(&resource["retrying"]);
         let retrying: String = retrying.iter().map(|text| format!("  retrying {text}")).collect();

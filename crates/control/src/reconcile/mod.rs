@@ -39,27 +39,32 @@ pub(crate) const STOP_MOMENT: Duration = Duration::from_millis(50);
 /// Retries that are due are looked for this often.
 const TICK: Duration = Duration::from_millis(250);
 
-/// What runs, by id. The lock is held for looks and exchanges, never across an await.
+/// What runs, by id, each with since when. The lock is held for looks and exchanges, never across an await.
 #[derive(Clone, Default)]
-pub(crate) struct RunningSet(Arc<Mutex<BTreeMap<ResourceId, Running>>>);
+pub(crate) struct RunningSet(Arc<Mutex<BTreeMap<ResourceId, (Running, Timestamp)>>>);
 
 impl RunningSet {
     /// Looks at one.
     pub(crate) fn with<T>(&self, id: ResourceId, look: impl FnOnce(&Running) -> T) -> Option<T> {
-        self.0.lock().get(&id).map(look)
+        self.0.lock().get(&id).map(|(running, _)| look(running))
     }
 
     /// Looks at all of them.
-    pub(crate) fn map<T>(&self, look: impl FnMut((&ResourceId, &Running)) -> Option<T>) -> Vec<T> {
-        self.0.lock().iter().filter_map(look).collect()
+    pub(crate) fn map<T>(&self, mut look: impl FnMut((&ResourceId, &Running)) -> Option<T>) -> Vec<T> {
+        self.0.lock().iter().filter_map(|(id, (running, _))| look((id, running))).collect()
     }
 
-    fn insert(&self, id: ResourceId, running: Running) -> Option<Running> {
-        self.0.lock().insert(id, running)
+    /// When what runs of a resource was started: what it counts, it counts from there.
+    pub(crate) fn since(&self, id: ResourceId) -> Option<Timestamp> {
+        self.0.lock().get(&id).map(|(_, since)| *since)
+    }
+
+    fn insert(&self, id: ResourceId, running: Running, since: Timestamp) -> Option<Running> {
+        self.0.lock().insert(id, (running, since)).map(|(before, _)| before)
     }
 
     fn take(&self, id: ResourceId) -> Option<Running> {
-        self.0.lock().remove(&id)
+        self.0.lock().remove(&id).map(|(running, _)| running)
     }
 
     /// Forgets what is left.
@@ -265,9 +270,10 @@ impl Reconciler {
             self.known.entry(id).or_default().running = None;
         }
         let scope = self.world.supervisor.scope(Some(id), &row.name);
+        let since = self.world.clock.now();
         match resources::start(&self.world, prepared, scope.clone()).await {
             Ok(running) => {
-                if let Some(before) = self.running.insert(id, running) {
+                if let Some(before) = self.running.insert(id, running, since) {
                     self.report(before.stop(STOP_LIMIT, true).await);
                 }
                 self.has_run.insert(id);

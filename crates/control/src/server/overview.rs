@@ -1,5 +1,6 @@
 //! What people can see, gathered.
 
+use millstream_host::Timestamp;
 use serde_json::{Map, Value, json};
 use tokio::sync::watch;
 
@@ -134,6 +135,7 @@ impl Server {
             generation: row.generation.0,
             definition: Value::Object(row.definition.parts()),
             figures: self.figures(row),
+            figures_since: self.figures_since(row).map(Timestamp::millis),
             retrying: self.retrying(row),
         }
     }
@@ -157,7 +159,18 @@ impl Server {
         found.unwrap_or_default()
     }
 
-    /// What it has done since the start, by name.
+    /// From when on its figures count.
+    fn figures_since(&self, row: &ResourceRow) -> Option<Timestamp> {
+        match row.kind() {
+            Kind::Stream | Kind::MailServer => Some(row.created_at),
+            Kind::DeliveryStream | Kind::Application | Kind::Function | Kind::Endpoint | Kind::Feed => {
+                self.running.since(row.id)
+            }
+            Kind::Topic | Kind::Subscription | Kind::Metric | Kind::Alarm => None,
+        }
+    }
+
+    /// What it has done since its last start, by name.
     fn figures(&self, row: &ResourceRow) -> Map<String, Value> {
         let figures = match &row.definition {
             Definition::Stream(_) => self.stream_figures(row),

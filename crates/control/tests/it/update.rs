@@ -70,6 +70,27 @@ async fn pumps_that_did_not_change_keep_their_state() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn figures_say_from_when_on_they_count() {
+    let folder = tempfile::tempdir().unwrap();
+    let server = start(&pipeline(&other("COUNT(*)"), ""), folder.path()).await;
+    let view = |kind, name: &str| server.describe(&Reference::new(kind, name)).unwrap();
+    feed(&server, "in", 0..10).await;
+    let (application, stream) = (view(Kind::Application, "app"), view(Kind::Stream, "in"));
+    assert_eq!(application.figures["records_in"], 10);
+    assert!(application.figures_since.unwrap() >= application.created_at);
+    assert_eq!(stream.figures_since, Some(stream.created_at));
+    // A change starts the application again: it counts from there. The stream is as it was.
+    assert_applied(&apply(&server, &pipeline(&other("SUM(\"n\")"), "")).await);
+    let again = view(Kind::Application, "app");
+    assert_eq!(again.figures["records_in"], 0);
+    assert!(again.figures_since.unwrap() >= again.changed_at, "{again:?}");
+    assert!(again.changed_at > application.created_at);
+    assert_eq!(view(Kind::Stream, "in").figures_since, stream.figures_since);
+    assert_eq!(view(Kind::Stream, "in").figures["records_put"], 10);
+    stop(server).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn r2_a_file_that_cannot_be_applied_changes_nothing() {
     let folder = tempfile::tempdir().unwrap();
     let server = start(&pipeline(&other("COUNT(*)"), ""), folder.path()).await;

@@ -15,6 +15,7 @@
 //! | `socket/` | how commands reach a running server |
 //! | `loading.rs`, `report.rs` | a pipeline file on its way into a server, and what it changed |
 //! | `retrying.rs` | what fails and is tried again, in words |
+//! | `row_line.rs` | a row as a line of JSON |
 //! | `display.rs` | what the terminal shows meanwhile |
 //! | `failure.rs` | what is said of a command that failed, and its exit code |
 //! | `logging.rs`, `version.rs` | the logs on standard error; version and commit |
@@ -29,6 +30,7 @@ mod loading;
 mod logging;
 mod report;
 mod retrying;
+mod row_line;
 mod serving;
 mod session;
 mod socket;

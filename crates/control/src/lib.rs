@@ -65,7 +65,7 @@ mod supervise;
 pub mod view;
 mod world;
 
-pub use applications::{ApplicationStatus, RowTail, TailedRow, TailedRows};
+pub use applications::{ApplicationStatus, FailedRow, RowTail, SourceRecord, TailedRow, TailedRows};
 pub use apply::{Action, ApplyError, ApplyOptions, ApplyReport, FromScratch, ResourceChange, TakenOver};
 pub use compatibility_page::compatibility_page;
 pub use data_directory::{DataDirectory, DirectoryError};

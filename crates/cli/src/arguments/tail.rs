@@ -13,6 +13,9 @@ use super::place_kind::PlaceKindArguments;
   millstream tail review-analytics/AVG_STAR_RATING_SQL_STREAM
   millstream tail review-analytics/error_stream --json
 
+Rows come out as in replay: with --json as objects with rowtime, stream and row. Rows of error_stream also bear what \
+failed as text, and which record it was.
+
 Unquoted names in --where are in upper case, as everywhere in the SQL: quote others.")]
 pub(crate) struct TailArguments {
     /// A stream, a delivery stream (what waits in its buffer), APPLICATION/IN_APPLICATION_STREAM, or error_stream.

@@ -9,6 +9,7 @@ mod demo;
 mod describe;
 mod discover;
 mod doctor;
+mod failed_row;
 pub(crate) mod files;
 mod lint;
 mod list;

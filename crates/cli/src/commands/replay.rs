@@ -8,7 +8,6 @@ use std::time::Duration;
 
 use anyhow::Context;
 use indicatif::{ProgressBar, ProgressStyle};
-use millstream_columns::datetime_text::write_timestamp;
 use millstream_columns::formats::{InputColumn, InputSchema, RecordFormat};
 use millstream_control::feeds::{LineSource, RecordSource, SourceBatch};
 use millstream_control::pipeline::{ApplicationSwitches, CheckedApplication, Pipeline, SqlInput, check_sql};
@@ -19,6 +18,7 @@ use super::files::{has_extension, read_text};
 use crate::arguments::{Format, ReplayArguments};
 use crate::failure::say;
 use crate::loading::read_pipeline;
+use crate::row_line;
 
 /// Records that go into the engine at once.
 const BATCH_RECORDS: usize = 8_192;
@@ -216,14 +216,11 @@ impl<W: Write> Output<'_, W> {
         let only = &self.arguments.only;
         for row in rows.into_iter().filter(|row| only.is_empty() || only.contains(&row.stream)) {
             self.rows += 1;
-            let mut time = Vec::new();
-            write_timestamp(&mut time, row.rowtime, true);
-            let time = String::from_utf8_lossy(&time);
             if self.arguments.json {
-                let stream = serde_json::to_string(&row.stream).context("a name is JSON")?;
-                writeln!(self.out, "{{\"rowtime\":\"{time}\",\"stream\":{stream},\"row\":{}}}", row.json)?;
+                row_line::write(&mut self.out, row.rowtime, &row.stream, &row.json, None)?;
+                writeln!(self.out)?;
             } else {
-                writeln!(self.out, "{time}\t{}\t{}", row.stream, row.json)?;
+                writeln!(self.out, "{}\t{}\t{}", row_line::time(row.rowtime), row.stream, row.json)?;
             }
         }
         Ok(())

@@ -6,9 +6,10 @@ use anyhow::Context;
 use http_body_util::BodyExt;
 use millstream_wording::agreeing;
 
-use super::print;
+use super::{failed_row, print};
 use crate::arguments::TailArguments;
 use crate::failure::say;
+use crate::row_line;
 use crate::socket::{Client, TailLine, escaped};
 
 pub(super) async fn run(arguments: TailArguments) -> anyhow::Result<ExitCode> {
@@ -47,8 +48,16 @@ pub(super) async fn run(arguments: TailArguments) -> anyhow::Result<ExitCode> {
     anyhow::bail!("the server has ended")
 }
 
+/// Rows as `replay` writes them, all else as it comes.
 fn json_of(line: &TailLine) -> String {
-    serde_json::to_string(line).expect("a line is plain data")
+    let TailLine::Row { rowtime, stream, row, failed } = line else {
+        return serde_json::to_string(line).expect("a line is plain data");
+    };
+    let failed = failed.as_ref().map(|failed| serde_json::to_string(failed).expect("it is plain data"));
+    let mut out = Vec::new();
+    let written = row_line::write(&mut out, *rowtime, stream, row.get(), failed.as_deref());
+    written.expect("memory can be written");
+    String::from_utf8_lossy(&out).into_owned()
 }
 
 /// Time, then the record or row as it is.
@@ -56,9 +65,12 @@ fn text_of(line: &TailLine) -> String {
     match line {
         TailLine::Record { arrival, data, base64, .. } => {
             let data = data.as_deref().or(base64.as_deref()).unwrap_or_default();
-            format!("{}\t{}", time(*arrival), data.trim_end_matches(['\n', '\r']))
+            format!("{}\t{}", row_line::time(*arrival), data.trim_end_matches(['\n', '\r']))
         }
-        TailLine::Row { rowtime, row } => format!("{}\t{row}", time(*rowtime)),
+        TailLine::Row { rowtime, row, failed: None, .. } => format!("{}\t{row}", row_line::time(*rowtime)),
+        TailLine::Row { rowtime, row, failed: Some(failed), .. } => {
+            format!("{}\t{}", row_line::time(*rowtime), failed_row::text_of(row.get(), failed))
+        }
         TailLine::Lost { rows } => {
             let rows = agreeing(*rows, "row is", "rows are");
             format!("({rows} not shown: more came than this reader takes)")
@@ -78,14 +90,18 @@ fn text_of(line: &TailLine) -> String {
     }
 }
 
-fn time(millis: i64) -> String {
-    jiff::Timestamp::from_millisecond(millis)
-        .map_or_else(|_| millis.to_string(), |time| time.strftime("%Y-%m-%d %H:%M:%S%.3f").to_string())
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_row_is_written_as_replay_writes_it() {
+        let row = serde_json::value::RawValue::from_string("{\"N\":1}".to_owned()).unwrap();
+        let line = TailLine::Row { rowtime: 1_000, stream: "T".to_owned(), row, failed: None };
+        let expected = r#"{"rowtime":"1970-01-01 00:00:01.000","stream":"T","row":{"N":1}}"#;
+        assert_eq!(json_of(&line), expected);
+        assert_eq!(text_of(&line), "1970-01-01 00:00:01.000\t{\"N\":1}");
+    }
 
     #[test]
     fn what_was_deleted_is_not_called_too_fast() {

@@ -39,6 +39,6 @@ mod tail_lines;
 
 pub(crate) use client::{Client, escaped, path_of};
 pub(crate) use protocol::{
-    Applied, ApplyRequest, PutAnswer, ResetAnswer, StatusAnswer, TailLine, WouldResetAnswer,
+    Applied, ApplyRequest, FailedLine, PutAnswer, ResetAnswer, StatusAnswer, TailLine, WouldResetAnswer,
 };
 pub(crate) use server::{Socket, apply_file};

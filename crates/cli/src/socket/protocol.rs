@@ -79,8 +79,13 @@ pub(crate) enum TailLine {
     Row {
         /// Milliseconds since the epoch.
         rowtime: i64,
+        /// The in-application stream.
+        stream: String,
         /// Its columns, in their order.
         row: Box<serde_json::value::RawValue>,
+        /// Of a row of `error_stream`: what failed.
+        #[serde(skip_serializing_if = "Option::is_none", default)]
+        failed: Option<FailedLine>,
     },
     /// Rows that came too fast for this reader since the line before.
     Lost { rows: u64 },
@@ -90,6 +95,28 @@ pub(crate) enum TailLine {
     Undecided { records: u64 },
     /// The end, and why.
     End { reason: String },
+}
+
+/// What failed, of a row of `error_stream`.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(crate) struct FailedLine {
+    /// The record, or the fields of the row as CSV, as text; what is no text is in `base64`.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub(crate) data: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub(crate) base64: Option<String>,
+    /// The record that failed, where it is known.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub(crate) source: Option<SourceLine>,
+}
+
+/// Where a record is.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(crate) struct SourceLine {
+    #[serde(flatten)]
+    pub(crate) place: Reference,
+    pub(crate) shard: String,
+    pub(crate) sequence_number: String,
 }
 
 /// What failed.

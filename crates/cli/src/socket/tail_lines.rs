@@ -2,11 +2,11 @@
 
 use axum::body::Bytes;
 use base64::Engine;
-use millstream_control::{TailFilter, TailedRecord, Tailing};
+use millstream_control::{FailedRow, TailFilter, TailedRecord, Tailing};
 use serde_json::value::RawValue;
 use tokio::sync::mpsc;
 
-use super::protocol::TailLine;
+use super::protocol::{FailedLine, SourceLine, TailLine};
 
 /// Lines that may wait for a reader.
 const MOST_WAITING: usize = 256;
@@ -58,7 +58,9 @@ impl TailLines {
                 let all = batch.rows.into_iter().map(|row| {
                     let json = RawValue::from_string(row.json.clone());
                     let json = json.unwrap_or_else(|_| RawValue::NULL.to_owned());
-                    (Bytes::from(row.json), TailLine::Row { rowtime: row.rowtime, row: json })
+                    let (stream, failed) = (rows.stream().to_owned(), row.failed.map(failed_line_of));
+                    let line = TailLine::Row { rowtime: row.rowtime, stream, row: json, failed };
+                    (Bytes::from(row.json), line)
                 });
                 let lost = (batch.lost > 0).then_some(TailLine::Lost { rows: batch.lost });
                 self.batch(lost, all).await.ok()?;
@@ -97,10 +99,7 @@ async fn line(sender: &Sender, line: &TailLine) -> Result<(), Gone> {
 }
 
 fn line_of(record: TailedRecord) -> TailLine {
-    let (data, base64) = match std::str::from_utf8(&record.data) {
-        Ok(text) => (Some(text.to_owned()), None),
-        Err(_) => (None, Some(base64::engine::general_purpose::STANDARD.encode(&record.data))),
-    };
+    let (data, base64) = text_or_base64(&record.data);
     TailLine::Record {
         shard: record.shard,
         sequence_number: record.sequence_number,
@@ -108,6 +107,32 @@ fn line_of(record: TailedRecord) -> TailLine {
         arrival: record.arrival.millis(),
         data,
         base64,
+    }
+}
+
+fn failed_line_of(failed: FailedRow) -> FailedLine {
+    let (data, base64) = text_or_base64(whole_characters(&failed.data));
+    let source = failed.source.map(|source| SourceLine {
+        place: source.place,
+        shard: source.shard,
+        sequence_number: source.sequence_number,
+    });
+    FailedLine { data, base64, source }
+}
+
+/// Text as it is, and what is no text in letters and digits.
+fn text_or_base64(data: &[u8]) -> (Option<String>, Option<String>) {
+    match std::str::from_utf8(data) {
+        Ok(text) => (Some(text.to_owned()), None),
+        Err(_) => (None, Some(base64::engine::general_purpose::STANDARD.encode(data))),
+    }
+}
+
+/// A text without a last character that was cut in two, as the end of a long row may be.
+fn whole_characters(data: &[u8]) -> &[u8] {
+    match std::str::from_utf8(data) {
+        Err(error) if error.error_len().is_none() => &data[..error.valid_up_to()],
+        _ => data,
     }
 }
 

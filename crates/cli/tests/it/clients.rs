@@ -137,10 +137,43 @@ fn what_is_followed_keeps_its_columns_in_order_and_what_cannot_be_decided_is_sai
         server.put("prices", &[price("C", 300)]);
         rows.try_next_line(Duration::from_millis(500))
     });
-    assert!(row.ends_with("\"row\":{\"ticker\":\"C\",\"price\":300.0}}}"), "{row}");
+    assert!(row.ends_with("\"stream\":\"HIGH\",\"row\":{\"ticker\":\"C\",\"price\":300.0}}"), "{row}");
     let tail = ["tail", "prices", "--from", "trim-horizon", "--where", "\"price\" > 1e9", "--json"];
     let mut none = Program::start_in(server.path(), &[&tail, ["--data-dir", "data"].as_slice()].concat());
     assert_eq!(none.next_json(), json!({"undecided": {"records": 1}}));
+    server.stop();
+}
+
+#[test]
+fn a_record_that_failed_is_readable_and_can_be_found() {
+    let server = Server::start(PRICES, &[]);
+    let tail = |more: &[&str]| {
+        let arguments = ["tail", "watch/error_stream", "--data-dir", "data", "--limit", "1"];
+        Program::start_in(server.path(), &[&arguments, more].concat())
+    };
+    let (mut shown, mut json) = (tail(&[]), tail(&["--json"]));
+    let shown = wait_for("a line", || {
+        server.put("prices", &["no JSON".to_owned()]);
+        shown.try_next_line(Duration::from_millis(300))
+    });
+    assert!(
+        shown.contains(" in the input: ") && shown.contains("\trow: no JSON\tfrom: stream \"prices\", "),
+        "{shown}"
+    );
+    let line = wait_for("an object", || {
+        server.put("prices", &["no JSON".to_owned()]);
+        json.try_next_line(Duration::from_millis(300))
+    });
+    let line: Value = serde_json::from_str(&line).unwrap();
+    assert_eq!((&line["stream"], &line["data"]), (&json!("error_stream"), &json!("no JSON\n")), "{line}");
+    // The columns of the service are as they were.
+    assert_eq!(line["row"]["DATA_ROW"], "6E6F204A534F4E0A", "{line}");
+    let source = &line["source"];
+    assert_eq!((&source["kind"], &source["name"]), (&json!("stream"), &json!("prices")), "{line}");
+    assert_eq!(source["shard"], "shardId-000000000000", "{line}");
+    let number = source["sequence_number"].as_str().unwrap();
+    let found = server.ask(&["tail", "prices", "--from", number, "--limit", "1"]);
+    assert!(found[0].ends_with("\tno JSON"), "{found:?}");
     server.stop();
 }
 

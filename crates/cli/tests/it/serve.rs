@@ -61,8 +61,10 @@ fn resources_are_seen_fed_watched_changed_and_deleted() {
             }
         }
     };
-    assert_eq!(row["row"]["row"]["ticker"], "B", "{row}");
+    assert_eq!(row["row"]["ticker"], "B", "{row}");
     assert!(server.records("high", 2)[0].contains("\"A\""));
+    assert_eq!(row["stream"], "HIGH", "{row}");
+    assert!(row["rowtime"].as_str().unwrap().len() == "2024-01-01 00:00:00.000".len(), "{row}");
     let conditioned = server.ask(&[
         "tail",
         "prices",

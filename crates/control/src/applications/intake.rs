@@ -10,6 +10,7 @@ use millstream_engine::{Application, ErrorRow, PushError};
 use millstream_sql::{Program, StreamId};
 use millstream_streamlog::{MergedBatch, RecordView};
 
+use super::failed_row::{InputErrors, RecordPlace};
 use super::preprocess::Preprocessed;
 use super::row_reader::{RowReader, TextColumn};
 use super::window_end::last_window_end;
@@ -39,7 +40,7 @@ pub(crate) struct IntakeReport {
     /// Records that the preprocessing function dropped.
     pub(crate) dropped: u64,
     /// Records that are no rows.
-    pub(crate) errors: Vec<ErrorRow>,
+    pub(crate) errors: InputErrors,
     /// Rows that the engine refused, and why.
     pub(crate) refused: Option<(u64, PushError)>,
 }
@@ -125,11 +126,12 @@ impl Intake {
             Some(outcomes) => port.reader.read_preprocessed(data, outcomes),
         };
         report.dropped += read.dropped;
-        report.errors.extend(read.failures.iter().map(|failure| {
+        for failure in &read.failures {
             let record = &records[failure.record as usize];
             let (at, now) = (time_of(record), read_at(record));
-            ErrorRow::of_record(failure.name, &failure.message, &failure.raw, at, now)
-        }));
+            let row = ErrorRow::of_record(failure.name, &failure.message, &failure.raw, at, now);
+            report.errors.push(row, RecordPlace::of(record));
+        }
         let rows = read.records.len();
         if rows == 0 {
             return;

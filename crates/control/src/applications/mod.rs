@@ -32,6 +32,7 @@
 mod checkpointing;
 mod destination;
 mod error_stream;
+mod failed_row;
 mod handle;
 mod incarnation;
 mod input;
@@ -51,6 +52,7 @@ mod wrong_shape;
 pub(crate) use checkpointing::Checkpoints;
 pub(crate) use destination::Destination;
 pub(crate) use error_stream::ERROR_STREAM;
+pub use failed_row::{FailedRow, SourceRecord};
 pub(crate) use handle::{ApplicationHandle, EndedEarly};
 pub(crate) use incarnation::{Incarnation, Incarnations};
 pub(crate) use input::{BeyondEnd, EVENT_RECORDS, LogInput, RawRecord};

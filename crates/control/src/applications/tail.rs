@@ -15,6 +15,7 @@ use parking_lot::Mutex;
 use tokio::sync::mpsc;
 
 use super::error_stream;
+use super::failed_row::FailedRow;
 use crate::definition::ResourceId;
 
 /// Rows that may wait for a reader.
@@ -27,6 +28,8 @@ pub struct TailedRow {
     pub rowtime: i64,
     /// Its columns as one JSON object.
     pub json: String,
+    /// Of a row of `error_stream`: what failed.
+    pub failed: Option<FailedRow>,
 }
 
 /// Rows and what was lost before them.
@@ -40,11 +43,17 @@ pub struct TailedRows {
 
 /// Reads rows of an in-application stream as they come.
 pub struct RowTail {
+    stream: String,
     rows: mpsc::Receiver<TailedRow>,
     shared: Arc<Shared>,
 }
 
 impl RowTail {
+    /// The in-application stream, or `error_stream`.
+    pub fn stream(&self) -> &str {
+        &self.stream
+    }
+
     /// The next rows; waits for the first.
     ///
     /// # Errors
@@ -92,7 +101,7 @@ impl Tail {
         let (rows, receiver) = mpsc::channel(MOST_WAITING);
         let shared = Arc::<Shared>::default();
         let tail = Tail { stream: stream.to_owned(), rows, shared: Arc::clone(&shared), columns: None };
-        (tail, RowTail { rows: receiver, shared })
+        (tail, RowTail { stream: stream.to_owned(), rows: receiver, shared })
     }
 
     /// Ends it, and says why.
@@ -110,13 +119,17 @@ impl Tail {
     }
 
     /// Sends rows that there is room for.
-    fn send<'r>(&self, rowtimes: impl IntoIterator<Item = i64>, encoded: impl IntoIterator<Item = &'r [u8]>) {
-        for (rowtime, json) in rowtimes.into_iter().zip(encoded) {
-            let json = String::from_utf8_lossy(json).into_owned();
+    fn send(&self, rows: impl Iterator<Item = TailedRow>) {
+        for row in rows {
             // The reader may have gone.
-            let _ = self.rows.try_send(TailedRow { rowtime, json });
+            let _ = self.rows.try_send(row);
         }
     }
+}
+
+/// A row as it is encoded.
+fn tailed(rowtime: i64, json: &[u8], failed: Option<FailedRow>) -> TailedRow {
+    TailedRow { rowtime, json: String::from_utf8_lossy(json).into_owned(), failed }
 }
 
 /// The followers of applications that do not run at the moment. Cheap to clone.
@@ -207,19 +220,22 @@ impl Tails {
             for batch in batches {
                 let fitting = batch.slice(0, tail.room_for(batch.len()));
                 if !fitting.is_empty() {
-                    tail.send(fitting.rowtimes.iter().copied(), writer.write(&fitting.columns).iter());
+                    let encoded = writer.write(&fitting.columns);
+                    let rows = fitting.rowtimes.iter().zip(encoded.iter());
+                    tail.send(rows.map(|(rowtime, json)| tailed(*rowtime, json, None)));
                 }
             }
         }
     }
 
-    /// Rows of `error_stream`.
-    pub(crate) fn errors(&self, rows: &[ErrorRow]) {
+    /// Rows of `error_stream`, and what failed in each of them.
+    pub(crate) fn errors<F: Iterator<Item = FailedRow>>(&self, rows: &[ErrorRow], failed: impl Fn() -> F) {
         for (tail, _, writer) in self.tails.iter().filter(|(_, stream, _)| stream.is_none()) {
             let fitting = &rows[..tail.room_for(rows.len())];
             if !fitting.is_empty() {
-                let rowtimes = fitting.iter().map(|row| row.error_time);
-                tail.send(rowtimes, error_stream::write(writer, fitting).iter());
+                let encoded = error_stream::write(writer, fitting);
+                let rows = fitting.iter().zip(encoded.iter()).zip(failed());
+                tail.send(rows.map(|((row, json), failed)| tailed(row.error_time, json, Some(failed))));
             }
         }
     }

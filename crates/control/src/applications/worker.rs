@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use millstream_columns::formats::InputSchema;
-use millstream_engine::{Application, ErrorRow, RestoreReport};
+use millstream_engine::{Application, RestoreReport};
 use millstream_host::{Clock, Spawn};
 use millstream_streamlog::{Log, MergedBatch, StreamKind};
 use millstream_wording::{agreeing, counted};
@@ -13,6 +13,7 @@ use tokio::sync::{mpsc, oneshot};
 use super::Counters;
 use super::checkpointing::{Cadence, Checkpoints, Contents, StoreError};
 use super::error_stream::ERROR_STREAM;
+use super::failed_row::{FailedRow, InputErrors};
 use super::handle::{ApplicationHandle, Command, Drain};
 use super::incarnation::Incarnation;
 use super::input::{EVENT_BYTES, EVENT_RECORDS, LogInput, RawRecord};
@@ -259,7 +260,7 @@ impl Worker {
             let stored = worker.checkpoints.store(&worker.incarnation, snapshot, contents, now);
             worker.follows = Some(stored.map_err(|error| BuildError::FirstCheckpoint(error.to_string()))?);
         }
-        worker.collect(table_errors);
+        worker.collect(InputErrors::without_places(table_errors));
         Ok((worker, handle))
     }
 
@@ -467,18 +468,18 @@ impl Worker {
             Ok(true) => {}
             Err(error) => self.live.problem(self.clock.now(), &self.name, error.to_string(), 1),
         }
-        self.collect(Vec::new());
+        self.collect(InputErrors::default());
     }
 
     /// Takes what has come out of the engine, and the errors of the input.
-    fn collect(&mut self, input_errors: Vec<ErrorRow>) {
+    fn collect(&mut self, input_errors: InputErrors) {
         let before = self.counters.status().rows_out;
         self.outputs.collect(&mut self.application, &mut self.tails);
         self.is_changed |= self.counters.status().rows_out != before;
         let pump_errors = self.application.take_errors();
-        let Some(newest) = pump_errors.last().or(input_errors.last()) else { return };
+        let Some(newest) = pump_errors.last().or(input_errors.rows().last()) else { return };
         let pump = if newest.pump_name.is_empty() { "the input" } else { &newest.pump_name };
-        let count = input_errors.len() + pump_errors.len();
+        let count = input_errors.rows().len() + pump_errors.len();
         let message = format!(
             "{} to error_stream; the newest from {pump}: {}: {}",
             counted(count, "row"),
@@ -486,11 +487,11 @@ impl Worker {
             newest.message
         );
         self.live.problem(self.clock.now(), &self.name, message, count as u64);
-        for errors in [&input_errors, &pump_errors] {
-            self.counters.add_errors(errors);
-            self.tails.errors(errors);
-        }
-        self.outputs.errors(&input_errors, &pump_errors);
+        self.counters.add_errors(input_errors.rows());
+        self.counters.add_errors(&pump_errors);
+        self.tails.errors(input_errors.rows(), || input_errors.failed(self.input.key()));
+        self.tails.errors(&pump_errors, || pump_errors.iter().map(FailedRow::of));
+        self.outputs.errors(input_errors.rows(), &pump_errors);
         self.is_changed = true;
     }
 
@@ -637,7 +638,7 @@ impl Worker {
             // are in a checkpoint before anybody sees them.
             self.hold_until_stored();
             self.application.release_sorted(self.clock.now().millis());
-            self.collect(Vec::new());
+            self.collect(InputErrors::default());
             self.store_what_is_due();
         }
         if self.drains.is_empty() || !self.outputs.are_empty() {

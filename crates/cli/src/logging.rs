@@ -123,7 +123,7 @@ fn variable(name: &str) -> Result<Option<String>, String> {
     match std::env::var(name) {
         Ok(value) => Ok(Some(value).filter(|value| !value.is_empty())),
         Err(std::env::VarError::NotPresent) => Ok(None),
-        Err(std::env::VarError::NotUnicode(_)) => Err(format!("{name} is no text")),
+        Err(std::env::VarError::NotUnicode(_)) => Err(format!("{name} is not UTF-8 text")),
     }
 }
 
@@ -136,7 +136,7 @@ fn filter(text: &str) -> Result<EnvFilter, String> {
         let names_its_target = directive.contains(['=', '[']);
         if !names_its_target && directive.parse::<LevelFilter>().is_err() {
             return Err(format!(
-                "MILLSTREAM_LOG={text}: \"{directive}\" is no level; there are off, error, warn, info, debug and trace, \
+                "MILLSTREAM_LOG={text}: \"{directive}\" is not a level; there are off, error, warn, info, debug and trace, \
                  for all or for a part, as in warn,millstream_delivery=debug"
             ));
         }
@@ -200,7 +200,8 @@ mod tests {
         {
             assert!(filter(fine).is_ok(), "{fine}");
         }
-        for (wrong, said) in [("debgu", "\"debgu\" is no level"), ("info,millstream=lots", "expected one of")]
+        for (wrong, said) in
+            [("debgu", "\"debgu\" is not a level"), ("info,millstream=lots", "expected one of")]
         {
             let error = filter(wrong).unwrap_err();
             assert!(error.contains(said), "{error}");

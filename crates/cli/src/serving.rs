@@ -120,7 +120,7 @@ async fn serve(mut listener: impl Accept, router: Router, mut stop: watch::Recei
         let (stream, permit) = match taken {
             Ok(taken) => taken,
             Err(error) => {
-                tracing::warn!(%error, "a connection could not be taken");
+                tracing::warn!(%error, "a connection could not be accepted");
                 real_time::sleep(ACCEPT_RETRY).await;
                 continue;
             }

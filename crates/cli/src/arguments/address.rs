@@ -4,7 +4,8 @@ use std::net::SocketAddr;
 
 /// `127.0.0.1:4566`, and what people write for it: `localhost:4566`, `:4566`, `4566`.
 pub(super) fn address(text: &str) -> Result<SocketAddr, String> {
-    let wrong = || format!("\"{text}\" is no address: write 127.0.0.1:4566, localhost:4566, :4566 or 4566");
+    let wrong =
+        || format!("\"{text}\" is not an address: write 127.0.0.1:4566, localhost:4566, :4566 or 4566");
     if let Ok(address) = text.parse() {
         return Ok(address);
     }

@@ -29,7 +29,7 @@ pub(crate) struct CheckArguments {
     /// For SQL: how the records of the sample are written.
     #[arg(long, value_enum, default_value = "csv", requires = "sample")]
     pub(crate) format: Format,
-    /// The first line of the sample is a header and no record.
+    /// The first line of the sample is a header, not a record.
     #[arg(long, requires = "sample")]
     pub(crate) header: bool,
     /// The mistakes as JSON, one a line.

@@ -23,7 +23,7 @@ pub(crate) struct PutArguments {
     /// The lines of a file, plain or gzip; standard input unless given.
     #[arg(long, value_name = "FILE")]
     pub(crate) input: Option<PathBuf>,
-    /// The first line is a header and no record.
+    /// The first line is a header, not a record.
     #[arg(long)]
     pub(crate) header: bool,
     /// The partition key of all records; unless given each has one of its own, which spreads them over the shards.

@@ -48,7 +48,7 @@ pub(crate) struct ReplayArguments {
     /// When the first row arrives, with --rate.
     #[arg(long, value_name = "TIME", default_value = "2024-01-01 00:00:00", value_parser = instant)]
     pub(crate) start: Instant,
-    /// The first line is a header and no record.
+    /// The first line is a header, not a record.
     #[arg(long)]
     pub(crate) header: bool,
     /// The records have been through the application's preprocessing function already.
@@ -60,8 +60,8 @@ pub(crate) struct ReplayArguments {
     /// Only these in-application streams.
     #[arg(long, value_name = "NAME")]
     pub(crate) only: Vec<String>,
-    /// End with code 1 when more than this share of the records fails, from 0 to 1. Without it: when records fail and no
-    /// row comes of any.
+    /// End with code 1 when more than this share of the records fails, from 0 to 1. Without it: when records fail and
+    /// none becomes a row.
     #[arg(long, value_name = "SHARE", value_parser = share)]
     pub(crate) fail_on_errors: Option<f64>,
     /// One JSON object a line.
@@ -71,7 +71,7 @@ pub(crate) struct ReplayArguments {
 
 fn share(text: &str) -> Result<f64, String> {
     let number = text.parse::<f64>().ok().filter(|number| (0.0..=1.0).contains(number));
-    number.ok_or_else(|| format!("\"{text}\" is no share: a number from 0 to 1, such as 0.05"))
+    number.ok_or_else(|| format!("\"{text}\" is not a share: write a number from 0 to 1, such as 0.05"))
 }
 
 fn replay_rate(text: &str) -> Result<f64, String> {

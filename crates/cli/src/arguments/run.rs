@@ -36,7 +36,7 @@ pub(crate) struct RunArguments {
     /// What the name in --into is of, when both a stream and a delivery stream have it.
     #[arg(long, value_enum, requires = "into")]
     pub(crate) kind: Option<PlaceKind>,
-    /// The first line is a header and no record.
+    /// The first line is a header, not a record.
     #[arg(long, requires = "input")]
     pub(crate) header: bool,
     /// Records a second; as fast as they are taken unless given.

@@ -29,7 +29,7 @@ pub(crate) struct TailArguments {
     /// Only records or rows that meet this SQL condition.
     #[arg(long = "where", value_name = "CONDITION")]
     pub(crate) condition: Option<String>,
-    /// End after so many, at least 1.
+    /// End after this many, at least 1.
     #[arg(long, value_name = "NUMBER", value_parser = clap::value_parser!(u64).range(1..))]
     pub(crate) limit: Option<u64>,
     #[command(flatten)]

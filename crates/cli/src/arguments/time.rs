@@ -15,5 +15,6 @@ pub(crate) struct Instant(pub(crate) i64);
 
 pub(super) fn instant(text: &str) -> Result<Instant, String> {
     let instant = parse_instant(text).map(Instant);
-    instant.ok_or_else(|| format!("\"{text}\" is no time: write 2024-01-01 00:00:00, in the years 1 to 9999"))
+    instant
+        .ok_or_else(|| format!("\"{text}\" is not a time: write 2024-01-01 00:00:00, in the years 1 to 9999"))
 }

@@ -76,12 +76,12 @@ fn columns_of(path: &Path) -> anyhow::Result<Vec<String>> {
     if !missing.is_empty() {
         anyhow::ensure!(
             files::length(path).map_or(true, |length| length > 0),
-            "{} is empty: its first line must name the columns with tabs between",
+            "{} is empty: its first line must name the columns, separated by tabs",
             path.display()
         );
         let shown: String = header.chars().take(100).collect();
         anyhow::bail!(
-            "{} is not a file of reviews: its first line must name the columns with tabs between, and {} {} missing; \
+            "{} is not a file of reviews: its first line must name the columns, separated by tabs, and {} {} missing; \
              it is: {shown:?}",
             path.display(),
             missing.join(", "),

@@ -65,7 +65,7 @@ impl Putting {
             0 => String::new(),
             more => {
                 let more = agreeing(more, "more was", "more were");
-                format!("; up to {more} under way and may be put, too")
+                format!("; up to {more} under way and may have been put as well")
             }
         }
     }

@@ -86,7 +86,7 @@ async fn replay(arguments: &ReplayArguments) -> anyhow::Result<ExitCode> {
         goes_on = state.is_open();
         for reason in batch.unusable().iter().chain(state.failure()) {
             unusable += 1;
-            warnings.warn("lines that are no records", reason);
+            warnings.warn("lines that are not records", reason);
         }
         records += batch.len() as u64;
         replay.push(&batch).await?;
@@ -142,10 +142,10 @@ async fn replay(arguments: &ReplayArguments) -> anyhow::Result<ExitCode> {
     match arguments.fail_on_errors {
         Some(share) if bad as f64 > share * all as f64 => {
             let all = counted(all, "record");
-            anyhow::bail!("{bad} of {all} failed: --fail-on-errors {share} allows for fewer")
+            anyhow::bail!("{bad} of {all} failed: --fail-on-errors {share} allows fewer")
         }
         None if bad > 0 && replay.rows_in() == 0 => {
-            anyhow::bail!("no row came of {}: see the warnings above", counted(all, "record"))
+            anyhow::bail!("{} read, but none became a row: see the warnings above", counted(all, "record"))
         }
         // What is missing at the end was named.
         _ => Ok(if source.is_cut() { ExitCode::from(4) } else { ExitCode::SUCCESS }),

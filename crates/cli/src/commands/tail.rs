@@ -23,12 +23,13 @@ pub(super) async fn run(arguments: TailArguments) -> anyhow::Result<ExitCode> {
     let mut waiting: Vec<u8> = Vec::new();
     let mut shown = 0;
     while let Some(frame) = body.frame().await {
-        let frame = frame.context("the server broke off")?;
+        let frame = frame.context("the connection to the server was lost")?;
         let Some(data) = frame.data_ref() else { continue };
         waiting.extend_from_slice(data);
         while let Some(end) = memchr::memchr(b'\n', &waiting) {
             let line: Vec<u8> = waiting.drain(..=end).collect();
-            let line: TailLine = serde_json::from_slice(&line).context("the server sent what is no line")?;
+            let line: TailLine =
+                serde_json::from_slice(&line).context("the server sent something that is not a line")?;
             if let TailLine::End { reason } = &line {
                 anyhow::bail!("nothing more comes: {reason}");
             }
@@ -84,7 +85,7 @@ fn text_of(line: &TailLine) -> String {
             format!("({records}: the stream's retention period is over)")
         }
         TailLine::Undecided { records } => format!(
-            "({records} left out: --where cannot be decided for them, as they are no rows of its columns or it fails on them)"
+            "({records} left out: --where could not be decided for them: they are not rows with its columns, or it fails on them)"
         ),
         TailLine::End { reason } => reason.clone(),
     }

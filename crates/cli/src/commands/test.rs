@@ -78,7 +78,7 @@ fn gather(path: &Path, deepest: usize, files: &mut Vec<PathBuf>) -> anyhow::Resu
         files.push(path.to_owned());
         return Ok(());
     }
-    anyhow::ensure!(deepest > 0, "{}: too many folders in folders", path.display());
+    anyhow::ensure!(deepest > 0, "{}: folders are nested too deeply", path.display());
     let mut entries = files::entries(path).with_context(|| format!("cannot read {}", path.display()))?;
     entries.sort_by_key(std::fs::DirEntry::file_name);
     for entry in entries {

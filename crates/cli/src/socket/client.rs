@@ -100,7 +100,7 @@ impl Client {
             .header("host", "localhost")
             .header("content-type", "application/json")
             .body(Full::new(body))
-            .context("the request is no request")?;
+            .context("the request cannot be built")?;
         self.sender.ready().await.map_err(broke_off)?;
         let answer = self.sender.send_request(request).await.map_err(broke_off)?;
         if answer.status().is_success() {
@@ -117,7 +117,7 @@ impl Client {
 
 /// What the connection says about its end helps nobody.
 fn broke_off(_: hyper::Error) -> anyhow::Error {
-    anyhow::anyhow!("the server broke off")
+    anyhow::anyhow!("the connection to the server was lost")
 }
 
 /// A text as part of a query or path.

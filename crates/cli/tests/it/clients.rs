@@ -96,7 +96,7 @@ fn a_put_that_is_stopped_says_what_is_stored() {
     let (folder, _) = server.stop();
     put.write(format!("{}\n", price("E", 5)).as_bytes());
     put.close_stdin();
-    put.finish().assert_failed(1, &["1 record put", "then it failed: the server broke off"]);
+    put.finish().assert_failed(1, &["1 record put", "then it failed: the connection to the server was lost"]);
     drop(folder);
 }
 
@@ -214,7 +214,7 @@ fn every_error_of_the_socket_is_json_with_its_status() {
         ("POST /v1/records/prices?kind=delivery-stream HTTP/1.1", "x", 404, "there is no"),
         ("GET /v1/tail?what=nobody&where=x HTTP/1.1", "", 404, "there is no stream"),
         ("GET /v1/tail?what=prices&where=x HTTP/1.1", "", 400, "--where"),
-        ("GET /v1/tail?what=prices&from=9 HTTP/1.1", "", 400, "no place to begin"),
+        ("GET /v1/tail?what=prices&from=9 HTTP/1.1", "", 400, "not a place to begin"),
     ] {
         let (answered, error) = refusal(&server, request, body.as_bytes());
         assert_eq!(answered, status, "{request}: {error}");

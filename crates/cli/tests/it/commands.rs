@@ -282,7 +282,8 @@ fn replay_of_sql_takes_its_time_from_a_column_or_a_rate() {
         .assert_failed(1, &["there is no column \"time\" to take ROWTIME from; there are: at, price"]);
     at(&["--only", "COUNT"])
         .assert_failed(1, &["--only COUNT: no pump fills a stream of this name", "COUNTS, HIGH"]);
-    at(&["--start", "noon"]).assert_failed(2, &["--start", "\"noon\" is no time: write 2024-01-01 00:00:00"]);
+    at(&["--start", "noon"])
+        .assert_failed(2, &["--start", "\"noon\" is not a time: write 2024-01-01 00:00:00"]);
     run_in(folder.path(), &["replay", "count.sql", "--input", "prices.csv"])
         .assert_failed(1, &["add --stream"]);
 }
@@ -344,7 +345,7 @@ fn replay_of_a_pipeline_asks_its_preprocessing_function() {
         (0..16).map(|number| format!("R{number}\tToys\t{}", "x".repeat(500_000))).collect();
     fs::write(folder.path().join("large.tsv"), large.join("\n")).unwrap();
     let finished = run_in(folder.path(), &["replay", example.to_str().unwrap(), "--input", "large.tsv"]);
-    finished.assert_failed(1, &["no row came of 16 records"]);
+    finished.assert_failed(1, &["16 records read, but none became a row"]);
     assert!(
         finished
             .stderr
@@ -474,7 +475,7 @@ fn a_record_without_a_time_fails_alone() {
     }
     of(as_text, &["--input", "texts.csv", "--header", "--fail-on-errors", "0.4"])
         .assert_failed(1, &["2 of 4 records failed"]);
-    of(as_text, &["--input", "none.csv"]).assert_failed(1, &["no row came of 2 records"]);
+    of(as_text, &["--input", "none.csv"]).assert_failed(1, &["2 records read, but none became a row"]);
 }
 
 #[test]
@@ -511,7 +512,7 @@ fn replay_says_what_is_wrong_with_its_input() {
 
     // Nothing but errors: five of a kind, then how many more there are.
     let finished = of("bad.csv", &[]);
-    finished.assert_failed(1, &["no row came of 600 records", "COERCION_ERROR: 595 more"]);
+    finished.assert_failed(1, &["600 records read, but none became a row", "COERCION_ERROR: 595 more"]);
     assert_eq!(finished.stderr.matches("is not a valid").count(), 5, "{}", finished.stderr);
     assert!(finished.stderr.contains("record 5: "), "{}", finished.stderr);
 
@@ -527,7 +528,7 @@ fn replay_says_what_is_wrong_with_its_input() {
         of("rows.json", &[]).stderr.contains("this looks like JSON (--format says how records are written)")
     );
     let finished = of("pretty.json", &["--format", "json"]);
-    assert!(finished.stderr.contains("this is JSON over several lines; a record is one line"));
+    assert!(finished.stderr.contains("this is JSON spread over several lines, but each line is a record"));
 
     // A byte order mark is no data; a file that is cut has no end.
     let marked = of("marked.csv", &["--rowtime", "at"]);

@@ -200,15 +200,15 @@ fn what_is_no_file_of_reviews_is_refused_in_words() {
     let cases = [
         (
             "columns.tsv",
-            "is not a file of reviews: its first line must name the columns with tabs between, and product_category, \
+            "is not a file of reviews: its first line must name the columns, separated by tabs, and product_category, \
              review_body are missing; it is: \"review_id\\ttext\"",
         ),
         (
             "commas.csv",
-            "is not a file of reviews: its first line must name the columns with tabs between, and review_id, \
+            "is not a file of reviews: its first line must name the columns, separated by tabs, and review_id, \
              product_category, review_body are missing; it is: \"review_id,product_category,review_body\"",
         ),
-        ("empty.tsv", "is empty: its first line must name the columns with tabs between"),
+        ("empty.tsv", "is empty: its first line must name the columns, separated by tabs"),
         ("image.png", "is not a file of reviews"),
         ("cut.tsv.gz", ":"),
         ("missing.tsv", ": No such file or directory (os error 2)\n"),

@@ -114,7 +114,7 @@ fn times_of_a_replay_are_in_the_years_1_to_9999() {
     }
     numbered(&["--rate", "1e-12"]).assert_failed(2, &["must be at least 0.000001"]);
     for start in ["10000-01-01", "soon"] {
-        numbered(&["--start", start]).assert_failed(2, &["is no time", "in the years 1 to 9999"]);
+        numbered(&["--start", start]).assert_failed(2, &["is not a time", "in the years 1 to 9999"]);
     }
 }
 

@@ -105,7 +105,7 @@ async fn call(
     rows: &[WaitingRow],
 ) -> Sent {
     let Some(callable) = function.get() else {
-        let problem = format!("function \"{}\" does not exist now; rows wait for it", function.name());
+        let problem = format!("function \"{}\" does not exist; rows wait for it", function.name());
         return Sent { arrived: vec![false; rows.len()], problem: Some(problem) };
     };
     let records: Vec<OutputRecord> = rows

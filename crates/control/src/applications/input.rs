@@ -9,6 +9,7 @@ use millstream_host::Timestamp;
 use millstream_streamlog::{
     Log, MergedBatch, Position, Positions, ReadError, RecordView, ShardNumber, StreamError, StreamKey,
 };
+use millstream_wording::agreeing;
 use tokio::sync::watch;
 
 use crate::shard_positions::ShardPositions;
@@ -56,7 +57,7 @@ impl BeyondEnd {
     pub(crate) fn explain(&self, reader: &str) -> String {
         let BeyondEnd { stream, shard, position, end } = self;
         format!(
-            "\"{reader}\" has read up to record {position} of shard {shard} of {stream}, and the shard ends at record \
+            "\"{reader}\" has read up to record {position} of shard {shard} of {stream}, but the shard ends at record \
              {end}: records are missing from the log. Restore the log from a copy, use another data directory, or let \
              \"{reader}\" start from scratch with millstream reset"
         )
@@ -176,6 +177,16 @@ impl LogInput {
     /// Records that went before they could be read, since the last call.
     pub(crate) fn take_lost(&mut self) -> u64 {
         std::mem::take(&mut self.lost)
+    }
+
+    /// What to say of records that were lost.
+    pub(crate) fn explain_lost(&self, lost: u64) -> String {
+        let lost = agreeing(lost, "record was", "records were");
+        format!(
+            "{lost} deleted from {} at the end of the retention period, before being read: reading is too slow, or was \
+             stopped for too long; raise retention_hours",
+            self.key
+        )
     }
 
     /// The records of a batch are in the engine.

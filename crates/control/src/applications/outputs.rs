@@ -141,8 +141,8 @@ impl Outputs {
         }
         for (key, rows) in waiting.iter().filter(|(_, rows)| !rows.is_empty()) {
             let message = format!(
-                "{} of an output that is no longer there skipped: {key}",
-                agreeing(rows.len(), "waiting row is", "waiting rows are")
+                "{} skipped: the output {key}, for which they waited, no longer exists",
+                agreeing(rows.len(), "row is", "rows are")
             );
             services.live.problem(services.clock.now(), &services.application, message, rows.len() as u64);
         }

@@ -98,7 +98,7 @@ impl Preprocessor {
         let mut failures = 0;
         loop {
             let (class, reason) = match self.function.get() {
-                None => (FailureClass::Busy, "there is no such function now".to_owned()),
+                None => (FailureClass::Busy, "the function does not exist".to_owned()),
                 Some(function) => match function.invoker.invoke(encoded.clone()).await {
                     Ok(answer) => match TransformAnswer::decode_for(&event, &answer) {
                         Ok(answer) => {

@@ -374,12 +374,7 @@ impl Worker {
         if lost > 0 {
             self.lost_records += lost;
             self.counters.add(|status| status.lost_records += lost);
-            let message = format!(
-                "{} older than the retention and deleted before this application read them; it reads too slowly, or was \
-                 stopped too long: raise retention_hours",
-                agreeing(lost as usize, "record was", "records were")
-            );
-            self.live.problem(self.clock.now(), &self.name, message, lost);
+            self.live.problem(self.clock.now(), &self.name, self.input.explain_lost(lost), lost);
         }
     }
 
@@ -455,7 +450,7 @@ impl Worker {
             }
         };
         if let Some(wrong) = wrong {
-            let message = format!("its records are not as the input's format and columns say: {wrong}");
+            let message = format!("its records do not match the format and columns of the input: {wrong}");
             self.live.problem(self.clock.now(), &self.name, message, 1);
         }
     }
@@ -481,7 +476,7 @@ impl Worker {
         let pump = if newest.pump_name.is_empty() { "the input" } else { &newest.pump_name };
         let count = input_errors.rows().len() + pump_errors.len();
         let message = format!(
-            "{} to error_stream; the newest from {pump}: {}: {}",
+            "{} went to error_stream; the newest from {pump}: {}: {}",
             counted(count, "row"),
             newest.error_name,
             newest.message
@@ -599,7 +594,7 @@ impl Worker {
             Err(error) => {
                 self.counters.retrying().failed(CHECKPOINT, now, error.to_string());
                 self.is_changed = true;
-                self.live.problem(now, &self.name, format!("no checkpoint: {error}"), 1);
+                self.live.problem(now, &self.name, format!("the checkpoint could not be stored: {error}"), 1);
             }
         }
         self.counters.set_checkpoint_error(result.err().map(|error| error.to_string()));

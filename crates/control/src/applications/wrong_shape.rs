@@ -22,10 +22,10 @@ pub(crate) fn wrong_shape<'r>(
             }
             match first[0] {
                 b'{' | b'[' if serde_json::from_slice::<serde::de::IgnoredAny>(&joined(&records)).is_ok() => {
-                    Some("this is JSON over several lines; a record is one line".to_owned())
+                    Some("this is JSON spread over several lines, but each line is a record".to_owned())
                 }
                 b'{' | b'[' => None,
-                _ => Some("no record is JSON".to_owned()),
+                _ => Some("none of the records is JSON".to_owned()),
             }
         }
         RecordFormat::Csv { column_delimiter, .. } => {
@@ -64,7 +64,7 @@ pub(crate) fn wrong_shape<'r>(
                 // Rows that end early are nothing unusual.
                 whole => guess.map(|guess| {
                     format!(
-                        "{whole} of {} rows have 1 of {columns} columns, none has all{guess}",
+                        "{whole} of {} rows have 1 of {columns} columns, and none has all of them{guess}",
                         records.len()
                     )
                 }),
@@ -124,7 +124,7 @@ mod tests {
         assert_eq!(shape(csv(), &["{\"a\":1,\"b\":2}"]), said("this looks like JSON"));
         assert_eq!(
             shape_of(&["a", "b", "c"], csv(), &["1;a, b;2", "2;c;3", "4;d;1", "5;e;1"]),
-            said("3 of 4 rows have 1 of 3 columns, none has all: is the delimiter `;`?")
+            said("3 of 4 rows have 1 of 3 columns, and none has all of them: is the delimiter `;`?")
         );
         assert_eq!(shape_of(&["a", "b", "c"], csv(), &["1,a", "2,b", "3"]), None, "short rows");
         for header in ["a,b", "A,\"B\"", "\u{feff}a,b,more"] {
@@ -136,9 +136,9 @@ mod tests {
         }
         assert_eq!(
             shape(json(), &["{", "  \"a\": 1", "}"]),
-            said("this is JSON over several lines; a record is one line")
+            said("this is JSON spread over several lines, but each line is a record")
         );
-        assert_eq!(shape(json(), &["1,x", "2,y"]), said("no record is JSON"));
+        assert_eq!(shape(json(), &["1,x", "2,y"]), said("none of the records is JSON"));
         for fine in [["{\"a\":1}", "no"].as_slice(), &["{\"a\":1", "{"], &["1"]] {
             assert_eq!(shape(json(), fine), None, "{fine:?}");
         }

@@ -150,7 +150,7 @@ fn refuse_what_cannot_be(
     let others = others.map(|row| Desired { name: row.name.clone(), definition: row.definition.clone() });
     let all: Vec<Desired> = others.chain(desired.iter().cloned()).collect();
     if let Some(circle) = references::circle(&all) {
-        let reason = format!("records would run in a circle for ever: {circle}");
+        let reason = format!("records would run in a circle forever: {circle}");
         let first = desired.first().map(Desired::reference);
         let first = first.unwrap_or_else(|| Reference::new(Kind::Stream, ""));
         decision.changes.push(ResourceChange::refused(&first, reason));
@@ -179,7 +179,7 @@ fn differences(old: &Definition, new: &Definition) -> Vec<String> {
             }
             match (short(before, "not declared"), short(after, "no longer declared")) {
                 (Some(before), Some(after)) => format!("{name}: {before} -> {after}"),
-                _ => format!("{name} has changed"),
+                _ => format!("{name}: changed"),
             }
         })
         .collect()

@@ -43,7 +43,7 @@ pub enum CatalogError {
         source: rusqlite::Error,
     },
     /// Written by a newer version.
-    #[error("catalog {} has layout {found}, this version knows {known}: use a newer version", path.display())]
+    #[error("catalog {} has layout {found}, but this version knows only {known}: use a newer version", path.display())]
     Layout {
         /// The file.
         path: PathBuf,

@@ -19,7 +19,7 @@ impl Classifier for EndpointClassifier {
 
     async fn classify(&self, texts: Vec<String>) -> Result<Vec<Prediction>, ClassifierError> {
         let Some(server) = self.0.get() else {
-            let message = format!("endpoint \"{}\" does not exist now", self.0.name());
+            let message = format!("endpoint \"{}\" does not exist", self.0.name());
             return Err(ClassifierError::NotReady(message));
         };
         let answers = server.classify(texts).await.map_err(|error| {

@@ -17,7 +17,7 @@ pub(crate) struct FunctionTransform(pub(crate) Arc<Slot<CallableFunction>>);
 impl Transform for FunctionTransform {
     async fn invoke(&self, event: Bytes) -> Result<Bytes, TransformError> {
         let Some(function) = self.0.get() else {
-            let message = format!("function \"{}\" does not exist now", self.0.name());
+            let message = format!("function \"{}\" does not exist", self.0.name());
             return Err(TransformError { kind: TransformErrorKind::ResourceNotFound, message });
         };
         function.invoker.invoke(event).await.map_err(|error| {

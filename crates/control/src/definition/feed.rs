@@ -29,7 +29,7 @@ pub enum FeedSource {
     File {
         /// The file.
         path: PathBuf,
-        /// The first line is a header and no record.
+        /// The first line is a header, not a record.
         header: bool,
         /// Begin again at the end of the file.
         repeat: bool,
@@ -40,7 +40,7 @@ pub enum FeedSource {
     },
     /// The lines of standard input. It belongs to one process: after a restart the feed has ended.
     StandardInput {
-        /// The first line is a header and no record.
+        /// The first line is a header, not a record.
         header: bool,
     },
     /// The records of a stream.

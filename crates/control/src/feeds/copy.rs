@@ -15,7 +15,6 @@ use millstream_host::Timestamp;
 use millstream_streamlog::{
     Log, MergedBatch, Position, Positions, Producer, RecordBatch, RecordBatchBuilder, ShardNumber, StreamKey,
 };
-use millstream_wording::agreeing;
 use tokio::sync::watch;
 
 use super::pace::Pace;
@@ -138,13 +137,7 @@ impl Copying {
     fn note_lost(&mut self, now: Timestamp) {
         let lost = self.input.take_lost();
         if lost > 0 {
-            let message = format!(
-                "{} older than the retention of {} and deleted before this feed copied them; it copies too slowly, or \
-                 was stopped too long: raise retention_hours",
-                agreeing(lost, "record was", "records were"),
-                self.input.key()
-            );
-            self.services.live.problem(now, &self.services.name, message, lost);
+            self.services.live.problem(now, &self.services.name, self.input.explain_lost(lost), lost);
         }
     }
 

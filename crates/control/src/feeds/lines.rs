@@ -59,7 +59,7 @@ pub(super) enum Line<'line> {
 
 /// Puts lines together from what lies in the reader's buffer.
 struct Assembler {
-    /// The first line is a header and no record.
+    /// The first line is a header, not a record.
     header: bool,
     /// The number of the line that was read last, from 1.
     line_number: u64,
@@ -177,8 +177,7 @@ impl LineSource {
             self.reader.consume(used);
             if self.assembler.begun_bytes > LongestLine::SKIPPED {
                 self.state = SourceState::Failed(format!(
-                    "reading ends at line {}: it has no end within {} MiB; each line is a record, of at most {} bytes: give a \
-                     text of one record a line",
+                    "reading ends at line {}: it has no end within {} MiB; each line is a record, of at most {} bytes: give text with one record on each line",
                     self.assembler.line_number + 1,
                     LongestLine::SKIPPED >> 20,
                     LongestLine::BYTES
@@ -420,7 +419,7 @@ mod tests {
         let found = all_lines(&mut source, 1_000);
         assert_eq!(found[0], "a\n");
         let expected = "!reading ends at line 2: it has no end within 64 MiB; each line is a record, of at most 1048512 bytes: \
-                        give a text of one record a line";
+                        give text with one record on each line";
         assert_eq!(found[1..], [expected]);
         assert!(source.assembler.begun.capacity() <= 2 * LongestLine::BYTES);
         // The header, too.

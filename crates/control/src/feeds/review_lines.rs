@@ -57,7 +57,7 @@ impl Columns {
         }
         if fields.len() != self.count {
             return batch.push_unusable(format!(
-                "line {number} is no review and is skipped: it has {} and the first line names {}",
+                "line {number} is not a review and is skipped: it has {}, but the first line names {}",
                 counted(fields.len(), "column"),
                 self.count
             ));

@@ -113,7 +113,7 @@ impl Check<'_> {
         }
     }
 
-    /// Names of a noun; a name that is there twice, or cannot be one, is a mistake.
+    /// Names of a noun; a name that is declared twice, or cannot be one, is a mistake.
     fn names<'d>(&mut self, kind: Kind, given: impl Iterator<Item = &'d Spanned<String>>) -> Names<'d> {
         let mut names: Vec<&str> = Vec::new();
         let mut known: HashSet<&str> = HashSet::new();
@@ -170,7 +170,7 @@ impl Check<'_> {
                 self.wrong(stream.name.span(), "a stream has 1 to 10000 shards", None);
             }
             if !(1..=8_760).contains(&stream.retention_hours) {
-                self.wrong(stream.name.span(), "retention_hours is 1 to 8760", None);
+                self.wrong(stream.name.span(), "retention_hours must be 1 to 8760", None);
             }
         }
         for delivery in &declared.delivery_streams {
@@ -234,7 +234,7 @@ impl Check<'_> {
                 self.reference(topic, &topics);
             }
             if !(1..=100).contains(&alarm.evaluation_periods) {
-                self.wrong(alarm.name.span(), "evaluation_periods is 1 to 100", None);
+                self.wrong(alarm.name.span(), "evaluation_periods must be 1 to 100", None);
             } else if let Err(error) = notification::check_alarm(alarm.name.get_ref(), &lower::alarm(alarm)) {
                 self.wrong_section(&alarm.name, error);
             }
@@ -266,7 +266,7 @@ impl Check<'_> {
             }
         }
         if let Some(circle) = circles::find(declared) {
-            let message = format!("records would run in a circle for ever: {}", circle.way);
+            let message = format!("records would run in a circle forever: {}", circle.way);
             self.wrong(circle.span, message, Some("let the last one write to another stream".to_owned()));
         }
         for application in &declared.applications {

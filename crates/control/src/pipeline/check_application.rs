@@ -190,7 +190,7 @@ impl Check<'_> {
         let is_possible = (1..=MOST_INPUT_STREAMS).contains(&parallelism);
         if !is_possible {
             let span = input.parallelism.as_ref().map_or(declared.name.span(), Spanned::span);
-            self.wrong(span, format!("parallelism is 1 to {MOST_INPUT_STREAMS}"), None);
+            self.wrong(span, format!("parallelism must be 1 to {MOST_INPUT_STREAMS}"), None);
         }
         let schema = schema?;
         let metadata = metadata_of(&source(input)?);
@@ -266,7 +266,7 @@ impl Check<'_> {
             && !encoding.get_ref().eq_ignore_ascii_case("UTF-8")
         {
             let message = format!("encoding \"{}\" is not known: records are UTF-8", encoding.get_ref());
-            let hint = "let a preprocessing function make UTF-8 of them".to_owned();
+            let hint = "convert them to UTF-8 with a preprocessing function".to_owned();
             self.wrong(encoding.span(), message, Some(hint));
         }
         let columns = match parse_columns(text.columns.get_ref()) {

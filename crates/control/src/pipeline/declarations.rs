@@ -252,7 +252,7 @@ pub struct ApplicationDeclaration {
 
 /// The value of a switch: a text, or `true` or `false` as they are.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
-#[serde(untagged, expecting = "a text, true or false")]
+#[serde(untagged, expecting = "a string, true or false")]
 pub enum SwitchValue {
     /// In quotes.
     Text(String),
@@ -569,7 +569,7 @@ pub struct InputDeclaration {
     /// Or into this stream.
     #[serde(default)]
     pub into_stream: Option<Spanned<String>>,
-    /// The first line is a header and no record.
+    /// The first line is a header, not a record.
     #[serde(default)]
     pub header: bool,
     /// Records a second; as fast as they are taken unless given.

@@ -36,7 +36,7 @@ pub fn parse_columns(text: &str) -> Result<Vec<DeclaredColumn>, Vec<SchemaTextEr
         let part = untrimmed.trim();
         match parse_column(text, untrimmed) {
             Ok(column) if known.insert(column.0.clone()) => columns.push(column),
-            Ok((name, ..)) => errors.push(wrong(text, part, format!("column \"{name}\" is there twice"))),
+            Ok((name, ..)) => errors.push(wrong(text, part, format!("column \"{name}\" is declared twice"))),
             Err(error) => errors.push(error),
         }
     }
@@ -215,7 +215,7 @@ mod tests {
             ("a", "column \"a\" has no type"),
             ("a INTEGR", "column \"a\""),
             ("a INTEGER,", "a column is empty"),
-            ("a INTEGER, a INTEGER", "column \"a\" is there twice"),
+            ("a INTEGER, a INTEGER", "column \"a\" is declared twice"),
             ("\"a INTEGER", "the quote of"),
         ] {
             let error = parse_columns(text).unwrap_err()[0].to_string();
@@ -237,7 +237,7 @@ mod tests {
         let messages: Vec<String> = errors.iter().map(|error| error.message.clone()).collect();
         let expected = [
             "column \"a\": there is no type INTEGR",
-            "column \"b\" is there twice",
+            "column \"b\" is declared twice",
             "a column is empty",
             "column \"c\" has no type",
         ];

@@ -63,7 +63,7 @@ pub(super) fn read(source: &SourceText<'_>) -> Read {
 /// Mistakes of a file that is no TOML: of a line the first, of which others may be the consequence.
 fn syntax_mistakes(source: &SourceText<'_>, errors: &[toml::de::Error]) -> Vec<Mistake> {
     let mut mistakes = Vec::new();
-    // The keys of a section that is there twice are there twice, too.
+    // The keys of a section that is declared twice are there twice, too.
     let mut repeated = 0..0;
     for error in errors {
         let start = error.span().map_or(0, |span| span.start).min(source.text.len());
@@ -420,7 +420,7 @@ mod tests {
         assert!(found.iter().any(|one| one.starts_with("3:1 unknown field `shard`")), "{found:?}");
         assert!(found.iter().any(|one| one.starts_with("4:1 unknown field `retention`")), "{found:?}");
         assert!(
-            found.contains(&"9:13 threshold needs a number, such as 3.0, not the text \"low\"".to_owned()),
+            found.contains(&"9:13 threshold needs a number, such as 3.0, not the string \"low\"".to_owned()),
             "{found:?}"
         );
         assert!(found.iter().any(|one| one.starts_with("10:10 period needs a period such as")), "{found:?}");
@@ -436,16 +436,16 @@ mod tests {
                     zzz = 1\n[application.input]\nformt = \"json\"\n[[application.output]]\nform = \"T\"\n";
         let found = mistakes(text);
         for expected in [
-            "1:1 name is missing: a [[alarm]] needs it",
-            "1:1 metric is missing: a [[alarm]] needs it",
-            "1:1 comparison is missing: a [[alarm]] needs it",
-            "1:1 threshold is missing: a [[alarm]] needs it",
+            "1:1 name is missing: an [[alarm]] needs it",
+            "1:1 metric is missing: an [[alarm]] needs it",
+            "1:1 comparison is missing: an [[alarm]] needs it",
+            "1:1 threshold is missing: an [[alarm]] needs it",
             "2:1 unknown field `bogus`",
-            "4:8 name needs a text in quotes, not 5",
+            "4:8 name needs a string in quotes, not 5",
             "5:1 name is missing: a [[topic]] needs it",
             "6:1 host is missing: [smtp] needs it",
             "6:1 from is missing: [smtp] needs it",
-            "7:8 port needs a whole number, such as 3, not the text \"x\"",
+            "7:8 port needs a whole number, such as 3, not the string \"x\"",
             "10:1 unknown field `zzz`",
             "11:1 columns is missing: [application.input] needs it",
             "12:1 unknown field `formt`",
@@ -481,7 +481,7 @@ mod tests {
         let found = mistakes("[[stream]]\nshards = 2\n");
         assert_eq!(found, ["1:1 name is missing: a [[stream]] needs it"]);
         let found = mistakes("[[topic]]\nname = 5\n");
-        assert_eq!(found, ["2:8 name needs a text in quotes, not 5"]);
+        assert_eq!(found, ["2:8 name needs a string in quotes, not 5"]);
     }
 
     #[test]

@@ -75,7 +75,7 @@ impl ApplicationSwitches {
     /// # Errors
     /// In words: there is no such switch or value.
     pub fn set(&mut self, name: &str, value: &str) -> Result<(), String> {
-        let wrong = |expected: &str| format!("switch {name} is {expected}, not \"{value}\"");
+        let wrong = |expected: &str| format!("switch {name} must be {expected}, not \"{value}\"");
         match name {
             "json_newline" => {
                 self.json_newline = value.parse().map_err(|_| wrong("true or false"))?;

@@ -123,16 +123,22 @@ pub(super) fn section_of(table: &DeTable<'_>, span: &Range<usize>) -> String {
                 let part_name = part_key.get_ref();
                 match part.get_ref() {
                     DeValue::Array(parts) if parts.iter().any(|part| part.span() == *span) => {
-                        return format!("a [[{section}.{part_name}]]");
+                        return one_of_several(&format!("{section}.{part_name}"));
                     }
                     DeValue::Table(_) if part.span() == *span => return format!("[{section}.{part_name}]"),
                     _ => {}
                 }
             }
             if item.span() == *span {
-                return format!("a [[{section}]]");
+                return one_of_several(section);
             }
         }
     }
     "the section".to_owned()
+}
+
+/// A section that may be there several times: `a [[stream]]`, `an [[alarm]]`.
+fn one_of_several(section: &str) -> String {
+    let article = if section.starts_with(['a', 'e', 'i', 'o', 'u']) { "an" } else { "a" };
+    format!("{article} [[{section}]]")
 }

@@ -14,14 +14,14 @@ pub(super) fn reworded(message: &str, key: &str) -> String {
         "a nonzero usize" => "a whole number above 0",
         "i64" | "i32" => "a whole number, such as 3 or -3",
         "a boolean" => "true or false",
-        "a string" => "a text in quotes",
+        "a string" => "a string in quotes",
         "a sequence" => "a list, such as [\"a\", \"b\"]",
         "a map" => "a section or table",
         other if other.starts_with("struct ") => "a section or table",
         other => other,
     };
     let found = match found.split_once(' ') {
-        Some(("string", text)) => format!("the text {text}"),
+        Some(("string", text)) => format!("the string {text}"),
         Some(("integer" | "boolean", value)) => value.trim_matches('`').to_owned(),
         Some(("floating", value)) => value.trim_start_matches("point ").trim_matches('`').to_owned(),
         _ if found == "map" => "a table".to_owned(),

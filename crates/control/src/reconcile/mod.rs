@@ -191,8 +191,8 @@ impl Reconciler {
         known.retry_at = Some(now.plus(attempts.backoff.wait()));
         match &reason {
             // Said where it failed.
-            Some(reason) => tracing::debug!(resource = %id, task = event.task, reason, "ended unasked"),
-            None => tracing::warn!(resource = %id, task = event.task, "ended unasked: {}", event.end),
+            Some(reason) => tracing::debug!(resource = %id, task = event.task, reason, "ended unexpectedly"),
+            None => tracing::warn!(resource = %id, task = event.task, "ended unexpectedly: {}", event.end),
         }
         if let Some(reason) = reason {
             self.set_status(id, None, Status::Retrying { reason }).await;
@@ -336,7 +336,7 @@ impl Reconciler {
             self.world.live.problem(now, "server", format!("{left} did not stop in time"), 1);
         }
         for unsaved in stopped.unsaved {
-            self.world.live.problem(now, "server", format!("not stored at the stop: {unsaved}"), 1);
+            self.world.live.problem(now, "server", format!("not stored when stopping: {unsaved}"), 1);
         }
     }
 }

@@ -21,7 +21,7 @@ pub enum CreateError {
         missing: Reference,
     },
     /// Records would run in a circle.
-    #[error("records would run in a circle for ever: {0}; let the last one write to another stream")]
+    #[error("records would run in a circle forever: {0}; let the last one write to another stream")]
     Circle(String),
     /// The catalog could not be changed.
     #[error(transparent)]
@@ -46,7 +46,7 @@ pub enum UpdateError {
         missing: Reference,
     },
     /// Records would run in a circle.
-    #[error("records would run in a circle for ever: {0}; let the last one write to another stream")]
+    #[error("records would run in a circle forever: {0}; let the last one write to another stream")]
     Circle(String),
     /// The change cannot be made while it exists.
     #[error("{of} cannot be changed: {reason}")]
@@ -68,7 +68,7 @@ pub enum DeleteError {
     #[error("{0} does not exist")]
     NotFound(Reference),
     /// Others use it.
-    #[error("{of} is used by {}: delete them first, or delete it by force", list(by))]
+    #[error("{of} is used by {}: delete {} first, or use --force", list(by), if by.len() == 1 { "that" } else { "those" })]
     InUse {
         /// What was to be deleted.
         of: Reference,

@@ -147,7 +147,7 @@ impl Replay {
             let failed =
                 |reason: String| ReplayError::ReferenceTable { table: reference.name.clone(), reason };
             let ReferencePlace::File(path) = &reference.place else {
-                let reason = "it lies in a bucket; a replay reads tables from files only, given with path";
+                let reason = "it is in a bucket; a replay reads tables only from files, named with path";
                 return Err(failed(reason.to_owned()));
             };
             let table = rows_of(reference, &read_file(path.as_path()).map_err(failed)?, rowtimes.start());

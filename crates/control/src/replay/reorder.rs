@@ -32,7 +32,7 @@ pub enum OrderError {
     /// The input is too large to be sorted as a whole.
     #[error(
         "the times of {count} of the first {rows} rows go back, the first in record {record}, by {} s at most; the input is \
-         too large to be sorted as a whole (rows of {limit} bytes are held): say with --lateness by how much times may \
+         too large to be sorted as a whole (at most {limit} bytes of rows are held): say with --lateness by how much times may \
          go back",
         seconds(*behind)
     )]

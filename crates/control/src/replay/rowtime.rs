@@ -23,7 +23,7 @@ pub enum RowtimeError {
     },
     /// A column that holds no times.
     #[error(
-        "column \"{column}\" cannot give ROWTIME: it needs TIMESTAMP, DATE, BIGINT (milliseconds since 1970) or a text \
+        "column \"{column}\" cannot give ROWTIME: it needs TIMESTAMP, DATE, BIGINT (milliseconds since 1970) or text \
          such as 2024-01-01 00:00:05"
     )]
     Type {

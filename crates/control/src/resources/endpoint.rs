@@ -34,7 +34,7 @@ pub(crate) fn folder_mistake(folder: &Path) -> Option<String> {
         .collect();
     (!missing.is_empty()).then(|| {
         format!(
-            "{} is no model folder: it has no {}; name a Hugging Face folder or builtin:star-rating",
+            "{} is not a model folder: it has no {}; name a Hugging Face folder or builtin:star-rating",
             folder.display(),
             missing.join(" and no ")
         )

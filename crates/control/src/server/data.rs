@@ -113,7 +113,7 @@ impl std::str::FromStr for TailFrom {
             .map(|millis| TailFrom::Timestamp(Timestamp(millis)))
             .ok_or_else(|| {
                 format!(
-                    "\"{text}\" is no place to begin: write latest, trim-horizon, a time such as 2024-05-01 12:00:00, or a \
+                    "\"{text}\" is not a place to begin: write latest, trim-horizon, a time such as 2024-05-01 12:00:00, or a \
                      sequence number"
                 )
             })

@@ -111,7 +111,7 @@ fn open_files(
             offset = torn.offset,
             bytes = torn.bytes,
             reason = torn.reason,
-            "the log ended in the middle of a write that nobody was promised; it was cut off"
+            "the log ended in the middle of a write that was never acknowledged; that part was cut off"
         );
     }
     // Only this process has the directory, and nothing of it runs yet.

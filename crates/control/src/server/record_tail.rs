@@ -106,7 +106,7 @@ fn beginning(log: &Log, key: &StreamKey, from: &TailFrom) -> Result<Positions, T
         TailFrom::Latest | TailFrom::Timestamp(_) => None,
         TailFrom::SequenceNumber(text) => {
             let number: Result<SequenceNumber, _> = text.parse();
-            Some(number.map_err(|_| TailError::From(format!("\"{text}\" is no sequence number")))?)
+            Some(number.map_err(|_| TailError::From(format!("\"{text}\" is not a sequence number")))?)
         }
     };
     let mut positions = Positions::new();
@@ -234,7 +234,7 @@ mod tests {
         let none = TailFrom::SequenceNumber("x".to_owned());
         let refused =
             RecordTail::begin(Arc::clone(&followed.log), followed.key.clone(), &none).err().unwrap();
-        assert_eq!(refused.to_string(), "\"x\" is no sequence number");
+        assert_eq!(refused.to_string(), "\"x\" is not a sequence number");
     }
 
     #[tokio::test]

@@ -53,7 +53,7 @@ async fn r13_records_past_retention_are_counted_and_said() {
     // What came of the first record has been deleted as well.
     assert_eq!(lost as usize + out.len(), 200 + 1, "each record is read or counted: {lost} {out:?}");
     let problems = server.overview().problems;
-    let problem = problems.iter().find(|one| one.message.contains("older than the retention"));
+    let problem = problems.iter().find(|one| one.message.contains("retention period"));
     let problem = problem.unwrap_or_else(|| panic!("{problems:#?}"));
     assert!(problem.message.starts_with(&format!("{lost} records were")), "{problem:?}");
     stop(server).await;

@@ -108,7 +108,7 @@ fn what_follows_from_a_mistake_of_the_file_is_not_told() {
     let found = mistakes(text);
     let expected = [
         "1:3 unknown field `strem`",
-        "5:8 unit needs a text",
+        "5:8 unit needs a string",
         "8:11 unknown variant `clasify`",
         "14:14 unknown variant `below`",
     ];
@@ -130,7 +130,7 @@ fn every_column_and_table_is_looked_at() {
     assert_eq!(places.len(), 7, "{found:#?}");
     for (found, expected) in found.iter().zip([
         "10:3 column \"n\": there is no type INTEGR",
-        "12:1 column \"m\" is there twice",
+        "12:1 column \"m\" is declared twice",
         "17:8 a reference table needs either path",
         "18:14 column \"k\": there is no type STRING (use VARCHAR(n))",
         "18:24 column \"v\": there is no type INTEGR",
@@ -163,7 +163,7 @@ fn low_addresses_and_alarms_are_checked() {
     for (wrong, words) in [
         ("period = \"7s\"", "period 7 must be 1, 5, 10"),
         ("period = \"1500ms\"", "whole seconds"),
-        ("period = \"1s\"\nevaluation_periods = 0", "evaluation_periods is 1 to 100"),
+        ("period = \"1s\"\nevaluation_periods = 0", "evaluation_periods must be 1 to 100"),
     ] {
         let found = alarm(wrong);
         assert!(found.len() == 1 && found[0].contains(words), "{found:?}");

@@ -1,4 +1,13 @@
 //! The loop of one application, on a thread of its own.
+//!
+//! | file | holds |
+//! |---|---|
+//! | `storing.rs` | storing checkpoints, and rows that wait for one |
+//! | `draining.rs` | those who wait until everything is through |
+//! | this one | building it, and the loop |
+
+mod draining;
+mod storing;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -6,12 +15,13 @@ use std::time::Duration;
 use millstream_columns::formats::InputSchema;
 use millstream_engine::{Application, RestoreReport};
 use millstream_host::{Clock, Spawn};
-use millstream_streamlog::{Log, MergedBatch, StreamKind};
+use millstream_streamlog::{Log, MergedBatch};
 use millstream_wording::{agreeing, counted};
 use tokio::sync::{mpsc, oneshot};
 
+use self::storing::{Release, Storing};
 use super::Counters;
-use super::checkpointing::{Cadence, Checkpoints, Contents, StoreError};
+use super::checkpointing::{Cadence, Checkpoints};
 use super::error_stream::ERROR_STREAM;
 use super::failed_row::{FailedRow, InputErrors};
 use super::handle::{ApplicationHandle, Command, Drain};
@@ -24,7 +34,6 @@ use super::reference_table::ReferenceTableRows;
 use super::tail::{Tail, Tails, WaitingTails};
 use super::wrong_shape::wrong_shape;
 use crate::catalog::StoredCheckpoint;
-use crate::consumers;
 use crate::definition::{ResourceId, StartingPosition};
 use crate::live::Live;
 use crate::pipeline::{CheckedApplication, RowtimeSource};
@@ -36,9 +45,8 @@ const BOUND_INTERVAL: Duration = Duration::from_millis(100);
 /// Before the source is read again after a failure.
 const READ_RETRY: Duration = Duration::from_secs(1);
 
-/// Parts that may fail and be tried again, as people see them.
+/// A part that may fail and be tried again, as people see it.
 const SOURCE: &str = "source";
-const CHECKPOINT: &str = "checkpoint";
 
 /// What an application works with.
 pub(crate) struct ApplicationComponents {
@@ -136,26 +144,6 @@ pub(crate) struct Worker {
     lost_records: u64,
     /// Until the first records have been compared with it.
     unchecked_schema: Option<InputSchema>,
-}
-
-/// A checkpoint that is being stored on another thread.
-struct Storing {
-    began_at: millstream_host::Timestamp,
-    result: oneshot::Receiver<Result<i64, StoreError>>,
-    asked: Vec<oneshot::Sender<()>>,
-    /// It has the rows that are held back.
-    holds_release: bool,
-}
-
-/// How far the rows are that may not be seen before they are in a checkpoint.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Release {
-    /// There are none, or they may be delivered.
-    Stored,
-    /// They are in no checkpoint.
-    Unstored,
-    /// They are in one that is being stored, or is tried again.
-    Storing,
 }
 
 impl Worker {
@@ -489,163 +477,6 @@ impl Worker {
         self.outputs.errors(input_errors.rows(), &pump_errors);
         self.is_changed = true;
     }
-
-    /// What comes out from now on is in a checkpoint before anybody sees it.
-    fn hold_until_stored(&mut self) {
-        self.outputs.hold();
-        self.release = Release::Unstored;
-        self.is_changed = true;
-    }
-
-    /// The state now, to be stored.
-    fn snapshot(&mut self) -> Result<(millstream_engine::Snapshot, Contents), String> {
-        let snapshot = self.application.snapshot().map_err(|error| error.to_string())?;
-        let contents = Contents {
-            source: self.source,
-            positions: self.input.positions(),
-            epoch: self.epoch,
-            rows_depend_on: self.rows_depend_on,
-            starting_position: self.starting_position,
-            follows: self.follows,
-            input_errors: self.outputs.input_errors(),
-            waiting: self.outputs.waiting(),
-        };
-        Ok((snapshot, contents))
-    }
-
-    /// Begins a checkpoint if one is due or asked for, and notes one that has ended.
-    fn store_what_is_due(&mut self) {
-        self.counters.set_waiting_rows(self.outputs.waiting_count() as u64);
-        if let Some(storing) = &mut self.storing {
-            match storing.result.try_recv() {
-                Err(oneshot::error::TryRecvError::Empty) => return,
-                Ok(result) => self.stored(result),
-                Err(oneshot::error::TryRecvError::Closed) => self.stored(Err(storing_failed())),
-            }
-        }
-        let is_due = self.is_changed && self.cadence.is_due(self.clock.now());
-        if is_due || !self.asked.is_empty() || self.release == Release::Unstored {
-            self.begin_checkpoint();
-        }
-    }
-
-    /// Takes a snapshot and stores it on another thread, so that rows go on meanwhile.
-    fn begin_checkpoint(&mut self) {
-        let began_at = self.clock.now();
-        let asked = std::mem::take(&mut self.asked);
-        if self.release == Release::Unstored {
-            // One that fails is tried again in its time, and has them, too.
-            self.release = Release::Storing;
-        }
-        let (snapshot, contents) = match self.snapshot() {
-            Ok(taken) => taken,
-            Err(error) => {
-                self.counters.retrying().failed(CHECKPOINT, began_at, error.clone());
-                self.counters.set_checkpoint_error(Some(error.clone()));
-                self.live.problem(began_at, &self.name, format!("the state cannot be saved: {error}"), 1);
-                self.cadence.ended(began_at, self.clock.now());
-                return;
-            }
-        };
-        self.cadence.begun();
-        self.is_changed = !self.outputs.are_empty();
-        let (sender, result) = oneshot::channel();
-        let (checkpoints, incarnation) = (self.checkpoints.clone(), self.incarnation.clone());
-        let (log, registry) = (Arc::clone(&self.log), Arc::clone(&self.registry));
-        let (source, is_buffer) = (self.source, self.input.key().kind == StreamKind::Delivery);
-        self.spawn.detached(move || {
-            let stored = checkpoints.store(&incarnation, snapshot, contents, began_at);
-            if is_buffer && stored.is_ok() {
-                consumers::trim_buffer(&log, &checkpoints.catalog, &registry, source);
-            }
-            // The application may have gone.
-            let _ = sender.send(stored);
-        });
-        let holds_release = self.release == Release::Storing;
-        self.storing = Some(Storing { began_at, result, asked, holds_release });
-    }
-
-    /// Waits for the checkpoint that is being stored.
-    async fn finish_storing(&mut self) {
-        if let Some(storing) = &mut self.storing {
-            let result = (&mut storing.result).await;
-            self.stored(result.unwrap_or_else(|_| Err(storing_failed())));
-        }
-    }
-
-    /// A checkpoint has ended.
-    fn stored(&mut self, result: Result<i64, StoreError>) {
-        let Some(storing) = self.storing.take() else { return };
-        let now = self.clock.now();
-        self.cadence.ended(storing.began_at, now);
-        match &result {
-            Ok(number) => {
-                self.follows = Some(*number);
-                if storing.holds_release && self.release == Release::Storing {
-                    self.release = Release::Stored;
-                    self.outputs.let_go();
-                }
-                self.counters.retrying().worked(CHECKPOINT);
-                self.counters.add(|status| {
-                    status.checkpoints += 1;
-                    status.checkpointed_at = Some(storing.began_at.millis());
-                });
-            }
-            Err(error) => {
-                self.counters.retrying().failed(CHECKPOINT, now, error.to_string());
-                self.is_changed = true;
-                self.live.problem(now, &self.name, format!("the checkpoint could not be stored: {error}"), 1);
-            }
-        }
-        self.counters.set_checkpoint_error(result.err().map(|error| error.to_string()));
-        for asked in storing.asked {
-            // Whoever asked may have gone.
-            let _ = asked.send(());
-        }
-    }
-
-    /// Answers the drains that are done.
-    fn answer_drains(&mut self) {
-        for drain in &mut self.drains {
-            if drain.ends.is_none() {
-                match self.input.ends() {
-                    Ok(ends) => drain.ends = Some(ends),
-                    Err(error) => tracing::warn!(application = &*self.name, %error, "cannot drain yet"),
-                }
-            }
-            let is_taken = drain.ends.as_ref().is_some_and(|ends| self.input.has_reached(ends));
-            if is_taken && drain.closes_at.is_none() {
-                let end = self.intake.last_window_end(self.application.program());
-                drain.closes_at = Some(end.filter(|_| drain.close_windows).unwrap_or(i64::MIN));
-            }
-        }
-        let latest = self.intake.latest();
-        let closing = self.drains.iter().filter_map(|drain| drain.closes_at).filter(|at| *at > latest);
-        self.counters.set_windows_close_at(closing.max());
-        let has_closed = |drain: &Drain| drain.closes_at.is_some_and(|closes_at| latest >= closes_at);
-        let mut releases = false;
-        for drain in self.drains.iter_mut().filter(|drain| drain.close_windows && !drain.is_released) {
-            drain.is_released = has_closed(drain);
-            releases |= drain.is_released;
-        }
-        if releases {
-            // Time alone does not end the wait of ORDER BY … WITHIN, and no reading again would let the rows go here: they
-            // are in a checkpoint before anybody sees them.
-            self.hold_until_stored();
-            self.application.release_sorted(self.clock.now().millis());
-            self.collect(InputErrors::default());
-            self.store_what_is_due();
-        }
-        if self.drains.is_empty() || !self.outputs.are_empty() {
-            return;
-        }
-        let is_done = |drain: &mut Drain| has_closed(drain);
-        let done: Vec<Drain> = self.drains.extract_if(.., is_done).collect();
-        for drain in done {
-            // Whoever asked may have gone.
-            let _ = drain.reply.send(());
-        }
-    }
 }
 
 impl Drop for Worker {
@@ -653,9 +484,4 @@ impl Drop for Worker {
     fn drop(&mut self) {
         self.leave_tails();
     }
-}
-
-/// The thread that stored a checkpoint has gone.
-fn storing_failed() -> StoreError {
-    StoreError::State("storing it failed unexpectedly".to_owned())
 }

@@ -308,9 +308,55 @@ impl Putting {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::supervise::Supervisor;
+    use crate::supervise::{Supervisor, TaskEvent, TaskScope};
     use millstream_host::{ManualClock, SystemClock, Timestamp};
     use millstream_streamlog::{LogSettings, Retention, ShardNumber};
+
+    /// A stream for feeds.
+    struct Fed {
+        log: Arc<Log>,
+        key: StreamKey,
+        clock: Arc<dyn Clock>,
+        live: Arc<Live>,
+        supervisor: Supervisor,
+        _events: mpsc::UnboundedReceiver<TaskEvent>,
+        _folder: tempfile::TempDir,
+    }
+
+    impl Fed {
+        fn new(clock: Arc<dyn Clock>) -> Fed {
+            let folder = tempfile::tempdir().unwrap();
+            let (log, _) = Log::open(folder.path(), LogSettings::default(), Arc::clone(&clock)).unwrap();
+            let key = StreamKey::data("s".parse().unwrap());
+            log.stream_create(&key, 1, Retention::default()).unwrap();
+            let live = Arc::new(Live::new());
+            let (supervisor, events) =
+                Supervisor::new(Spawn::current(), Arc::clone(&clock), Arc::clone(&live));
+            Fed { log, key, clock, live, supervisor, _events: events, _folder: folder }
+        }
+
+        fn services(
+            &self,
+            id: ResourceId,
+            catalog: &Catalog,
+            rate: Option<f64>,
+            scope: &TaskScope,
+        ) -> FeedServices {
+            FeedServices {
+                id,
+                name: "feed".to_owned(),
+                key: self.key.clone(),
+                rate,
+                records: Arc::default(),
+                log: Arc::clone(&self.log),
+                catalog: catalog.clone(),
+                clock: Arc::clone(&self.clock),
+                live: Arc::clone(&self.live),
+                spawn: Spawn::current(),
+                stop: scope.stop_signal(),
+            }
+        }
+    }
 
     /// Gives two records, then ends in its way.
     struct Ending(usize, fn() -> SourceState);
@@ -328,13 +374,7 @@ mod tests {
 
     #[tokio::test(flavor = "multi_thread")]
     async fn only_a_source_that_says_so_has_ended() {
-        let folder = tempfile::tempdir().unwrap();
-        let clock: Arc<dyn Clock> = Arc::new(SystemClock);
-        let (log, _) = Log::open(folder.path(), LogSettings::default(), Arc::clone(&clock)).unwrap();
-        let key = StreamKey::data("s".parse().unwrap());
-        log.stream_create(&key, 1, Retention::default()).unwrap();
-        let (log, live) = (Arc::new(log), Arc::new(Live::new()));
-        let (supervisor, _events) = Supervisor::new(Spawn::current(), Arc::clone(&clock), Arc::clone(&live));
+        let fed = Fed::new(Arc::new(SystemClock));
         let cut: fn() -> SourceState = || SourceState::Failed("reading ends at line 3: cut".to_owned());
         let failed = |reason: &str| FeedEnd::Failed(reason.to_owned());
         for (number, (way, expected)) in [
@@ -346,20 +386,8 @@ mod tests {
         .enumerate()
         {
             let (id, catalog) = (ResourceId(7 + number as i64), Catalog::in_memory().unwrap());
-            let scope = supervisor.scope(None, "feed");
-            let services = FeedServices {
-                id,
-                name: "feed".to_owned(),
-                key: key.clone(),
-                rate: None,
-                records: Arc::default(),
-                log: Arc::clone(&log),
-                catalog: catalog.clone(),
-                clock: Arc::clone(&clock),
-                live: Arc::clone(&live),
-                spawn: Spawn::current(),
-                stop: scope.stop_signal(),
-            };
+            let scope = fed.supervisor.scope(None, "feed");
+            let services = fed.services(id, &catalog, None, &scope);
             let (source, progress) = (Box::new(Ending(0, way)), FeedProgress::default());
             let (putting, mut end) = Putting::new(services, source, progress, true).unwrap();
             scope.task("feed", putting.run());
@@ -382,35 +410,19 @@ mod tests {
 
     #[tokio::test(flavor = "multi_thread")]
     async fn low_a_clock_that_is_set_forward_an_hour_makes_nothing_due() {
-        let folder = tempfile::tempdir().unwrap();
         let start = Timestamp(1_700_000_000_000);
         let manual = Arc::new(ManualClock::starting_at(start));
-        let clock: Arc<dyn Clock> = Arc::<ManualClock>::clone(&manual);
-        let (log, _) = Log::open(folder.path(), LogSettings::default(), Arc::clone(&clock)).unwrap();
-        let key = StreamKey::data("s".parse().unwrap());
-        log.stream_create(&key, 1, Retention::default()).unwrap();
-        let empty = log.shard_end(&key, ShardNumber(0)).unwrap();
-        let live = Arc::new(Live::new());
-        let (supervisor, _events) = Supervisor::new(Spawn::current(), Arc::clone(&clock), Arc::clone(&live));
-        let scope = supervisor.scope(None, "feed");
-        let services = FeedServices {
-            id: ResourceId(7),
-            name: "feed".to_owned(),
-            key: key.clone(),
-            rate: Some(1.0),
-            records: Arc::default(),
-            log: Arc::clone(&log),
-            catalog: Catalog::in_memory().unwrap(),
-            clock,
-            live,
-            spawn: Spawn::current(),
-            stop: scope.stop_signal(),
-        };
+        let fed = Fed::new(Arc::<ManualClock>::clone(&manual));
+        let (log, key) = (&fed.log, &fed.key);
+        let empty = log.shard_end(key, ShardNumber(0)).unwrap();
+        let scope = fed.supervisor.scope(None, "feed");
+        let catalog = Catalog::in_memory().unwrap();
+        let services = fed.services(ResourceId(7), &catalog, Some(1.0), &scope);
         let (putting, _end) =
             Putting::new(services, Box::new(Endless), FeedProgress::default(), false).unwrap();
         scope.task("feed", putting.run());
-        let mut changes = log.changes(&key).unwrap();
-        let held = || log.shard_end(&key, ShardNumber(0)).unwrap().0 - empty.0;
+        let mut changes = log.changes(key).unwrap();
+        let held = || log.shard_end(key, ShardNumber(0)).unwrap().0 - empty.0;
         for count in 1..4 {
             while held() < count {
                 changes.changed().await.unwrap();

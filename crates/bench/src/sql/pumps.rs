@@ -71,8 +71,8 @@ pub fn run(bench: &Bench) -> Vec<Measurement> {
 /// How many times faster all cores are than one; at least so much of their number.
 fn speed_up(bench: &Bench, name: &'static str, text: &str, batches: &[Batch], least: f64) -> Measurement {
     let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get).min(4);
-    let one = bench.wall_seconds(|| process(text, batches, 1));
-    let several = bench.wall_seconds(|| process(text, batches, cores));
+    let [one, several] =
+        bench.wall_seconds([&mut || process(text, batches, 1), &mut || process(text, batches, cores)]);
     let rows: usize = batches.iter().map(Batch::len).sum();
     Measurement {
         name: name.into(),

@@ -13,6 +13,7 @@
 
 use crate::grouping::{EncodedKeys, RoutedRows, SHARDS};
 use millstream_host::together;
+use std::cmp::Reverse;
 use std::ops::Range;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, PoisonError, RwLock};
@@ -84,7 +85,10 @@ impl Workers {
             routing.wait();
             let read = |routed| RwLock::read(routed).unwrap_or_else(PoisonError::into_inner);
             let routes: Vec<_> = routes.iter().map(read).collect();
-            shards.each(number, threads, |index, shard| {
+            // The longest first: what is left at the end is short, and nobody waits for it long.
+            let mut order: Vec<usize> = (0..shards.len()).collect();
+            order.sort_by_key(|index| Reverse(routes.iter().map(|it| it.of(*index).len()).sum::<usize>()));
+            shards.each(number, threads, &order, |index, shard| {
                 for routed in &routes {
                     let rows = routed.of(index);
                     if !rows.is_empty() {
@@ -154,11 +158,15 @@ impl<'s, S: Send> Shared<'s, S> {
         Shared(shards.iter_mut().map(|shard| Mutex::new(Some(shard))).collect())
     }
 
-    /// Works on the shards of thread `number`, then on what others have not begun.
-    fn each(&self, number: usize, threads: usize, work: impl Fn(usize, &mut S)) {
-        let own = (number..self.0.len()).step_by(threads);
-        let of_others = (0..self.0.len()).rev().filter(|index| index % threads != number);
-        for index in own.chain(of_others) {
+    fn len(&self) -> usize {
+        self.0.len()
+    }
+
+    /// Works on the shards of thread `number`, then on what others have not begun, both in this order.
+    fn each(&self, number: usize, threads: usize, order: &[usize], work: impl Fn(usize, &mut S)) {
+        let own = order.iter().filter(|index| **index % threads == number);
+        let of_others = order.iter().filter(|index| **index % threads != number);
+        for &index in own.chain(of_others) {
             // The lock is held for the length of a take, which cannot panic.
             let shard = self.0[index].lock().unwrap_or_else(PoisonError::into_inner).take();
             if let Some(shard) = shard {
@@ -177,7 +185,8 @@ impl Workers {
             return;
         }
         let shards = Shared::new(shards);
-        together(threads, |number| shards.each(number, threads, |_, shard| work(shard)));
+        let order: Vec<usize> = (0..shards.len()).collect();
+        together(threads, |number| shards.each(number, threads, &order, |_, shard| work(shard)));
     }
 }
 

@@ -5,9 +5,9 @@
 //!   ROWTIME       0          5          10         its groups leave with that end as ROWTIME
 //! ```
 
+mod ended_window;
 mod shard;
 
-use super::interleave::Interleaved;
 use super::row_failures::{evaluate_all, report_row};
 use super::workers::KeptRoutes;
 use super::{
@@ -15,18 +15,17 @@ use super::{
     compile_keys_and_arguments,
 };
 use crate::aggregates::Accumulator;
-use crate::error_row::ErrorRow;
 use crate::expression::{CompileError, CompiledExpression};
 use crate::grouping::{EncodedKeys, SHARDS, shard_of_hash, stable_hash};
 use crate::state::keyed::KeyedLog;
 use crate::windows::WindowBoundary;
-use arrow_array::{ArrayRef, BooleanArray};
-use arrow_buffer::ScalarBuffer;
+use arrow_array::ArrayRef;
+use ended_window::{EndedWindow, ResultShape};
 use millstream_columns::Batch;
-use millstream_columns::values::{array_from_values, most_value_bytes, value_at};
+use millstream_columns::values::{most_value_bytes, value_at};
 use millstream_sql::{AggregateCall, Expression, ExpressionKind, GroupDriver, SqlType, Value};
 use serde::{Deserialize, Serialize};
-use shard::{EndedGroups, GroupShard, GroupedRows};
+use shard::{GroupShard, GroupedRows};
 use std::ops::Range;
 
 pub(super) struct Tumble {
@@ -237,13 +236,18 @@ impl Tumble {
         }
         // Those of shards without rows, when there are none at all.
         self.shards.iter_mut().for_each(|shard| shard.end_windows(ended.len(), types));
-        let mut given: Vec<Vec<EndedGroups>> = ended.iter().map(|_| Vec::new()).collect();
+        let mut windows: Vec<EndedWindow> = ended.into_iter().map(EndedWindow::new).collect();
         for shard in &mut self.shards {
-            shard.take_ended().for_each(|(window, groups)| given[window].push(groups));
+            shard.take_ended().for_each(|(window, groups)| windows[window].add(groups));
         }
-        for ((rowtime, key), groups) in ended.iter().zip(given) {
-            self.give(*rowtime, key, &groups, context, outbox);
-        }
+        let shape = ResultShape {
+            key_types: &self.key_types,
+            grouping_keys: &self.grouping_keys,
+            aggregates: self.arguments.len(),
+        };
+        let cost = windows.iter().map(|window| window.cost(&shape)).sum();
+        context.workers.each(cost, &mut windows, |window| window.make_rows(&shape));
+        windows.into_iter().for_each(|window| window.give(&self.key_types, context, outbox));
     }
 
     /// Bytes that a row adds to what is held.
@@ -263,60 +267,6 @@ impl Tumble {
             argument.map_or(0, |index| accumulator.needed_bytes(&values[index], row, group))
         });
         group_bytes + kept.sum::<usize>()
-    }
-
-    /// Gives the groups of a window that ended at `rowtime`, in the order of their first rows.
-    fn give(
-        &self,
-        rowtime: i64,
-        window_key: &Value,
-        groups: &[EndedGroups],
-        context: &mut RunContext<'_>,
-        outbox: &mut Outbox,
-    ) {
-        let mut order: Vec<(u64, usize, usize)> = Vec::new();
-        for (index, groups) in groups.iter().enumerate() {
-            order.extend(groups.firsts.iter().enumerate().map(|(group, first)| (*first, index, group)));
-        }
-        if order.is_empty() {
-            return;
-        }
-        order.sort_unstable();
-        let count = order.len();
-        let interleaved = Interleaved::new(order.iter().map(|(_, shard, group)| (*shard, *group)));
-        let mut columns: Vec<ArrayRef> = Vec::with_capacity(self.key_types.len() + self.arguments.len());
-        for (index, sql_type) in self.key_types.iter().enumerate() {
-            columns.push(match self.grouping_keys.iter().position(|key| *key == index) {
-                Some(place) => {
-                    let keys: Vec<ArrayRef> = groups.iter().map(|it| it.keys[place].clone()).collect();
-                    interleaved.array(&keys)
-                }
-                None => array_from_values(*sql_type, &vec![window_key.clone(); count])
-                    .expect("the key that moves the window has the type of its expression"),
-            });
-        }
-        let mut failed = Vec::new();
-        for aggregate in 0..self.arguments.len() {
-            let (column, errors) = interleaved.column(groups.iter().map(|it| it.results[aggregate].clone()));
-            columns.push(column);
-            failed.extend(errors);
-        }
-        let mut batch = Batch::new(ScalarBuffer::from(vec![rowtime; count]), columns);
-        if !failed.is_empty() {
-            let mut kept = vec![true; count];
-            for (group, error) in failed {
-                if std::mem::replace(&mut kept[group], false) {
-                    let keys = &batch.columns[..self.key_types.len()];
-                    let row = Batch::new(batch.rowtimes.clone(), keys.to_vec());
-                    let clock = context.evaluation;
-                    let error =
-                        ErrorRow::of_batch_row(&error, &row, group, &self.key_types, context.pump, clock);
-                    context.errors.push(error);
-                }
-            }
-            batch = batch.filter(&BooleanArray::from(kept)).expect("the mask has one value for each group");
-        }
-        outbox.rows(batch);
     }
 
     /// Notes that the open window ends at `rowtime`.

@@ -194,24 +194,27 @@ impl Checkpoints {
     }
 }
 
-/// When the next checkpoint is due.
+/// When the next checkpoint is due. Its instants are those of [`Clock::monotonic`]: a clock that was set must neither hold
+/// checkpoints up nor make one look long.
+///
+/// [`Clock::monotonic`]: millstream_host::Clock::monotonic
 pub(crate) struct Cadence {
-    ended_at: Timestamp,
+    /// `None` when the first is due as soon as there is something new.
+    ended_at: Option<Duration>,
     took: Duration,
     records: u64,
     bytes: u64,
 }
 
 impl Cadence {
-    pub(crate) fn new(now: Timestamp) -> Cadence {
-        Cadence { ended_at: now, took: Duration::ZERO, records: 0, bytes: 0 }
+    pub(crate) fn new(now: Duration) -> Cadence {
+        Cadence { ended_at: Some(now), took: Duration::ZERO, records: 0, bytes: 0 }
     }
 
     /// Of an application that goes on from a checkpoint: the first one is due as soon as there is something new, so that a
     /// process that never lives for [`INTERVAL`] comes further in each life.
-    pub(crate) fn resumed(now: Timestamp) -> Cadence {
-        let interval = i64::try_from(INTERVAL.as_millis()).expect("the interval is a few seconds");
-        Cadence::new(Timestamp(now.millis().saturating_sub(interval)))
+    pub(crate) fn resumed() -> Cadence {
+        Cadence { ended_at: None, took: Duration::ZERO, records: 0, bytes: 0 }
     }
 
     /// Input has been taken.
@@ -221,12 +224,9 @@ impl Cadence {
     }
 
     /// Whether one is due.
-    pub(crate) fn is_due(&self, now: Timestamp) -> bool {
-        // A clock that was set back must not hold checkpoints up.
-        if now < self.ended_at {
-            return true;
-        }
-        let since = now.since(self.ended_at);
+    pub(crate) fn is_due(&self, now: Duration) -> bool {
+        let Some(ended_at) = self.ended_at else { return true };
+        let since = now.saturating_sub(ended_at);
         let has_rested = since >= self.took * PAUSES;
         has_rested && (since >= INTERVAL || self.records >= RECORDS || self.bytes >= BYTES)
     }
@@ -237,8 +237,8 @@ impl Cadence {
     }
 
     /// One has ended.
-    pub(crate) fn ended(&mut self, began_at: Timestamp, now: Timestamp) {
-        (self.ended_at, self.took) = (now, now.since(began_at));
+    pub(crate) fn ended(&mut self, began_at: Duration, now: Duration) {
+        (self.ended_at, self.took) = (Some(now), now.saturating_sub(began_at));
     }
 }
 
@@ -284,26 +284,27 @@ mod tests {
 
     #[test]
     fn a_process_that_is_killed_every_second_comes_further_in_each_life() {
-        assert!(!Cadence::new(Timestamp(5_000)).is_due(Timestamp(6_000)));
-        let mut cadence = Cadence::resumed(Timestamp(5_000));
-        assert!(cadence.is_due(Timestamp(5_001)));
+        let at = Duration::from_millis;
+        assert!(!Cadence::new(at(5_000)).is_due(at(6_000)));
+        let mut cadence = Cadence::resumed();
+        assert!(cadence.is_due(at(0)));
         cadence.begun();
-        cadence.ended(Timestamp(5_001), Timestamp(5_002));
-        assert!(!cadence.is_due(Timestamp(6_000)), "then as always");
+        cadence.ended(at(1), at(2));
+        assert!(!cadence.is_due(at(1_000)), "then as always");
     }
 
     #[test]
     fn a_checkpoint_is_due_by_time_or_amount_and_never_takes_more_than_a_fifth_of_the_time() {
-        let mut cadence = Cadence::new(Timestamp(0));
-        assert!(!cadence.is_due(Timestamp(2_999)));
-        assert!(cadence.is_due(Timestamp(3_000)));
+        let at = Duration::from_millis;
+        let mut cadence = Cadence::new(at(0));
+        assert!(!cadence.is_due(at(2_999)));
+        assert!(cadence.is_due(at(3_000)));
         cadence.add(RECORDS, 0);
-        assert!(cadence.is_due(Timestamp(1)));
+        assert!(cadence.is_due(at(1)));
         cadence.begun();
-        cadence.ended(Timestamp(3_000), Timestamp(5_000));
+        cadence.ended(at(3_000), at(5_000));
         cadence.add(RECORDS, 0);
-        assert!(!cadence.is_due(Timestamp(12_999)), "it took 2 s: 8 s of rest");
-        assert!(cadence.is_due(Timestamp(13_000)));
-        assert!(cadence.is_due(Timestamp(10)), "the clock was set back");
+        assert!(!cadence.is_due(at(12_999)), "it took 2 s: 8 s of rest");
+        assert!(cadence.is_due(at(13_000)));
     }
 }

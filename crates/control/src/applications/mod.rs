@@ -21,6 +21,7 @@
 //! | `retrying.rs` | what fails now and is tried again |
 //! | `row_reader.rs` | records to columns of rows, also for `replay` |
 //! | `tail.rs` | rows for people who follow a stream |
+//! | `rows_depend_on.rs` | what rows depend on besides the records |
 //! | `wrong_shape.rs` | records of another shape than their schema says |
 //! | `window_end.rs` | when the windows that are open now will be closed |
 //!
@@ -44,6 +45,7 @@ mod preprocess;
 mod reference_table;
 mod retrying;
 mod row_reader;
+mod rows_depend_on;
 mod tail;
 mod window_end;
 mod worker;
@@ -62,6 +64,7 @@ pub(crate) use preprocess::{Preprocessed, Preprocessor};
 pub(crate) use reference_table::{ReferenceTableRows, read_file, read_object, rows_of};
 pub(crate) use retrying::Retrying;
 pub(crate) use row_reader::{Failure, RowReader, TextColumn};
+pub(crate) use rows_depend_on::RowsDependOn;
 pub use tail::{RowTail, TailedRow, TailedRows};
 pub(crate) use tail::{Tail, WaitingTails};
 pub(crate) use worker::{ApplicationComponents, BuildError, Worker};

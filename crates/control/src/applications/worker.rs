@@ -31,6 +31,7 @@ use super::intake::Intake;
 use super::outputs::{OutputPlan, OutputServices, Outputs, WaitingRows};
 use super::preprocess::{Preprocessed, Preprocessor};
 use super::reference_table::ReferenceTableRows;
+use super::rows_depend_on::RowsDependOn;
 use super::tail::{Tail, Tails, WaitingTails};
 use super::wrong_shape::wrong_shape;
 use crate::catalog::StoredCheckpoint;
@@ -65,7 +66,7 @@ pub(crate) struct ApplicationComponents {
     /// That of the checkpoint, or a new one.
     pub(crate) epoch: u64,
     /// What its rows depend on besides the records.
-    pub(crate) rows_depend_on: u64,
+    pub(crate) rows_depend_on: RowsDependOn,
     pub(crate) starting_position: Option<StartingPosition>,
     pub(crate) checkpoints: Checkpoints,
     pub(crate) incarnation: Incarnation,
@@ -110,7 +111,7 @@ pub(crate) struct Worker {
     id: ResourceId,
     source: ResourceId,
     epoch: u64,
-    rows_depend_on: u64,
+    rows_depend_on: RowsDependOn,
     starting_position: Option<StartingPosition>,
     /// The number of the checkpoint that it went on from, then of the last that it stored.
     follows: Option<i64>,
@@ -153,14 +154,16 @@ impl Worker {
         let ApplicationComponents { checked, seed, mut input, tables, preprocessor, outputs, .. } =
             components;
         let name: Arc<str> = checked.name.as_str().into();
-        let now = components.clock.now();
+        let (now, monotonic) = (components.clock.now(), components.clock.monotonic());
         // What starts from scratch has read nothing that could have gone.
         let lost = components.checkpoint.as_ref().map_or(0, |_| input.look_for_losses());
         let mut epoch = components.epoch;
         let repeats_otherwise = components.checkpoint.as_ref().is_some_and(|checkpoint| {
             lost > 0
                 || checked.switches.rowtime == RowtimeSource::Processing
-                || checkpoint.rows_depend_on.is_some_and(|then| then != components.rows_depend_on)
+                || checkpoint
+                    .rows_depend_on
+                    .is_some_and(|then| then != components.rows_depend_on.now(&components.registry.rows()))
         });
         if repeats_otherwise {
             epoch += 1;
@@ -229,7 +232,7 @@ impl Worker {
             checkpoints: components.checkpoints,
             incarnation: components.incarnation,
             storing: None,
-            cadence: if is_new { Cadence::new(now) } else { Cadence::resumed(now) },
+            cadence: if is_new { Cadence::new(monotonic) } else { Cadence::resumed() },
             log: components.log,
             registry: components.registry,
             live: components.live,

@@ -120,6 +120,8 @@ fn why_again(row: &ResourceRow) -> Option<&'static str> {
         matches!(&row.definition, Definition::Application(application) if !application.references.is_empty());
     match &row.status {
         Status::Failed { .. } => Some("it failed and is tried again"),
+        // Its cause may be gone: it need not wait for its next attempt.
+        Status::Retrying { .. } => Some("it is tried again now"),
         _ if has_tables => Some("its reference tables are read again"),
         _ => None,
     }

@@ -166,13 +166,16 @@ fn apply(transaction: &Transaction<'_>, change: &RowChange, now: Timestamp) -> R
             params![definition.kind().as_str(), name, text(definition), owner.to_text(), now.millis()],
         )?,
         RowChange::Update { id, definition, owner } => transaction.execute(
+            // Why it did not work as it was defined before says nothing of how it is defined now.
             "UPDATE resource SET generation = generation + (definition <> ?2), \
-             changed_at = CASE WHEN definition <> ?2 THEN ?4 ELSE changed_at END, definition = ?2, owner = ?3 \
-             WHERE id = ?1",
+             changed_at = CASE WHEN definition <> ?2 THEN ?4 ELSE changed_at END, \
+             status = CASE WHEN definition <> ?2 THEN 'pending' ELSE status END, \
+             reason = CASE WHEN definition <> ?2 THEN NULL ELSE reason END, definition = ?2, owner = ?3 WHERE id = ?1",
             params![id.0, text(definition), owner.to_text(), now.millis()],
         )?,
         RowChange::Touch { id } => transaction.execute(
-            "UPDATE resource SET generation = generation + 1, changed_at = ?2 WHERE id = ?1",
+            "UPDATE resource SET generation = generation + 1, changed_at = ?2, status = 'pending', reason = NULL \
+             WHERE id = ?1",
             params![id.0, now.millis()],
         )?,
         RowChange::MarkDeleting { id } => {

@@ -18,7 +18,7 @@ use millstream_host::{Backoff, Timestamp};
 use parking_lot::Mutex;
 use tokio::sync::mpsc;
 
-pub(crate) use plan::{Known, RunningAs, Step, plan, resolve};
+pub(crate) use plan::{FailedAs, Known, RunningAs, Step, plan, resolve};
 
 use crate::catalog::ResourceRow;
 use crate::definition::{Generation, Kind, ResourceId};
@@ -187,8 +187,10 @@ impl Reconciler {
         attempts.count += 1;
         attempts.reason = self.running.with(id, Running::failure).flatten();
         let reason = attempts.reason.clone();
+        let (generation, dependencies) = (running.generation, running.dependencies.clone());
+        let retry_at = Some(now.plus(attempts.backoff.wait()));
         let known = self.known.entry(id).or_default();
-        known.retry_at = Some(now.plus(attempts.backoff.wait()));
+        known.failed = Some(FailedAs { generation, dependencies, retry_at });
         match &reason {
             // Said where it failed.
             Some(reason) => tracing::debug!(resource = %id, task = event.task, reason, "ended unexpectedly"),
@@ -247,7 +249,13 @@ impl Reconciler {
             self.report(broken.stop(STOP_LIMIT, false).await);
             self.known.entry(id).or_default().running = None;
         }
+        let failed = self.known.get(&id).and_then(|known| known.failed.as_ref());
+        let is_tried_again = failed
+            .is_some_and(|failed| failed.generation == row.generation && failed.dependencies == dependencies);
         let attempts = self.attempts.entry(id).or_default();
+        if !is_tried_again {
+            *attempts = Attempts::default();
+        }
         if attempts.count >= MOST_ATTEMPTS {
             let why = match &attempts.reason {
                 Some(reason) => format!("the last time: {reason}"),
@@ -304,13 +312,15 @@ impl Reconciler {
         attempts.count += 1;
         let wait = attempts.backoff.wait();
         let is_given_up = error.outlook != Outlook::Retry || attempts.count >= MOST_ATTEMPTS;
-        let known = self.known.entry(row.id).or_default();
-        known.retry_at = Some(now.plus(wait));
         if is_given_up {
-            known.given_up = Some(row.generation);
-            attempts.count = 0;
-            attempts.backoff.reset();
+            *attempts = Attempts::default();
         }
+        let known = self.known.entry(row.id).or_default();
+        known.failed = Some(FailedAs {
+            generation: row.generation,
+            dependencies: resolve(row, &self.world.registry.rows()).unwrap_or_default(),
+            retry_at: (!is_given_up || row.deleting).then(|| now.plus(wait)),
+        });
         let goes_on = if known.running.is_some() { " (what ran before goes on)" } else { "" };
         let reason = format!("{}{goes_on}", error.reason);
         if error.outlook == Outlook::Lost {

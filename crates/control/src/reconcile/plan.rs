@@ -28,10 +28,19 @@ pub(crate) enum Step {
 pub(crate) struct Known {
     /// What runs, if something does.
     pub(crate) running: Option<RunningAs>,
-    /// No attempt before this instant.
+    /// How the newest attempt went, if it failed.
+    pub(crate) failed: Option<FailedAs>,
+}
+
+/// As what something could not be started, or failed. As something else it is tried at once.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct FailedAs {
+    /// The generation of its definition.
+    pub(crate) generation: Generation,
+    /// What it depended on.
+    pub(crate) dependencies: Dependencies,
+    /// No attempt before this instant; `None` when it is not tried again.
     pub(crate) retry_at: Option<Timestamp>,
-    /// It is not tried again before its definition has another generation than this.
-    pub(crate) given_up: Option<Generation>,
 }
 
 /// Which resources stand behind the names that one depends on. The generation is zero where a change of the definition
@@ -62,7 +71,8 @@ pub(crate) fn plan(rows: &[ResourceRow], known: &HashMap<ResourceId, Known>, now
         if state.is_some_and(|state| state.running.is_some()) {
             steps.push(Step::Stop(row.id));
         }
-        if is_due(state, now) {
+        let failed = state.and_then(|state| state.failed.as_ref());
+        if failed.and_then(|failed| failed.retry_at).is_none_or(|retry_at| retry_at <= now) {
             steps.push(Step::Erase(row.id));
         }
     }
@@ -72,10 +82,6 @@ pub(crate) fn plan(rows: &[ResourceRow], known: &HashMap<ResourceId, Known>, now
         steps.extend(step_for(row, rows, known, now));
     }
     steps
-}
-
-fn is_due(state: Option<&Known>, now: Timestamp) -> bool {
-    state.and_then(|state| state.retry_at).is_none_or(|retry_at| retry_at <= now)
 }
 
 fn step_for(
@@ -97,12 +103,15 @@ fn step_for(
             return None;
         }
     }
-    let is_given_up = state.is_some_and(|state| state.given_up == Some(row.generation));
+    let failed = state
+        .and_then(|state| state.failed.as_ref())
+        .filter(|failed| failed.generation == row.generation && failed.dependencies == dependencies);
+    let must_wait = failed.is_some_and(|failed| failed.retry_at.is_none_or(|retry_at| now < retry_at));
     // A predecessor of the same name must be gone first: they share what is kept by name. Its users wait with it.
     let has_predecessor =
         |one: &Reference| rows.iter().any(|other| other.deleting && other.reference() == *one);
     let waits = has_predecessor(&row.reference()) || dependencies.keys().any(has_predecessor);
-    if is_given_up || waits || !is_due(state, now) {
+    if must_wait || waits {
         return None;
     }
     Some(if running.is_some() { Step::Change(row.id) } else { Step::Start(row.id) })
@@ -231,15 +240,40 @@ mod tests {
         let rows = [changed];
         let id = ResourceId(1);
         assert_eq!(plan(&rows, &known, NOW), [Step::Change(id)]);
-        known.get_mut(&id).unwrap().retry_at = Some(Timestamp(1_001));
+        let mut fails_as = |generation, dependencies, retry_at| {
+            let generation = Generation(generation);
+            known.get_mut(&id).unwrap().failed = Some(FailedAs { generation, dependencies, retry_at });
+            known.clone()
+        };
+        let later = Some(Timestamp(1_001));
+        let known = fails_as(2, Dependencies::new(), later);
         assert_eq!(plan(&rows, &known, NOW), [], "not before its time");
         assert_eq!(plan(&rows, &known, Timestamp(1_001)), [Step::Change(id)]);
-        known.get_mut(&id).unwrap().given_up = Some(Generation(2));
-        assert_eq!(plan(&rows, &known, Timestamp(1_001)), []);
-        known.get_mut(&id).unwrap().given_up = Some(Generation(1));
-        assert_eq!(plan(&rows, &known, Timestamp(1_001)), [Step::Change(id)]);
+        assert_eq!(plan(&rows, &fails_as(2, Dependencies::new(), None), Timestamp(1_001)), []);
+        for retry_at in [later, None] {
+            let known = fails_as(1, Dependencies::new(), retry_at);
+            assert_eq!(plan(&rows, &known, NOW), [Step::Change(id)], "another definition is tried at once");
+        }
         let broken = RunningAs { generation: Generation(2), is_broken: true, ..RunningAs::default() };
         let known = HashMap::from([(id, Known { running: Some(broken), ..Known::default() })]);
         assert_eq!(plan(&rows, &known, NOW), [Step::Change(id)]);
+    }
+
+    #[test]
+    fn what_failed_for_good_is_tried_again_with_another_dependency() {
+        let rows = [feed(1, "a"), stream(2, "a")];
+        let dependencies = resolve(&rows[0], &rows).unwrap();
+        let failed = FailedAs { generation: Generation(1), dependencies, retry_at: None };
+        let stream_runs = RunningAs { generation: Generation(1), ..RunningAs::default() };
+        let mut known = HashMap::from([
+            (ResourceId(1), Known { failed: Some(failed), ..Known::default() }),
+            (ResourceId(2), Known { running: Some(stream_runs.clone()), ..Known::default() }),
+        ]);
+        assert_eq!(plan(&rows, &known, NOW), []);
+        let missing = FeedTarget::Stream("a".to_owned()).reference();
+        assert_eq!(plan(&rows[..1], &known, NOW), [Step::Blocked(ResourceId(1), missing)]);
+        known.insert(ResourceId(3), Known { running: Some(stream_runs), ..Known::default() });
+        let rows = [feed(1, "a"), stream(3, "a")];
+        assert_eq!(plan(&rows, &known, NOW), [Step::Start(ResourceId(1))]);
     }
 }

@@ -10,15 +10,15 @@ use millstream_wording::counted;
 use super::{NotReady, Occasion, StateOutlook, Stopped, records_in};
 use crate::applications::{
     ApplicationComponents, ApplicationHandle, BuildError, Checkpoints, Destination, Incarnation, LogInput,
-    OutputPlan, PartStore, Preprocessor, ReferenceTableRows, Worker, read_file, read_object, rows_of,
+    OutputPlan, PartStore, Preprocessor, ReferenceTableRows, RowsDependOn, Worker, read_file, read_object,
+    rows_of,
 };
 use crate::apply::FromScratch;
 use crate::catalog::{ResourceRow, StoredCheckpoint};
 use crate::definition::{
-    ApplicationDefinition, ApplicationOutput, Definition, Kind, OutputFormat, OutputTarget, Reference,
-    ReferencePlace, ResourceId, StartingPosition,
+    ApplicationDefinition, ApplicationOutput, Definition, OutputFormat, OutputTarget, ReferencePlace,
+    ResourceId, StartingPosition,
 };
-use crate::identifier::stable_hash;
 use crate::pipeline::{CheckedApplication, CheckedReference};
 use crate::producers;
 use crate::supervise::TaskScope;
@@ -218,19 +218,22 @@ impl PreparedApplication {
         let newest = stored.first().map(|(_, newest)| newest);
         let newest_epoch = newest.map(|newest| newest.epoch);
         let wanted = wanted_position(&self.definition, newest);
-        if starts_over(wanted) {
-            stored.clear();
-        }
-        if stored.is_empty() {
+        if stored.is_empty() || starts_over(wanted) {
             // Rows are counted from 0: what an earlier start from scratch has put out is no repetition.
             let epoch = newest_epoch.map_or(0, |epoch| epoch + 1);
-            let built = self.build(world, &scope, incarnation, None, epoch, wanted).await;
+            // Rows that came out already go on to their destinations.
+            let waiting = stored.drain(..).next().map(|(_, newest)| newest);
+            let built =
+                self.build(world, &scope, incarnation, GoesOnFrom::Scratch { waiting }, epoch, wanted).await;
             return self.run(scope, built.map_err(Failure::into_not_ready)?);
         }
         let last = stored.len() - 1;
         for (place, checkpoint) in stored.into_iter().enumerate() {
             let epoch = checkpoint.1.epoch;
-            match self.build(world, &scope, incarnation, Some(checkpoint), epoch, wanted).await {
+            match self
+                .build(world, &scope, incarnation, GoesOnFrom::Checkpoint(checkpoint), epoch, wanted)
+                .await
+            {
                 Ok(built) => return self.run(scope, built),
                 Err(Failure::Damaged(reason)) if place < last => {
                     let text = format!("{reason}; the checkpoint before it is taken");
@@ -257,12 +260,18 @@ impl PreparedApplication {
         world: &World,
         scope: &TaskScope,
         incarnation: &Incarnation,
-        checkpoint: Option<(i64, StoredCheckpoint)>,
+        from: GoesOnFrom,
         epoch: u64,
         wanted: Option<StartingPosition>,
     ) -> Result<(Worker, ApplicationHandle), Failure> {
         let PreparedApplication { id, source, checked, definition, tables, .. } = self;
-        let (follows, checkpoint) = checkpoint.unzip();
+        let (follows, checkpoint, waiting_in) = match from {
+            GoesOnFrom::Checkpoint((number, checkpoint)) => {
+                let waiting = checkpoint.clone();
+                (Some(number), Some(checkpoint), Some(waiting))
+            }
+            GoesOnFrom::Scratch { waiting } => (None, None, waiting),
+        };
         let key = log_key(&definition.input.source.reference());
         let mut input = LogInput::new(Arc::clone(&world.log), key.clone()).map_err(NotReady::yet)?;
         match &checkpoint {
@@ -282,12 +291,12 @@ impl PreparedApplication {
                 Some(StartingPosition::TrimHorizon) | None => {}
             },
         }
-        let rows_depend_on = rows_depend_on(world, definition, *source, tables);
+        let rows_depend_on = RowsDependOn::new(definition, *source, tables);
         let checkpoints = store_of(world, *id);
-        let waiting = match &checkpoint {
-            Some(checkpoint) => {
-                let (checkpoints, checkpoint) = (checkpoints.clone(), checkpoint.clone());
-                let read = world.spawn().blocking(move || checkpoints.waiting(&checkpoint)).await;
+        let waiting = match waiting_in {
+            Some(of) => {
+                let checkpoints = checkpoints.clone();
+                let read = world.spawn().blocking(move || checkpoints.waiting(&of)).await;
                 read.map_err(NotReady::yet)?.map_err(Failure::Damaged)?
             }
             None => Default::default(),
@@ -334,6 +343,14 @@ impl PreparedApplication {
     }
 }
 
+/// What an application goes on from.
+enum GoesOnFrom {
+    /// A checkpoint, with its number.
+    Checkpoint((i64, StoredCheckpoint)),
+    /// Nothing; but rows that wait in a checkpoint of its are delivered.
+    Scratch { waiting: Option<StoredCheckpoint> },
+}
+
 /// Where an application is asked to begin, unless it has begun there already: a restart goes on.
 fn wanted_position(
     definition: &ApplicationDefinition,
@@ -346,35 +363,6 @@ fn wanted_position(
 /// Whether it is asked to begin without its state.
 fn starts_over(wanted: Option<StartingPosition>) -> bool {
     matches!(wanted, Some(StartingPosition::Now | StartingPosition::TrimHorizon))
-}
-
-/// Tells apart what the rows of an application depend on besides the records: a second reading gives the same rows only
-/// while all of it stays.
-fn rows_depend_on(
-    world: &World,
-    definition: &ApplicationDefinition,
-    source: ResourceId,
-    tables: &[ReferenceTableRows],
-) -> u64 {
-    let mut relevant = definition.clone();
-    relevant.outputs.clear();
-    relevant.input.starting_position = None;
-    let text =
-        |definition: &Definition| serde_json::to_string(definition).expect("definitions are plain data");
-    let mut parts = vec![env!("CARGO_PKG_VERSION").to_owned(), source.to_string()];
-    parts.push(text(&Definition::Application(Box::new(relevant))));
-    parts.extend(tables.iter().map(|table| table.content.to_string()));
-    // The preprocessing function, and the model behind it.
-    let mut functions: Vec<Reference> =
-        definition.input.preprocessor.iter().map(|name| Reference::new(Kind::Function, name)).collect();
-    while let Some(reference) = functions.pop() {
-        if let Some(row) = world.registry.find(&reference) {
-            parts.push(text(&row.definition));
-            functions
-                .extend(row.definition.references().into_iter().filter(|one| one.kind == Kind::Endpoint));
-        }
-    }
-    stable_hash(&parts.join("\n"))
 }
 
 /// Why an application could not be built.

@@ -1,7 +1,11 @@
 //! Rows looked up in reference tables that come from objects and files.
 
-use crate::support::{apply, assert_applied, feed, open, parse, records, start, stop};
+use std::sync::Arc;
+
+use crate::support::{apply, assert_applied, feed, open, parse, records, settings, start, stop};
+use millstream_control::Server;
 use millstream_control::pipeline::Pipeline;
+use millstream_host::{ManualClock, Random, Timestamp};
 
 fn pipeline(place: &str) -> Pipeline {
     parse(&format!(
@@ -76,4 +80,27 @@ async fn r2_a_table_from_a_file_and_one_that_is_missing() {
     std::fs::remove_file(&file).unwrap();
     let error = server.start(true).await.unwrap_err().to_string();
     assert!(error.contains("application \"app\"") && error.contains("names.csv"), "{error}");
+}
+
+/// The clock stands: what waits for its next attempt would wait for ever.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_failed_is_tried_at_once_when_its_file_is_applied_again() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("names.csv");
+    let pipeline = pipeline(&format!("path = \"{}\"", file.display()));
+    std::fs::write(&file, TABLE).unwrap();
+    let data = folder.path().join("data");
+    stop(start(&pipeline, &data).await).await;
+    std::fs::remove_file(&file).unwrap();
+    let clock = Arc::new(ManualClock::starting_at(Timestamp(1_700_000_000_000)));
+    let server = Server::open(settings(&data), clock, Random::from_seed(1)).await.unwrap();
+    server.start(false).await.unwrap();
+    assert!(server.application_status("app").is_none());
+    std::fs::write(&file, TABLE).unwrap();
+    let report = apply(&server, &pipeline).await;
+    let change = report.changes.iter().find(|change| change.name == "app").unwrap();
+    assert_eq!(change.details, ["it is tried again now"]);
+    assert_applied(&report);
+    assert!(server.application_status("app").is_some());
+    stop(server).await;
 }

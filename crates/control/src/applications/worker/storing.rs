@@ -1,6 +1,7 @@
 //! Storing checkpoints while rows go on, and holding back rows that may not be seen before they are in one.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use millstream_engine::Snapshot;
 use millstream_host::Timestamp;
@@ -17,6 +18,8 @@ const CHECKPOINT: &str = "checkpoint";
 /// A checkpoint that is being stored on another thread.
 pub(super) struct Storing {
     began_at: Timestamp,
+    /// The same moment, of the clock that nobody sets.
+    began: Duration,
     result: oneshot::Receiver<Result<i64, StoreError>>,
     asked: Vec<oneshot::Sender<()>>,
     /// It has the rows that are held back.
@@ -49,7 +52,7 @@ impl Worker {
             source: self.source,
             positions: self.input.positions(),
             epoch: self.epoch,
-            rows_depend_on: self.rows_depend_on,
+            rows_depend_on: self.rows_depend_on.now(&self.registry.rows()),
             starting_position: self.starting_position,
             follows: self.follows,
             input_errors: self.outputs.input_errors(),
@@ -68,7 +71,7 @@ impl Worker {
                 Err(oneshot::error::TryRecvError::Closed) => self.stored(Err(storing_failed())),
             }
         }
-        let is_due = self.is_changed && self.cadence.is_due(self.clock.now());
+        let is_due = self.is_changed && self.cadence.is_due(self.clock.monotonic());
         if is_due || !self.asked.is_empty() || self.release == Release::Unstored {
             self.begin_checkpoint();
         }
@@ -76,7 +79,7 @@ impl Worker {
 
     /// Takes a snapshot and stores it on another thread, so that rows go on meanwhile.
     pub(super) fn begin_checkpoint(&mut self) {
-        let began_at = self.clock.now();
+        let (began_at, began) = (self.clock.now(), self.clock.monotonic());
         let asked = std::mem::take(&mut self.asked);
         if self.release == Release::Unstored {
             // One that fails is tried again in its time, and has them, too.
@@ -88,7 +91,7 @@ impl Worker {
                 self.counters.retrying().failed(CHECKPOINT, began_at, error.clone());
                 self.counters.set_checkpoint_error(Some(error.clone()));
                 self.live.problem(began_at, &self.name, format!("the state cannot be saved: {error}"), 1);
-                self.cadence.ended(began_at, self.clock.now());
+                self.cadence.ended(began, self.clock.monotonic());
                 return;
             }
         };
@@ -107,7 +110,7 @@ impl Worker {
             let _ = sender.send(stored);
         });
         let holds_release = self.release == Release::Storing;
-        self.storing = Some(Storing { began_at, result, asked, holds_release });
+        self.storing = Some(Storing { began_at, began, result, asked, holds_release });
     }
 
     /// Waits for the checkpoint that is being stored.
@@ -122,7 +125,7 @@ impl Worker {
     fn stored(&mut self, result: Result<i64, StoreError>) {
         let Some(storing) = self.storing.take() else { return };
         let now = self.clock.now();
-        self.cadence.ended(storing.began_at, now);
+        self.cadence.ended(storing.began, self.clock.monotonic());
         match &result {
             Ok(number) => {
                 self.follows = Some(*number);

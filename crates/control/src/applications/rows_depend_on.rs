@@ -1,0 +1,99 @@
+//! What the rows of an application depend on besides the records: a second reading gives the same rows only while all of
+//! it stays.
+
+use super::reference_table::ReferenceTableRows;
+use crate::catalog::ResourceRow;
+use crate::definition::{ApplicationDefinition, Definition, Kind, Reference, ResourceId};
+use crate::identifier::stable_hash;
+use crate::registry::find;
+
+/// What it is that they depend on. The functions may change while the application runs, the rest does not.
+#[derive(Clone, Debug)]
+pub(crate) struct RowsDependOn {
+    own: String,
+    preprocessor: Option<Reference>,
+}
+
+impl RowsDependOn {
+    /// Of an application as it is started.
+    pub(crate) fn new(
+        definition: &ApplicationDefinition,
+        source: ResourceId,
+        tables: &[ReferenceTableRows],
+    ) -> RowsDependOn {
+        let mut relevant = definition.clone();
+        relevant.outputs.clear();
+        relevant.input.starting_position = None;
+        let mut parts = vec![env!("CARGO_PKG_VERSION").to_owned(), source.to_string()];
+        parts.push(text(&Definition::Application(Box::new(relevant))));
+        parts.extend(tables.iter().map(|table| table.content.to_string()));
+        let preprocessor = definition.input.preprocessor.as_ref();
+        RowsDependOn {
+            own: parts.join("\n"),
+            preprocessor: preprocessor.map(|name| Reference::new(Kind::Function, name)),
+        }
+    }
+
+    /// Tells it apart as it is now. A function that is about to be exchanged, or the model behind it, is like no other:
+    /// which of both makes the rows is not known.
+    pub(crate) fn now(&self, rows: &[ResourceRow]) -> u64 {
+        let mut all = self.own.clone();
+        // The preprocessing function, and the model behind it.
+        let mut functions: Vec<Reference> = self.preprocessor.iter().cloned().collect();
+        while let Some(reference) = functions.pop() {
+            if let Some(row) = find(rows, &reference) {
+                all.push('\n');
+                all.push_str(&text(&row.definition));
+                if row.observed < row.generation {
+                    all.push_str(&format!("\nchanges from {}", row.observed.0));
+                }
+                functions
+                    .extend(row.definition.references().into_iter().filter(|one| one.kind == Kind::Endpoint));
+            }
+        }
+        stable_hash(&all)
+    }
+}
+
+fn text(definition: &Definition) -> String {
+    serde_json::to_string(definition).expect("definitions are plain data")
+}
+
+#[cfg(test)]
+mod tests {
+    use millstream_host::Timestamp;
+
+    use super::*;
+    use crate::definition::{FunctionBody, FunctionDefinition, Generation, Owner, TextPlace};
+    use crate::registry::Status;
+
+    fn function(seconds: u64, observed: i64, generation: i64) -> ResourceRow {
+        let text = TextPlace::Line;
+        let (endpoint, delimiter) = ("model".to_owned(), ',');
+        let body = FunctionBody::Classify { endpoint, text, delimiter, output: None };
+        let timeout = std::time::Duration::from_secs(seconds);
+        ResourceRow {
+            id: ResourceId(1),
+            name: "f".to_owned(),
+            definition: Definition::Function(FunctionDefinition { timeout, body, dead_letter: None }),
+            generation: Generation(generation),
+            observed: Generation(observed),
+            status: Status::Active,
+            owner: Owner::Api,
+            created_at: Timestamp(0),
+            changed_at: Timestamp(0),
+            deleting: false,
+        }
+    }
+
+    #[test]
+    fn a_function_counts_as_it_is_now_and_between_two_as_neither() {
+        let preprocessor = Some(Reference::new(Kind::Function, "f"));
+        let depends_on = RowsDependOn { own: "own".to_owned(), preprocessor };
+        let before = depends_on.now(&[function(1, 1, 1)]);
+        let between = depends_on.now(&[function(2, 1, 2)]);
+        let after = depends_on.now(&[function(2, 2, 2)]);
+        assert!(before != between && between != after && before != after);
+        assert_eq!(depends_on.now(&[function(2, 3, 3)]), after, "the definition counts, not its number");
+    }
+}

@@ -197,11 +197,6 @@ impl Log {
         Ok(topology.shards.iter().map(extent).collect())
     }
 
-    /// The stream with this id, whatever it is called; `None` when it does not exist any more.
-    pub fn stream_with_id(&self, id: StreamId) -> Option<StreamDescription> {
-        self.shared.streams.read().with_id(id.0).map(|stream| describe(stream))
-    }
-
     /// Says that the records of a delivery buffer before `position` are no longer wanted. Not durable in itself: the
     /// consumer's own stored position is, and it says this again after a restart.
     ///

@@ -20,14 +20,6 @@ impl fmt::Display for ResourceId {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct Generation(pub i64);
 
-impl Generation {
-    /// The one after it.
-    #[must_use]
-    pub fn next(self) -> Generation {
-        Generation(self.0 + 1)
-    }
-}
-
 /// Who declares a resource. A pipeline file deletes only what is its own.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]

@@ -272,6 +272,10 @@ impl Reconciler {
             Ok(prepared) => prepared,
             Err(error) => return self.failed(&row, error).await,
         };
+        // What it was prepared with may have been deleted and made again meanwhile: then it is prepared again.
+        if resolve(&row, &self.world.registry.rows()).as_ref() != Ok(&dependencies) {
+            return;
+        }
         let overlaps = self.running.with(id, Running::overlaps).unwrap_or(true);
         if !overlaps && let Some(before) = self.running.take(id) {
             self.report(before.stop(STOP_LIMIT, false).await);

@@ -1,8 +1,8 @@
 //! What it takes to run each kind of resource, one file a kind.
 //!
 //! ```text
-//!   row ─▶ prepare (all that can fail; nothing changes that others see) ─▶ start (cannot fail) ─▶ Running ─▶ stop
-//!                                                                                   └─ row deleted: erase ◀┘
+//!   row ─▶ prepare (what fails most; nothing changes that others see) ─▶ start (in the place of its predecessor) ─▶ Running ─▶ stop
+//!                                                                                                  row deleted: erase ◀┘
 //! ```
 //!
 //! | kind | prepare | runs | erase |

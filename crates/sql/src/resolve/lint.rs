@@ -8,7 +8,7 @@ use crate::syntax::{
 };
 use crate::{ComparisonOperator, Diagnostic, Expression, GroupDriver, Span, SqlType, Stream};
 
-/// Parts of names of columns that hold a later or an earlier time.
+/// Words in names of columns that hold a later or an earlier time.
 const LATER: [&str; 8] = ["END", "LAST", "LATE", "MAX", "STOP", "FINISH", "CLOSE", "CURRENT"];
 const EARLIER: [&str; 9] = ["START", "BEGIN", "FIRST", "EARL", "MIN", "OPEN", "PREV", "LAG", "ORIG"];
 
@@ -274,11 +274,33 @@ fn first_select(query: &Query) -> Option<&Select> {
     }
 }
 
+/// What such a word may end with.
+const ENDINGS: [&str; 16] =
+    ["", "S", "D", "R", "ST", "ED", "PED", "AT", "TS", "TIME", "DATE", "Y", "IER", "IEST", "IOUS", "INAL"];
+
+/// The words of a name: `startTime`, `start_time` and `START TIME` have two.
+fn words(name: &str) -> Vec<String> {
+    let mut words = vec![String::new()];
+    let mut before = ' ';
+    for character in name.chars() {
+        let begins = !character.is_alphanumeric() || before.is_lowercase() && character.is_uppercase();
+        if begins && words.last().is_some_and(|word| !word.is_empty()) {
+            words.push(String::new());
+        }
+        if let Some(word) = words.last_mut().filter(|_| character.is_alphanumeric()) {
+            word.extend(character.to_uppercase());
+        }
+        before = character;
+    }
+    words
+}
+
 /// Above 0 for an expression of a later time, below for one of an earlier time, as far as it says.
 fn lateness(expr: &Expr) -> i8 {
     let by_name = |name: &str| {
-        let name = name.to_uppercase();
-        let has = |parts: &[&str]| parts.iter().any(|part| name.contains(part));
+        let words = words(name);
+        let is = |word: &str, stem: &str| word.strip_prefix(stem).is_some_and(|end| ENDINGS.contains(&end));
+        let has = |stems: &[&str]| words.iter().any(|word| stems.iter().any(|stem| is(word, stem)));
         i8::from(has(&LATER)) - i8::from(has(&EARLIER))
     };
     match &super::query::strip(expr).kind {
@@ -412,6 +434,32 @@ mod tests {
             "L.V FROM S OVER (RANGE INTERVAL '1' MINUTE PRECEDING) AS L JOIN R ON L.K = R.K",
         ] {
             assert!(remarks(query).is_empty(), "{query}: {:?}", remarks(query));
+        }
+    }
+
+    #[test]
+    fn words_of_a_name_say_which_time_is_later() {
+        let late = |name: &str| {
+            super::lateness(&crate::syntax::Expr {
+                kind: crate::syntax::ExprKind::Column(vec![crate::syntax::Name {
+                    value: name.to_owned(),
+                    quoted: true,
+                    span: crate::Span::default(),
+                }]),
+                span: crate::Span::default(),
+                height: 0,
+            })
+        };
+        for later in
+            ["END_TIME", "endTime", "ended at", "LATEST", "closed_at", "MAX_TS", "FINISHED", "stopDate"]
+        {
+            assert_eq!(late(later), 1, "{later}");
+        }
+        for earlier in ["START", "startedAt", "EARLIEST", "first_seen", "PREVIOUS_TS", "opened", "MIN_TIME"] {
+            assert_eq!(late(earlier), -1, "{earlier}");
+        }
+        for neither in ["CALENDAR", "VENDOR_ID", "SENDER", "TEMPLATE", "MINUTE", "ADMIN", "FLAG", "LATENCY"] {
+            assert_eq!(late(neither), 0, "{neither}");
         }
     }
 }

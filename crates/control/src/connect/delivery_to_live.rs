@@ -94,7 +94,7 @@ impl Observer for LiveDelivery {
         }
         if let Some(reason) = reason {
             let message = format!(
-                "{} went to the processing-failed objects; the newest: {reason}",
+                "{} to the processing-failed objects; the newest: {reason}",
                 agreeing(failed as usize, "record went", "records went")
             );
             self.live.problem(now, &self.name, message, failed);

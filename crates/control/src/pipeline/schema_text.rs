@@ -124,7 +124,13 @@ fn split_name(part: &str) -> Result<(String, &str), String> {
         return Ok((rest[..end].replace("\"\"", "\""), &rest[end + 1..]));
     }
     let end = part.find(char::is_whitespace).unwrap_or(part.len());
-    Ok((part[..end].to_owned(), &part[end..]))
+    let name = &part[..end];
+    match name.strip_suffix(':') {
+        Some(bare) => {
+            Err(format!("a blank stands between a name and its type, no colon: {bare}{}", &part[end..]))
+        }
+        None => Ok((name.to_owned(), &part[end..])),
+    }
 }
 
 /// The place of the quote that ends a quoted name; two are one of the name.

@@ -51,7 +51,18 @@ pub fn check_sql(source_name: &str, sql: &str, inputs: &[InputStream]) -> Result
     let mut warnings = Vec::new();
     for diagnostic in &compilation.diagnostics {
         let span = diagnostic.span.start as usize..diagnostic.span.end as usize;
-        let mistake = Mistake::at(source_name, sql, span, &diagnostic.message, diagnostic.hint.clone());
+        // The streams that it defines itself are no help to one who has not said what it reads.
+        let message = &diagnostic.message;
+        let is_of_input =
+            inputs.is_empty() && message.starts_with("there is no stream ") && message.ends_with('"');
+        let hint = match is_of_input {
+            true => Some(
+                "SQL alone does not say what it reads: add --stream 'NAME (COLUMN TYPE, …)' for each input"
+                    .to_owned(),
+            ),
+            false => diagnostic.hint.clone(),
+        };
+        let mistake = Mistake::at(source_name, sql, span, &diagnostic.message, hint);
         match diagnostic.severity {
             Severity::Error => mistakes.push(mistake),
             Severity::Warning => warnings.push(mistake.into_warning()),

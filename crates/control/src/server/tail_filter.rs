@@ -14,7 +14,7 @@ use millstream_sql::{Column, Diagnostic, InputStream, Severity, StreamId, check_
 use super::Server;
 use super::data::{Followed, TailError};
 use crate::applications::ERROR_STREAM;
-use crate::definition::{Definition, Kind, Reference};
+use crate::definition::{Definition, Kind, OutputFormat, Reference};
 use crate::pipeline::CheckedApplication;
 use crate::world::{World, log_key};
 
@@ -142,19 +142,46 @@ fn schema_of(world: &World, followed: &Followed) -> Result<InputSchema, String> 
             let found = applications.into_iter().find(|(known, _)| known == name);
             let (_, definition) = found.ok_or_else(|| format!("there is no application \"{name}\""))?;
             let checked = CheckedApplication::of(name, definition)?;
-            let id = checked.program.stream(stream);
-            let id = id.ok_or_else(|| format!("there is no in-application stream \"{stream}\""))?;
-            let columns = checked.program.streams[id.0].columns.iter();
-            let columns: Vec<_> = columns.map(|column| (column.name.clone(), column.sql_type)).collect();
+            let columns = columns_of(&checked, stream);
+            let columns = columns.ok_or_else(|| format!("there is no in-application stream \"{stream}\""))?;
             return Ok(json_schema(&columns));
         }
     };
-    for (name, application) in applications {
-        if application.input.source.reference() == *place {
-            return CheckedApplication::of(name, application).map(|checked| checked.schema);
+    let applications: Vec<_> = applications.collect();
+    let mut readers = applications.iter().filter(|(_, one)| one.input.source.reference() == *place);
+    if let Some((name, application)) = readers.next() {
+        return CheckedApplication::of(name, application).map(|checked| checked.schema);
+    }
+    // What an application puts there says it as well, also before the first row.
+    let outputs = applications.iter().flat_map(|(name, application)| {
+        application.outputs.iter().map(move |output| (name, application, output))
+    });
+    let mut writers = outputs.filter(|(.., output)| output.target.reference() == *place);
+    if let (Some((name, application, output)), None) = (writers.next(), writers.next()) {
+        let checked = CheckedApplication::of(name, application)?;
+        if let Some(columns) = columns_of(&checked, &output.from) {
+            let format = match output.format {
+                OutputFormat::Json => return Ok(json_schema(&columns)),
+                OutputFormat::Csv => RecordFormat::Csv {
+                    row_delimiter: "\n".to_owned(),
+                    column_delimiter: ",".to_owned(),
+                    quoting: true,
+                },
+            };
+            return Ok(InputSchema { format, ..json_schema(&columns) });
         }
     }
     discovered_schema(world, place)
+}
+
+/// The columns of an in-application stream.
+fn columns_of(checked: &CheckedApplication, stream: &str) -> Option<Vec<(String, millstream_sql::SqlType)>> {
+    if stream == ERROR_STREAM {
+        return Some(crate::applications::error_columns());
+    }
+    let id = checked.program.stream(stream)?;
+    let columns = checked.program.streams[id.0].columns.iter();
+    Some(columns.map(|column| (column.name.clone(), column.sql_type)).collect())
 }
 
 /// What the newest records of a stream look like.

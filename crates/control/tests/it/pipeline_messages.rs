@@ -30,6 +30,12 @@ fn mistakes_inside_columns_have_their_own_place() {
     let found = mistakes(&application("n INTEGER,\n  m INTEGR,\n", "AGGREGATES"));
     assert_eq!(found.len(), 2, "also the comma at the end: {found:?}");
     assert!(found[0].starts_with("11:5 column \"m\": "), "{found:?}");
+    let found = mistakes(&application("n INTEGER,\n  m: INTEGER", "AGGREGATES"));
+    assert_eq!(found.len(), 1, "{found:?}");
+    assert!(
+        found[0].starts_with("11:3 a blank stands between a name and its type, no colon: m INTEGER"),
+        "{found:?}"
+    );
     let found = mistakes(&application("n INTEGER,\n  m DOUBLE .CHANGE", "AGGREGATES"));
     assert!(found[0].starts_with("11:12 column \"m\": a path begins with $: write $.CHANGE"), "{found:?}");
 }

@@ -44,10 +44,14 @@ async fn conditions_are_over_declared_or_discovered_columns() {
     let server = start(&parse(TEXT), folder.path()).await;
     let mut filter = server.tail_filter("app/OUT", None, "N > 1").await.unwrap();
     assert!(filter.passes(b"{\"N\":2}") && !filter.passes(b"{\"N\":1}"));
-    let refused = server.tail_filter("out", None, "N > 1").await.err().unwrap();
+    let mut of_writer = server.tail_filter("out", None, "N > 1").await.unwrap();
+    assert!(of_writer.passes(b"{\"N\":2}") && !of_writer.passes(b"{\"N\":1}"));
+    let more = format!("{TEXT}[[stream]]\nname = \"other\"\n");
+    assert_applied(&apply(&server, &parse(&more)).await);
+    let refused = server.tail_filter("other", None, "N > 1").await.err().unwrap();
     assert!(refused.to_string().contains("has no records yet"), "{refused}");
-    put(&server, "out", ["{\"N\":5}"]).await;
-    let mut discovered = server.tail_filter("out", None, "N > 1").await.unwrap();
+    put(&server, "other", ["{\"N\":5}"]).await;
+    let mut discovered = server.tail_filter("other", None, "N > 1").await.unwrap();
     assert!(discovered.passes(b"{\"N\":2}") && !discovered.passes(b"{\"N\":1}"));
     let refused = server.tail_filter("in", None, "price > 1").await.err().unwrap();
     assert!(refused.to_string().contains("PRICE"), "{refused}");

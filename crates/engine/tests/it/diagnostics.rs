@@ -603,6 +603,29 @@ fn forms_of_other_dialects_are_said_once() {
 }
 
 #[test]
+fn a_misspelled_function_is_unknown_also_before_over() {
+    for over in ["OVER (ROWS 3 PRECEDING)", "OVER W"] {
+        let found = first(&format!(
+            "{TARGET}SELECT STREAM AVGG(PRICE) {over} FROM TRADES WINDOW W AS (ROWS 3 PRECEDING);"
+        ));
+        assert!(found.contains("there is no function AVGG | did you mean \"AVG\"?"), "{found}");
+    }
+    let found = first(&format!("{TARGET}SELECT STREAM ABS(PRICE) OVER (ROWS 3 PRECEDING) FROM TRADES;"));
+    assert!(found.contains("analytic function ABS is not allowed"), "{found}");
+}
+
+#[test]
+fn if_not_exists_is_said_once() {
+    let found = all(
+        "CREATE STREAM IF NOT EXISTS T (A DOUBLE);\nCREATE PUMP IF NOT EXISTS P AS INSERT INTO T SELECT STREAM PRICE FROM TRADES;",
+    );
+    assert_eq!(
+        found,
+        ["1:15 IF NOT EXISTS is not part of the language", "2:13 IF NOT EXISTS is not part of the language"]
+    );
+}
+
+#[test]
 fn what_a_statement_did_not_expect_does_not_make_up_mistakes() {
     let found = all(&format!("{TARGET}SELECT STREAM PRICE FROM TRADES WHERE TICKER NOT 'A';"));
     assert_eq!(found, ["2:77 expected \";\", found NOT"]);

@@ -56,16 +56,30 @@ impl Parser<'_> {
         }
     }
 
+    /// `CREATE STREAM IF NOT EXISTS`, as other dialects have it: said, and the statement goes on behind it.
+    fn refuse_if_not_exists(&mut self, what: &str) {
+        let start = self.peek().span;
+        if self.accept_words(&["IF", "NOT", "EXISTS"]) {
+            let place = start.to(self.previous_span());
+            self.mistakes.push(
+                Diagnostic::error(place, "IF NOT EXISTS is not part of the language")
+                    .with_hint(format!("write CREATE OR REPLACE {what} name")),
+            );
+        }
+    }
+
     fn create(&mut self) -> Parsed<Statement> {
         self.next();
         let or_replace = self.accept_words(&["OR", "REPLACE"]);
         match self.word() {
             Some("STREAM") => {
                 self.next();
+                self.refuse_if_not_exists("STREAM");
                 self.create_stream(or_replace)
             }
             Some("PUMP") => {
                 self.next();
+                self.refuse_if_not_exists("PUMP");
                 self.create_pump(or_replace)
             }
             Some("SCHEMA") => {
@@ -74,10 +88,12 @@ impl Parser<'_> {
             }
             Some("FUNCTION") => {
                 self.next();
+                self.refuse_if_not_exists("FUNCTION");
                 self.create_function(or_replace)
             }
             Some("VIEW") => {
                 self.next();
+                self.refuse_if_not_exists("VIEW");
                 self.create_view(or_replace)
             }
             Some(word @ ("FOREIGN" | "SERVER" | "TABLE" | "INDEX")) => {

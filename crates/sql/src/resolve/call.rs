@@ -57,6 +57,16 @@ impl Resolver<'_> {
             self.check_names(&call.arguments, context.scope);
             return None;
         }
+        let is_known = |name: &str| {
+            is_analytic_name(name)
+                || is_aggregate_name(name)
+                || BUILT_IN.contains(&name)
+                || self.catalog.names().contains(&name)
+        };
+        if call.over.is_some() && !is_known(name) {
+            self.check_names(&call.arguments, context.scope);
+            return self.unknown_function(call, span);
+        }
         if call.over.is_some() || is_analytic_name(name) {
             self.check_names(&call.arguments, context.scope);
             let place = context.place;

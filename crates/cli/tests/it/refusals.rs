@@ -75,8 +75,7 @@ fn mistakes_of_a_pipeline_are_shown_at_their_place() {
     let folder = tempfile::tempdir().unwrap();
     // A key with a typo.
     let file = example_with(&folder, &[("buffer_interval = \"10s\"", "bufer_interval = \"10s\"")]);
-    let message = "unknown field `bufer_interval`, expected one of `name`, `bucket`, `prefix`, `error_prefix`, \
-                   `compression`, `buffer_interval`, `buffer_size`, `transform`, `backup`";
+    let message = "unknown key `bufer_interval`";
     assert_refused(&file, &[(message, "bufer_interval", "did you mean \"buffer_interval\"?")]);
 
     // Names that nothing has; all mistakes at once.

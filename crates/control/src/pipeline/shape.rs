@@ -56,6 +56,9 @@ pub(super) fn read(source: &SourceText<'_>) -> Read {
     }
     match DeTable::parse_recoverable(source.text) {
         (table, errors) if errors.is_empty() => readable_part(source, table),
+        (_, errors) if errors.len() > 1 && !source.text.lines().any(is_section) => {
+            unreadable(vec![another_kind(source)])
+        }
         (_, errors) => unreadable(syntax_mistakes(source, &errors)),
     }
 }
@@ -104,6 +107,20 @@ fn json(source: &SourceText<'_>) -> Mistake {
     Mistake::within(source, 0..0, message, Some(hint.to_owned()))
 }
 
+/// Whether a line begins a section, of whatever name.
+fn is_section(line: &str) -> bool {
+    let line = line.trim();
+    line.starts_with('[') && line.trim_end_matches(|c: char| c != ']').ends_with(']')
+}
+
+/// Records, or SQL, where a pipeline file is expected: what is wrong with each line helps nobody.
+fn another_kind(source: &SourceText<'_>) -> Mistake {
+    let message = "this is no pipeline file: it has no section, such as [[stream]], and is no TOML";
+    let hint = "for records, millstream discover FILE finds their columns; SQL stands in an [[application]], or is run by \
+                millstream replay";
+    Mistake::within(source, 0..0, message, Some(hint.to_owned()))
+}
+
 /// What cannot be read at all.
 fn not_toml(source: &SourceText<'_>, error: &toml::de::Error) -> Mistake {
     let span = error.span().unwrap_or(0..0);
@@ -111,10 +128,22 @@ fn not_toml(source: &SourceText<'_>, error: &toml::de::Error) -> Mistake {
     // `[stream]` a second time is a duplicate key.
     let (_, start) = source.line_of(span.start.min(source.text.len()));
     let line = source.text[start..].lines().next().unwrap_or_default().trim();
-    if let Some(section) = line.strip_prefix('[').and_then(|line| line.split(']').next())
+    let name = line.strip_prefix("[[").or_else(|| line.strip_prefix('['));
+    if let Some(section) = name.and_then(|name| name.split(']').next())
         && is_repeatable(section)
         && is_duplicate(error)
     {
+        // With `[stream]` first, every `[[stream]]` after it is the duplicate.
+        let single = format!("[{section}]");
+        let first = match line.strip_prefix("[[") {
+            Some(_) => source.text.lines().find(|line| line.trim() == single),
+            None => None,
+        };
+        let span = first.map_or(span, |line| {
+            let start = line.as_ptr() as usize - source.text.as_ptr() as usize;
+            let start = start + line.find('[').unwrap_or(0) + 1;
+            start..start + section.len()
+        });
         return Mistake::within(source, span, several(section), None);
     }
     Mistake::within(source, span, message, None)
@@ -392,6 +421,18 @@ mod tests {
             ("[stream]\nname = \"a\"", "1:2 write [[stream]]: there may be several"),
             ("[stream]\nname = \"a\"\n[stream]\nname = \"b\"", "3:2 write [[stream]]: there may be several"),
             (
+                "[stream]\nname = \"a\"\n[[stream]]\nname = \"b\"\n[[stream]]\nname = \"c\"",
+                "1:2 write [[stream]]: there may be several",
+            ),
+            (
+                "a,b\n1,2\n3,4\n",
+                "1:1 this is no pipeline file: it has no section, such as [[stream]], and is no TOML",
+            ),
+            (
+                "CREATE STREAM T (A INTEGER);\nCREATE PUMP P AS INSERT INTO T SELECT STREAM A FROM S;\n",
+                "1:1 this is no pipeline file: it has no section, such as [[stream]], and is no TOML",
+            ),
+            (
                 "[[smtp]]\nhost = \"a\"\nport = 25\nfrom = \"a@b.c\"",
                 "1:3 write [smtp]: there is one mail server",
             ),
@@ -417,15 +458,15 @@ mod tests {
         let text = "[[stream]]\nname = \"a\"\nshard = 1\nretention = 3\n[[alarm]]\nname = \"b\"\nmetric = \"m\"\n\
                     comparison = \"less-than\"\nthreshold = \"low\"\nperiod = true\nbogus = 1\n\n[[alrm]]\nname = \"c\"\n";
         let found = mistakes(text);
-        assert!(found.iter().any(|one| one.starts_with("3:1 unknown field `shard`")), "{found:?}");
-        assert!(found.iter().any(|one| one.starts_with("4:1 unknown field `retention`")), "{found:?}");
+        assert!(found.iter().any(|one| one.starts_with("3:1 unknown key `shard`")), "{found:?}");
+        assert!(found.iter().any(|one| one.starts_with("4:1 unknown key `retention`")), "{found:?}");
         assert!(
             found.contains(&"9:13 threshold needs a number, such as 3.0, not the string \"low\"".to_owned()),
             "{found:?}"
         );
         assert!(found.iter().any(|one| one.starts_with("10:10 period needs a period such as")), "{found:?}");
-        assert!(found.iter().any(|one| one.starts_with("11:1 unknown field `bogus`")), "{found:?}");
-        assert!(found.iter().any(|one| one.starts_with("13:3 unknown field `alrm`")), "{found:?}");
+        assert!(found.iter().any(|one| one.starts_with("11:1 unknown key `bogus`")), "{found:?}");
+        assert!(found.iter().any(|one| one.starts_with("13:3 unknown key `alrm`")), "{found:?}");
         assert_eq!(found.len(), 6, "{found:?}");
     }
 
@@ -440,16 +481,16 @@ mod tests {
             "1:1 metric is missing: an [[alarm]] needs it",
             "1:1 comparison is missing: an [[alarm]] needs it",
             "1:1 threshold is missing: an [[alarm]] needs it",
-            "2:1 unknown field `bogus`",
+            "2:1 unknown key `bogus`",
             "4:8 name needs a string in quotes, not 5",
             "5:1 name is missing: a [[topic]] needs it",
             "6:1 host is missing: [smtp] needs it",
             "6:1 from is missing: [smtp] needs it",
             "7:8 port needs a whole number, such as 3, not the string \"x\"",
-            "10:1 unknown field `zzz`",
+            "10:1 unknown key `zzz`",
             "11:1 columns is missing: [application.input] needs it",
-            "12:1 unknown field `formt`",
-            "14:1 unknown field `form`",
+            "12:1 unknown key `formt`",
+            "14:1 unknown key `form`",
         ] {
             assert!(found.iter().any(|one| one.starts_with(expected)), "{expected}: {found:#?}");
         }

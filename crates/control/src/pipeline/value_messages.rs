@@ -4,6 +4,11 @@ use super::similar_name::nearest;
 
 /// A mistake in words: what a key needs, and what it has.
 pub(super) fn reworded(message: &str, key: &str) -> String {
+    // What there is instead stands in the hint.
+    if let Some((wrong, _)) = unknown(message) {
+        let what = if message.starts_with("unknown variant") { "value" } else { "key" };
+        return format!("unknown {what} `{wrong}`");
+    }
     let rest = message.strip_prefix("invalid type: ").or_else(|| message.strip_prefix("invalid value: "));
     let Some((found, expected)) = rest.and_then(|rest| rest.split_once(", expected ")) else {
         return message.to_owned();

@@ -88,15 +88,15 @@ fn an_unknown_key_hides_no_mistake_behind_it() {
          stream = \"nowhere\"\n[[input]]\nname = \"i\"\npath = \"x\"\nint_stream = \"in\"\nrate = -1\n",
     );
     let expected = [
-        "3:1 unknown field `shard`",
-        "6:1 unknown field `thread`",
+        "3:1 unknown key `shard`",
+        "6:1 unknown key `thread`",
         "9:46 column \"NN\" does not exist",
         "12:10 there is no stream \"inn\"",
         "13:12 encoding \"latin1\" is not known",
         "17:10 there is no stream \"nowhere\"",
         // It is not said that the input leads nowhere: that was the misspelled key.
         "19:8 rate must be a number above 0",
-        "21:1 unknown field `int_stream`",
+        "21:1 unknown key `int_stream`",
     ];
     assert_eq!(found.len(), expected.len(), "{found:#?}");
     for (found, expected) in found.iter().zip(expected) {
@@ -113,10 +113,10 @@ fn what_follows_from_a_mistake_of_the_file_is_not_told() {
                 function = \"f\"\n[[input]]\nname = \"i\"\npath = \"x\"\ninto_stream = \"a\"\n";
     let found = mistakes(text);
     let expected = [
-        "1:3 unknown field `strem`",
+        "1:3 unknown key `strem`",
         "5:8 unit needs a string",
-        "8:11 unknown variant `clasify`",
-        "14:14 unknown variant `below`",
+        "8:11 unknown value `clasify`",
+        "14:14 unknown value `below`",
     ];
     assert_eq!(found.len(), expected.len(), "{found:#?}");
     for (found, expected) in found.iter().zip(expected) {

@@ -23,8 +23,12 @@ pub(super) async fn run(arguments: ListArguments) -> anyhow::Result<ExitCode> {
         }
         return Ok(ExitCode::SUCCESS);
     }
-    if found.is_empty() {
-        print("nothing exists yet: millstream apply FILE creates what a pipeline file declares")?;
+    match arguments.kind {
+        Some(kind) if found.is_empty() => print(&format!("there is no {}", kind.noun()))?,
+        None if found.is_empty() => {
+            print("nothing exists yet: millstream apply FILE creates what a pipeline file declares")?;
+        }
+        _ => {}
     }
     let text = |resource: &Value, key: &str| resource[key].as_str().unwrap_or_default().to_owned();
     let width = found.iter().map(|one| text(one, "name").chars().count()).max().unwrap_or(0).min(48);

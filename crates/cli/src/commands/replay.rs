@@ -91,9 +91,7 @@ async fn replay(arguments: &ReplayArguments) -> anyhow::Result<ExitCode> {
         records += batch.len() as u64;
         replay.push(&batch).await?;
         if let Some(wrong) = replay.wrong_shape().filter(|_| is_first) {
-            let advice =
-                if arguments.stream.is_some() { " (--format says how records are written)" } else { "" };
-            tracing::warn!("{wrong}{advice}");
+            tracing::warn!("{wrong}");
         }
         is_first = false;
         if !goes_on {

@@ -525,10 +525,14 @@ fn replay_says_what_is_wrong_with_its_input() {
     // Other shapes.
     assert!(of("semicolon.csv", &[]).stderr.contains("every row has 1 of 2 columns: is the delimiter `;`?"));
     assert!(
-        of("rows.json", &[]).stderr.contains("this looks like JSON (--format says how records are written)")
+        of("rows.json", &[])
+            .stderr
+            .contains("this looks like JSON: format = \"json\", or --format json beside SQL, reads it")
     );
     let finished = of("pretty.json", &["--format", "json"]);
-    assert!(finished.stderr.contains("this is JSON spread over several lines, but each line is a record"));
+    assert!(
+        finished.stderr.contains("this is JSON over several lines: put each document on a line of its own")
+    );
 
     // A byte order mark is no data; a file that is cut has no end.
     let marked = of("marked.csv", &["--rowtime", "at"]);

@@ -21,16 +21,20 @@ pub(crate) fn wrong_shape<'r>(
                 return None;
             }
             match first[0] {
-                b'{' | b'[' if serde_json::from_slice::<serde::de::IgnoredAny>(&joined(&records)).is_ok() => {
-                    Some("this is JSON spread over several lines, but each line is a record".to_owned())
-                }
+                b'{' | b'[' if is_in_lines(&records) => Some(
+                    "this is JSON over several lines: put each document on a line of its own, such as with jq -c . FILE"
+                        .to_owned(),
+                ),
                 b'{' | b'[' => None,
-                _ => Some("none of the records is JSON".to_owned()),
+                _ => Some("none of the records is JSON: format = \"csv\", or --format csv beside SQL, reads text with delimiters".to_owned()),
             }
         }
         RecordFormat::Csv { column_delimiter, .. } => {
             if records.iter().all(|record| matches!(record[0], b'{' | b'[')) {
-                return Some("this looks like JSON".to_owned());
+                return Some(
+                    "this looks like JSON: format = \"json\", or --format json beside SQL, reads it"
+                        .to_owned(),
+                );
             }
             let columns = schema.columns.len();
             if is_header(schema, first, column_delimiter) {
@@ -84,9 +88,11 @@ fn is_header(schema: &InputSchema, record: &[u8], delimiter: &str) -> bool {
     all_are && names.next().is_none()
 }
 
-/// The lines as one text.
-fn joined(lines: &[&[u8]]) -> Vec<u8> {
-    lines.join(&b'\n')
+/// Whether the lines are documents over several of them: at least one whole document stands at the beginning.
+fn is_in_lines(lines: &[&[u8]]) -> bool {
+    let text = lines.join(&b'\n');
+    let mut documents = serde_json::Deserializer::from_slice(&text).into_iter::<serde::de::IgnoredAny>();
+    matches!(documents.next(), Some(Ok(_)))
 }
 
 #[cfg(test)]
@@ -121,7 +127,10 @@ mod tests {
         );
         assert_eq!(shape(csv(), &["1\t2"]), said("every row has 1 of 2 columns: is the delimiter a tab?"));
         assert_eq!(shape(csv(), &["1", "2"]), said("every row has 1 of 2 columns"));
-        assert_eq!(shape(csv(), &["{\"a\":1,\"b\":2}"]), said("this looks like JSON"));
+        assert_eq!(
+            shape(csv(), &["{\"a\":1,\"b\":2}"]),
+            said("this looks like JSON: format = \"json\", or --format json beside SQL, reads it")
+        );
         assert_eq!(
             shape_of(&["a", "b", "c"], csv(), &["1;a, b;2", "2;c;3", "4;d;1", "5;e;1"]),
             said("3 of 4 rows have 1 of 3 columns, and none has all of them: is the delimiter `;`?")
@@ -134,11 +143,19 @@ mod tests {
         {
             assert_eq!(shape(csv(), fine), None, "{fine:?}");
         }
+        let several = "this is JSON over several lines: put each document on a line of its own, such as with jq -c . FILE";
+        assert_eq!(shape(json(), &["{", "  \"a\": 1", "}"]), said(several));
         assert_eq!(
-            shape(json(), &["{", "  \"a\": 1", "}"]),
-            said("this is JSON spread over several lines, but each line is a record")
+            shape(json(), &["{", "  \"a\": 1", "}", "{", "  \"a\":"]),
+            said(several),
+            "and the next, cut"
         );
-        assert_eq!(shape(json(), &["1,x", "2,y"]), said("none of the records is JSON"));
+        assert_eq!(
+            shape(json(), &["1,x", "2,y"]),
+            said(
+                "none of the records is JSON: format = \"csv\", or --format csv beside SQL, reads text with delimiters"
+            )
+        );
         for fine in [["{\"a\":1}", "no"].as_slice(), &["{\"a\":1", "{"], &["1"]] {
             assert_eq!(shape(json(), fine), None, "{fine:?}");
         }

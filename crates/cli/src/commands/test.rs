@@ -47,7 +47,10 @@ pub(super) fn run(arguments: &TestArguments) -> anyhow::Result<ExitCode> {
             }
         }
     }
-    writeln!(out, "{passed} passed, {failed} failed")?;
+    match arguments.json {
+        true => writeln!(out, "{}", json!({"summary": {"passed": passed, "failed": failed}}))?,
+        false => writeln!(out, "{passed} passed, {failed} failed")?,
+    }
     Ok(if failed == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 

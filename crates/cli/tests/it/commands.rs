@@ -176,7 +176,8 @@ fn test_runs_golden_files_and_completes_them() {
     assert_eq!(first, json!({"file": "right.test", "passed": true, "failures": []}));
     let second: Value = serde_json::from_str(&finished.lines[1]).unwrap();
     assert_eq!((&second["passed"], &second["failures"][0]["line"]), (&json!(false), &json!(16)));
-    assert_eq!(finished.lines[2], "1 passed, 1 failed");
+    let summary: Value = serde_json::from_str(&finished.lines[2]).unwrap();
+    assert_eq!(summary, json!({"summary": {"passed": 1, "failed": 1}}));
 
     // What came out is written in, comments and all; the other files stay.
     assert_wrote(&run_in(folder.path(), &["test", "--complete", "."]), "3 passed, 0 failed\n");

@@ -30,7 +30,7 @@ use millstream_wording::{agreeing, counted};
 
 use crate::apply::FromScratch;
 use crate::catalog::ResourceRow;
-use crate::definition::{Definition, Reference, StartingPosition};
+use crate::definition::{Definition, FeedSource, Reference, StartingPosition};
 use crate::supervise::TaskScope;
 use crate::world::{World, log_key};
 
@@ -271,9 +271,15 @@ pub(crate) async fn what_is_done_again(
                 )),
             }
         }
-        Definition::Feed(_) => {
-            Some("it reads its source again from the beginning, and puts its records once more".to_owned())
-        }
+        Definition::Feed(feed) => Some(match &feed.source {
+            FeedSource::File { .. } | FeedSource::SyntheticReviews { .. } => {
+                "it reads its source again from the beginning, and puts its records once more".to_owned()
+            }
+            FeedSource::StandardInput { .. } => "it goes on with the lines that have not come yet".to_owned(),
+            FeedSource::Stream { stream } => {
+                format!("it copies what comes to stream \"{stream}\" from then on; what it has copied stays")
+            }
+        }),
         _ => None,
     }
 }

@@ -18,7 +18,7 @@ use millstream_streamlog::{
 use tokio::sync::watch;
 
 use super::pace::Pace;
-use super::put::FeedServices;
+use super::put::{FeedServices, Put};
 use crate::applications::{EndedEarly, LogInput};
 use crate::shard_positions::have_reached;
 
@@ -147,13 +147,19 @@ impl Copying {
         self.positions.send_replace(positions.collect());
     }
 
-    /// Puts the first records of a batch, shard by shard. Gives how many, or `None` when stopped meanwhile.
+    /// Puts the first records of a batch, shard by shard. Gives how many, or `None` when stopped meanwhile. What is left is
+    /// read again.
     async fn copy(&mut self, batch: &MergedBatch, most: usize) -> Option<u64> {
         let mut copied = 0;
         let id_of = |shard: ShardNumber| self.services.producer(&shard.to_string());
         for run in runs_of(batch, most, id_of) {
-            if !self.services.put(run.producer, &run.records).await {
-                return None;
+            match self.services.put(run.producer, &run.records).await {
+                Put::Taken => {}
+                Put::HasUpTo(position) => {
+                    self.input.advance_shard(run.shard, Position(position));
+                    continue;
+                }
+                Put::Stopped => return None,
             }
             copied += run.records.len() as u64;
             let next = run.producer.next_number.unwrap_or(run.producer.first_number);
@@ -188,9 +194,38 @@ fn runs_of(batch: &MergedBatch, most: usize, id_of: impl Fn(ShardNumber) -> u64)
 
 #[cfg(test)]
 mod tests {
+    use super::super::fed::{Fed, Hang};
     use super::*;
-    use millstream_host::SystemClock;
+    use crate::catalog::Catalog;
+    use crate::definition::ResourceId;
+    use millstream_host::{SimulatedDisk, SystemClock};
     use millstream_streamlog::{LogSettings, NewRecord, Retention};
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn a_copy_goes_on_behind_what_its_predecessor_had_under_way() {
+        let disk = SimulatedDisk::new();
+        let fed = Fed::on(&disk);
+        let source = StreamKey::data("source".parse().unwrap());
+        fed.log.stream_create(&source, 1, Retention::default()).unwrap();
+        let expected: Vec<String> = (0..4_000).map(|number| number.to_string()).collect();
+        let records = expected.iter().map(|number| NewRecord::new("k", number.clone().into_bytes()));
+        fed.log.append_blocking(&source, records.collect()).unwrap();
+        let (catalog, scope) = (Catalog::in_memory().unwrap(), fed.supervisor.scope(None, "feed"));
+        let services = fed.services(ResourceId(7), &catalog, None, &scope);
+
+        let hang = Hang::begin(&disk);
+        let batch = fed.log.read_merged(&source, &Positions::new(), 2_900, 1 << 20).unwrap();
+        let first = runs_of(&batch, 2_900, |shard| services.producer(&shard.to_string())).remove(0);
+        // The predecessor does not wait for the answer.
+        drop(fed.log.append_as(&fed.key, first.producer, first.records));
+        let input = LogInput::new(Arc::clone(&fed.log), source.clone()).unwrap();
+        let (copying, progress) = Copying::new(services, input);
+        scope.task("copy", copying.run());
+        drop(hang);
+        assert_eq!(fed.records(4_000).await, expected, "every record once");
+        progress.caught_up().await.unwrap();
+        assert!(scope.stop(Duration::from_secs(10)).await.is_empty());
+    }
 
     #[test]
     fn r10_a_paced_copy_carries_the_index() {

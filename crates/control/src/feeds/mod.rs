@@ -13,6 +13,8 @@
 //! | `pace.rs` | how many records are due |
 
 mod copy;
+#[cfg(test)]
+mod fed;
 mod known_ratings;
 mod lines;
 mod pace;

@@ -53,9 +53,8 @@ impl FeedServices {
         producers::of_feed(self.id, part)
     }
 
-    /// Puts records that the log does not have yet, waiting as long as it is busy or full. False when stopped meanwhile: then
-    /// the records may be in the log all the same, which the next start sees there.
-    pub(super) async fn put(&mut self, producer: Producer, records: &RecordBatch) -> bool {
+    /// Puts records that the log does not have yet, waiting as long as it is busy or full.
+    pub(super) async fn put(&mut self, producer: Producer, records: &RecordBatch) -> Put {
         let mut backoff = Backoff::new(FIRST_WAIT, LONGEST_WAIT);
         loop {
             let appended = self.log.append_as(&self.key, producer, records.clone());
@@ -66,24 +65,37 @@ impl FeedServices {
             };
             let appended = tokio::select! {
                 appended = appended => appended,
-                () = stopped => return false,
+                () = stopped => return Put::Stopped,
             };
             match appended {
                 Ok(appended) => {
                     let count = (appended.len() - appended.duplicates()) as u64;
                     self.records.fetch_add(count, Ordering::Relaxed);
                     self.live.note(|seen| seen.summary.records_in += count);
-                    return true;
+                    return Put::Taken;
                 }
+                Err(AppendError::ProducerOverlap { position, .. }) => return Put::HasUpTo(position),
                 Err(AppendError::Busy { .. }) => {}
                 Err(error) => self.live.problem(self.clock.now(), &self.name, error.to_string(), 1),
             }
             tokio::select! {
                 () = self.clock.sleep(backoff.wait()) => {}
-                () = self.stop.stopped() => return false,
+                () = self.stop.stopped() => return Put::Stopped,
             }
         }
     }
+}
+
+/// What became of records that were put.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Put {
+    /// The log has them.
+    Taken,
+    /// They span numbers of which the log has those before this one, and only those: a predecessor that stopped without
+    /// an answer had put them. They have to be read again from there.
+    HasUpTo(u64),
+    /// Somebody asked for no more. They may be in the log all the same, or get there later.
+    Stopped,
 }
 
 /// Whether there will be more records.
@@ -227,8 +239,10 @@ impl Putting {
             if count == 0 {
                 continue;
             }
-            if !self.services.put(producer, &batch).await {
-                return GoesOn::Stopped;
+            match self.services.put(producer, &batch).await {
+                Put::Taken => {}
+                Put::Stopped => return GoesOn::Stopped,
+                Put::HasUpTo(_) => unreachable!("of records numbered one by one the log drops what it has"),
             }
             self.progress.produced += count;
             if let Some(pace) = &mut pace {
@@ -307,56 +321,10 @@ impl Putting {
 
 #[cfg(test)]
 mod tests {
+    use super::super::fed::Fed;
     use super::*;
-    use crate::supervise::{Supervisor, TaskEvent, TaskScope};
     use millstream_host::{ManualClock, SystemClock, Timestamp};
-    use millstream_streamlog::{LogSettings, Retention, ShardNumber};
-
-    /// A stream for feeds.
-    struct Fed {
-        log: Arc<Log>,
-        key: StreamKey,
-        clock: Arc<dyn Clock>,
-        live: Arc<Live>,
-        supervisor: Supervisor,
-        _events: mpsc::UnboundedReceiver<TaskEvent>,
-        _folder: tempfile::TempDir,
-    }
-
-    impl Fed {
-        fn new(clock: Arc<dyn Clock>) -> Fed {
-            let folder = tempfile::tempdir().unwrap();
-            let (log, _) = Log::open(folder.path(), LogSettings::default(), Arc::clone(&clock)).unwrap();
-            let key = StreamKey::data("s".parse().unwrap());
-            log.stream_create(&key, 1, Retention::default()).unwrap();
-            let live = Arc::new(Live::new());
-            let (supervisor, events) =
-                Supervisor::new(Spawn::current(), Arc::clone(&clock), Arc::clone(&live));
-            Fed { log, key, clock, live, supervisor, _events: events, _folder: folder }
-        }
-
-        fn services(
-            &self,
-            id: ResourceId,
-            catalog: &Catalog,
-            rate: Option<f64>,
-            scope: &TaskScope,
-        ) -> FeedServices {
-            FeedServices {
-                id,
-                name: "feed".to_owned(),
-                key: self.key.clone(),
-                rate,
-                records: Arc::default(),
-                log: Arc::clone(&self.log),
-                catalog: catalog.clone(),
-                clock: Arc::clone(&self.clock),
-                live: Arc::clone(&self.live),
-                spawn: Spawn::current(),
-                stop: scope.stop_signal(),
-            }
-        }
-    }
+    use millstream_streamlog::ShardNumber;
 
     /// Gives two records, then ends in its way.
     struct Ending(usize, fn() -> SourceState);

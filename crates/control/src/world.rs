@@ -14,7 +14,7 @@ use crate::connect::monitor_to_functions::PageAddress;
 use crate::connect::rejected_to_log::RejectedCount;
 use crate::data_directory::DataDirectory;
 use crate::definition::{Kind, Reference};
-use crate::feeds::KnownRatings;
+use crate::feeds::{KnownRatings, StandardInput};
 use crate::identifier::Identifiers;
 use crate::live::Live;
 use crate::registry::Registry;
@@ -54,8 +54,8 @@ pub(crate) struct World {
     pub(crate) supervisor: Supervisor,
     pub(crate) functions: Slots<CallableFunction>,
     pub(crate) endpoints: Slots<ModelServer>,
-    /// Standard input belongs to this process, and a feed may read it.
-    pub(crate) has_standard_input: bool,
+    /// Of this process, if a feed may read it.
+    pub(crate) standard_input: Option<StandardInput>,
     /// A feed that was read to its end by an earlier run begins again.
     pub(crate) repeats_ended_feeds: bool,
 }

@@ -8,7 +8,8 @@
 //! | `synthetic/` | made-up reviews |
 //! | `review_lines.rs`, `known_ratings.rs` | files of reviews; the ratings of their authors, beside the records |
 //! | `resumed.rs` | a source behind the records of an earlier run |
-//! | `put.rs` | a thread that reads a source, a task that puts its records |
+//! | `read_ahead.rs`, `standard_input.rs` | a thread that reads a source; the one that reads standard input |
+//! | `put.rs` | a task that puts the records of a source |
 //! | `copy.rs` | the records of a stream into another one |
 //! | `pace.rs` | how many records are due |
 
@@ -19,9 +20,11 @@ mod known_ratings;
 mod lines;
 mod pace;
 mod put;
+mod read_ahead;
 mod resumed;
 mod review_lines;
 mod source_batch;
+mod standard_input;
 mod synthetic;
 
 pub(crate) use copy::{CopyProgress, Copying};
@@ -29,9 +32,11 @@ pub use known_ratings::KnownRatings;
 pub(crate) use lines::is_endless;
 pub use lines::{LineSource, LongestLine, OpenInputError};
 pub(crate) use put::{FeedEnd, FeedServices, Putting, producers_of_passes, true_progress};
+pub(crate) use read_ahead::{Ahead, ReadAhead};
 pub use resumed::Resumed;
 pub use review_lines::{REVIEW_COLUMNS, ReviewLines};
 pub use source_batch::SourceBatch;
+pub(crate) use standard_input::StandardInput;
 pub use synthetic::SyntheticReviews;
 
 /// Whether a source may give more.

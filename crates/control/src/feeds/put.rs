@@ -1,28 +1,23 @@
-//! A feed from a source: a thread reads it, a task puts its records at the right pace.
+//! A feed from a source: a task puts its records at the right pace.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use millstream_host::{Backoff, Clock, End, Spawn, Started, real_time};
-use millstream_streamlog::{AppendError, Log, Producer, RecordBatch, RecordBatchBuilder, StreamKey};
-use tokio::sync::{mpsc, watch};
+use millstream_host::{Backoff, Clock, Spawn, real_time};
+use millstream_streamlog::{AppendError, Log, Producer, RecordBatch, StreamKey};
+use tokio::sync::watch;
 
 use super::pace::Pace;
-use super::{RecordSource, SourceBatch, SourceState};
+use super::read_ahead::{Ahead, GoesOn};
 use crate::catalog::{Catalog, FeedProgress};
 use crate::definition::ResourceId;
-use crate::identifier::RepeatableKey;
 use crate::live::Live;
 use crate::producers;
 use crate::supervise::StopSignal;
 
-/// Records that are read at once, and how many such batches are read ahead of their time.
-const READ_RECORDS: usize = 4_096;
-const READ_AHEAD: usize = 2;
-/// The most of one append.
+/// The most records of one append.
 const APPEND_RECORDS: usize = 4_096;
-const APPEND_BYTES: usize = 4 << 20;
 pub(super) const POSITION_INTERVAL: Duration = Duration::from_secs(1);
 const FIRST_WAIT: Duration = Duration::from_millis(50);
 const LONGEST_WAIT: Duration = Duration::from_secs(2);
@@ -98,18 +93,6 @@ pub(super) enum Put {
     Stopped,
 }
 
-/// Whether there will be more records.
-#[derive(Clone, Debug, PartialEq, Eq)]
-enum GoesOn {
-    Yes,
-    /// The source has given its last.
-    SourceEnded,
-    /// The source cannot be read any further, and why.
-    SourceFailed(String),
-    /// Somebody asked for no more.
-    Stopped,
-}
-
 /// The records of a pass are numbered from 0.
 fn pass_name(progress: &FeedProgress) -> String {
     format!("pass {}", progress.pass)
@@ -149,13 +132,7 @@ pub(crate) enum FeedEnd {
 /// A feed from a source.
 pub(crate) struct Putting {
     services: FeedServices,
-    reader: Started,
-    /// What was read, and what the source said then. That it ended is a value: a reader that is gone has failed.
-    batches: mpsc::Receiver<(SourceBatch, SourceState)>,
-    /// The batch under way, and its first record that was not taken yet.
-    current: (SourceBatch, usize),
-    /// What the source said with that batch.
-    state: SourceState,
+    ahead: Ahead,
     progress: FeedProgress,
     /// The progress is kept over restarts.
     keeps_progress: bool,
@@ -164,34 +141,20 @@ pub(crate) struct Putting {
 }
 
 impl Putting {
-    /// Starts reading the source. The receiver says when its last record has been acknowledged, or that it failed.
-    ///
-    /// # Errors
-    /// The system gives no thread.
+    /// Goes on behind `progress`, or with what a predecessor with the same reader has put without an answer. The receiver
+    /// says when the last record of the source has been acknowledged, or that it failed.
     pub(crate) fn new(
         services: FeedServices,
-        mut source: Box<dyn RecordSource>,
-        progress: FeedProgress,
+        ahead: Ahead,
+        mut progress: FeedProgress,
         keeps_progress: bool,
-    ) -> Result<(Putting, watch::Receiver<FeedEnd>), std::io::Error> {
-        let (sender, batches) = mpsc::channel(READ_AHEAD);
-        // The thread ends when nobody wants its records; one that waits for standard input ends with the process.
-        let reader = services.spawn.thread(&format!("feed-{}", services.name), move || {
-            loop {
-                let mut batch = SourceBatch::default();
-                let state = source.read(&mut batch, READ_RECORDS);
-                let goes_on = state.is_open();
-                if sender.blocking_send((batch, state)).is_err() || !goes_on {
-                    return;
-                }
-            }
-        })?;
+    ) -> (Putting, watch::Receiver<FeedEnd>) {
         let (end, receiver) = watch::channel(FeedEnd::Open);
         let producer = services.producer(&pass_name(&progress));
-        let (current, state) = ((SourceBatch::default(), 0), SourceState::Open);
-        let putting =
-            Putting { services, reader, batches, current, state, progress, keeps_progress, producer, end };
-        Ok((putting, receiver))
+        if let Some(first) = ahead.first_given(&services.key, producer) {
+            progress.produced = first;
+        }
+        (Putting { services, ahead, progress, keeps_progress, producer, end }, receiver)
     }
 
     /// Puts records until the end of the source, then waits for its stop. When the source cannot be read any further it
@@ -240,7 +203,7 @@ impl Putting {
                 continue;
             }
             match self.services.put(producer, &batch).await {
-                Put::Taken => {}
+                Put::Taken => self.ahead.taken(),
                 Put::Stopped => return GoesOn::Stopped,
                 Put::HasUpTo(_) => unreachable!("of records numbered one by one the log drops what it has"),
             }
@@ -258,53 +221,9 @@ impl Putting {
 
     /// Up to `most` records; waits for the first only.
     async fn gather(&mut self, most: usize, producer: Producer) -> (RecordBatch, GoesOn) {
-        let mut batch = RecordBatchBuilder::new();
-        while batch.len() < most && batch.bytes() < APPEND_BYTES {
-            let (current, next) = &mut self.current;
-            if *next < current.len() {
-                let number = producer.first_number + batch.len() as u64;
-                let key = RepeatableKey::new(producer.id, number);
-                batch.push(key.as_str(), current.record(*next));
-                *next += 1;
-                continue;
-            }
-            match &self.state {
-                SourceState::Open => {}
-                SourceState::Ended => return (batch.build(), GoesOn::SourceEnded),
-                SourceState::Failed(reason) => return (batch.build(), GoesOn::SourceFailed(reason.clone())),
-            }
-            let next = if batch.is_empty() {
-                tokio::select! {
-                    next = self.batches.recv() => next,
-                    () = self.services.stop.stopped() => return (batch.build(), GoesOn::Stopped),
-                }
-            } else {
-                match self.batches.try_recv() {
-                    Ok(next) => Some(next),
-                    Err(mpsc::error::TryRecvError::Empty) => break,
-                    Err(mpsc::error::TryRecvError::Disconnected) => None,
-                }
-            };
-            let Some((next, state)) = next else {
-                self.state = SourceState::Failed(self.why_reader_is_gone().await);
-                continue;
-            };
-            self.state = state;
-            for reason in next.unusable() {
-                let now = self.services.clock.now();
-                self.services.live.problem(now, &self.services.name, reason.clone(), 1);
-            }
-            self.current = (next, 0);
-        }
-        (batch.build(), GoesOn::Yes)
-    }
-
-    /// The reader ended without saying that the source did.
-    async fn why_reader_is_gone(&mut self) -> String {
-        match self.reader.ended().await {
-            End::Panicked(message) => format!("reading failed unexpectedly: {message}"),
-            End::Returned | End::Aborted => "reading ended before the source did".to_owned(),
-        }
+        let FeedServices { key, live, clock, name, stop, .. } = &mut self.services;
+        let unusable = |reason: &str| live.problem(clock.now(), name, reason.to_owned(), 1);
+        self.ahead.gather(key, producer, most, stop, unusable).await
     }
 
     async fn store_progress(&self) {
@@ -322,9 +241,15 @@ impl Putting {
 #[cfg(test)]
 mod tests {
     use super::super::fed::Fed;
+    use super::super::read_ahead::ReadAhead;
+    use super::super::{RecordSource, SourceBatch, SourceState};
     use super::*;
     use millstream_host::{ManualClock, SystemClock, Timestamp};
     use millstream_streamlog::ShardNumber;
+
+    fn ahead(source: impl RecordSource) -> Ahead {
+        ReadAhead::start(&Spawn::current(), "feed", Box::new(source)).unwrap().alone()
+    }
 
     /// Gives two records, then ends in its way.
     struct Ending(usize, fn() -> SourceState);
@@ -356,8 +281,8 @@ mod tests {
             let (id, catalog) = (ResourceId(7 + number as i64), Catalog::in_memory().unwrap());
             let scope = fed.supervisor.scope(None, "feed");
             let services = fed.services(id, &catalog, None, &scope);
-            let (source, progress) = (Box::new(Ending(0, way)), FeedProgress::default());
-            let (putting, mut end) = Putting::new(services, source, progress, true).unwrap();
+            let (source, progress) = (ahead(Ending(0, way)), FeedProgress::default());
+            let (putting, mut end) = Putting::new(services, source, progress, true);
             scope.task("feed", putting.run());
             let end = end.wait_for(|end| *end != FeedEnd::Open).await.unwrap().clone();
             assert_eq!(end, expected);
@@ -386,8 +311,7 @@ mod tests {
         let scope = fed.supervisor.scope(None, "feed");
         let catalog = Catalog::in_memory().unwrap();
         let services = fed.services(ResourceId(7), &catalog, Some(1.0), &scope);
-        let (putting, _end) =
-            Putting::new(services, Box::new(Endless), FeedProgress::default(), false).unwrap();
+        let (putting, _end) = Putting::new(services, ahead(Endless), FeedProgress::default(), false);
         scope.task("feed", putting.run());
         let mut changes = log.changes(key).unwrap();
         let held = || log.shard_end(key, ShardNumber(0)).unwrap().0 - empty.0;

@@ -11,8 +11,9 @@ use crate::applications::LogInput;
 use crate::catalog::{FeedProgress, ResourceRow};
 use crate::definition::{Definition, FeedDefinition, FeedSource, Kind, Reference, ResourceId};
 use crate::feeds::{
-    CopyProgress, Copying, FeedEnd, FeedServices, KnownRatings, LineSource, Putting, RecordSource, Resumed,
-    ReviewLines, SyntheticReviews, is_endless, producers_of_passes, true_progress,
+    Ahead, CopyProgress, Copying, FeedEnd, FeedServices, KnownRatings, LineSource, Putting, ReadAhead,
+    RecordSource, Resumed, ReviewLines, StandardInput, SyntheticReviews, is_endless, producers_of_passes,
+    true_progress,
 };
 use crate::producers;
 use crate::supervise::TaskScope;
@@ -26,8 +27,14 @@ pub(crate) struct PreparedFeed {
 }
 
 enum From {
-    Source { source: Option<Box<dyn RecordSource>>, progress: FeedProgress },
-    Stream { input: LogInput },
+    Source {
+        /// `None` when an earlier run has read it to its end.
+        source: Option<Ahead>,
+        progress: FeedProgress,
+    },
+    Stream {
+        input: LogInput,
+    },
 }
 
 /// A feed that runs.
@@ -53,9 +60,8 @@ pub(super) async fn prepare(
 ) -> Result<PreparedFeed, NotReady> {
     match &definition.source {
         FeedSource::Stream { stream } => drop(source_of(world, stream)?),
-        FeedSource::StandardInput { .. } if !world.has_standard_input => {
-            let reason = "standard input can be read only by millstream run; name a file, or put records with millstream put";
-            return Err(NotReady::ever(reason));
+        FeedSource::StandardInput { .. } => {
+            standard_input_of(world)?;
         }
         _ => can_open(world, definition).await?,
     }
@@ -91,11 +97,34 @@ async fn can_open(world: &World, definition: &FeedDefinition) -> Result<(), NotR
     world.spawn().blocking(opened).await.map_err(NotReady::yet)?.map_err(NotReady::yet)
 }
 
+fn standard_input_of(world: &World) -> Result<&StandardInput, NotReady> {
+    world.standard_input.as_ref().ok_or_else(|| {
+        NotReady::ever(
+            "standard input can be read only by millstream run; name a file, or put records with millstream put",
+        )
+    })
+}
+
 /// The stream that is copied.
 fn source_of(world: &World, stream: &str) -> Result<ResourceId, NotReady> {
     let reference = Reference::new(Kind::Stream, stream);
     let found = world.registry.find(&reference).map(|row| row.id);
     found.ok_or_else(|| NotReady::yet(format!("{reference} does not exist")))
+}
+
+/// How far a feed has come in its source. The call waits for the disk.
+fn progress(
+    world: &World,
+    row: &ResourceRow,
+    definition: &FeedDefinition,
+) -> impl FnOnce() -> Result<FeedProgress, String> + Send + 'static {
+    let (catalog, id, name) = (world.catalog.clone(), row.id, row.name.clone());
+    let (log, key) = (Arc::clone(&world.log), log_key(&definition.target.reference()));
+    let identity = definition.source.identity();
+    move || {
+        let noted = catalog.feed_progress(id, &name, &identity).map_err(|error| error.to_string())?;
+        Ok(true_progress(&log, &key, id, noted))
+    }
 }
 
 /// Opens the source where an earlier run stopped.
@@ -105,19 +134,31 @@ async fn from_source(
     definition: &FeedDefinition,
     occasion: Occasion,
 ) -> Result<From, NotReady> {
-    let (catalog, id, name) = (world.catalog.clone(), row.id, row.name.clone());
+    let (catalog, id) = (world.catalog.clone(), row.id);
     let begins_again = world.repeats_ended_feeds && occasion == Occasion::First;
-    let (source, log) = (definition.source.clone(), Arc::clone(&world.log));
+    let source = definition.source.clone();
     let ratings = Arc::clone(&world.known_ratings);
-    let key = log_key(&definition.target.reference());
-    let progress = move || {
-        let noted = catalog.feed_progress(id, &name, &source.identity());
-        let progress = true_progress(&log, &key, id, noted.map_err(|error| error.to_string())?);
-        open(&catalog, id, progress, &source, ratings, begins_again)
-    };
-    let opened = world.spawn().blocking(progress).await;
+    let progress = progress(world, row, definition);
+    let opened = move || open(&catalog, id, progress()?, &source, ratings, begins_again);
+    let opened = world.spawn().blocking(opened).await;
     let (source, progress) = opened.map_err(NotReady::yet)?.map_err(NotReady::yet)?;
-    Ok(From::Source { source, progress })
+    let name = format!("feed-{}", row.name);
+    let ahead = source.map(|source| ReadAhead::start(world.spawn(), &name, source)).transpose();
+    let ahead = ahead.map_err(NotReady::yet)?;
+    Ok(From::Source { source: ahead.map(ReadAhead::alone), progress })
+}
+
+/// Goes on with what the process has read of standard input.
+async fn from_standard_input(
+    world: &World,
+    row: &ResourceRow,
+    definition: &FeedDefinition,
+    header: bool,
+) -> Result<From, NotReady> {
+    let ahead = standard_input_of(world)?.lend(world.spawn(), header).await.map_err(NotReady::yet)?;
+    let progress = world.spawn().blocking(progress(world, row, definition)).await;
+    let progress = progress.map_err(NotReady::yet)?.map_err(NotReady::yet)?;
+    Ok(From::Source { source: Some(ahead), progress })
 }
 
 /// Waits for the disk.
@@ -144,11 +185,8 @@ fn open(
                 Some(columns) => Box::new(ReviewLines::new(lines, columns, ratings)?),
             }
         }
-        // What was not read is not there any more.
-        FeedSource::StandardInput { header } => {
-            return Ok((Some(Box::new(LineSource::standard_input(*header))), progress));
-        }
         FeedSource::SyntheticReviews { seed, rate } => Box::new(SyntheticReviews::new(*seed, *rate, ratings)),
+        FeedSource::StandardInput { .. } => unreachable!("the process has one reader of standard input"),
         FeedSource::Stream { .. } => unreachable!("a stream is no source of lines"),
     };
     Ok((Some(Box::new(Resumed::after(progress.produced, source))), progress))
@@ -179,6 +217,9 @@ impl PreparedFeed {
         let PreparedFeed { row, definition, occasion } = self;
         let from = match &definition.source {
             FeedSource::Stream { stream } => from_stream(world, &row, stream).await?,
+            FeedSource::StandardInput { header } => {
+                from_standard_input(world, &row, &definition, *header).await?
+            }
             _ => from_source(world, &row, &definition, occasion).await?,
         };
         let (id, name) = (row.id, row.name);
@@ -200,8 +241,7 @@ impl PreparedFeed {
             From::Source { source: None, .. } => State::Ended,
             From::Source { source: Some(source), progress } => {
                 let keeps_progress = !matches!(definition.source, FeedSource::StandardInput { .. });
-                let (putting, end) =
-                    Putting::new(services, source, progress, keeps_progress).map_err(NotReady::yet)?;
+                let (putting, end) = Putting::new(services, source, progress, keeps_progress);
                 scope.task("feed", putting.run());
                 State::Source(end)
             }

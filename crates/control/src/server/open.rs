@@ -15,6 +15,7 @@ use crate::connect::monitor_to_functions::PageAddress;
 use crate::connect::monitor_to_live::MonitorWatch;
 use crate::data_directory::DataDirectory;
 use crate::error::StartError;
+use crate::feeds::StandardInput;
 use crate::identifier::Identifiers;
 use crate::live::Live;
 use crate::reconcile::{Reconciler, RunningSet};
@@ -69,7 +70,7 @@ pub(super) async fn open(
         supervisor: supervisor.clone(),
         functions: Slots::default(),
         endpoints: Slots::default(),
-        has_standard_input: settings.has_standard_input,
+        standard_input: settings.has_standard_input.then(StandardInput::new),
         repeats_ended_feeds: settings.repeats_ended_feeds,
     });
     let running = RunningSet::default();

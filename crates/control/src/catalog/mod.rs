@@ -12,11 +12,13 @@
 //! Every change is on disk when its call returns. Calls wait for the disk: not for a thread of the runtime.
 
 mod checkpoints;
+mod copies;
 mod migrations;
 mod positions;
 mod resources;
 
 pub use checkpoints::{EngineState, StoredCheckpoint, WaitingOutput};
+pub use copies::CopyStart;
 pub use positions::FeedProgress;
 pub use resources::{ResourceRow, RowChange};
 

@@ -27,7 +27,10 @@ impl FeedProgress {
     }
 }
 
-fn progress_of(connection: &rusqlite::Connection, feed: ResourceId) -> rusqlite::Result<Option<Of>> {
+pub(super) fn progress_of(
+    connection: &rusqlite::Connection,
+    feed: ResourceId,
+) -> rusqlite::Result<Option<Of>> {
     let sql = "SELECT pass, produced, ended, source FROM feed_position WHERE feed = ?1";
     let found = connection.query_row(sql, [feed.0], |row| {
         let (pass, produced): (i64, i64) = (row.get(0)?, row.get(1)?);
@@ -39,7 +42,7 @@ fn progress_of(connection: &rusqlite::Connection, feed: ResourceId) -> rusqlite:
 }
 
 /// A progress, and the source that it is of where that was kept.
-type Of = (FeedProgress, Option<String>);
+pub(super) type Of = (FeedProgress, Option<String>);
 
 impl Catalog {
     /// The next record of each shard for a consumer of a stream or buffer; empty before the first time.

@@ -4,8 +4,8 @@
 //!   stream ─▶ LogInput ─▶ (pace) ─▶ append to the target, as the producer of each shard
 //! ```
 //!
-//! Invariants: how far a shard has come is what the target has of it, so every record arrives once; records keep their
-//! partition keys and, within a shard, their order.
+//! Invariants: how far a shard has come is what its targets have of it, that of today and those before it, so every record
+//! arrives once, in one of them; records keep their partition keys and, within a shard, their order.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -20,6 +20,8 @@ use tokio::sync::watch;
 use super::pace::Pace;
 use super::put::{FeedServices, Put};
 use crate::applications::{EndedEarly, LogInput};
+use crate::definition::ResourceId;
+use crate::producers;
 use crate::shard_positions::have_reached;
 
 /// Before the source is read again after a failure.
@@ -58,7 +60,34 @@ impl CopyProgress {
 pub(crate) struct Copying {
     services: FeedServices,
     input: LogInput,
+    from: CopiedFrom,
     positions: watch::Sender<Positions>,
+}
+
+/// What is copied.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct CopiedFrom {
+    /// The stream.
+    pub(crate) source: ResourceId,
+    /// How many other sources the feed has had before: the numbers of their records say nothing about these.
+    pub(crate) pass: u64,
+}
+
+/// Names the producer of a shard. Those of the first source are called as they were when there was no other.
+fn part_of(pass: u64, shard: ShardNumber) -> String {
+    match pass {
+        0 => shard.to_string(),
+        pass => format!("source {pass} {shard}"),
+    }
+}
+
+/// The producers that a copy may have had in any stream.
+pub(crate) fn producers_of_copy(log: &Log, feed: ResourceId, pass: u64) -> Vec<u64> {
+    let streams = log.stream_list();
+    let shards = streams.iter().flat_map(|stream| &stream.shards).map(|shard| shard.number.0);
+    let shards = shards.max().map_or(0, |newest| newest + 1);
+    let parts = (0..=pass).flat_map(|pass| (0..shards).map(move |shard| part_of(pass, ShardNumber(shard))));
+    parts.map(|part| producers::of_feed(feed, &part)).collect()
 }
 
 /// The records of one shard that go on together.
@@ -69,12 +98,20 @@ struct ShardRun {
 }
 
 impl Copying {
-    /// A copy of what an input reads, behind what the target has already.
-    pub(crate) fn new(services: FeedServices, mut input: LogInput) -> (Copying, CopyProgress) {
+    /// A copy of what an input reads, behind what its targets have already.
+    pub(crate) fn new(
+        services: FeedServices,
+        mut input: LogInput,
+        from: CopiedFrom,
+    ) -> (Copying, CopyProgress) {
+        let targets: Vec<StreamKey> =
+            services.log.stream_list().into_iter().map(|target| target.key).collect();
+        let positions = input.positions();
         for shard in input.ends().unwrap_or_default().into_keys() {
-            let producer = services.producer(&shard.to_string());
-            let have = services.log.producer_position(&services.key, producer).ok().flatten();
-            if let Some(next) = have {
+            let producer = services.producer(&part_of(from.pass, shard));
+            let have = |target| services.log.producer_position(target, producer).ok().flatten();
+            let furthest = targets.iter().filter_map(have).max();
+            if let Some(next) = furthest.filter(|next| positions.get(&shard.0).is_none_or(|at| at < next)) {
                 input.advance_shard(shard, Position(next));
             }
         }
@@ -85,11 +122,31 @@ impl Copying {
         let (sender, positions) = watch::channel(current(&input));
         let progress =
             CopyProgress { log: Arc::clone(&services.log), source: input.key().clone(), positions };
-        (Copying { services, input, positions: sender }, progress)
+        (Copying { services, input, from, positions: sender }, progress)
     }
 
     /// Copies until stopped.
     pub(crate) async fn run(mut self) {
+        // A target may go, and takes with it how far it has come.
+        self.store_positions().await;
+        self.copy_until_stopped().await;
+        self.store_positions().await;
+    }
+
+    async fn store_positions(&self) {
+        let FeedServices { id, name, catalog, spawn, .. } = &self.services;
+        let (catalog, id, source, positions) =
+            (catalog.clone(), *id, self.from.source, self.input.positions());
+        let stored = spawn.blocking(move || catalog.put_positions(id, source, &positions)).await;
+        let error = match stored {
+            Ok(Ok(())) => return,
+            Ok(Err(error)) => error.to_string(),
+            Err(panic) => panic,
+        };
+        tracing::warn!(feed = name, error, "position not stored");
+    }
+
+    async fn copy_until_stopped(&mut self) {
         let mut pace = self.services.rate.map(|rate| Pace::new(rate, self.services.clock.monotonic()));
         while !self.services.stop.is_stopped() {
             let now = self.services.clock.now();
@@ -151,7 +208,8 @@ impl Copying {
     /// read again.
     async fn copy(&mut self, batch: &MergedBatch, most: usize) -> Option<u64> {
         let mut copied = 0;
-        let id_of = |shard: ShardNumber| self.services.producer(&shard.to_string());
+        let pass = self.from.pass;
+        let id_of = |shard: ShardNumber| self.services.producer(&part_of(pass, shard));
         for run in runs_of(batch, most, id_of) {
             match self.services.put(run.producer, &run.records).await {
                 Put::Taken => {}
@@ -197,9 +255,10 @@ mod tests {
     use super::super::fed::{Fed, Hang};
     use super::*;
     use crate::catalog::Catalog;
-    use crate::definition::ResourceId;
     use millstream_host::{SimulatedDisk, SystemClock};
     use millstream_streamlog::{LogSettings, NewRecord, Retention};
+
+    const FROM: CopiedFrom = CopiedFrom { source: ResourceId(1), pass: 0 };
 
     #[tokio::test(flavor = "multi_thread")]
     async fn a_copy_goes_on_behind_what_its_predecessor_had_under_way() {
@@ -219,7 +278,7 @@ mod tests {
         // The predecessor does not wait for the answer.
         drop(fed.log.append_as(&fed.key, first.producer, first.records));
         let input = LogInput::new(Arc::clone(&fed.log), source.clone()).unwrap();
-        let (copying, progress) = Copying::new(services, input);
+        let (copying, progress) = Copying::new(services, input, FROM);
         scope.task("copy", copying.run());
         drop(hang);
         assert_eq!(fed.records(4_000).await, expected, "every record once");

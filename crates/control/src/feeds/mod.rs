@@ -27,7 +27,7 @@ mod source_batch;
 mod standard_input;
 mod synthetic;
 
-pub(crate) use copy::{CopyProgress, Copying};
+pub(crate) use copy::{CopiedFrom, CopyProgress, Copying, producers_of_copy};
 pub use known_ratings::KnownRatings;
 pub(crate) use lines::is_endless;
 pub use lines::{LineSource, LongestLine, OpenInputError};

@@ -8,12 +8,12 @@ use tokio::sync::watch;
 
 use super::{NotReady, Occasion, StateOutlook, Stopped};
 use crate::applications::LogInput;
-use crate::catalog::{FeedProgress, ResourceRow};
+use crate::catalog::{CopyStart, FeedProgress, ResourceRow};
 use crate::definition::{Definition, FeedDefinition, FeedSource, Kind, Reference, ResourceId};
 use crate::feeds::{
-    Ahead, CopyProgress, Copying, FeedEnd, FeedServices, KnownRatings, LineSource, Putting, ReadAhead,
-    RecordSource, Resumed, ReviewLines, StandardInput, SyntheticReviews, is_endless, producers_of_passes,
-    true_progress,
+    Ahead, CopiedFrom, CopyProgress, Copying, FeedEnd, FeedServices, KnownRatings, LineSource, Putting,
+    ReadAhead, RecordSource, Resumed, ReviewLines, StandardInput, SyntheticReviews, is_endless,
+    producers_of_copy, producers_of_passes, true_progress,
 };
 use crate::producers;
 use crate::supervise::TaskScope;
@@ -34,6 +34,7 @@ enum From {
     },
     Stream {
         input: LogInput,
+        from: CopiedFrom,
     },
 }
 
@@ -75,16 +76,20 @@ pub(super) async fn look(
     before: Option<&Definition>,
 ) -> Result<StateOutlook, NotReady> {
     can_open(world, definition).await?;
-    let is_other = match before {
-        Some(Definition::Feed(before)) => before.source.identity() != definition.source.identity(),
-        _ => false,
-    };
+    let Some(Definition::Feed(before)) = before else { return Ok(StateOutlook::default()) };
+    let is_other = before.source.identity() != definition.source.identity();
     let begins = match &definition.source {
-        FeedSource::Stream { stream } => format!("copies what comes to stream \"{stream}\" from now on"),
-        FeedSource::StandardInput { .. } => return Ok(StateOutlook::default()),
-        _ => "reads its new source from the beginning".to_owned(),
+        FeedSource::Stream { stream } if is_other => {
+            Some(format!("copies what comes to stream \"{stream}\" from now on"))
+        }
+        FeedSource::Stream { stream } if before.target != definition.target => Some(format!(
+            "goes on in stream \"{stream}\" behind the last record that it has copied; what {} has stays there",
+            before.target.reference()
+        )),
+        FeedSource::Stream { .. } | FeedSource::StandardInput { .. } => None,
+        _ => is_other.then(|| "reads its new source from the beginning".to_owned()),
     };
-    Ok(StateOutlook { begins: is_other.then_some(begins), ..StateOutlook::default() })
+    Ok(StateOutlook { begins, ..StateOutlook::default() })
 }
 
 /// Whether a file can be opened.
@@ -192,24 +197,19 @@ fn open(
     Ok((Some(Box::new(Resumed::after(progress.produced, source))), progress))
 }
 
-/// Goes on where an earlier run stopped; a new copy begins behind the newest record.
+/// Goes on where an earlier run stopped; a copy that is new, or of another stream than before, begins behind the newest
+/// record.
 async fn from_stream(world: &World, row: &ResourceRow, stream: &str) -> Result<From, NotReady> {
     let source = source_of(world, stream)?;
     let key = log_key(&Reference::new(Kind::Stream, stream));
     let mut input = LogInput::new(Arc::clone(&world.log), key).map_err(NotReady::yet)?;
+    let ends = input.ends().map_err(NotReady::yet)?;
+    let ends = ends.into_iter().map(|(shard, end)| (shard.0, end.0)).collect();
     let (catalog, id) = (world.catalog.clone(), row.id);
-    let stored = world.spawn().blocking(move || catalog.positions(id, source)).await;
-    let stored = stored.map_err(NotReady::yet)?.map_err(NotReady::yet)?;
-    if stored.is_empty() {
-        input.go_to_end().map_err(NotReady::yet)?;
-        // From here on nothing is skipped, whatever happens.
-        let (catalog, positions) = (world.catalog.clone(), input.positions());
-        let noted = world.spawn().blocking(move || catalog.put_positions(id, source, &positions)).await;
-        noted.map_err(NotReady::yet)?.map_err(NotReady::yet)?;
-    } else {
-        input.go_to(&stored).map_err(|beyond| NotReady::lost(beyond.explain(&row.name)))?;
-    }
-    Ok(From::Stream { input })
+    let start = world.spawn().blocking(move || catalog.copy_start(id, source, &ends)).await;
+    let CopyStart { pass, positions } = start.map_err(NotReady::yet)?.map_err(NotReady::yet)?;
+    input.go_to(&positions).map_err(|beyond| NotReady::lost(beyond.explain(&row.name)))?;
+    Ok(From::Stream { input, from: CopiedFrom { source, pass } })
 }
 
 impl PreparedFeed {
@@ -245,8 +245,8 @@ impl PreparedFeed {
                 scope.task("feed", putting.run());
                 State::Source(end)
             }
-            From::Stream { input } => {
-                let (copying, progress) = Copying::new(services, input);
+            From::Stream { input, from } => {
+                let (copying, progress) = Copying::new(services, input, from);
                 scope.dedicated("copy", copying.run()).map_err(NotReady::yet)?;
                 State::Copy(progress)
             }
@@ -323,11 +323,11 @@ pub(super) async fn erase(world: &World, row: &ResourceRow) -> Result<(), NotRea
     let key = log_key(&definition.target.reference());
     let of_passes = producers_of_passes(row.id, progress);
     producers::forget(&world.log, &key, of_passes.collect()).await.map_err(NotReady::yet)?;
-    if let FeedSource::Stream { stream } = &definition.source {
-        let source = log_key(&Reference::new(Kind::Stream, stream));
-        let shards = world.log.stream_describe(&source).map(|found| found.shards).unwrap_or_default();
-        let of_shards = shards.iter().map(|shard| producers::of_feed(row.id, &shard.number.to_string()));
-        producers::forget(&world.log, &key, of_shards.collect()).await.map_err(NotReady::yet)?;
+    if let FeedSource::Stream { .. } = &definition.source {
+        let of_copy = producers_of_copy(&world.log, row.id, progress.pass);
+        for target in world.log.stream_list() {
+            producers::forget(&world.log, &target.key, of_copy.clone()).await.map_err(NotReady::yet)?;
+        }
     }
     Ok(())
 }

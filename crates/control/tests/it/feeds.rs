@@ -128,3 +128,53 @@ async fn r16_a_copy_that_is_deleted_or_stopped_lets_the_log_go() {
     server.stop(Duration::from_secs(10)).await;
     assert!(server.close(Duration::from_secs(10)).await, "nobody holds the log");
 }
+
+/// Streams, and a copy from one into another.
+fn copy(streams: &[&str], from: &str, into: &str) -> Pipeline {
+    let streams: String = streams.iter().map(|name| format!("[[stream]]\nname = \"{name}\"\n")).collect();
+    parse(&format!("{streams}[[input]]\nname = \"copy\"\nstream = \"{from}\"\ninto_stream = \"{into}\"\n"))
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_copy_into_another_stream_goes_on_behind_what_it_has_copied() {
+    let folder = tempfile::tempdir().unwrap();
+    let server = start(&copy(&["in", "a"], "in", "a"), folder.path()).await;
+    feed(&server, "in", ["1", "2"]).await;
+    let report = apply(&server, &copy(&["in", "a", "b"], "in", "b")).await;
+    assert_applied(&report);
+    let said: Vec<_> = report.changes.iter().flat_map(|change| &change.details).collect();
+    let expected = "goes on in stream \"in\" behind the last record that it has copied; what stream \"a\" has stays there";
+    assert!(said.iter().any(|detail| *detail == expected), "{said:?}");
+    feed(&server, "in", ["3"]).await;
+    assert_eq!(records(&server, "a"), ["1", "2"]);
+    assert_eq!(records(&server, "b"), ["3"]);
+    assert_applied(&apply(&server, &copy(&["in", "a", "b"], "in", "a")).await);
+    feed(&server, "in", ["4"]).await;
+    assert_eq!(records(&server, "a"), ["1", "2", "4"]);
+    // The target goes, and with it what the log knows of the copy.
+    assert_applied(&apply(&server, &copy(&["in", "c"], "in", "c")).await);
+    feed(&server, "in", ["5"]).await;
+    assert_eq!(records(&server, "c"), ["5"]);
+    stop(server).await;
+    let server = start(&copy(&["in", "c"], "in", "c"), folder.path()).await;
+    feed(&server, "in", ["6"]).await;
+    assert_eq!(records(&server, "c"), ["5", "6"]);
+    stop(server).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_copy_of_another_stream_takes_all_that_comes_to_it_from_then_on() {
+    let folder = tempfile::tempdir().unwrap();
+    let streams = ["long", "short", "copied"];
+    let server = start(&copy(&streams, "long", "copied"), folder.path()).await;
+    feed(&server, "long", (0..9).map(|number| format!("long {number}"))).await;
+    feed(&server, "short", ["short 0"]).await;
+    assert_applied(&apply(&server, &copy(&streams, "short", "copied")).await);
+    feed(&server, "short", ["short 1", "short 2"]).await;
+    assert_eq!(records(&server, "copied")[9..], ["short 1", "short 2"]);
+    feed(&server, "long", ["long 9"]).await;
+    assert_applied(&apply(&server, &copy(&streams, "long", "copied")).await);
+    feed(&server, "long", ["long 10"]).await;
+    assert_eq!(records(&server, "copied")[9..], ["short 1", "short 2", "long 10"]);
+    stop(server).await;
+}

@@ -6,7 +6,7 @@ use std::collections::{HashMap, VecDeque};
 use parking_lot::Mutex;
 
 /// Ratings that are kept; the oldest go first.
-const MOST_KEPT: usize = 200_000;
+pub(super) const MOST_KEPT: usize = 200_000;
 
 /// Ratings by review id.
 #[derive(Default)]

@@ -41,6 +41,8 @@ pub struct LineSource {
     reader: Box<dyn BufRead + Send>,
     /// Start again at the end.
     repeat: bool,
+    /// How often it has started again.
+    rounds: u64,
     assembler: Assembler,
     state: SourceState,
 }
@@ -82,6 +84,7 @@ impl LineSource {
             path: Some(path.to_owned()),
             reader,
             repeat,
+            rounds: 0,
             assembler: Assembler::new(header),
             state: SourceState::Open,
         })
@@ -116,6 +119,7 @@ impl LineSource {
             path: None,
             reader: Box::new(BufReader::with_capacity(256 << 10, io::stdin())),
             repeat: false,
+            rounds: 0,
             assembler: Assembler::new(header),
             state: SourceState::Open,
         }
@@ -138,7 +142,8 @@ impl LineSource {
         Ok(String::from_utf8_lossy(line).trim_end_matches(['\n', '\r']).to_owned())
     }
 
-    /// Gives the next lines to `take`, at most `most`: those that have been read already, or else waits for one.
+    /// Gives the next lines to `take`, at most `most`: those that have been read already, or else waits for one, or for the
+    /// end of the file.
     pub(super) fn read_lines(&mut self, most: usize, mut take: impl FnMut(Line<'_>)) -> SourceState {
         let mut given = 0;
         while given == 0 && self.state.is_open() {
@@ -158,9 +163,9 @@ impl LineSource {
                 }
             };
             if available.is_empty() {
-                given += self.assembler.end_file(&mut take);
+                self.assembler.end_file(&mut take);
                 self.end_file();
-                continue;
+                break;
             }
             let mut used = 0;
             for end in memchr::memchr_iter(b'\n', available) {
@@ -194,6 +199,7 @@ impl LineSource {
             Some(Ok(reader)) => {
                 self.reader = reader;
                 self.assembler = Assembler::new(self.assembler.header);
+                self.rounds += 1;
             }
             Some(Err(error)) => self.state = SourceState::Failed(error.to_string()),
             None => self.state = SourceState::Ended,
@@ -229,8 +235,10 @@ impl Assembler {
     }
 
     /// Takes the last line of a file when it has no end.
-    fn end_file(&mut self, take: &mut impl FnMut(Line<'_>)) -> usize {
-        if self.begun_bytes == 0 { 0 } else { self.end_line(b"\n", take) }
+    fn end_file(&mut self, take: &mut impl FnMut(Line<'_>)) {
+        if self.begun_bytes > 0 {
+            self.end_line(b"\n", take);
+        }
     }
 
     /// A line that has `bytes` bytes, of which `line` are kept.
@@ -271,6 +279,10 @@ impl RecordSource for LineSource {
             Line::Record { data, .. } => batch.push(data),
             Line::Unusable(reason) => batch.push_unusable(reason),
         })
+    }
+
+    fn rounds(&self) -> u64 {
+        self.rounds
     }
 }
 

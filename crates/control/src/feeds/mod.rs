@@ -70,4 +70,14 @@ pub trait RecordSource: Send + 'static {
     /// Adds the next records to `batch`, at most `most` (more than 0): those that are at hand, or else waits for one. Of
     /// lines these are some 256 KiB, or one longer line. A source that is open may add nothing.
     fn read(&mut self, batch: &mut SourceBatch, most: usize) -> SourceState;
+
+    /// How often it has begun again from its beginning: no read goes from one round to the next.
+    fn rounds(&self) -> u64 {
+        0
+    }
+
+    /// Skips up to `records` records where that takes no time, and gives how many. The others have to be read.
+    fn skip(&mut self, _records: u64) -> u64 {
+        0
+    }
 }

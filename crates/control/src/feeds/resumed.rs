@@ -5,7 +5,7 @@ use super::{RecordSource, SourceBatch, SourceState};
 /// Records that are read at once to be skipped.
 const SKIPPED_AT_ONCE: usize = 4_096;
 
-/// Skips records at the beginning of a source.
+/// Skips records at the beginning of a source. One that begins again and again is read once at most for that.
 pub struct Resumed {
     skipped: u64,
     source: Box<dyn RecordSource>,
@@ -16,11 +16,11 @@ impl Resumed {
     pub fn after(records: u64, source: Box<dyn RecordSource>) -> Resumed {
         Resumed { skipped: records, source }
     }
-}
 
-impl RecordSource for Resumed {
-    fn read(&mut self, batch: &mut SourceBatch, most: usize) -> SourceState {
+    fn skip(&mut self) -> SourceState {
+        self.skipped -= self.source.skip(self.skipped);
         let mut skipped = SourceBatch::default();
+        let (mut rounds, mut of_round) = (self.source.rounds(), 0);
         while self.skipped > 0 {
             let rest = usize::try_from(self.skipped).unwrap_or(usize::MAX);
             let state = self.source.read(&mut skipped, rest.min(SKIPPED_AT_ONCE));
@@ -28,15 +28,39 @@ impl RecordSource for Resumed {
                 return state;
             }
             self.skipped -= skipped.len() as u64;
+            of_round += skipped.len() as u64;
             skipped.clear();
+            if self.source.rounds() > rounds {
+                // Every round gives the same. One without records gives none of those that are to be skipped.
+                self.skipped = self.skipped.checked_rem(of_round).unwrap_or(0);
+                (rounds, of_round) = (self.source.rounds(), 0);
+            }
+        }
+        SourceState::Open
+    }
+}
+
+impl RecordSource for Resumed {
+    fn read(&mut self, batch: &mut SourceBatch, most: usize) -> SourceState {
+        let state = self.skip();
+        if !state.is_open() {
+            return state;
         }
         self.source.read(batch, most)
+    }
+
+    fn rounds(&self) -> u64 {
+        self.source.rounds()
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use super::super::{LineSource, LongestLine};
     use super::*;
+    use std::path::Path;
+    use std::sync::Arc;
+    use std::sync::atomic::{AtomicU64, Ordering};
 
     /// Records and, with a `!`, what is none.
     struct Listed(Vec<&'static str>);
@@ -66,5 +90,63 @@ mod tests {
         assert_eq!(read(&mut Resumed::after(0, records())), ["a", "b", "c", "d"]);
         assert!(read(&mut Resumed::after(4, records())).is_empty());
         assert!(read(&mut Resumed::after(9, records())).is_empty());
+    }
+
+    /// A file that is read again and again, with a header, and how many records are read of it.
+    struct Counted(LineSource, Arc<AtomicU64>);
+
+    impl Counted {
+        fn open(path: &Path) -> (Counted, Arc<AtomicU64>) {
+            let read = Arc::default();
+            (Counted(LineSource::file(path, true, true).unwrap(), Arc::clone(&read)), read)
+        }
+    }
+
+    impl RecordSource for Counted {
+        fn read(&mut self, batch: &mut SourceBatch, most: usize) -> SourceState {
+            let before = batch.len();
+            let state = self.0.read(batch, most);
+            self.1.fetch_add((batch.len() - before) as u64, Ordering::Relaxed);
+            assert!(self.0.rounds() < 10, "it is read for ever");
+            state
+        }
+
+        fn rounds(&self) -> u64 {
+            self.0.rounds()
+        }
+    }
+
+    /// The first two records after so many of a file, and how many are read for that.
+    fn two_after(records: u64, path: &Path) -> (String, u64) {
+        let (source, read) = Counted::open(path);
+        let mut resumed = Resumed::after(records, Box::new(source));
+        let mut batch = SourceBatch::default();
+        while batch.len() < 2 {
+            let most = 2 - batch.len();
+            assert!(resumed.read(&mut batch, most).is_open());
+        }
+        (String::from_utf8_lossy(batch.bytes()).replace('\n', ""), read.load(Ordering::Relaxed))
+    }
+
+    #[test]
+    fn a_file_that_begins_again_is_read_once_for_what_is_skipped() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("input");
+        for end in ["\n", ""] {
+            std::fs::write(&path, format!("h\na\nb\nc{end}")).unwrap();
+            for (records, expected) in
+                [(0, "ab"), (1, "bc"), (2, "ca"), (3, "ab"), (4, "bc"), (3_000_002, "ca")]
+            {
+                let (given, read) = two_after(records, &path);
+                assert_eq!(given, expected, "{records}");
+                assert!(read < 10, "{records}: {read}");
+            }
+        }
+        let long = "x".repeat(LongestLine::BYTES + 1);
+        std::fs::write(&path, format!("h\na\n{long}\nb\n")).unwrap();
+        assert_eq!(two_after(2_000_001, &path).0, "ba", "what is no record does not count");
+        std::fs::write(&path, format!("h\n{long}\n")).unwrap();
+        let mut resumed = Resumed::after(5, Box::new(Counted::open(&path).0));
+        assert!(resumed.read(&mut SourceBatch::default(), 1).is_open(), "one without records is read once");
     }
 }

@@ -77,6 +77,10 @@ impl RecordSource for ReviewLines {
             Line::Unusable(reason) => batch.push_unusable(reason),
         })
     }
+
+    fn rounds(&self) -> u64 {
+        self.lines.rounds()
+    }
 }
 
 #[cfg(test)]

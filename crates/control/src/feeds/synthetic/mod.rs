@@ -17,6 +17,7 @@ use std::sync::Arc;
 use millstream_host::Random;
 
 use self::phrases::{CATEGORIES, MOODS};
+use super::known_ratings::MOST_KEPT;
 use super::{KnownRatings, RecordSource, SourceBatch, SourceState};
 
 /// When the first burst begins, in seconds of the story.
@@ -118,6 +119,13 @@ impl RecordSource for SyntheticReviews {
         }
         SourceState::Open
     }
+
+    /// Those whose ratings may still be asked for are made up all the same.
+    fn skip(&mut self, records: u64) -> u64 {
+        let skipped = records.saturating_sub(MOST_KEPT as u64);
+        self.number += skipped;
+        skipped
+    }
 }
 
 #[cfg(test)]
@@ -150,6 +158,16 @@ mod tests {
     fn a_seed_tells_the_same_story() {
         assert_eq!(reviews(7, 500), reviews(7, 500));
         assert_ne!(reviews(7, 50), reviews(8, 50));
+    }
+
+    #[test]
+    fn what_is_skipped_is_made_up_only_where_its_rating_may_be_asked_for() {
+        let mut generator = SyntheticReviews::new(7, 10.0, Arc::default());
+        assert_eq!(generator.skip(MOST_KEPT as u64), 0);
+        assert_eq!(generator.skip(MOST_KEPT as u64 + 500), 500);
+        let mut batch = SourceBatch::default();
+        generator.read(&mut batch, 1);
+        assert_eq!(batch.bytes(), reviews(7, 501)[500].0.as_bytes());
     }
 
     #[test]

@@ -1,8 +1,9 @@
-//! Which incarnation of an application may store its state.
+//! Which incarnation of an application or a delivery may store its state.
 //!
 //! A stop has a limit in time: the thread of an application that did not end within it is left behind, and may still want to
 //! store a checkpoint when its successor runs. That checkpoint would be older than those of the successor and count as the
-//! newest. So each start begins an incarnation, and only the one that began last stores anything or deletes parts.
+//! newest. So each start begins an incarnation, and only the one that began last stores anything or deletes parts. A delivery that stops
+//! leaves behind what it is just storing.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -11,7 +12,7 @@ use parking_lot::{Mutex, MutexGuard};
 
 use crate::definition::ResourceId;
 
-/// The incarnations of all applications of this process: nobody else has the data directory. Cheap to clone.
+/// The incarnations of all applications and deliveries of this process: nobody else has the data directory. Cheap to clone.
 #[derive(Clone, Default)]
 pub(crate) struct Incarnations {
     /// Held for a look.

@@ -1,12 +1,16 @@
 //! The catalog as the keeper of a delivery's positions; tells the log what is no longer wanted.
+//!
+//! A delivery that stops does not wait for what it is just storing. Stored after what its successor has stored, that would
+//! name objects under other keys than those which the successor has written. So only the one that began last stores.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use async_trait::async_trait;
 use millstream_delivery::{PositionStore, Progress, StoreError};
 use millstream_host::Spawn;
 use millstream_streamlog::Log;
 
+use crate::applications::{Incarnation, Incarnations};
 use crate::catalog::Catalog;
 use crate::consumers;
 use crate::definition::ResourceId;
@@ -20,6 +24,9 @@ pub(crate) struct CatalogPositions {
     registry: Arc<Registry>,
     log: Arc<Log>,
     spawn: Spawn,
+    incarnations: Incarnations,
+    /// Set when it begins.
+    incarnation: Arc<OnceLock<Incarnation>>,
 }
 
 impl CatalogPositions {
@@ -31,7 +38,21 @@ impl CatalogPositions {
             registry: Arc::clone(&world.registry),
             log: Arc::clone(&world.log),
             spawn: world.spawn().clone(),
+            incarnations: world.incarnations.clone(),
+            incarnation: Arc::default(),
         }
+    }
+
+    /// From now on none before this one stores anything. Waits for what an earlier one is just storing.
+    ///
+    /// # Errors
+    /// It could not be begun.
+    pub(crate) async fn begin(&self) -> Result<(), StoreError> {
+        let (incarnations, delivery) = (self.incarnations.clone(), self.delivery);
+        let begun = self.spawn.blocking(move || incarnations.begin(delivery)).await.map_err(failed)?;
+        // Nobody begins twice.
+        let _ = self.incarnation.set(begun);
+        Ok(())
     }
 }
 
@@ -51,11 +72,53 @@ impl PositionStore for CatalogPositions {
         let progress = progress.clone();
         let (catalog, delivery) = (self.catalog.clone(), self.delivery);
         let (log, registry) = (Arc::clone(&self.log), Arc::clone(&self.registry));
+        let incarnation = Arc::clone(&self.incarnation);
         let store = move || {
-            catalog.put_delivery_progress(delivery, &progress)?;
+            let incarnation = incarnation.get().ok_or_else(|| failed("the delivery has not begun"))?;
+            let held = incarnation.hold().map_err(|_| failed("another delivery goes on in its place"))?;
+            catalog.put_delivery_progress(delivery, &progress).map_err(failed)?;
+            drop(held);
             consumers::trim_buffer(&log, &catalog, &registry, delivery);
-            Ok::<(), crate::catalog::CatalogError>(())
+            Ok(())
         };
-        self.spawn.blocking(store).await.map_err(failed)?.map_err(failed)
+        self.spawn.blocking(store).await.map_err(failed)?
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use millstream_delivery::{Positions, SourcePosition};
+    use millstream_host::SystemClock;
+    use millstream_streamlog::LogSettings;
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn what_a_predecessor_stores_late_does_not_count() {
+        let folder = tempfile::tempdir().unwrap();
+        let clock = Arc::new(SystemClock);
+        let (log, _) =
+            Log::open(folder.path(), LogSettings::default(), Arc::<SystemClock>::clone(&clock)).unwrap();
+        let catalog = Catalog::in_memory().unwrap();
+        let registry = Arc::new(Registry::open(catalog.clone(), clock, Spawn::current()).unwrap());
+        let incarnations = Incarnations::default();
+        let positions = || CatalogPositions {
+            delivery: ResourceId(7),
+            catalog: catalog.clone(),
+            registry: Arc::clone(&registry),
+            log: Arc::clone(&log),
+            spawn: Spawn::current(),
+            incarnations: incarnations.clone(),
+            incarnation: Arc::default(),
+        };
+        let up_to = |position| Progress::from(Positions::at(SourcePosition(position)));
+        let (first, second) = (positions(), positions());
+        assert!(first.store(&up_to(1)).await.is_err(), "it has not begun");
+        first.begin().await.unwrap();
+        first.store(&up_to(2)).await.unwrap();
+        second.begin().await.unwrap();
+        assert_eq!(second.load().await.unwrap(), Some(up_to(2)));
+        second.store(&up_to(9)).await.unwrap();
+        assert!(first.store(&up_to(3)).await.is_err());
+        assert_eq!(second.load().await.unwrap(), Some(up_to(9)));
     }
 }

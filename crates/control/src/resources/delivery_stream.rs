@@ -28,6 +28,7 @@ use crate::world::{World, log_key};
 
 /// A delivery that is ready to run.
 pub(crate) struct PreparedDelivery {
+    positions: Arc<CatalogPositions>,
     handle: DeliveryHandle,
     worker: DeliveryWorker,
 }
@@ -160,9 +161,10 @@ pub(super) async fn prepare(
         spawn: world.spawn().clone(),
     };
     let function = definition.transform.as_ref().map(|transform| world.functions.slot(&transform.function));
+    let positions = Arc::new(CatalogPositions::new(world, row.id));
     let components = Components {
         source: Arc::new(source),
-        positions: Arc::new(CatalogPositions::new(world, row.id)),
+        positions: Arc::<CatalogPositions>::clone(&positions),
         transform: function.clone().map(|slot| -> Arc<dyn Transform> { Arc::new(FunctionTransform(slot)) }),
         destination,
         backup,
@@ -178,13 +180,14 @@ pub(super) async fn prepare(
     };
     let settings = settings(&row.name, definition).map_err(NotReady::ever)?;
     let (handle, worker) = DeliveryWorker::new(components, settings).map_err(NotReady::ever)?;
-    Ok(PreparedDelivery { handle, worker })
+    Ok(PreparedDelivery { positions, handle, worker })
 }
 
 impl PreparedDelivery {
-    pub(super) fn start(self, scope: TaskScope) -> RunningDelivery {
+    pub(super) async fn start(self, scope: TaskScope) -> Result<RunningDelivery, NotReady> {
+        self.positions.begin().await.map_err(NotReady::yet)?;
         scope.task("delivery", self.worker.run());
-        RunningDelivery { handle: self.handle, scope }
+        Ok(RunningDelivery { handle: self.handle, scope })
     }
 }
 
@@ -204,9 +207,13 @@ impl RunningDelivery {
 /// Deletes the buffer. Objects stay: they belong to the bucket.
 pub(super) async fn erase(world: &World, row: &ResourceRow) -> Result<(), NotReady> {
     let (log, key) = (Arc::clone(&world.log), log_key(&row.reference()));
-    let erased = world.spawn().blocking(move || match log.stream_delete(&key) {
-        Err(StreamError::NotFound(_)) => Ok(()),
-        other => other,
+    let (incarnations, id) = (world.incarnations.clone(), row.id);
+    let erased = world.spawn().blocking(move || {
+        incarnations.end(id);
+        match log.stream_delete(&key) {
+            Err(StreamError::NotFound(_)) => Ok(()),
+            other => other,
+        }
     });
     erased.await.map_err(NotReady::yet)?.map_err(NotReady::yet)
 }

@@ -158,7 +158,7 @@ pub(crate) async fn prepare(
 pub(crate) async fn start(world: &World, prepared: Prepared, scope: TaskScope) -> Result<Running, NotReady> {
     Ok(match prepared {
         Prepared::Nothing => Running::Passive,
-        Prepared::DeliveryStream(prepared) => Running::DeliveryStream(prepared.start(scope)),
+        Prepared::DeliveryStream(prepared) => Running::DeliveryStream(prepared.start(scope).await?),
         Prepared::Endpoint(prepared) => Running::Endpoint(prepared.start()),
         Prepared::Function(prepared) => Running::Function(prepared.start()),
         Prepared::Application(prepared) => Running::Application(prepared.start(world, scope).await?),

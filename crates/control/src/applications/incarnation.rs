@@ -2,8 +2,8 @@
 //!
 //! A stop has a limit in time: the thread of an application that did not end within it is left behind, and may still want to
 //! store a checkpoint when its successor runs. That checkpoint would be older than those of the successor and count as the
-//! newest. So each start begins an incarnation, and only the one that began last stores anything or deletes parts. A delivery that stops
-//! leaves behind what it is just storing.
+//! newest. So each start begins an incarnation, and only the one that began last stores anything or deletes parts. A delivery that
+//! stops leaves behind what it is just storing.
 
 use std::collections::HashMap;
 use std::sync::Arc;

@@ -99,27 +99,8 @@ struct ShardRun {
 
 impl Copying {
     /// A copy of what an input reads, behind what its targets have already.
-    pub(crate) fn new(
-        services: FeedServices,
-        mut input: LogInput,
-        from: CopiedFrom,
-    ) -> (Copying, CopyProgress) {
-        let targets: Vec<StreamKey> =
-            services.log.stream_list().into_iter().map(|target| target.key).collect();
-        let positions = input.positions();
-        for shard in input.ends().unwrap_or_default().into_keys() {
-            let producer = services.producer(&part_of(from.pass, shard));
-            let have = |target| services.log.producer_position(target, producer).ok().flatten();
-            let furthest = targets.iter().filter_map(have).max();
-            if let Some(next) = furthest.filter(|next| positions.get(&shard.0).is_none_or(|at| at < next)) {
-                input.advance_shard(shard, Position(next));
-            }
-        }
-        let current = |input: &LogInput| -> Positions {
-            let positions = input.positions().into_iter();
-            positions.map(|(shard, position)| (ShardNumber(shard), Position(position))).collect()
-        };
-        let (sender, positions) = watch::channel(current(&input));
+    pub(crate) fn new(services: FeedServices, input: LogInput, from: CopiedFrom) -> (Copying, CopyProgress) {
+        let (sender, positions) = watch::channel(positions_of(&input));
         let progress =
             CopyProgress { log: Arc::clone(&services.log), source: input.key().clone(), positions };
         (Copying { services, input, from, positions: sender }, progress)
@@ -127,10 +108,31 @@ impl Copying {
 
     /// Copies until stopped.
     pub(crate) async fn run(mut self) {
+        // A predecessor may have put records without an answer.
+        if !self.services.settled().await {
+            return;
+        }
+        self.pass_over_copied();
+        self.publish();
         // A target may go, and takes with it how far it has come.
         self.store_positions().await;
         self.copy_until_stopped().await;
         self.store_positions().await;
+    }
+
+    /// Goes behind what any target has.
+    fn pass_over_copied(&mut self) {
+        let FeedServices { log, .. } = &self.services;
+        let targets: Vec<StreamKey> = log.stream_list().into_iter().map(|target| target.key).collect();
+        let positions = self.input.positions();
+        for shard in self.input.ends().unwrap_or_default().into_keys() {
+            let producer = self.services.producer(&part_of(self.from.pass, shard));
+            let have = |target| log.producer_position(target, producer).ok().flatten();
+            let furthest = targets.iter().filter_map(have).max();
+            if let Some(next) = furthest.filter(|next| positions.get(&shard.0).is_none_or(|at| at < next)) {
+                self.input.advance_shard(shard, Position(next));
+            }
+        }
     }
 
     async fn store_positions(&self) {
@@ -199,9 +201,7 @@ impl Copying {
     }
 
     fn publish(&self) {
-        let positions = self.input.positions().into_iter();
-        let positions = positions.map(|(shard, position)| (ShardNumber(shard), Position(position)));
-        self.positions.send_replace(positions.collect());
+        self.positions.send_replace(positions_of(&self.input));
     }
 
     /// Puts the first records of a batch, shard by shard. Gives how many, or `None` when stopped meanwhile. What is left is
@@ -230,6 +230,11 @@ impl Copying {
     }
 }
 
+fn positions_of(input: &LogInput) -> Positions {
+    let positions = input.positions().into_iter();
+    positions.map(|(shard, position)| (ShardNumber(shard), Position(position))).collect()
+}
+
 /// The first records of a batch by shard, each numbered by its place in the shard. Numbers may have gaps, where a commit
 /// failed: the next one is what follows the last record that is taken.
 fn runs_of(batch: &MergedBatch, most: usize, id_of: impl Fn(ShardNumber) -> u64) -> Vec<ShardRun> {
@@ -255,35 +260,70 @@ mod tests {
     use super::super::fed::{Fed, Hang};
     use super::*;
     use crate::catalog::Catalog;
-    use millstream_host::{SimulatedDisk, SystemClock};
+    use millstream_host::{SimulatedDisk, SystemClock, real_time};
     use millstream_streamlog::{LogSettings, NewRecord, Retention};
 
     const FROM: CopiedFrom = CopiedFrom { source: ResourceId(1), pass: 0 };
 
-    #[tokio::test(flavor = "multi_thread")]
-    async fn a_copy_goes_on_behind_what_its_predecessor_had_under_way() {
-        let disk = SimulatedDisk::new();
-        let fed = Fed::on(&disk);
+    /// A source of so many records.
+    fn source_of(fed: &Fed, records: &[String]) -> StreamKey {
         let source = StreamKey::data("source".parse().unwrap());
         fed.log.stream_create(&source, 1, Retention::default()).unwrap();
-        let expected: Vec<String> = (0..4_000).map(|number| number.to_string()).collect();
-        let records = expected.iter().map(|number| NewRecord::new("k", number.clone().into_bytes()));
+        let records = records.iter().map(|number| NewRecord::new("k", number.clone().into_bytes()));
         fed.log.append_blocking(&source, records.collect()).unwrap();
+        source
+    }
+
+    /// What a predecessor puts into a stream without waiting for the answer: the first 2,900 records.
+    fn put_by_predecessor(fed: &Fed, services: &FeedServices, source: &StreamKey) {
+        let batch = fed.log.read_merged(source, &Positions::new(), 2_900, 1 << 20).unwrap();
+        let first = runs_of(&batch, 2_900, |shard| services.producer(&shard.to_string())).remove(0);
+        drop(fed.log.append_as(&services.key, first.producer, first.records));
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn a_copy_goes_on_behind_what_its_predecessor_had_under_way() {
+        let expected: Vec<String> = (0..4_000).map(|number| number.to_string()).collect();
+        for is_same_target in [true, false] {
+            let disk = SimulatedDisk::new();
+            let fed = Fed::on(&disk);
+            let source = source_of(&fed, &expected);
+            let target_before = match is_same_target {
+                true => fed.key.clone(),
+                false => StreamKey::data("before".parse().unwrap()),
+            };
+            if !is_same_target {
+                fed.log.stream_create(&target_before, 1, Retention::default()).unwrap();
+            }
+            let (catalog, scope) = (Catalog::in_memory().unwrap(), fed.supervisor.scope(None, "feed"));
+            let services = || fed.services(ResourceId(7), &catalog, None, &scope);
+
+            let hang = Hang::begin(&disk);
+            put_by_predecessor(&fed, &FeedServices { key: target_before, ..services() }, &source);
+            let input = LogInput::new(Arc::clone(&fed.log), source.clone()).unwrap();
+            let (copying, progress) = Copying::new(services(), input, FROM);
+            scope.task("copy", copying.run());
+            drop(hang);
+            let behind = if is_same_target { 0 } else { 2_900 };
+            assert_eq!(fed.records(4_000 - behind).await, expected[behind..], "every record once");
+            progress.caught_up().await.unwrap();
+            assert!(scope.stop(Duration::from_secs(10)).await.is_empty());
+        }
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn what_the_log_has_of_a_batch_is_passed_over() {
+        let fed = Fed::new(Arc::new(SystemClock));
+        let source = source_of(&fed, &(0..4_000).map(|number| number.to_string()).collect::<Vec<_>>());
         let (catalog, scope) = (Catalog::in_memory().unwrap(), fed.supervisor.scope(None, "feed"));
         let services = fed.services(ResourceId(7), &catalog, None, &scope);
-
-        let hang = Hang::begin(&disk);
-        let batch = fed.log.read_merged(&source, &Positions::new(), 2_900, 1 << 20).unwrap();
-        let first = runs_of(&batch, 2_900, |shard| services.producer(&shard.to_string())).remove(0);
-        // The predecessor does not wait for the answer.
-        drop(fed.log.append_as(&fed.key, first.producer, first.records));
-        let input = LogInput::new(Arc::clone(&fed.log), source.clone()).unwrap();
-        let (copying, progress) = Copying::new(services, input, FROM);
-        scope.task("copy", copying.run());
-        drop(hang);
-        assert_eq!(fed.records(4_000).await, expected, "every record once");
-        progress.caught_up().await.unwrap();
-        assert!(scope.stop(Duration::from_secs(10)).await.is_empty());
+        put_by_predecessor(&fed, &services, &source);
+        let input = LogInput::new(Arc::clone(&fed.log), source).unwrap();
+        let (mut copying, _) = Copying::new(services, input, FROM);
+        let batch = copying.input.read().unwrap();
+        let copied = real_time::within(Duration::from_secs(20), copying.copy(&batch, usize::MAX)).await;
+        let next = batch.get(2_900).unwrap().position().0;
+        assert_eq!((copied, copying.input.positions()[&0]), (Some(Some(0)), next));
     }
 
     #[test]

@@ -48,6 +48,28 @@ impl FeedServices {
         producers::of_feed(self.id, part)
     }
 
+    /// Waits until the log has, or has refused, all that was on its way there before. False when stopped meanwhile.
+    pub(super) async fn settled(&mut self) -> bool {
+        let mut backoff = Backoff::new(FIRST_WAIT, LONGEST_WAIT);
+        // Nobody appends as this one: the log takes one thing after the other, and this does nothing but wait its turn.
+        let nobody = self.producer("nobody");
+        loop {
+            let settled = tokio::select! {
+                settled = self.log.producer_forget(&self.key, nobody) => settled,
+                () = self.stop.stopped() => return false,
+            };
+            match settled {
+                Ok(()) => return true,
+                Err(AppendError::Busy { .. }) => {}
+                Err(error) => self.live.problem(self.clock.now(), &self.name, error.to_string(), 1),
+            }
+            tokio::select! {
+                () = self.clock.sleep(backoff.wait()) => {}
+                () = self.stop.stopped() => return false,
+            }
+        }
+    }
+
     /// Puts records that the log does not have yet, waiting as long as it is busy or full.
     pub(super) async fn put(&mut self, producer: Producer, records: &RecordBatch) -> Put {
         let mut backoff = Backoff::new(FIRST_WAIT, LONGEST_WAIT);

@@ -10,7 +10,7 @@ use millstream_wording::{agreeing, counted};
 use super::print;
 use crate::arguments::PutArguments;
 use crate::failure::say;
-use crate::session::{STOPPED_EARLY, Signals};
+use crate::signals::{STOPPED_EARLY, Signals};
 use crate::socket::{Client, PutAnswer, escaped};
 
 /// The most of one request.
@@ -23,6 +23,8 @@ pub(super) async fn run(arguments: PutArguments) -> anyhow::Result<ExitCode> {
         done = putting.run(&arguments) => Some(done),
         () = signals.stop() => None,
     };
+    // From here on a signal ends it at once.
+    drop(signals);
     let is_stopped = done.is_none();
     done.transpose().map_err(|error| putting.explained(error))?;
     let Putting { put, skipped, under_way } = putting;

@@ -23,3 +23,4 @@ mod serve;
 mod start_time;
 mod stock_ticker;
 mod support;
+mod unread_output;

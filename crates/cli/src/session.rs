@@ -180,7 +180,7 @@ impl Session {
             data_directory: loading::absolute(&self.data_directory),
             page: url.clone(),
         };
-        let socket = Socket::start(Arc::clone(&server), status)?;
+        let socket = Socket::start(Arc::clone(&server), status).await?;
         let mut display = Display::start(
             arguments.json,
             url.as_deref(),
@@ -299,7 +299,10 @@ async fn stop(server: Arc<Server>, limit: Duration) -> StopReport {
 /// The same while others let go of it.
 async fn stop_with<T>(server: Arc<Server>, limit: Duration, others: impl Future<Output = T>) -> StopReport {
     let deadline = Deadline::after(limit);
-    let (mut stopped, _) = tokio::join!(server.stop(limit), others);
+    let (mut stopped, let_go) = tokio::join!(server.stop(limit), real_time::within(limit, others));
+    if let_go.is_none() {
+        stopped.left.push("what serves clients".to_owned());
+    }
     // A disk that hangs must not keep the process.
     if !server.close(deadline.left().max(CLOSE_MOMENT)).await {
         stopped.left.push("the log or the catalog".to_owned());
@@ -536,5 +539,22 @@ mod tests {
         assert!(!patience.left().is_zero(), "it ends all the same");
         assert_eq!(stopped.left, ["the log or the catalog"]);
         disk.hang_syncs(false);
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn what_serves_clients_and_hangs_does_not_keep_the_process() {
+        let folder = tempfile::tempdir().unwrap();
+        let session = Session {
+            what: What::Serve { files: Vec::new() },
+            source: "test".to_owned(),
+            is_synthetic: false,
+            until_end: false,
+            takes_over: false,
+            data_directory: folder.path().join("data"),
+        };
+        let server = session.open().await.unwrap();
+        let hangs = std::future::pending::<()>();
+        let stopped = real_time::within(Duration::from_secs(60), stop_with(server, STOP_LIMIT, hangs)).await;
+        assert_eq!(stopped.expect("it ends all the same").left, ["what serves clients"]);
     }
 }

@@ -1,6 +1,6 @@
 //! The server's end of the socket.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 
 use axum::body::{Body, Bytes};
@@ -13,11 +13,11 @@ use axum::{Json, Router};
 use millstream_control::definition::{Kind, Reference};
 use millstream_control::registry::DeleteError;
 use millstream_control::{ApplyOptions, Server, TailFrom};
-use millstream_host::{Spawn, files};
+use millstream_host::Spawn;
 use serde::Deserialize;
 use tokio::sync::{Semaphore, watch};
 
-use super::listening::Listening;
+use super::listening::{Listening, SocketFile};
 use super::protocol::{Applied, ApplyRequest, PutAnswer, ResetAnswer, StatusAnswer, WouldResetAnswer};
 use super::refusal::{in_json, refused, status_of_apply, status_of_delete, status_of_put, status_of_tail};
 use super::tail_lines;
@@ -31,7 +31,7 @@ const MOST_TAILS: usize = 256;
 
 /// The socket of a server. It goes with the server.
 pub(crate) struct Socket {
-    path: PathBuf,
+    file: Arc<SocketFile>,
     serving: Serving,
 }
 
@@ -44,9 +44,14 @@ struct Shared {
 
 impl Socket {
     /// Serves a server on the socket of its data directory.
-    pub(crate) fn start(server: Arc<Server>, status: StatusAnswer) -> anyhow::Result<Socket> {
+    ///
+    /// # Errors
+    /// Its file cannot be made.
+    pub(crate) async fn start(server: Arc<Server>, status: StatusAnswer) -> anyhow::Result<Socket> {
         let path = super::path_of(server.data_directory());
-        let listener = Listening::on(path.clone())?;
+        let making = Spawn::current().awaited_blocking(move || SocketFile::make(path));
+        let (file, listener) = making.await??;
+        let listener = Listening::on(Arc::clone(&file), listener)?;
         let stop = watch::Sender::new(false);
         let shared = Arc::new(Shared {
             server,
@@ -55,13 +60,14 @@ impl Socket {
             tails: Arc::new(Semaphore::new(MOST_TAILS)),
         });
         let serving = Serving::start(listener, router(shared), stop);
-        Ok(Socket { path, serving })
+        Ok(Socket { file, serving })
     }
 
     /// Answers what is being asked, for a moment, and ends.
     pub(crate) async fn stop(self) {
         self.serving.stop().await;
-        let _ = files::remove(&self.path);
+        // A disk that hangs is waited for by nobody else.
+        let _ = Spawn::current().awaited_blocking(move || self.file.remove()).await;
     }
 }
 

@@ -149,22 +149,6 @@ impl Session {
             () = signals.stop() => return Ok(ExitCode::from(STOPPED_EARLY)),
             opened = self.open() => opened?,
         };
-        let reports = tokio::select! {
-            started = self.start(&server) => match started {
-                Ok(reports) => reports,
-                Err(error) => {
-                    drop(signals);
-                    stop(server, STOP_LIMIT).await;
-                    return Err(error);
-                }
-            },
-            () = signals.stop() => {
-                drop(signals);
-                // What runs already ends in order.
-                stop(server, STOP_LIMIT).await;
-                return Ok(ExitCode::from(STOPPED_EARLY));
-            }
-        };
         let (page, address) = match listener {
             Some(listener) => {
                 let (page, address) = Serving::page(listener, server.clone())?;
@@ -179,8 +163,31 @@ impl Session {
             process: std::process::id(),
             data_directory: loading::absolute(&self.data_directory),
             page: url.clone(),
+            is_starting: true,
         };
-        let socket = Socket::start(Arc::clone(&server), status).await?;
+        // Before anything starts: what hangs in a start can be seen and deleted.
+        let socket = tokio::select! {
+            biased;
+            () = signals.stop() => return Ok(ExitCode::from(STOPPED_EARLY)),
+            started = Socket::start(Arc::clone(&server), status) => started?,
+        };
+        let started = tokio::select! {
+            started = self.start(&server) => Some(started),
+            () = signals.stop() => None,
+        };
+        let reports = match started {
+            Some(Ok(reports)) => reports,
+            ended => {
+                drop(signals);
+                // What runs already ends in order.
+                stop_with(server, STOP_LIMIT, faces_ended(page, socket)).await;
+                return match ended {
+                    Some(Err(error)) => Err(error),
+                    Some(Ok(_)) | None => Ok(ExitCode::from(STOPPED_EARLY)),
+                };
+            }
+        };
+        socket.has_started();
         let mut display = Display::start(
             arguments.json,
             url.as_deref(),
@@ -205,21 +212,12 @@ impl Session {
         };
         let overview = server.overview();
         drop(signals);
-        let (page_ended, socket_ended) = (
-            async {
-                if let Some(page) = page {
-                    page.stop().await;
-                }
-            },
-            socket.stop(),
-        );
         let limit = match ending {
             _ if delivered == Delivered::UntilSignal => STOP_LIMIT,
             Ending::Signal | Ending::Failed(_) if !closes_windows => STOP_LIMIT,
             _ => AWAITED_STOP_LIMIT,
         };
-        let pages_ended = async { tokio::join!(page_ended, socket_ended) };
-        let stopped = stop_with(server, limit, pages_ended).await;
+        let stopped = stop_with(server, limit, faces_ended(page, socket)).await;
         if let Ending::Failed(reason) = &ending {
             anyhow::bail!("data directory {}: {reason}", self.data_directory.display());
         }
@@ -291,12 +289,17 @@ impl Session {
     }
 }
 
-/// Stops a server and gives its directory back, within `limit` and a moment.
-async fn stop(server: Arc<Server>, limit: Duration) -> StopReport {
-    stop_with(server, limit, async {}).await
+/// Ends what people and commands reach a server by.
+async fn faces_ended(page: Option<Serving>, socket: Socket) {
+    let page_ended = async {
+        if let Some(page) = page {
+            page.stop().await;
+        }
+    };
+    tokio::join!(page_ended, socket.stop());
 }
 
-/// The same while others let go of it.
+/// Stops a server while others let go of it, and gives its directory back, within `limit` and a moment.
 async fn stop_with<T>(server: Arc<Server>, limit: Duration, others: impl Future<Output = T>) -> StopReport {
     let deadline = Deadline::after(limit);
     let (mut stopped, let_go) = tokio::join!(server.stop(limit), real_time::within(limit, others));
@@ -535,7 +538,7 @@ mod tests {
         assert!(real_time::within(Duration::from_millis(50), put).await.is_none(), "it hangs");
         // A busy machine gets as much again.
         let patience = Deadline::after(2 * (STOP_LIMIT + CLOSE_MOMENT));
-        let stopped = stop(server, STOP_LIMIT).await;
+        let stopped = stop_with(server, STOP_LIMIT, async {}).await;
         assert!(!patience.left().is_zero(), "it ends all the same");
         assert_eq!(stopped.left, ["the log or the catalog"]);
         disk.hang_syncs(false);

@@ -13,8 +13,9 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use tokio::net::UnixStream;
 
-use super::protocol::ErrorAnswer;
+use super::protocol::{ErrorAnswer, STARTING};
 use crate::arguments::DEMO_DATA_DIRECTORY;
+use crate::failure::say;
 
 /// The socket in a data directory.
 pub(crate) fn path_of(data_directory: &Path) -> PathBuf {
@@ -103,6 +104,9 @@ impl Client {
             .context("the request cannot be built")?;
         self.sender.ready().await.map_err(broke_off)?;
         let answer = self.sender.send_request(request).await.map_err(broke_off)?;
+        if let Some(note) = answer.headers().get(STARTING).and_then(|note| note.to_str().ok()) {
+            say(format_args!("{note}"));
+        }
         if answer.status().is_success() {
             return Ok(answer);
         }

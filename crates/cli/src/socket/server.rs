@@ -20,6 +20,7 @@ use tokio::sync::{Semaphore, watch};
 use super::listening::{Listening, SocketFile};
 use super::protocol::{Applied, ApplyRequest, PutAnswer, ResetAnswer, StatusAnswer, WouldResetAnswer};
 use super::refusal::{in_json, refused, status_of_apply, status_of_delete, status_of_put, status_of_tail};
+use super::starting::{Start, held_back};
 use super::tail_lines;
 use crate::loading::{self, Loaded};
 use crate::serving::Serving;
@@ -33,17 +34,19 @@ const MOST_TAILS: usize = 256;
 pub(crate) struct Socket {
     file: Arc<SocketFile>,
     serving: Serving,
+    start: Start,
 }
 
 struct Shared {
     server: Arc<Server>,
     status: StatusAnswer,
+    start: Start,
     stop: watch::Receiver<bool>,
     tails: Arc<Semaphore>,
 }
 
 impl Socket {
-    /// Serves a server on the socket of its data directory.
+    /// Serves a server that starts on the socket of its data directory.
     ///
     /// # Errors
     /// Its file cannot be made.
@@ -53,14 +56,21 @@ impl Socket {
         let (file, listener) = making.await??;
         let listener = Listening::on(Arc::clone(&file), listener)?;
         let stop = watch::Sender::new(false);
+        let start = Start::new();
         let shared = Arc::new(Shared {
             server,
             status,
+            start: start.clone(),
             stop: stop.subscribe(),
             tails: Arc::new(Semaphore::new(MOST_TAILS)),
         });
         let serving = Serving::start(listener, router(shared), stop);
-        Ok(Socket { file, serving })
+        Ok(Socket { file, serving, start })
+    }
+
+    /// The server has started.
+    pub(crate) fn has_started(&self) {
+        self.start.has_ended();
     }
 
     /// Answers what is being asked, for a moment, and ends.
@@ -82,12 +92,14 @@ fn router(shared: Arc<Shared>) -> Router {
         .route("/v1/tail", get(tail))
         .fallback(async || refused(StatusCode::NOT_FOUND, "there is no such path"))
         .layer(DefaultBodyLimit::max(MOST_BODY))
+        .layer(middleware::from_fn_with_state(shared.start.clone(), held_back))
         .layer(middleware::map_response(in_json))
         .with_state(shared)
 }
 
 async fn status(State(shared): State<Arc<Shared>>) -> Response {
-    Json(&shared.status).into_response()
+    let status = StatusAnswer { is_starting: shared.start.is_under_way(), ..shared.status.clone() };
+    Json(status).into_response()
 }
 
 #[derive(Deserialize)]

@@ -9,7 +9,7 @@ use rustix::fs::{OFlags, fcntl_getfl, fcntl_setfl};
 use rustix::process::{Pid, Signal, kill_process};
 
 use crate::support::server::PRICES;
-use crate::support::{status, wait_for};
+use crate::support::{has_started, wait_for};
 
 /// A pipe that takes nothing more until somebody reads it.
 fn full_pipe() -> (PipeReader, PipeWriter) {
@@ -56,13 +56,13 @@ fn a_stop_is_heard_though_nobody_reads_what_is_written() {
     let folder = tempfile::tempdir().unwrap();
     fs::write(folder.path().join("p.toml"), PRICES).unwrap();
     let data = folder.path().join("data");
-    let answers = || wait_for("the server answers", || status(data.to_str().unwrap()));
+    let started = || wait_for("the server has started", || has_started(&data).then_some(()));
     let errors = folder.path().join("errors");
     let kept = || fs::File::create(&errors).unwrap();
     for arguments in [["run", "p.toml", "--json"].as_slice(), &["run", "p.toml"]] {
         let (_unread, writer) = full_pipe();
         let mut run = start(folder.path(), arguments, writer.into(), kept().into());
-        answers();
+        started();
         run.signal(Signal::TERM);
         assert_eq!(run.code(), Some(1), "{arguments:?}: its results are lost");
         let said = fs::read_to_string(&errors).unwrap();
@@ -71,7 +71,7 @@ fn a_stop_is_heard_though_nobody_reads_what_is_written() {
     for signal in [Signal::TERM, Signal::INT] {
         let (_unread, writer) = full_pipe();
         let mut serve = start(folder.path(), &["serve", "--apply", "p.toml"], Stdio::null(), writer.into());
-        answers();
+        started();
         serve.signal(signal);
         assert_eq!(serve.code(), Some(0), "all is done, whether somebody reads that or not");
     }
@@ -83,7 +83,7 @@ fn a_stop_ends_a_command_whose_output_nobody_reads() {
     fs::write(folder.path().join("p.toml"), PRICES).unwrap();
     let mut serve = start(folder.path(), &["serve", "--apply", "p.toml"], Stdio::null(), Stdio::null());
     let data = folder.path().join("data");
-    wait_for("the server answers", || status(data.to_str().unwrap()));
+    wait_for("the server has started", || has_started(&data).then_some(()));
     for arguments in [["put", "prices"].as_slice(), &["tail", "prices"]] {
         let (_unread, writer) = full_pipe();
         let mut command = Command::new(env!("CARGO_BIN_EXE_millstream"));

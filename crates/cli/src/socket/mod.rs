@@ -41,7 +41,7 @@ mod server;
 mod starting;
 mod tail_lines;
 
-pub(crate) use client::{Client, escaped, path_of};
+pub(crate) use client::{Busy, Client, escaped, path_of};
 pub(crate) use protocol::{
     Applied, ApplyRequest, FailedLine, PutAnswer, ResetAnswer, StatusAnswer, TailLine, WouldResetAnswer,
 };

@@ -277,7 +277,7 @@ async fn tail(State(shared): State<Arc<Shared>>, Query(query): Query<TailQuery>)
         Ok(tailing) => tailing,
         Err(error) => return refused(status_of_tail(&error), error),
     };
-    let (mut lines, receiver) = tail_lines::channel(filter);
+    let (mut lines, reader) = tail_lines::channel(filter);
     let mut stop = shared.stop.clone();
     Spawn::current().awaited(async move {
         let _permit = permit;
@@ -291,8 +291,8 @@ async fn tail(State(shared): State<Arc<Shared>>, Query(query): Query<TailQuery>)
             lines.end(reason);
         }
     });
-    let lines = futures::stream::unfold(receiver, |mut receiver| async move {
-        receiver.recv().await.map(|line| (line, receiver))
+    let lines = futures::stream::unfold(reader, |mut reader| async move {
+        reader.next().await.map(|line| (Ok::<_, std::io::Error>(line), reader))
     });
     ([("content-type", "application/x-ndjson")], Body::from_stream(lines)).into_response()
 }

@@ -8,8 +8,9 @@ use millstream_control::Server;
 use millstream_control::definition::{Kind, Reference};
 use millstream_control::registry::Lifecycle;
 use millstream_host::real_time::within;
+use millstream_host::{Random, SimulatedDisk, SystemClock};
 
-use crate::support::{apply, feed, open, parse, records, stop};
+use crate::support::{apply, feed, open, parse, records, settings, stop};
 
 /// More than any machine takes.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -137,5 +138,41 @@ async fn a_start_of_all_waits_for_what_takes_long_until_it_is_deleted() {
     let started = within(PATIENCE, async { tokio::join!(start, deleted).0 }).await;
     started.expect("it starts without the one that is deleted").unwrap();
     assert_eq!(state_of(&server, "hangs"), None);
+    stop(server).await;
+}
+
+/// A disk of a log that stores nothing before this is dropped.
+struct HangingDisk(SimulatedDisk);
+
+impl Drop for HangingDisk {
+    fn drop(&mut self) {
+        self.0.hang_syncs(false);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_uses_what_takes_long_waits_for_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let disk = SimulatedDisk::new();
+    let (clock, on) = (Arc::new(SystemClock), Arc::new(disk.clone()));
+    let server = Server::open_on(settings(folder.path()), clock, Random::from_seed(1), on).await.unwrap();
+    let pipeline = "[[stream]]\nname = \"in\"\n[[application]]\nname = \"user\"\n\
+        sql = 'CREATE STREAM T (N INTEGER);'\ninput = {stream = \"in\", columns = \"N INTEGER\"}\n";
+    let report = apply(&server, &parse(pipeline)).await;
+    assert!(!report.is_refused(), "{report:#?}");
+    disk.hang_syncs(true);
+    let hanging = HangingDisk(disk);
+    within(PATIENCE, server.start(false)).await.expect("it starts without the stream").unwrap();
+    let stream = server.registry().find(&Reference::new(Kind::Stream, "in")).unwrap();
+    assert!(stream.status.reason().unwrap().contains("to prepare"), "{stream:?}");
+    assert_eq!(
+        state_of(&server, "user"),
+        Some((Lifecycle::Creating, String::new())),
+        "it has not been tried"
+    );
+    drop(hanging);
+    let mut changes = server.registry().changes();
+    let runs = changes.wait_for(|_| state_of(&server, "user").unwrap().0 == Lifecycle::Active);
+    drop(within(PATIENCE, runs).await.expect("it runs").unwrap());
     stop(server).await;
 }

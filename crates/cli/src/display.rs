@@ -6,6 +6,7 @@
 use std::fmt::Write as _;
 use std::io::{self, IsTerminal, Write};
 use std::path::Path;
+use std::time::Duration;
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use millstream_control::definition::Kind;
@@ -17,6 +18,7 @@ use serde_json::{Map, Value, json};
 
 use crate::arguments::{DATA_DIRECTORY, DATA_DIRECTORY_VARIABLE};
 use crate::failure::say;
+use crate::output::{Output, Shown};
 use crate::report;
 use crate::retrying::{self, time};
 
@@ -38,7 +40,7 @@ enum Mode {
         page: Option<String>,
     },
     /// A block on the terminal.
-    Block(ProgressBar),
+    Block,
     /// A line now and then, on standard output for `run`, on standard error for `serve`.
     Lines {
         /// Nobody waits for figures.
@@ -49,7 +51,9 @@ enum Mode {
 /// The display of a session.
 pub(crate) struct Display {
     mode: Mode,
-    results: Results<io::Stdout>,
+    results: Output,
+    /// That lines are lost was said.
+    has_said_lost: bool,
     ticks: u64,
     heading: String,
     note: String,
@@ -74,19 +78,15 @@ impl Display {
         }
         let _ = write!(heading, "  objects  {}", data_dir.join("buckets").display());
         let can_redraw = std::io::stdout().is_terminal() && redraws(std::env::var("TERM").ok().as_deref());
-        let mode = match (json, can_redraw && !is_serve) {
-            (true, _) => Mode::Json { page: url.map(str::to_owned) },
-            (false, true) => {
-                let bar = ProgressBar::with_draw_target(None, ProgressDrawTarget::stdout());
-                bar.set_style(ProgressStyle::with_template("{msg}").expect("the template is right"));
-                Mode::Block(bar)
-            }
-            (false, false) => Mode::Lines { is_quiet: is_serve },
+        let (mode, results) = match (json, can_redraw && !is_serve) {
+            (true, _) => (Mode::Json { page: url.map(str::to_owned) }, results_in_lines()),
+            (false, true) => (Mode::Block, results_in_a_block()),
+            (false, false) => (Mode::Lines { is_quiet: is_serve }, results_in_lines()),
         };
         let note = "Ctrl-C stops; all state is kept.".to_owned();
-        let display = Display { mode, results: Results::new(io::stdout()), ticks: 0, heading, note };
+        let display = Display { mode, results, has_said_lost: false, ticks: 0, heading, note };
         if matches!(display.mode, Mode::Lines { .. }) {
-            print_error(&display.heading);
+            say(format_args!("{}", display.heading));
         }
         display
     }
@@ -127,11 +127,11 @@ impl Display {
             Mode::Json { page } => {
                 let phase = if self.note.is_empty() { "draining" } else { "running" };
                 let line = json_of(phase, page.as_deref(), &server.overview());
-                self.results.line(&Value::Object(line).to_string());
+                self.results.status(Value::Object(line).to_string());
             }
-            Mode::Block(bar) => bar.set_message(self.block(&server.overview())),
+            Mode::Block => self.results.status(self.block(&server.overview())),
             Mode::Lines { is_quiet: false } if self.ticks % LINE_INTERVAL == 1 => {
-                self.results.line(&line(&server.overview()));
+                self.results.status(line(&server.overview()));
             }
             Mode::Lines { .. } => {}
         }
@@ -142,7 +142,7 @@ impl Display {
         let report = serde_json::to_value(report).unwrap_or_default();
         match &self.mode {
             Mode::Json { .. } => {
-                self.results.line(&json!({ "phase": "applied", "report": report }).to_string())
+                self.result(json!({ "phase": "applied", "report": report }).to_string());
             }
             _ => self.say("applied", &report::lines(&report).join("\n")),
         }
@@ -164,9 +164,16 @@ impl Display {
     /// A remark between the figures.
     pub(crate) fn say(&mut self, phase: &str, text: &str) {
         match &self.mode {
-            Mode::Json { .. } => self.results.line(&json!({ "phase": phase, "message": text }).to_string()),
-            Mode::Block(bar) => bar.println(text),
-            Mode::Lines { .. } => print_error(text),
+            Mode::Json { .. } => self.result(json!({ "phase": phase, "message": text }).to_string()),
+            Mode::Block => self.result(text.to_owned()),
+            Mode::Lines { .. } => say(format_args!("{text}")),
+        }
+    }
+
+    /// A line that counts.
+    fn result(&mut self, line: String) {
+        if !self.results.line(line) && !std::mem::replace(&mut self.has_said_lost, true) {
+            say(format_args!("error: nobody reads standard output: lines are lost; work goes on"));
         }
     }
 
@@ -174,8 +181,8 @@ impl Display {
     pub(crate) fn draining(&mut self, why: &str) {
         match self.mode {
             Mode::Json { .. } => self.note.clear(),
-            Mode::Block(_) => self.note = why.to_owned(),
-            Mode::Lines { .. } => print_error(why),
+            Mode::Block => self.note = why.to_owned(),
+            Mode::Lines { .. } => say(format_args!("{why}")),
         }
     }
 
@@ -192,14 +199,20 @@ impl Display {
         );
         if note != self.note {
             if matches!(self.mode, Mode::Lines { .. }) {
-                print_error(&note);
+                say(format_args!("{note}"));
             }
             self.note = note;
         }
     }
 
-    /// The last word.
-    pub(crate) fn finish(&mut self, overview: &Overview, is_delivered: bool, stopped: &StopReport) {
+    /// The last word. It may take as long as `limit` to be read.
+    pub(crate) fn finish(
+        &mut self,
+        overview: &Overview,
+        is_delivered: bool,
+        stopped: &StopReport,
+        limit: Duration,
+    ) {
         self.note = match (is_delivered, stopped.is_clean()) {
             (true, true) => "everything that came in is delivered, and all state is stored".to_owned(),
             (false, true) => {
@@ -216,21 +229,24 @@ impl Display {
                 let mut summary = json_of("summary", page.as_deref(), overview);
                 summary.insert("is_delivered".to_owned(), json!(is_delivered));
                 summary.insert("is_stored".to_owned(), json!(stopped.is_clean()));
-                self.results.line(&Value::Object(summary).to_string());
+                self.results.last(Value::Object(summary).to_string());
             }
-            Mode::Block(bar) => bar.finish_with_message(self.block(overview)),
-            Mode::Lines { is_quiet } => {
-                if !is_quiet {
-                    self.results.line(&line(overview));
-                }
-                print_error(&self.note);
-            }
+            Mode::Block => self.results.last(self.block(overview)),
+            Mode::Lines { is_quiet: false } => self.results.last(line(overview)),
+            Mode::Lines { is_quiet: true } => {}
+        }
+        let is_read = self.results.finish(limit);
+        if matches!(self.mode, Mode::Lines { .. }) {
+            say(format_args!("{}", self.note));
+        }
+        if !is_read {
+            say(format_args!("error: nobody reads standard output: what came last is lost"));
         }
     }
 
     /// Whether a line of results was lost, other than to somebody who reads no more.
     pub(crate) fn has_lost_results(&self) -> bool {
-        self.results.has_failed
+        self.results.has_lost()
     }
 
     /// The block on the terminal.
@@ -432,32 +448,26 @@ fn json_of(phase: &str, page: Option<&str>, overview: &Overview) -> Map<String, 
     line
 }
 
-/// Lines of results. A line that cannot be written stops nothing, and is a failure in the end.
-struct Results<W> {
-    out: W,
-    /// A line was lost, and that was said.
-    has_failed: bool,
+/// Lines on standard output.
+fn results_in_lines() -> Output {
+    Output::start("results", |one| {
+        let mut out = io::stdout().lock();
+        writeln!(out, "{}", one.text()).and_then(|()| out.flush())
+    })
 }
 
-impl<W: Write> Results<W> {
-    fn new(out: W) -> Results<W> {
-        Results { out, has_failed: false }
-    }
-
-    fn line(&mut self, line: &str) {
-        let Err(error) = writeln!(self.out, "{line}").and_then(|()| self.out.flush()) else { return };
-        // Whoever closed the pipe has seen enough.
-        let is_failure = error.kind() != io::ErrorKind::BrokenPipe;
-        if is_failure && !std::mem::replace(&mut self.has_failed, true) {
-            say(format_args!("error: standard output cannot be written: {error}; work goes on"));
+/// A block on the terminal that is redrawn, and lines above it.
+fn results_in_a_block() -> Output {
+    let bar = ProgressBar::with_draw_target(None, ProgressDrawTarget::stdout());
+    bar.set_style(ProgressStyle::with_template("{msg}").expect("the template is right"));
+    Output::start("results", move |one| {
+        match one {
+            Shown::Line(text) => bar.println(text),
+            Shown::Status(text) => bar.set_message(text.clone()),
+            Shown::Last(text) => bar.finish_with_message(text.clone()),
         }
-    }
-}
-
-/// Progress and messages.
-fn print_error(line: &str) {
-    let mut out = std::io::stderr().lock();
-    let _ = writeln!(out, "{line}");
+        Ok(())
+    })
 }
 
 /// Whether a terminal can redraw; a dumb one, or one that does not say what it is, gets lines.
@@ -473,29 +483,5 @@ mod tests {
     fn term_dumb_gets_lines() {
         assert!(redraws(Some("xterm-256color")));
         assert!(!redraws(Some("dumb")) && !redraws(Some("")) && !redraws(None));
-    }
-
-    /// Refuses every write.
-    struct Refusing(io::ErrorKind);
-
-    impl Write for Refusing {
-        fn write(&mut self, _: &[u8]) -> io::Result<usize> {
-            Err(self.0.into())
-        }
-
-        fn flush(&mut self) -> io::Result<()> {
-            Ok(())
-        }
-    }
-
-    #[test]
-    fn a_line_that_is_lost_is_a_failure_and_a_closed_pipe_is_none() {
-        for (kind, is_failure) in [(io::ErrorKind::BrokenPipe, false), (io::ErrorKind::StorageFull, true)] {
-            let mut results = Results::new(Refusing(kind));
-            results.line("first");
-            results.out.0 = io::ErrorKind::BrokenPipe;
-            results.line("second");
-            assert_eq!(results.has_failed, is_failure, "{kind}");
-        }
     }
 }

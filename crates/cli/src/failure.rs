@@ -8,6 +8,7 @@ use std::io::{self, Write};
 use std::process::ExitCode;
 
 use crate::commands::print;
+use crate::messages;
 
 /// Exit code of wrong usage.
 pub(crate) const USAGE: u8 = 2;
@@ -82,8 +83,7 @@ pub(crate) fn ended(done: anyhow::Result<ExitCode>, place: Place) -> ExitCode {
 
 /// A line on standard error, whether somebody reads it or not.
 pub(crate) fn say(text: std::fmt::Arguments<'_>) {
-    // Whoever closed standard error does not want it.
-    let _ = writeln!(io::stderr(), "{text}");
+    messages::say(format!("{text}\n"));
 }
 
 /// A failure as an object.

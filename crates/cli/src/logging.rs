@@ -18,6 +18,8 @@ use tracing_subscriber::fmt::time::{FormatTime, SystemTime};
 use tracing_subscriber::fmt::{FmtContext, FormatEvent, FormatFields};
 use tracing_subscriber::registry::LookupSpan;
 
+use crate::messages::LogWriter;
+
 /// Who logs.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Logging {
@@ -40,7 +42,7 @@ pub(crate) fn start(logging: Logging) -> Result<(), String> {
         .with_env_filter(filter)
         // It would say on standard error that nothing can be said on standard error, and panic when it cannot.
         .log_internal_errors(false)
-        .with_writer(std::io::stderr)
+        .with_writer(|| LogWriter)
         .with_ansi(std::io::stderr().is_terminal());
     match variable("MILLSTREAM_LOG_FORMAT")?.as_deref() {
         None | Some("text") if wanted.is_none() => {

@@ -18,6 +18,8 @@
 //! | `row_line.rs` | a row as a line of JSON |
 //! | `display.rs` | what the terminal shows meanwhile |
 //! | `failure.rs` | what is said of a command that failed, and its exit code |
+//! | `output.rs`, `messages.rs` | what threads of their own write to standard output and standard error |
+//! | `signals.rs` | Ctrl-C, SIGTERM and SIGHUP |
 //! | `logging.rs`, `version.rs` | the logs on standard error; version and commit |
 //!
 //! Invariant: results go to standard output, everything else to standard error.
@@ -28,15 +30,19 @@ mod display;
 mod failure;
 mod loading;
 mod logging;
+mod messages;
+mod output;
 mod report;
 mod retrying;
 mod row_line;
 mod serving;
 mod session;
+mod signals;
 mod socket;
 mod version;
 
 use std::process::ExitCode;
+use std::time::Duration;
 
 use clap::Parser as _;
 
@@ -45,7 +51,16 @@ use crate::failure::Place;
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
+/// How long messages of a server that ends may take to be read.
+const LAST_MESSAGES: Duration = Duration::from_secs(1);
+
 fn main() -> ExitCode {
+    let code = run();
+    messages::finish(LAST_MESSAGES);
+    code
+}
+
+fn run() -> ExitCode {
     // Before anything that takes time: a server that starts ends by a signal as one that runs does.
     let starting = session::Starting::of(std::env::args_os().nth(1).as_deref());
     let asks_for_json = failure::asks_for_json(std::env::args_os());

@@ -15,14 +15,15 @@ use millstream_host::real_time::Deadline;
 use millstream_host::{Clock, Random, Spawn, SystemClock, real_time};
 use rustix::fs::Mode;
 use tokio::runtime::Runtime;
-use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use crate::arguments::SessionArguments;
 use crate::display::Display;
 use crate::failure::say;
 use crate::loading::{self, Loaded};
+use crate::messages;
 use crate::report;
 use crate::serving::{self, Serving};
+use crate::signals::{self, Received, STOPPED_EARLY, Signalled, Signals};
 use crate::socket::{Applied, Socket, StatusAnswer, apply_file};
 use crate::version::VERSION;
 
@@ -33,12 +34,13 @@ const DELIVER_LIMIT: Duration = Duration::from_millis(400);
 const STOP_LIMIT: Duration = Duration::from_millis(700);
 /// The same after an end that somebody has waited for, such as that of an input: there is no hurry.
 const AWAITED_STOP_LIMIT: Duration = Duration::from_secs(10);
+/// How long the last results may take to be read: after a stop that was asked for, and after an end that was waited for.
+const READ_LIMIT: Duration = Duration::from_millis(300);
+const AWAITED_READ_LIMIT: Duration = Duration::from_secs(60);
 /// What closing the files has when nothing is left of the limit.
 const CLOSE_MOMENT: Duration = Duration::from_millis(100);
 /// Time limit for delivering what came in, when the time of `--duration` is up.
 const DURATION_LIMIT: Duration = Duration::from_secs(60);
-/// Exit code of a stop that left something for the next run.
-pub(crate) const STOPPED_EARLY: u8 = 3;
 /// Exit code of a run whose input could not be read to its end.
 const INPUT_MISSING: u8 = 4;
 
@@ -59,7 +61,7 @@ pub(crate) struct Session {
 /// A session before it knows what it runs: signals are received already.
 pub(crate) struct Starting {
     runtime: Runtime,
-    signals: Signals,
+    signals: Received,
 }
 
 impl Starting {
@@ -71,15 +73,13 @@ impl Starting {
     }
 
     pub(crate) fn new() -> anyhow::Result<Starting> {
+        let signals = Received::start()?;
         let runtime = tokio::runtime::Builder::new_multi_thread()
             .enable_all()
             .thread_name("millstream")
             .build()
             .context("the system gives no threads")?;
-        let signals = {
-            let _within = runtime.enter();
-            Signals::listen()?
-        };
+        messages::start();
         Ok(Starting { runtime, signals })
     }
 }
@@ -126,7 +126,7 @@ impl Session {
         // Records and mails are nobody else's business.
         rustix::process::umask(Mode::from_raw_mode(0o077));
         let Starting { runtime, signals } = starting;
-        let result = runtime.block_on(self.run_within(arguments, signals));
+        let result = runtime.block_on(self.run_within(arguments, signals.hear()));
         // A thread that waits for standard input, or that hangs, must not keep the process: it goes with it. Under one that
         // still works, the runtime must not vanish before.
         std::mem::forget(runtime);
@@ -149,22 +149,6 @@ impl Session {
             () = signals.stop() => return Ok(ExitCode::from(STOPPED_EARLY)),
             opened = self.open() => opened?,
         };
-        let reports = tokio::select! {
-            started = self.start(&server) => match started {
-                Ok(reports) => reports,
-                Err(error) => {
-                    end_at_next(signals);
-                    stop(server, STOP_LIMIT).await;
-                    return Err(error);
-                }
-            },
-            () = signals.stop() => {
-                end_at_next(signals);
-                // What runs already ends in order.
-                stop(server, STOP_LIMIT).await;
-                return Ok(ExitCode::from(STOPPED_EARLY));
-            }
-        };
         let (page, address) = match listener {
             Some(listener) => {
                 let (page, address) = Serving::page(listener, server.clone())?;
@@ -179,8 +163,31 @@ impl Session {
             process: std::process::id(),
             data_directory: loading::absolute(&self.data_directory),
             page: url.clone(),
+            is_starting: true,
         };
-        let socket = Socket::start(Arc::clone(&server), status)?;
+        // Before anything starts: what hangs in a start can be seen and deleted.
+        let socket = tokio::select! {
+            biased;
+            () = signals.stop() => return Ok(ExitCode::from(STOPPED_EARLY)),
+            started = Socket::start(Arc::clone(&server), status) => started?,
+        };
+        let started = tokio::select! {
+            started = self.start(&server) => Some(started),
+            () = signals.stop() => None,
+        };
+        let reports = match started {
+            Some(Ok(reports)) => reports,
+            ended => {
+                drop(signals);
+                // What runs already ends in order.
+                stop_with(server, STOP_LIMIT, faces_ended(page, socket)).await;
+                return match ended {
+                    Some(Err(error)) => Err(error),
+                    Some(Ok(_)) | None => Ok(ExitCode::from(STOPPED_EARLY)),
+                };
+            }
+        };
+        socket.has_started();
         let mut display = Display::start(
             arguments.json,
             url.as_deref(),
@@ -204,27 +211,19 @@ impl Session {
             _ => deliver(&server, &mut signals, &mut display, &ending, closes_windows).await,
         };
         let overview = server.overview();
-        end_at_next(signals);
-        let (page_ended, socket_ended) = (
-            async {
-                if let Some(page) = page {
-                    page.stop().await;
-                }
-            },
-            socket.stop(),
-        );
+        drop(signals);
         let limit = match ending {
             _ if delivered == Delivered::UntilSignal => STOP_LIMIT,
             Ending::Signal | Ending::Failed(_) if !closes_windows => STOP_LIMIT,
             _ => AWAITED_STOP_LIMIT,
         };
-        let pages_ended = async { tokio::join!(page_ended, socket_ended) };
-        let stopped = stop_with(server, limit, pages_ended).await;
+        let stopped = stop_with(server, limit, faces_ended(page, socket)).await;
         if let Ending::Failed(reason) = &ending {
             anyhow::bail!("data directory {}: {reason}", self.data_directory.display());
         }
         let is_delivered = delivered == Delivered::All;
-        display.finish(&overview, is_delivered, &stopped);
+        let patience = if limit == STOP_LIMIT { READ_LIMIT } else { AWAITED_READ_LIMIT };
+        display.finish(&overview, is_delivered, &stopped, patience);
         let is_clean = stopped.is_clean() && (is_delivered || self.what.is_serve());
         let failures = match ending {
             Ending::FeedsEnded(failures) => failures,
@@ -290,23 +289,23 @@ impl Session {
     }
 }
 
-/// From now on the next signal ends the process, whatever hangs, and until its very end.
-fn end_at_next(mut signals: Signals) {
-    Spawn::current().task(async move {
-        signals.stop().await;
-        std::process::exit(i32::from(STOPPED_EARLY));
-    });
+/// Ends what people and commands reach a server by.
+async fn faces_ended(page: Option<Serving>, socket: Socket) {
+    let page_ended = async {
+        if let Some(page) = page {
+            page.stop().await;
+        }
+    };
+    tokio::join!(page_ended, socket.stop());
 }
 
-/// Stops a server and gives its directory back, within `limit` and a moment.
-async fn stop(server: Arc<Server>, limit: Duration) -> StopReport {
-    stop_with(server, limit, async {}).await
-}
-
-/// The same while others let go of it.
+/// Stops a server while others let go of it, and gives its directory back, within `limit` and a moment.
 async fn stop_with<T>(server: Arc<Server>, limit: Duration, others: impl Future<Output = T>) -> StopReport {
     let deadline = Deadline::after(limit);
-    let (mut stopped, _) = tokio::join!(server.stop(limit), others);
+    let (mut stopped, let_go) = tokio::join!(server.stop(limit), real_time::within(limit, others));
+    if let_go.is_none() {
+        stopped.left.push("what serves clients".to_owned());
+    }
     // A disk that hangs must not keep the process.
     if !server.close(deadline.left().max(CLOSE_MOMENT)).await {
         stopped.left.push("the log or the catalog".to_owned());
@@ -495,7 +494,7 @@ async fn deliver(
             () = signals.stop() => {
                 if is_stopping {
                     // It was the second.
-                    std::process::exit(i32::from(STOPPED_EARLY));
+                    signals::end_at_once();
                 }
                 return Delivered::UntilSignal;
             }
@@ -506,46 +505,6 @@ async fn deliver(
                 display.tick(server);
             }
         }
-    }
-}
-
-/// What somebody asks for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Signalled {
-    /// Ctrl-C or SIGTERM.
-    Stop,
-    /// SIGHUP.
-    Reload,
-}
-
-/// Ctrl-C, SIGTERM and SIGHUP.
-pub(crate) struct Signals {
-    interrupt: Signal,
-    terminate: Signal,
-    hang_up: Signal,
-}
-
-impl Signals {
-    pub(crate) fn listen() -> anyhow::Result<Signals> {
-        let listen = |kind| signal(kind).context("signals cannot be received");
-        Ok(Signals {
-            interrupt: listen(SignalKind::interrupt())?,
-            terminate: listen(SignalKind::terminate())?,
-            hang_up: listen(SignalKind::hangup())?,
-        })
-    }
-
-    async fn next(&mut self) -> Signalled {
-        tokio::select! {
-            _ = self.interrupt.recv() => Signalled::Stop,
-            _ = self.terminate.recv() => Signalled::Stop,
-            _ = self.hang_up.recv() => Signalled::Reload,
-        }
-    }
-
-    /// Waits for Ctrl-C or SIGTERM.
-    pub(crate) async fn stop(&mut self) {
-        while self.next().await != Signalled::Stop {}
     }
 }
 
@@ -579,9 +538,26 @@ mod tests {
         assert!(real_time::within(Duration::from_millis(50), put).await.is_none(), "it hangs");
         // A busy machine gets as much again.
         let patience = Deadline::after(2 * (STOP_LIMIT + CLOSE_MOMENT));
-        let stopped = stop(server, STOP_LIMIT).await;
+        let stopped = stop_with(server, STOP_LIMIT, async {}).await;
         assert!(!patience.left().is_zero(), "it ends all the same");
         assert_eq!(stopped.left, ["the log or the catalog"]);
         disk.hang_syncs(false);
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn what_serves_clients_and_hangs_does_not_keep_the_process() {
+        let folder = tempfile::tempdir().unwrap();
+        let session = Session {
+            what: What::Serve { files: Vec::new() },
+            source: "test".to_owned(),
+            is_synthetic: false,
+            until_end: false,
+            takes_over: false,
+            data_directory: folder.path().join("data"),
+        };
+        let server = session.open().await.unwrap();
+        let hangs = std::future::pending::<()>();
+        let stopped = real_time::within(Duration::from_secs(60), stop_with(server, STOP_LIMIT, hangs)).await;
+        assert_eq!(stopped.expect("it ends all the same").left, ["what serves clients"]);
     }
 }

@@ -6,15 +6,16 @@ use anyhow::Context;
 use http_body_util::{BodyExt, Full};
 use hyper::body::{Bytes, Incoming};
 use hyper::client::conn::http1::{SendRequest, handshake};
-use hyper::{Method, Request, Response};
+use hyper::{Method, Request, Response, StatusCode};
 use hyper_util::rt::TokioIo;
 use millstream_host::Spawn;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use tokio::net::UnixStream;
 
-use super::protocol::ErrorAnswer;
+use super::protocol::{ErrorAnswer, STARTING};
 use crate::arguments::DEMO_DATA_DIRECTORY;
+use crate::failure::say;
 
 /// The socket in a data directory.
 pub(crate) fn path_of(data_directory: &Path) -> PathBuf {
@@ -103,17 +104,33 @@ impl Client {
             .context("the request cannot be built")?;
         self.sender.ready().await.map_err(broke_off)?;
         let answer = self.sender.send_request(request).await.map_err(broke_off)?;
+        if let Some(note) = answer.headers().get(STARTING).and_then(|note| note.to_str().ok()) {
+            say(format_args!("{note}"));
+        }
         if answer.status().is_success() {
             return Ok(answer);
         }
         let status = answer.status();
         let body = answer.into_body().collect().await.map_err(broke_off)?.to_bytes();
         match serde_json::from_slice::<ErrorAnswer>(&body) {
+            Ok(answer) if status == StatusCode::SERVICE_UNAVAILABLE => Err(Busy(answer.error).into()),
             Ok(answer) => anyhow::bail!("{}", answer.error),
             Err(_) => anyhow::bail!("the server answered {status}: {}", String::from_utf8_lossy(&body)),
         }
     }
 }
+
+/// The server cannot do it now, has done nothing of it, and can be asked again; it says why.
+#[derive(Debug)]
+pub(crate) struct Busy(pub(crate) String);
+
+impl std::fmt::Display for Busy {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl std::error::Error for Busy {}
 
 /// What the connection says about its end helps nobody.
 fn broke_off(_: hyper::Error) -> anyhow::Error {

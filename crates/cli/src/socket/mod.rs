@@ -7,7 +7,7 @@
 //!
 //! | path | does |
 //! |---|---|
-//! | `GET /v1/status` | version, process, data directory, page |
+//! | `GET /v1/status` | version, process, data directory, page, whether it still starts |
 //! | `GET /v1/resources?kind=K` | all resources, or those of a kind |
 //! | `GET /v1/resources/KIND/NAME` | one |
 //! | `DELETE /v1/resources/KIND/NAME?force=true` | deletes one |
@@ -15,6 +15,9 @@
 //! | `POST /v1/reset?kind=K&name=N` | resources start from scratch |
 //! | `POST /v1/records/STREAM?kind=K&key=K` | puts the lines of the body |
 //! | `GET /v1/tail?what=W&kind=K&from=F&where=C` | records or rows as they come, one JSON object a line |
+//!
+//! A server that starts can be looked at, and resources deleted: such answers have a header `millstream-starting`. Everything
+//! else waits for the start.
 //!
 //! Every error is `{"error": "…"}`, with one of these statuses:
 //!
@@ -27,7 +30,7 @@
 //! | 413 | the body has more than 16 MiB, or a record or the records together are too large |
 //! | 415, 422 | the body of `apply` is not sent as JSON, or is other JSON |
 //! | 500 | a file or the catalog cannot be read or written |
-//! | 503 | too much waits to be written, or too many follow something: try again |
+//! | 503 | the server still starts, too much waits to be written, or too many follow something: try again |
 //! | 507 | the disk is full |
 
 mod client;
@@ -35,9 +38,10 @@ mod listening;
 mod protocol;
 mod refusal;
 mod server;
+mod starting;
 mod tail_lines;
 
-pub(crate) use client::{Client, escaped, path_of};
+pub(crate) use client::{Busy, Client, escaped, path_of};
 pub(crate) use protocol::{
     Applied, ApplyRequest, FailedLine, PutAnswer, ResetAnswer, StatusAnswer, TailLine, WouldResetAnswer,
 };

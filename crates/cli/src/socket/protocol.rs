@@ -14,7 +14,13 @@ pub(crate) struct StatusAnswer {
     pub(crate) data_directory: PathBuf,
     /// Where the page is, if one is served.
     pub(crate) page: Option<String>,
+    /// Not everything has been tried to start yet.
+    #[serde(default)]
+    pub(crate) is_starting: bool,
 }
+
+/// A header of every answer while the server starts, with what to tell people.
+pub(crate) const STARTING: &str = "millstream-starting";
 
 /// `POST /v1/apply`.
 #[derive(Clone, Debug, Serialize, Deserialize)]

@@ -1,6 +1,6 @@
 //! The server's end of the socket.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 
 use axum::body::{Body, Bytes};
@@ -13,13 +13,14 @@ use axum::{Json, Router};
 use millstream_control::definition::{Kind, Reference};
 use millstream_control::registry::DeleteError;
 use millstream_control::{ApplyOptions, Server, TailFrom};
-use millstream_host::{Spawn, files};
+use millstream_host::Spawn;
 use serde::Deserialize;
 use tokio::sync::{Semaphore, watch};
 
-use super::listening::Listening;
+use super::listening::{Listening, SocketFile};
 use super::protocol::{Applied, ApplyRequest, PutAnswer, ResetAnswer, StatusAnswer, WouldResetAnswer};
 use super::refusal::{in_json, refused, status_of_apply, status_of_delete, status_of_put, status_of_tail};
+use super::starting::{Start, held_back};
 use super::tail_lines;
 use crate::loading::{self, Loaded};
 use crate::serving::Serving;
@@ -31,37 +32,52 @@ const MOST_TAILS: usize = 256;
 
 /// The socket of a server. It goes with the server.
 pub(crate) struct Socket {
-    path: PathBuf,
+    file: Arc<SocketFile>,
     serving: Serving,
+    start: Start,
 }
 
 struct Shared {
     server: Arc<Server>,
     status: StatusAnswer,
+    start: Start,
     stop: watch::Receiver<bool>,
     tails: Arc<Semaphore>,
 }
 
 impl Socket {
-    /// Serves a server on the socket of its data directory.
-    pub(crate) fn start(server: Arc<Server>, status: StatusAnswer) -> anyhow::Result<Socket> {
+    /// Serves a server that starts on the socket of its data directory.
+    ///
+    /// # Errors
+    /// Its file cannot be made.
+    pub(crate) async fn start(server: Arc<Server>, status: StatusAnswer) -> anyhow::Result<Socket> {
         let path = super::path_of(server.data_directory());
-        let listener = Listening::on(path.clone())?;
+        let making = Spawn::current().awaited_blocking(move || SocketFile::make(path));
+        let (file, listener) = making.await??;
+        let listener = Listening::on(Arc::clone(&file), listener)?;
         let stop = watch::Sender::new(false);
+        let start = Start::new();
         let shared = Arc::new(Shared {
             server,
             status,
+            start: start.clone(),
             stop: stop.subscribe(),
             tails: Arc::new(Semaphore::new(MOST_TAILS)),
         });
         let serving = Serving::start(listener, router(shared), stop);
-        Ok(Socket { path, serving })
+        Ok(Socket { file, serving, start })
+    }
+
+    /// The server has started.
+    pub(crate) fn has_started(&self) {
+        self.start.has_ended();
     }
 
     /// Answers what is being asked, for a moment, and ends.
     pub(crate) async fn stop(self) {
         self.serving.stop().await;
-        let _ = files::remove(&self.path);
+        // A disk that hangs is waited for by nobody else.
+        let _ = Spawn::current().awaited_blocking(move || self.file.remove()).await;
     }
 }
 
@@ -76,12 +92,14 @@ fn router(shared: Arc<Shared>) -> Router {
         .route("/v1/tail", get(tail))
         .fallback(async || refused(StatusCode::NOT_FOUND, "there is no such path"))
         .layer(DefaultBodyLimit::max(MOST_BODY))
+        .layer(middleware::from_fn_with_state(shared.start.clone(), held_back))
         .layer(middleware::map_response(in_json))
         .with_state(shared)
 }
 
 async fn status(State(shared): State<Arc<Shared>>) -> Response {
-    Json(&shared.status).into_response()
+    let status = StatusAnswer { is_starting: shared.start.is_under_way(), ..shared.status.clone() };
+    Json(status).into_response()
 }
 
 #[derive(Deserialize)]
@@ -259,7 +277,7 @@ async fn tail(State(shared): State<Arc<Shared>>, Query(query): Query<TailQuery>)
         Ok(tailing) => tailing,
         Err(error) => return refused(status_of_tail(&error), error),
     };
-    let (mut lines, receiver) = tail_lines::channel(filter);
+    let (mut lines, reader) = tail_lines::channel(filter);
     let mut stop = shared.stop.clone();
     Spawn::current().awaited(async move {
         let _permit = permit;
@@ -273,8 +291,8 @@ async fn tail(State(shared): State<Arc<Shared>>, Query(query): Query<TailQuery>)
             lines.end(reason);
         }
     });
-    let lines = futures::stream::unfold(receiver, |mut receiver| async move {
-        receiver.recv().await.map(|line| (line, receiver))
+    let lines = futures::stream::unfold(reader, |mut reader| async move {
+        reader.next().await.map(|line| (Ok::<_, std::io::Error>(line), reader))
     });
     ([("content-type", "application/x-ndjson")], Body::from_stream(lines)).into_response()
 }

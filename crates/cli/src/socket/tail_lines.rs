@@ -1,20 +1,31 @@
 //! What is followed, as lines for its reader.
 
+use std::sync::Arc;
+
 use axum::body::Bytes;
 use base64::Engine;
 use millstream_control::{FailedRow, TailFilter, TailedRecord, Tailing};
 use serde_json::value::RawValue;
-use tokio::sync::mpsc;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
 
 use super::protocol::{FailedLine, SourceLine, TailLine};
 
 /// Lines that may wait for a reader.
 const MOST_WAITING: usize = 256;
+/// Their bytes. A longer line waits alone.
+const MOST_BYTES: u32 = 256 << 10;
 
 /// Lines on their way to a reader.
-pub(super) type Lines = mpsc::Receiver<Result<Bytes, std::io::Error>>;
+pub(super) struct Lines(mpsc::Receiver<Waiting>);
 
-type Sender = mpsc::Sender<Result<Bytes, std::io::Error>>;
+/// A line, and its part of the bytes that may wait.
+type Waiting = (Bytes, Option<OwnedSemaphorePermit>);
+
+#[derive(Clone)]
+struct Sender {
+    lines: mpsc::Sender<Waiting>,
+    room: Arc<Semaphore>,
+}
 
 /// Where lines for a reader go in.
 pub(super) struct TailLines {
@@ -27,15 +38,23 @@ struct Gone;
 
 /// Lines of what passes a filter.
 pub(super) fn channel(filter: Option<TailFilter>) -> (TailLines, Lines) {
-    let (sender, receiver) = mpsc::channel(MOST_WAITING);
-    (TailLines { sender, filter }, receiver)
+    let (lines, receiver) = mpsc::channel(MOST_WAITING);
+    let sender = Sender { lines, room: Arc::new(Semaphore::new(MOST_BYTES as usize)) };
+    (TailLines { sender, filter }, Lines(receiver))
+}
+
+impl Lines {
+    /// The next line; `None` at the end.
+    pub(super) async fn next(&mut self) -> Option<Bytes> {
+        self.0.recv().await.map(|(line, _)| line)
+    }
 }
 
 impl TailLines {
     /// Comes back when nobody reads any more.
     pub(super) fn reader_gone(&self) -> impl Future<Output = ()> + use<> {
-        let sender = self.sender.clone();
-        async move { sender.closed().await }
+        let lines = self.sender.lines.clone();
+        async move { lines.closed().await }
     }
 
     /// Sends what comes, until the reader or what is followed has gone: gives why it has.
@@ -90,12 +109,16 @@ impl TailLines {
 
     /// The last line: why nothing more comes. A reader that does not keep up does not see it.
     pub(super) fn end(self, reason: String) {
-        let _ = self.sender.try_send(Ok(encoded(&TailLine::End { reason })));
+        let _ = self.sender.lines.try_send((encoded(&TailLine::End { reason }), None));
     }
 }
 
 async fn line(sender: &Sender, line: &TailLine) -> Result<(), Gone> {
-    sender.send(Ok(encoded(line))).await.map_err(|_| Gone)
+    let line = encoded(line);
+    let bytes = u32::try_from(line.len()).unwrap_or(MOST_BYTES).min(MOST_BYTES);
+    // It is never closed; a reader that has gone is heard beside this.
+    let room = Arc::clone(&sender.room).acquire_many_owned(bytes).await.map_err(|_| Gone)?;
+    sender.lines.send((line, Some(room))).await.map_err(|_| Gone)
 }
 
 fn line_of(record: TailedRecord) -> TailLine {
@@ -140,4 +163,40 @@ fn encoded(line: &TailLine) -> Bytes {
     let mut line = serde_json::to_vec(line).expect("a line is plain data");
     line.push(b'\n');
     line.into()
+}
+
+#[cfg(test)]
+mod tests {
+    use futures::FutureExt;
+
+    use super::*;
+
+    /// A line of about so many bytes.
+    fn of(bytes: usize) -> TailLine {
+        TailLine::End { reason: "x".repeat(bytes) }
+    }
+
+    #[tokio::test]
+    async fn the_bytes_that_wait_for_a_reader_are_bounded() {
+        for bytes in [100 << 10, 4 << 20] {
+            let (lines, mut reader) = channel(None);
+            let waiting = (0..MOST_WAITING).take_while(|_| {
+                line(&lines.sender, &of(bytes)).now_or_never().is_some_and(|sent| sent.is_ok())
+            });
+            let waiting = waiting.count();
+            assert!(waiting >= 1, "one of any length has room");
+            assert!((waiting - 1) * bytes < MOST_BYTES as usize, "{waiting} lines of {bytes} bytes");
+            assert!(reader.next().await.is_some());
+            assert!(line(&lines.sender, &of(bytes)).now_or_never().is_some(), "what was read makes room");
+        }
+    }
+
+    #[tokio::test]
+    async fn a_reader_that_has_gone_ends_it() {
+        let (lines, reader) = channel(None);
+        let gone = lines.reader_gone();
+        drop(reader);
+        gone.await;
+        assert!(line(&lines.sender, &of(1)).await.is_err());
+    }
 }

@@ -20,6 +20,8 @@ mod mail;
 mod refusals;
 mod run;
 mod serve;
+mod slow_start;
 mod start_time;
 mod stock_ticker;
 mod support;
+mod unread_output;

@@ -5,25 +5,29 @@
 //! ```
 //!
 //! A step that fails is tried again with growing waits, and given up after some: then the resource is `Failed` until its
-//! definition changes. What ran before a change goes on until its successor is prepared.
+//! definition changes. What ran before a change goes on until its successor is prepared. What takes long to prepare goes on
+//! beside the steps of others, and its users wait for it.
 
 mod plan;
+mod preparing;
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
 
 use millstream_host::real_time::Deadline;
-use millstream_host::{Backoff, Timestamp};
+use millstream_host::{Backoff, Timestamp, real_time};
 use parking_lot::Mutex;
 use tokio::sync::mpsc;
 
 pub(crate) use plan::{FailedAs, Known, RunningAs, Step, plan, resolve};
 
+use self::plan::Dependencies;
+use self::preparing::Preparing;
 use crate::catalog::ResourceRow;
 use crate::definition::{Generation, Kind, ResourceId};
 use crate::registry::Status;
-use crate::resources::{self, NotReady, Occasion, Outlook, Running, Stopped};
+use crate::resources::{self, NotReady, Occasion, Outlook, Prepared, Running, Stopped};
 use crate::supervise::{HEALTHY_AFTER, StopSignal, TaskEvent};
 use crate::world::World;
 
@@ -36,6 +40,10 @@ const MOST_ATTEMPTS: u32 = 10;
 const STOP_LIMIT: Duration = Duration::from_secs(5);
 /// What is stopped when the time is up has this long all the same.
 pub(crate) const STOP_MOMENT: Duration = Duration::from_millis(50);
+/// How long the steps of others wait for what is being prepared.
+const PREPARE_LIMIT: Duration = Duration::from_secs(3);
+/// What is no longer to be prepared has this long to end, before what it has made is erased or made otherwise.
+const PREPARE_END_LIMIT: Duration = Duration::from_secs(1);
 /// Retries that are due are looked for this often.
 const TICK: Duration = Duration::from_millis(250);
 
@@ -100,6 +108,10 @@ pub(crate) struct Reconciler {
     has_run: HashSet<ResourceId>,
     /// Whose state or records turned out to be missing.
     losses: Vec<String>,
+    /// What takes long to prepare.
+    preparing: HashMap<ResourceId, Preparing>,
+    /// What waits for it.
+    held_up: HashSet<ResourceId>,
 }
 
 impl Reconciler {
@@ -116,6 +128,8 @@ impl Reconciler {
             attempts: HashMap::new(),
             has_run: HashSet::new(),
             losses: Vec::new(),
+            preparing: HashMap::new(),
+            held_up: HashSet::new(),
         }
     }
 
@@ -141,7 +155,25 @@ impl Reconciler {
         }
     }
 
-    /// Does what is to be done now, until nothing is.
+    /// The same as [`Reconciler::pass`], until everything has been tried, however long it takes to prepare, or something is
+    /// missing that was there.
+    pub(crate) async fn pass_over_all(&mut self) {
+        let mut changes = self.world.registry.changes();
+        loop {
+            changes.borrow_and_update();
+            self.pass().await;
+            let is_waited_for = !self.preparing.is_empty() || !self.held_up.is_empty();
+            if !is_waited_for || !self.losses.is_empty() {
+                return;
+            }
+            tokio::select! {
+                changed = changes.changed() => if changed.is_err() { return },
+                () = self.world.clock.sleep(TICK) => {}
+            }
+        }
+    }
+
+    /// Does what is to be done now, until nothing is. What takes long to prepare is looked at again by a later pass.
     pub(crate) async fn pass(&mut self) {
         loop {
             while let Ok(event) = self.events.try_recv() {
@@ -152,6 +184,7 @@ impl Reconciler {
             let mut is_done = true;
             for step in steps {
                 if let Step::Blocked(id, missing) = &step {
+                    self.forget_preparing(*id).await;
                     let reason = format!("{missing} does not exist: create it, or change what refers to it");
                     self.set_status(*id, None, Status::Retrying { reason }).await;
                     continue;
@@ -221,6 +254,7 @@ impl Reconciler {
 
     async fn erase(&mut self, id: ResourceId) {
         let Some(row) = self.row(id) else { return };
+        self.forget_preparing(id).await;
         let erased = match resources::erase(&self.world, &row).await {
             Ok(()) => self.world.registry.erase(id).await.map_err(NotReady::yet),
             Err(error) => Err(error),
@@ -267,10 +301,16 @@ impl Reconciler {
             ));
             return self.failed(&row, error).await;
         }
-        let occasion = if self.has_run.contains(&id) { Occasion::Again } else { Occasion::First };
-        let prepared = match resources::prepare(&self.world, &row, occasion).await {
-            Ok(prepared) => prepared,
-            Err(error) => return self.failed(&row, error).await,
+        let is_held_up = self.is_held_up_by(&dependencies);
+        if is_held_up {
+            self.held_up.insert(id);
+            return self.look_again(&row, dependencies);
+        }
+        self.held_up.remove(&id);
+        let prepared = match self.prepared(&row, &dependencies).await {
+            Some(Ok(prepared)) => prepared,
+            Some(Err(error)) => return self.failed(&row, error).await,
+            None => return self.look_again(&row, dependencies),
         };
         // What it was prepared with may have been deleted and made again meanwhile: then it is prepared again.
         if resolve(&row, &self.world.registry.rows()).as_ref() != Ok(&dependencies) {
@@ -307,6 +347,72 @@ impl Reconciler {
                 scope.stop(STOP_LIMIT).await;
                 self.failed(&row, error).await;
             }
+        }
+    }
+
+    /// Prepares it; `None` when that takes long, and goes on, or when it is to be something else by now.
+    async fn prepared(
+        &mut self,
+        row: &ResourceRow,
+        dependencies: &Dependencies,
+    ) -> Option<Result<Prepared, NotReady>> {
+        let id = row.id;
+        if self.preparing.get(&id).is_some_and(|preparing| !preparing.is_of(row, dependencies)) {
+            self.forget_preparing(id).await;
+        }
+        let is_new = !self.preparing.contains_key(&id);
+        let limit = if is_new { PREPARE_LIMIT } else { Duration::ZERO };
+        let occasion = if self.has_run.contains(&id) { Occasion::Again } else { Occasion::First };
+        let start = || Preparing::start(&self.world, row, dependencies, occasion);
+        let preparing = self.preparing.entry(id).or_insert_with(start);
+        let mut changes = self.world.registry.changes();
+        let is_other = |rows: &Vec<ResourceRow>| {
+            let now = rows.iter().find(|one| one.id == id);
+            now.is_none_or(|now| now.deleting || now.generation != row.generation)
+        };
+        // Without an answer the registry is gone.
+        let is_other_now = async { drop(changes.wait_for(|rows| is_other(rows)).await) };
+        let ended = tokio::select! {
+            biased;
+            ended = preparing.ended() => ended,
+            () = is_other_now => return None,
+            () = real_time::sleep(limit) => {
+                if is_new {
+                    let reason = format!(
+                        "it takes more than {} s to prepare, and goes on: a file or a model that it needs may be slow or hang",
+                        PREPARE_LIMIT.as_secs()
+                    );
+                    tracing::warn!(resource = %row.reference(), "{reason}");
+                    self.set_status(id, None, Status::Retrying { reason }).await;
+                }
+                return None;
+            }
+        };
+        self.preparing.remove(&id);
+        Some(ended)
+    }
+
+    /// Whether it waits for something that is being prepared, and of which nothing runs yet.
+    fn is_held_up_by(&self, dependencies: &Dependencies) -> bool {
+        let is_waited_for = |id: &ResourceId| {
+            let runs = self.known.get(id).is_some_and(|known| known.running.is_some());
+            !runs && (self.preparing.contains_key(id) || self.held_up.contains(id))
+        };
+        dependencies.values().any(|(id, _)| is_waited_for(id))
+    }
+
+    /// A later pass looks whether it is prepared.
+    fn look_again(&mut self, row: &ResourceRow, dependencies: Dependencies) {
+        let retry_at = Some(self.world.clock.now().plus(TICK));
+        self.known.entry(row.id).or_default().failed =
+            Some(FailedAs { generation: row.generation, dependencies, retry_at });
+    }
+
+    /// It is not prepared any more, or not as it was to be.
+    async fn forget_preparing(&mut self, id: ResourceId) {
+        self.held_up.remove(&id);
+        if let Some(preparing) = self.preparing.remove(&id) {
+            preparing.end(PREPARE_END_LIMIT).await;
         }
     }
 

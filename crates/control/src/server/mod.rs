@@ -119,7 +119,8 @@ impl Server {
         open::open(settings, clock, random, disk).await
     }
 
-    /// Starts everything that exists, and keeps it so.
+    /// Starts everything that exists, and keeps it so. With `all` it waits for what takes long to prepare; otherwise that
+    /// starts later.
     ///
     /// # Errors
     /// State or records are missing that were there before; with `all` also when anything cannot start. What was started
@@ -127,7 +128,10 @@ impl Server {
     pub async fn start(self: &Arc<Server>, all: bool) -> Result<(), StartError> {
         let taken = self.reconciler.lock().await.take();
         let Some(mut reconciler) = taken else { return Ok(()) };
-        reconciler.pass().await;
+        match all {
+            true => reconciler.pass_over_all().await,
+            false => reconciler.pass().await,
+        }
         let mut reasons = reconciler.losses().to_vec();
         if all && reasons.is_empty() {
             let rows = self.world.registry.rows();

@@ -14,6 +14,7 @@ mod losses;
 mod old_directory;
 mod pipeline_messages;
 mod reference_tables;
+mod slow_start;
 mod stop;
 mod support;
 mod tail;

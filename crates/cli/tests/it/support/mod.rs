@@ -64,3 +64,9 @@ pub fn status(data_directory: &str) -> Option<serde_json::Value> {
     stream.read_to_string(&mut answer).ok()?;
     serde_json::from_str(answer.split_once("\r\n\r\n")?.1).ok()
 }
+
+/// Whether the server of a data directory has started.
+pub fn has_started(data_directory: &std::path::Path) -> bool {
+    let status = status(data_directory.to_str().unwrap());
+    status.is_some_and(|status| status["is_starting"] == false)
+}

@@ -8,7 +8,7 @@ use rustix::process::Signal;
 use serde_json::Value;
 use tempfile::TempDir;
 
-use super::{Program, now, run_in, wait_for};
+use super::{Program, has_started, now, run_in, wait_for};
 
 /// Prices over a threshold, and their number in windows of an hour.
 pub const PRICES: &str = r#"
@@ -55,7 +55,7 @@ impl Server {
         let arguments = [["serve", "--no-console", "--data-dir", "data"].as_slice(), more].concat();
         let program = Program::start_in(folder.path(), &arguments);
         let server = Server { folder, program };
-        wait_for("the server answers", || server.try_ask(&["list", "--json"]).map(drop));
+        wait_for("the server has started", || has_started(&server.path().join("data")).then_some(()));
         server
     }
 

@@ -1,0 +1,178 @@
+//! A resource that hangs while it is prepared: the others start, and it can be deleted.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use millstream_control::Server;
+use millstream_control::definition::{Kind, Reference};
+use millstream_control::registry::Lifecycle;
+use millstream_host::real_time::within;
+use millstream_host::{Random, SimulatedDisk, SystemClock};
+
+use crate::support::{apply, feed, open, parse, records, settings, stop};
+
+/// More than any machine takes.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+const PIPELINE: &str = r#"
+[[stream]]
+name = "in"
+[[stream]]
+name = "out"
+[[application]]
+name = "hangs"
+sql = '''
+CREATE STREAM NAMED (TICKER VARCHAR(8));
+CREATE PUMP P AS INSERT INTO NAMED SELECT STREAM "s"."ticker" FROM "SOURCE_SQL_STREAM_001" AS "s"
+  LEFT JOIN "Names" AS "n" ON "s"."ticker" = "n"."Ticker";
+'''
+[application.input]
+stream = "in"
+columns = "ticker VARCHAR(8)"
+[[application.reference]]
+name = "Names"
+bucket = "reference"
+key = "names.csv"
+columns = "Ticker VARCHAR(8)"
+
+[[application]]
+name = "works"
+sql = '''
+CREATE STREAM SAME (TICKER VARCHAR(8));
+CREATE PUMP P AS INSERT INTO SAME SELECT STREAM "ticker" FROM "SOURCE_SQL_STREAM_001";
+'''
+[application.input]
+stream = "in"
+columns = "ticker VARCHAR(8)"
+[[application.output]]
+from = "SAME"
+stream = "out"
+format = "csv"
+"#;
+
+/// An object that nobody has read to its end before this is dropped.
+struct Hanging {
+    object: PathBuf,
+}
+
+impl Hanging {
+    fn in_place_of(object: PathBuf) -> Hanging {
+        std::fs::remove_file(&object).unwrap();
+        assert!(std::process::Command::new("mkfifo").arg(&object).status().unwrap().success());
+        Hanging { object }
+    }
+}
+
+impl Drop for Hanging {
+    fn drop(&mut self) {
+        // Whoever opens it for both waits for nobody, and lets go of those who wait.
+        drop(std::fs::OpenOptions::new().read(true).write(true).open(&self.object));
+    }
+}
+
+/// A server with the pipeline, not started, one of whose tables hangs.
+async fn opened(folder: &Path) -> (Arc<Server>, Hanging) {
+    let object = folder.join("buckets/reference/names.csv");
+    std::fs::create_dir_all(object.parent().unwrap()).unwrap();
+    std::fs::write(&object, "A\n").unwrap();
+    let server = open(folder).await.unwrap();
+    let report = apply(&server, &parse(PIPELINE)).await;
+    assert!(!report.is_refused(), "{report:#?}");
+    (server, Hanging::in_place_of(object))
+}
+
+fn application(name: &str) -> Reference {
+    Reference::new(Kind::Application, name)
+}
+
+fn state_of(server: &Server, name: &str) -> Option<(Lifecycle, String)> {
+    let row = server.registry().find(&application(name))?;
+    Some((Lifecycle::of(&row), row.status.reason().unwrap_or_default().to_owned()))
+}
+
+async fn until_gone(server: &Server, name: &str) {
+    let mut changes = server.registry().changes();
+    let is_gone = changes.wait_for(|rows| rows.iter().all(|row| row.name != name));
+    drop(within(PATIENCE, is_gone).await.expect("it is gone").unwrap());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_hangs_while_it_is_prepared_holds_up_no_other_and_can_be_deleted() {
+    let folder = tempfile::tempdir().unwrap();
+    let (server, hanging) = opened(folder.path()).await;
+    within(PATIENCE, server.start(false)).await.expect("it starts without the one that hangs").unwrap();
+    let (state, reason) = state_of(&server, "hangs").unwrap();
+    assert_eq!(state, Lifecycle::Creating);
+    assert!(reason.contains("takes more than 3 s to prepare"), "{reason}");
+    feed(&server, "in", ["A"]).await;
+    assert_eq!(records(&server, "out"), ["A\n"]);
+    server.registry().delete(&application("hangs"), false).await.unwrap();
+    until_gone(&server, "hangs").await;
+    drop(hanging);
+    stop(server).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_takes_long_starts_once_it_is_prepared() {
+    let folder = tempfile::tempdir().unwrap();
+    let (server, hanging) = opened(folder.path()).await;
+    within(PATIENCE, server.start(false)).await.expect("it starts without the one that hangs").unwrap();
+    drop(hanging);
+    let mut changes = server.registry().changes();
+    let runs = changes.wait_for(|_| state_of(&server, "hangs").unwrap().0 == Lifecycle::Active);
+    drop(within(PATIENCE, runs).await.expect("it runs").unwrap());
+    stop(server).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_start_of_all_waits_for_what_takes_long_until_it_is_deleted() {
+    let folder = tempfile::tempdir().unwrap();
+    let (server, _hanging) = opened(folder.path()).await;
+    let mut changes = server.registry().changes();
+    let start = server.start(true);
+    let deleted = async {
+        drop(changes.wait_for(|_| state_of(&server, "works").unwrap().0 == Lifecycle::Active).await.unwrap());
+        server.registry().delete(&application("hangs"), false).await.unwrap();
+    };
+    let started = within(PATIENCE, async { tokio::join!(start, deleted).0 }).await;
+    started.expect("it starts without the one that is deleted").unwrap();
+    assert_eq!(state_of(&server, "hangs"), None);
+    stop(server).await;
+}
+
+/// A disk of a log that stores nothing before this is dropped.
+struct HangingDisk(SimulatedDisk);
+
+impl Drop for HangingDisk {
+    fn drop(&mut self) {
+        self.0.hang_syncs(false);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_uses_what_takes_long_waits_for_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let disk = SimulatedDisk::new();
+    let (clock, on) = (Arc::new(SystemClock), Arc::new(disk.clone()));
+    let server = Server::open_on(settings(folder.path()), clock, Random::from_seed(1), on).await.unwrap();
+    let pipeline = "[[stream]]\nname = \"in\"\n[[application]]\nname = \"user\"\n\
+        sql = 'CREATE STREAM T (N INTEGER);'\ninput = {stream = \"in\", columns = \"N INTEGER\"}\n";
+    let report = apply(&server, &parse(pipeline)).await;
+    assert!(!report.is_refused(), "{report:#?}");
+    disk.hang_syncs(true);
+    let hanging = HangingDisk(disk);
+    within(PATIENCE, server.start(false)).await.expect("it starts without the stream").unwrap();
+    let stream = server.registry().find(&Reference::new(Kind::Stream, "in")).unwrap();
+    assert!(stream.status.reason().unwrap().contains("to prepare"), "{stream:?}");
+    assert_eq!(
+        state_of(&server, "user"),
+        Some((Lifecycle::Creating, String::new())),
+        "it has not been tried"
+    );
+    drop(hanging);
+    let mut changes = server.registry().changes();
+    let runs = changes.wait_for(|_| state_of(&server, "user").unwrap().0 == Lifecycle::Active);
+    drop(within(PATIENCE, runs).await.expect("it runs").unwrap());
+    stop(server).await;
+}

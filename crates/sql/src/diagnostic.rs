@@ -1,5 +1,6 @@
 //! What the front end tells people about their text.
 
+use crate::excerpt::{Excerpt, excerpt};
 use crate::{Position, Span};
 
 /// How bad it is.
@@ -72,19 +73,23 @@ impl Diagnostic {
     /// ```
     pub fn render(&self, source_name: &str, text: &str) -> String {
         let position = self.position(text);
-        let line = text.lines().nth(position.line - 1).unwrap_or("");
-        let width = self.span.slice(text).lines().next().unwrap_or("").chars().count().max(1);
+        let start = text.floor_char_boundary(self.span.start as usize);
+        let line_start = text[..start].rfind('\n').map_or(0, |at| at + 1);
+        let line = text[line_start..].lines().next().unwrap_or("");
+        let length = self.span.slice(text).lines().next().unwrap_or("").len();
+        let Excerpt { shown, before, width } =
+            excerpt(line, start - line_start..(start - line_start + length).min(line.len()));
         let number = position.line.to_string();
         let gutter = " ".repeat(number.len());
         let severity = match self.severity {
             Severity::Error => "error",
             Severity::Warning => "warning",
         };
-        let shown: String = line.chars().map(|c| if c == '\t' { ' ' } else { c }).collect();
+        let shown = shown.replace('\t', " ");
         let mut out = format!(
             "{severity}: {}\n{gutter} --> {source_name}:{position}\n{gutter}  |\n{number}  | {shown}\n{gutter}  | {}{}\n",
             self.message,
-            " ".repeat(position.column - 1),
+            " ".repeat(before.chars().count()),
             "^".repeat(width),
         );
         if let Some(hint) = &self.hint {

@@ -3,7 +3,7 @@
 //! The lexer never stops: what it cannot read becomes a diagnostic and is passed over.
 
 use crate::foreign::foreign_operator;
-use crate::limits::MAX_NAME_CHARACTERS;
+use crate::limits::{MAX_NAME_CHARACTERS, MOST_REMARKS};
 use crate::token::{Token, TokenKind};
 use crate::{Diagnostic, Span};
 
@@ -11,10 +11,14 @@ const TWO_CHARACTER_SYMBOLS: [&str; 6] = ["<>", "!=", "<=", ">=", "||", "->"];
 const ONE_CHARACTER_SYMBOLS: [&str; 17] =
     ["(", ")", ",", ";", ".", "+", "-", "*", "/", "=", "<", ">", "{", "}", "[", "]", "?"];
 
-/// The tokens of `text`, the last of them [`TokenKind::End`].
+/// The tokens of `text`, the last of them [`TokenKind::End`]. A text with very many mistakes is not read on.
 pub(crate) fn lex(text: &str, diagnostics: &mut Vec<Diagnostic>) -> Vec<Token> {
     let mut lexer = Lexer { text, position: 0, tokens: Vec::new(), diagnostics };
-    while lexer.next_token() {}
+    while lexer.next_token() {
+        if lexer.diagnostics.len() >= MOST_REMARKS {
+            lexer.position = text.len();
+        }
+    }
     lexer.tokens
 }
 

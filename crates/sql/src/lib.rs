@@ -20,6 +20,7 @@
 mod catalog;
 pub mod civil;
 mod diagnostic;
+mod excerpt;
 mod expression;
 mod foreign;
 mod interval;
@@ -38,6 +39,7 @@ mod value;
 
 pub use catalog::{Argument, FunctionCatalog, RecordField, Signature, SignatureError};
 pub use diagnostic::{Diagnostic, Severity};
+pub use excerpt::{Excerpt, excerpt};
 pub use expression::{
     ArithmeticOperator, CaseBranch, CastMode, ClockFunction, ComparisonOperator, Expression, ExpressionKind,
     RoundingDirection, TruthTest,

@@ -3,6 +3,9 @@
 /// Longest application text, in characters (the service's own limit).
 pub const MAX_SCRIPT_CHARACTERS: usize = 102_400;
 
+/// Mistakes and warnings of one text that are told: who has as many repairs some first.
+pub const MOST_REMARKS: usize = 100;
+
 /// Longest name, in characters.
 pub const MAX_NAME_CHARACTERS: usize = 128;
 

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use axum::body::Bytes;
 use base64::Engine;
 use millstream_control::{FailedRow, TailFilter, TailedRecord, Tailing};
+use millstream_host::Timestamp;
 use serde_json::value::RawValue;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
 
@@ -65,9 +66,12 @@ impl TailLines {
                     Ok(batch) => batch,
                     Err(error) => return Some(error.to_string()),
                 };
-                let all = batch.records.into_iter().map(|record| (record.data.clone(), record));
+                let all = batch
+                    .records
+                    .into_iter()
+                    .map(|record| (record.data.clone(), record.arrival, line_of(record)));
                 let lost = (batch.lost > 0).then_some(TailLine::Deleted { records: batch.lost });
-                self.batch(lost, all.map(|(data, record)| (data, line_of(record)))).await.ok()?;
+                self.batch(lost, all).await.ok()?;
             },
             Tailing::Rows(mut rows) => loop {
                 let batch = match rows.next().await {
@@ -79,7 +83,7 @@ impl TailLines {
                     let json = json.unwrap_or_else(|_| RawValue::NULL.to_owned());
                     let (stream, failed) = (rows.stream().to_owned(), row.failed.map(failed_line_of));
                     let line = TailLine::Row { rowtime: row.rowtime, stream, row: json, failed };
-                    (Bytes::from(row.json), line)
+                    (Bytes::from(row.json), Timestamp(row.rowtime), line)
                 });
                 let lost = (batch.lost > 0).then_some(TailLine::Lost { rows: batch.lost });
                 self.batch(lost, all).await.ok()?;
@@ -91,13 +95,13 @@ impl TailLines {
     async fn batch(
         &mut self,
         lost: Option<TailLine>,
-        all: impl Iterator<Item = (Bytes, TailLine)>,
+        all: impl Iterator<Item = (Bytes, Timestamp, TailLine)>,
     ) -> Result<(), Gone> {
         if let Some(lost) = lost {
             line(&self.sender, &lost).await?;
         }
-        for (data, one) in all {
-            if self.filter.as_mut().is_none_or(|filter| filter.passes(&data)) {
+        for (data, rowtime, one) in all {
+            if self.filter.as_mut().is_none_or(|filter| filter.passes(&data, rowtime)) {
                 line(&self.sender, &one).await?;
             }
         }

@@ -1,11 +1,10 @@
 //! The demo: made-up reviews through the whole pipeline, on a data directory that goes on.
 
 use std::path::Path;
-use std::time::Duration;
 
 use crate::support::objects::{BACKUP, DELIVERY_STREAM, FAILED, MAIN, assert_dated, delivered, joined};
 use crate::support::reviews::made_up_numbers;
-use crate::support::{Program, now, objects_of};
+use crate::support::{Program, objects_of};
 use serde_json::Value;
 
 /// What every line of `--json` has.
@@ -73,14 +72,8 @@ fn assert_delivered(summary: &Value, data_directory: &Path, first: usize) -> usi
 #[test]
 fn made_up_reviews_go_through_and_the_next_run_goes_on() {
     let folder = tempfile::tempdir().unwrap();
-    let started = now();
     let mut program = demo(folder.path());
-    let classified = program.json_until(|line| number(line, "records_classified") > 0);
-    let first_classified = started.elapsed();
-    assert!(
-        first_classified < Duration::from_secs(5),
-        "the first rating after {first_classified:?}: {classified}"
-    );
+    program.json_until(|line| number(line, "records_classified") > 0);
     let windows = program.json_until(|line| number(line, "windows") > 0);
     assert_eq!(windows["phase"], "running", "a window closes while reviews come");
     let finished = program.finish();

@@ -414,7 +414,7 @@ fn a_stop_is_heard_while_a_file_is_applied() {
         program.signal(Signal::TERM);
         let finished = program.finish();
         assert!(began.elapsed() < STOP_BOUND, "{command:?}: {:?}", began.elapsed());
-        finished.summary_of_success();
+        finished.summary_of_stop();
         drop(writer);
     }
 }

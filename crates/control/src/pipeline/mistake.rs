@@ -3,6 +3,8 @@
 use std::fmt;
 use std::ops::Range;
 
+use millstream_sql::{Excerpt, excerpt};
+
 use super::source_text::SourceText;
 
 /// One mistake.
@@ -46,13 +48,12 @@ impl Mistake {
         let shown = text[line_start..].lines().next().unwrap_or("");
         let column = text[line_start..start].chars().count() + 1;
         let end = floor_to_character(text, span.end).min(line_start + shown.len()).max(start);
-        let width = text[start..end].chars().count().max(1);
+        let Excerpt { shown, before, width } = excerpt(shown, start - line_start..end - line_start);
         let message = message.into();
         let number = line.to_string();
         let gutter = " ".repeat(number.len());
         // Tabs are kept, so that the marks stand below what they mark.
-        let indent: String =
-            text[line_start..start].chars().map(|c| if c == '\t' { '\t' } else { ' ' }).collect();
+        let indent: String = before.chars().map(|c| if c == '\t' { '\t' } else { ' ' }).collect();
         let mut rendered = format!(
             "error: {message}\n{gutter} --> {source_name}:{line}:{column}\n{gutter}  |\n{number}  | {shown}\n\
              {gutter}  | {indent}{}\n",

@@ -9,6 +9,7 @@ use millstream_columns::discover::discover;
 use millstream_columns::formats::{InputColumn, InputSchema, RecordFormat, RecordParser};
 use millstream_engine::Application;
 use millstream_engine::ApplicationSettings;
+use millstream_host::Timestamp;
 use millstream_sql::{Column, Diagnostic, InputStream, Severity, StreamId, check_expression, compile};
 
 use super::Server;
@@ -27,7 +28,8 @@ pub struct TailFilter {
     application: Application,
     input: StreamId,
     output: StreamId,
-    rowtime: i64,
+    /// The latest ROWTIME: an application takes rows in its order.
+    latest: i64,
     /// Records for which the condition could not be decided.
     undecided: u64,
 }
@@ -37,7 +39,7 @@ impl TailFilter {
     ///
     /// # Errors
     /// What is wrong with the condition, in words.
-    fn new(schema: &InputSchema, condition: &str) -> Result<TailFilter, String> {
+    fn new(schema: &InputSchema, condition: &str, now: Timestamp) -> Result<TailFilter, String> {
         let refused = |mistakes: &[Diagnostic]| {
             let names: Vec<&str> = schema.columns.iter().map(|column| column.name.as_str()).collect();
             let mistake = mistakes.iter().find(|one| one.severity == Severity::Error)?;
@@ -71,16 +73,16 @@ impl TailFilter {
         let program = compilation.program.ok_or("the condition has no plan")?;
         let find = |name: &str| program.stream(name).ok_or("the condition's streams are missing");
         let (input, output) = (find(STREAM)?, find("MATCHES")?);
-        let settings = ApplicationSettings::default();
+        let settings = ApplicationSettings { query_started: now.millis(), ..ApplicationSettings::default() };
         let mut application = Application::new(program, settings).map_err(|error| error.to_string())?;
         application.subscribe(output);
         let parser = schema.parser().map_err(|error| error.to_string())?;
-        Ok(TailFilter { parser, application, input, output, rowtime: 0, undecided: 0 })
+        Ok(TailFilter { parser, application, input, output, latest: i64::MIN, undecided: 0 })
     }
 
-    /// Whether a record has a row that meets the condition. A record that is no row, and a row for which the condition
-    /// fails, do not, and are counted.
-    pub fn passes(&mut self, record: &[u8]) -> bool {
+    /// Whether a record has a row that meets the condition. Its ROWTIME is the arrival of the record, or that of the row
+    /// itself. A record that is no row, and a row for which the condition fails, do not, and are counted.
+    pub fn passes(&mut self, record: &[u8], rowtime: Timestamp) -> bool {
         self.parser.parse(record);
         let parsed = self.parser.finish();
         let rows = parsed.row_to_record.len();
@@ -88,9 +90,9 @@ impl TailFilter {
             self.undecided += 1;
             return false;
         }
-        self.rowtime += 1;
-        let rowtimes = arrow_buffer::ScalarBuffer::from(vec![self.rowtime; rows]);
-        let pushed = self.application.push(self.input, &Batch::new(rowtimes, parsed.columns), self.rowtime);
+        self.latest = self.latest.max(rowtime.millis());
+        let rowtimes = arrow_buffer::ScalarBuffer::from(vec![self.latest; rows]);
+        let pushed = self.application.push(self.input, &Batch::new(rowtimes, parsed.columns), self.latest);
         let has_failed = pushed.is_err() || !self.application.take_errors().is_empty();
         self.undecided += u64::from(has_failed);
         pushed.is_ok() && self.application.take_output(self.output).iter().any(|batch| !batch.is_empty())
@@ -117,7 +119,8 @@ impl Server {
         let followed = self.followed(what, kind)?;
         let (world, condition) = (Arc::clone(&self.world), condition.to_owned());
         // Compiles SQL, and may read files.
-        let made = move || TailFilter::new(&schema_of(&world, &followed)?, &condition);
+        let now = world.clock.now();
+        let made = move || TailFilter::new(&schema_of(&world, &followed)?, &condition, now);
         self.world.spawn().blocking(made).await.and_then(|made| made).map_err(TailError::Condition)
     }
 }
@@ -207,16 +210,22 @@ mod tests {
     use super::*;
     use millstream_sql::SqlType;
 
+    const NOW: Timestamp = Timestamp(1_700_000_000_000);
+
     #[test]
     fn names_of_any_characters_are_found_in_rows() {
         for name in ["a.b", "a b", "a[0]", "it's", "say \"it\"", "back\\slash", "$"] {
             let mut filter = TailFilter::new(
                 &json_schema(&[(name.to_owned(), SqlType::Integer)]),
                 &format!("{} > 10", quoted(name)),
+                NOW,
             )
             .unwrap();
             let row = |number| serde_json::json!({ name: number }).to_string();
-            assert!(filter.passes(row(20).as_bytes()) && !filter.passes(row(2).as_bytes()), "{name}");
+            assert!(
+                filter.passes(row(20).as_bytes(), NOW) && !filter.passes(row(2).as_bytes(), NOW),
+                "{name}"
+            );
             assert_eq!(filter.take_undecided(), 0, "{name}");
         }
     }
@@ -226,20 +235,40 @@ mod tests {
         let columns =
             [("ticker".to_owned(), SqlType::Varchar { length: 8 }), ("price".to_owned(), SqlType::Double)];
         let mut filter =
-            TailFilter::new(&json_schema(&columns), "\"price\" > 10 AND \"ticker\" = 'A'").unwrap();
-        assert!(filter.passes(br#"{"ticker":"A","price":10.5}"#));
-        assert!(!filter.passes(br#"{"ticker":"A","price":9}"#));
-        assert!(!filter.passes(br#"{"ticker":"B","price":11}"#));
+            TailFilter::new(&json_schema(&columns), "\"price\" > 10 AND \"ticker\" = 'A'", NOW).unwrap();
+        assert!(filter.passes(br#"{"ticker":"A","price":10.5}"#, NOW));
+        assert!(!filter.passes(br#"{"ticker":"A","price":9}"#, NOW));
+        assert!(!filter.passes(br#"{"ticker":"B","price":11}"#, NOW));
         assert_eq!(filter.take_undecided(), 0);
-        assert!(!filter.passes(b"no JSON"));
+        assert!(!filter.passes(b"no JSON", NOW));
         assert_eq!((filter.take_undecided(), filter.take_undecided()), (1, 0));
-        assert!(filter.passes(br#"{"ticker":"A","price":11}"#));
-        let mut filter = TailFilter::new(&json_schema(&columns), "1 / \"price\" > 0").unwrap();
+        assert!(filter.passes(br#"{"ticker":"A","price":11}"#, NOW));
+        let mut filter = TailFilter::new(&json_schema(&columns), "1 / \"price\" > 0", NOW).unwrap();
         assert!(
-            !filter.passes(br#"{"ticker":"A","price":0}"#) && filter.passes(br#"{"ticker":"A","price":1}"#)
+            !filter.passes(br#"{"ticker":"A","price":0}"#, NOW)
+                && filter.passes(br#"{"ticker":"A","price":1}"#, NOW)
         );
         assert_eq!(filter.take_undecided(), 1);
-        let error = TailFilter::new(&json_schema(&columns), "cost > 1").err().unwrap();
+        let error = TailFilter::new(&json_schema(&columns), "cost > 1", NOW).err().unwrap();
         assert!(error.contains("COST") && error.contains("columns: ticker, price"), "{error}");
+    }
+
+    #[test]
+    fn rowtime_is_that_of_the_row_and_the_query_has_begun_when_it_was_asked() {
+        let columns = [("n".to_owned(), SqlType::Integer)];
+        let passes = |condition: &str, millis: i64| {
+            let mut filter = TailFilter::new(&json_schema(&columns), condition, NOW).unwrap();
+            let is_met = filter.passes(br#"{"n":1}"#, Timestamp(millis));
+            assert_eq!(filter.take_undecided(), 0, "{condition}");
+            is_met
+        };
+        let (before, after) = (NOW.millis() - 60_000, NOW.millis() + 60_000);
+        for (condition, is_met) in [
+            ("ROWTIME > TIMESTAMP '2020-01-01 00:00:00'", [true, true]),
+            ("ROWTIME > CURRENT_TIMESTAMP", [false, true]),
+            ("CURRENT_ROW_TIMESTAMP > CURRENT_TIMESTAMP", [false, true]),
+        ] {
+            assert_eq!([before, after].map(|millis| passes(condition, millis)), is_met, "{condition}");
+        }
     }
 }

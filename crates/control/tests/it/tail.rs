@@ -6,7 +6,9 @@ use std::time::Duration;
 use crate::support::{apply, assert_applied, feed, parse, put, start, stop};
 use millstream_control::definition::{Kind, Reference};
 use millstream_control::{RowTail, Server, TailFrom, Tailing};
-use millstream_host::{Spawn, real_time};
+use millstream_host::{Spawn, Timestamp, real_time};
+
+const NOW: Timestamp = Timestamp(1_700_000_000_000);
 
 const TEXT: &str = "[[stream]]\nname = \"in\"\n[[stream]]\nname = \"out\"\n[[application]]\nname = \"app\"\n\
     sql = '''CREATE OR REPLACE STREAM \"OUT\" (N INTEGER);\n\
@@ -43,16 +45,16 @@ async fn conditions_are_over_declared_or_discovered_columns() {
     let folder = tempfile::tempdir().unwrap();
     let server = start(&parse(TEXT), folder.path()).await;
     let mut filter = server.tail_filter("app/OUT", None, "N > 1").await.unwrap();
-    assert!(filter.passes(b"{\"N\":2}") && !filter.passes(b"{\"N\":1}"));
+    assert!(filter.passes(b"{\"N\":2}", NOW) && !filter.passes(b"{\"N\":1}", NOW));
     let mut of_writer = server.tail_filter("out", None, "N > 1").await.unwrap();
-    assert!(of_writer.passes(b"{\"N\":2}") && !of_writer.passes(b"{\"N\":1}"));
+    assert!(of_writer.passes(b"{\"N\":2}", NOW) && !of_writer.passes(b"{\"N\":1}", NOW));
     let more = format!("{TEXT}[[stream]]\nname = \"other\"\n");
     assert_applied(&apply(&server, &parse(&more)).await);
     let refused = server.tail_filter("other", None, "N > 1").await.err().unwrap();
     assert!(refused.to_string().contains("has no records yet"), "{refused}");
     put(&server, "other", ["{\"N\":5}"]).await;
     let mut discovered = server.tail_filter("other", None, "N > 1").await.unwrap();
-    assert!(discovered.passes(b"{\"N\":2}") && !discovered.passes(b"{\"N\":1}"));
+    assert!(discovered.passes(b"{\"N\":2}", NOW) && !discovered.passes(b"{\"N\":1}", NOW));
     let refused = server.tail_filter("in", None, "price > 1").await.err().unwrap();
     assert!(refused.to_string().contains("PRICE"), "{refused}");
     stop(server).await;
@@ -78,7 +80,7 @@ async fn a_wrong_condition_is_described_by_itself() {
     }
     // A comment ends with its line.
     let mut filter = server.tail_filter("app/OUT", None, "N > 1 -- more than one").await.unwrap();
-    assert!(filter.passes(b"{\"N\":2}") && !filter.passes(b"{\"N\":1}"));
+    assert!(filter.passes(b"{\"N\":2}", NOW) && !filter.passes(b"{\"N\":1}", NOW));
     stop(server).await;
 }
 
@@ -94,13 +96,13 @@ async fn rows_are_chosen_by_columns_of_any_name() {
     for (condition, is_met) in [("\"a.b [c]\" > 10", true), ("\"a.b [c]\" > 20", false)] {
         let mut filter = server.tail_filter("app/OUT", None, condition).await.unwrap();
         assert_eq!(
-            (filter.passes(row.as_bytes()), filter.take_undecided()),
+            (filter.passes(row.as_bytes(), NOW), filter.take_undecided()),
             (is_met, 0),
             "{row} {condition}"
         );
     }
     let mut filter = server.tail_filter("in", None, "\"n.m\" > 10").await.unwrap();
-    assert!(filter.passes(b"{\"n.m\":20}") && !filter.passes(b"{\"n.m\":2}"));
+    assert!(filter.passes(b"{\"n.m\":20}", NOW) && !filter.passes(b"{\"n.m\":2}", NOW));
     stop(server).await;
 }
 

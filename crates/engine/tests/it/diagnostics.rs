@@ -670,3 +670,20 @@ fn a_comparison_with_null_is_a_lint() {
     assert_eq!(lints("NULL <> PRICE"), ["write x IS NOT NULL"]);
     assert!(lints("PRICE IS NULL").is_empty());
 }
+
+/// What is no SQL at all costs no more than its length.
+#[test]
+fn very_many_mistakes_are_not_all_told() {
+    for piece in [":", "\u{201c}", "\0", "SELECT;"] {
+        let text = piece.repeat(100_000 / piece.len());
+        let compilation = compile(&text, &[input()], &catalog());
+        assert!(compilation.program.is_none());
+        assert_eq!(compilation.diagnostics.len(), 100, "{piece:?}");
+        let shown = compilation.diagnostics[50].render("a.sql", &text);
+        assert!(shown.len() < 2_000, "{} bytes", shown.len());
+    }
+    // Warnings do not push mistakes out.
+    let text = format!("{}{TARGET}SELECT STREAM PRICEE FROM TRADES;", "// a\n".repeat(200));
+    let compilation = compile(&text, &[input()], &catalog());
+    assert_eq!(compilation.diagnostics.iter().filter(|remark| remark.is_error()).count(), 1);
+}

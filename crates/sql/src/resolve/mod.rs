@@ -37,7 +37,7 @@ pub use call::shown_function_name;
 pub use compatibility::{Feature, FeatureKind, Support, features};
 
 use crate::lex::lex;
-use crate::limits::MAX_SCRIPT_CHARACTERS;
+use crate::limits::{MAX_SCRIPT_CHARACTERS, MOST_REMARKS};
 use crate::parse::{parse_expression, parse_script, parse_type};
 use crate::{
     Diagnostic, Expression, FunctionCatalog, InputStream, Program, Pump, ReferenceTable, Span, SqlType,
@@ -126,12 +126,12 @@ pub fn compile_with_tables(
         resolver.statement(statement);
     }
     resolver.bound_paths();
+    let failed = resolver.diagnostics.iter().any(Diagnostic::is_error);
     let diagnostics = in_order(resolver.diagnostics);
     let lints = in_order(resolver.lints);
     let mut windows = resolver.windows;
     windows.sort_by_key(|window| (window.span.start, window.millis));
     windows.dedup();
-    let failed = diagnostics.iter().any(Diagnostic::is_error);
     let program = (!failed).then_some(Program {
         streams: resolver.streams,
         tables: tables.to_vec(),
@@ -167,11 +167,13 @@ pub fn check_expression(text: &str) -> Result<(), Vec<Diagnostic>> {
     if diagnostics.is_empty() { Ok(()) } else { Err(diagnostics) }
 }
 
-/// Remarks in the order of the text, each once.
+/// Remarks in the order of the text, each once, and not more than [`MOST_REMARKS`], mistakes before warnings.
 fn in_order(mut remarks: Vec<Diagnostic>) -> Vec<Diagnostic> {
-    remarks.sort_by_key(|remark| remark.span.start);
     let mut known = HashSet::new();
     remarks.retain(|remark| known.insert((remark.span, remark.message.clone())));
+    remarks.sort_by_key(|remark| (!remark.is_error(), remark.span.start));
+    remarks.truncate(MOST_REMARKS);
+    remarks.sort_by_key(|remark| remark.span.start);
     remarks
 }
 

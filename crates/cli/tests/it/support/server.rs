@@ -119,7 +119,8 @@ impl Server {
         let began = now();
         self.program.signal(Signal::TERM);
         let finished = self.program.finish();
-        assert_eq!(finished.code, Some(0), "{finished:#?}");
+        // 3: a busy machine has not stored everything within its second; the next start goes on.
+        assert!(matches!(finished.code, Some(0 | 3)), "{finished:#?}");
         (self.folder, began.elapsed())
     }
 }

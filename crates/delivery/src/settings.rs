@@ -116,7 +116,10 @@ impl DeliverySettings {
     }
 
     /// Checks what could stop the delivery from working.
-    pub(crate) fn check(&self) -> Result<(), InvalidDelivery> {
+    ///
+    /// # Errors
+    /// A number that is out of its range.
+    pub fn check(&self) -> Result<(), InvalidDelivery> {
         let number = |setting, value: usize, allowed: std::ops::RangeInclusive<usize>, rule| {
             if allowed.contains(&value) {
                 Ok(())

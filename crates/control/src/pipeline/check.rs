@@ -3,6 +3,7 @@
 use std::collections::HashSet;
 use std::ops::Range;
 
+use millstream_delivery::InvalidDelivery;
 use millstream_monitor::{check_email, check_topic_name};
 use toml::Spanned;
 
@@ -185,7 +186,8 @@ impl Check<'_> {
                 delivery.name.get_ref(),
                 &delivery_stream(delivery),
             ) {
-                match &delivery.prefix {
+                let is_of_prefix = matches!(error, InvalidDelivery::Prefix { .. });
+                match delivery.prefix.as_ref().filter(|_| is_of_prefix) {
                     Some(prefix) => self.wrong(prefix.span(), error.to_string(), None),
                     None => self.wrong_section(&delivery.name, error.to_string()),
                 }
@@ -197,8 +199,11 @@ impl Check<'_> {
                 let hint = "the model in this program is builtin:star-rating".to_owned();
                 self.wrong(endpoint.model.span(), format!("there is no model \"{model}\""), Some(hint));
             }
-            if endpoint.threads == Some(0) {
-                self.wrong(endpoint.name.span(), "threads must be at least 1", None);
+            if !endpoint.threads.is_none_or(|threads| (1..=1_024).contains(&threads)) {
+                self.wrong(endpoint.name.span(), "threads must be 1 to 1024", None);
+            }
+            if endpoint.queue_texts == Some(0) {
+                self.wrong(endpoint.name.span(), "queue_texts must be at least 1", None);
             }
         }
         for function in &declared.functions {

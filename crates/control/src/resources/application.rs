@@ -100,13 +100,17 @@ pub(super) async fn look(
             ..StateOutlook::default()
         });
     }
+    let is_elsewhere = newest.as_ref().is_some_and(|newest| {
+        let source = world.registry.find(&definition.input.source.reference());
+        source.is_some_and(|source| source.id != newest.source)
+    });
     match try_restore(world, id, &checked, definition.seed, newest).await? {
         Some(report) => {
             let scratch = report.started_from_scratch.into_iter();
             let of_pump =
                 |(name, why): (String, ScratchReason)| FromScratch { name, reason: why.to_string() };
             Ok(StateOutlook {
-                begins: None,
+                begins: if is_elsewhere { all_records(world, definition).await } else { None },
                 keeps_state: report.resumed,
                 starts_from_scratch: scratch.map(of_pump).collect(),
             })
@@ -124,6 +128,11 @@ async fn first_records(world: &World, definition: &ApplicationDefinition) -> Opt
         Some(StartingPosition::Now | StartingPosition::LastStoppedPoint) => return None,
         Some(StartingPosition::TrimHorizon) | None => {}
     }
+    all_records(world, definition).await
+}
+
+/// What one reads that begins with the oldest record of its source.
+async fn all_records(world: &World, definition: &ApplicationDefinition) -> Option<String> {
     let source = definition.input.source.reference();
     world.registry.find(&source)?;
     match records_in(world, &source).await {

@@ -81,6 +81,7 @@ pub(crate) fn settings(
             naming: naming.with_compression(compression(backup.compression)),
         });
     }
+    settings.check()?;
     Ok(settings)
 }
 

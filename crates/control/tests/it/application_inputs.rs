@@ -181,3 +181,23 @@ async fn reading_begins_where_the_file_says_also_after_an_attempt_that_failed() 
     assert_eq!(numbers(&out(&server)[10..]), expected, "from the oldest record on");
     stop(server).await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_application_with_another_source_says_what_it_begins_with() {
+    let folder = tempfile::tempdir().unwrap();
+    let text = format!("{}[[stream]]\nname = \"other\"\n", text_of("", COPY, "OUT"));
+    let server = start(&parse(&text), folder.path()).await;
+    crate::support::feed(&server, "in", 0..10).await;
+    crate::support::feed(&server, "other", 100..103).await;
+    for (from, to, records) in [("in", "other", 3), ("other", "in", 10)] {
+        let changed = text.replace("stream = \"in\"\ncolumns", &format!("stream = \"{to}\"\ncolumns"));
+        let report = crate::support::apply(&server, &parse(&changed)).await;
+        crate::support::assert_applied(&report);
+        let change = report.changes.iter().find(|change| change.name == "app").unwrap();
+        let begins = format!("begins with what stream \"{to}\" already holds: {records} records");
+        assert!(change.details.contains(&begins), "{from}: {change:?}");
+        assert_eq!(change.keeps_state, ["P"]);
+        server.drain(false).await;
+    }
+    stop(server).await;
+}

@@ -227,3 +227,26 @@ fn low_a_file_of_two_hundred_thousand_sections_takes_linear_time() {
 fn now() -> std::time::Instant {
     std::time::Instant::now()
 }
+
+#[test]
+fn numbers_that_nothing_can_run_with_are_refused() {
+    let delivery = "[[delivery_stream]]\nname = \"d\"\nbucket = \"bucket\"\n";
+    let endpoint = "[[endpoint]]\nname = \"e\"\nmodel = \"builtin:star-rating\"\n";
+    for (text, message) in [
+        (format!("{delivery}buffer_size = \"0MB\"\n"), "buffering size is 0: it must be 1 byte to 1 GiB"),
+        (format!("{delivery}buffer_size = \"2GiB\"\n"), "buffering size is 2147483648"),
+        (
+            format!(
+                "{delivery}[delivery_stream.backup]\nbucket = \"backup\"\nprefix = \"raw/\"\nbuffer_size = \"4GiB\"\n"
+            ),
+            "backup buffering size is 4294967296",
+        ),
+        (format!("{endpoint}queue_texts = 0\n"), "queue_texts must be at least 1"),
+        (format!("{endpoint}threads = 0\n"), "threads must be 1 to 1024"),
+        (format!("{endpoint}threads = 100000\n"), "threads must be 1 to 1024"),
+    ] {
+        let found = mistakes(&text);
+        assert_eq!(found.len(), 1, "{text}: {found:?}");
+        assert!(found[0].starts_with("2:") && found[0].contains(message), "{text}: {found:?}");
+    }
+}

@@ -23,7 +23,8 @@ pub(crate) struct TailArguments {
     pub(crate) what: String,
     #[command(flatten)]
     pub(crate) kind: PlaceKindArguments,
-    /// Where to begin: latest, trim-horizon, a time (UTC), or a sequence number. Rows of applications: latest only.
+    /// Where to begin: latest, trim-horizon, a time (UTC), or a sequence number, of other shards with what arrived from then
+    /// on. Rows of applications: latest only.
     #[arg(long, value_name = "PLACE", default_value = "latest")]
     pub(crate) from: String,
     /// Only records or rows that meet this SQL condition.

@@ -99,7 +99,8 @@ impl RecordTail {
     }
 }
 
-/// The first record of each shard. A shard without one is read from its oldest record.
+/// The first record of each shard. A shard without one is read from its oldest record. A sequence number is a place in the
+/// order of arrivals, which all shards share.
 fn beginning(log: &Log, key: &StreamKey, from: &TailFrom) -> Result<Positions, TailError> {
     let number = match from {
         TailFrom::TrimHorizon => return Ok(Positions::new()),
@@ -109,11 +110,19 @@ fn beginning(log: &Log, key: &StreamKey, from: &TailFrom) -> Result<Positions, T
             Some(number.map_err(|_| TailError::From(format!("\"{text}\" is not a sequence number")))?)
         }
     };
+    let arrival = match number.map(|number| log.read(key, number.shard(), ReadFrom::At(number), 1, 1)) {
+        Some(Ok(batch)) => batch.records.first().map(|record| record.arrival),
+        // Its shard has gone: what is there has come later.
+        Some(Err(ReadError::ShardNotFound { .. })) => return Ok(Positions::new()),
+        Some(Err(error)) => return Err(error.into()),
+        None => None,
+    };
     let mut positions = Positions::new();
     for extent in log.shard_extents(key)? {
         let from = match (from, number) {
             (TailFrom::Timestamp(at), _) => ReadFrom::AtTimestamp(*at),
             (_, Some(number)) if number.shard() == extent.shard => ReadFrom::At(number),
+            (_, Some(_)) if let Some(arrival) = arrival => ReadFrom::AtTimestamp(arrival),
             // "Latest" means now, not the first read.
             _ => ReadFrom::Position(extent.end),
         };
@@ -218,19 +227,26 @@ mod tests {
         followed.put(0, 0..2);
         followed.clock.advance(HOUR / 4);
         followed.put(1, 2..4);
+        followed.clock.advance(Duration::from_millis(5));
         followed.put(0, 4..6);
         let first = next(&mut followed.tail(&TailFrom::TrimHorizon)).await;
         assert_eq!(first, (0, (0..6).collect()));
         let whole = followed.tail(&TailFrom::TrimHorizon).next().await.unwrap().records;
         let since = TailFrom::Timestamp(whole[2].arrival);
         assert_eq!(next(&mut followed.tail(&since)).await, (0, vec![2, 3, 4, 5]));
-        // Other shards at their newest.
+        // Of other shards what arrived after it.
         let number = TailFrom::SequenceNumber(whole[1].sequence_number.clone());
-        assert_eq!(next(&mut followed.tail(&number)).await, (0, vec![1, 4, 5]));
+        assert_eq!(next(&mut followed.tail(&number)).await, (0, vec![1, 2, 3, 4, 5]));
+        let later = TailFrom::SequenceNumber(whole[4].sequence_number.clone());
+        assert_eq!(next(&mut followed.tail(&later)).await, (0, vec![4, 5]));
         let mut latest = followed.tail(&TailFrom::Latest);
         followed.put(0, 6..7);
         followed.put(1, 7..8);
         assert_eq!(next(&mut latest).await, (0, vec![6, 7]));
+        // Also of shards that came of a split.
+        followed.log.stream_split(&followed.key, ShardNumber(0), 1 << 100).unwrap();
+        followed.put(0, 8..10);
+        assert_eq!(next(&mut followed.tail(&later)).await, (0, vec![4, 5, 6, 7, 8, 9]));
         let none = TailFrom::SequenceNumber("x".to_owned());
         let refused =
             RecordTail::begin(Arc::clone(&followed.log), followed.key.clone(), &none).err().unwrap();

@@ -29,7 +29,7 @@ pub enum StartError {
     Log(OpenError),
     /// The log holds streams and the catalog is gone.
     #[error(
-        "data directory {}: the log holds streams, but catalog.sqlite, which says how far each reader has come, is missing. Restore it \
+        "data directory {}: the log holds streams, but catalog.sqlite, which says how far each reader has come, is missing or empty. Restore it \
          from a copy, or use another data directory",
         directory.display()
     )]

@@ -126,6 +126,10 @@ fn open_files(
         return Err(StartError::NoCatalog { directory: directory.root().to_owned() });
     }
     let catalog = Catalog::open(&directory.catalog())?;
+    // An empty one tells as little. What exists has a row for as long as the log has anything of it.
+    if catalog.resources()?.is_empty() && !log.stream_list().is_empty() {
+        return Err(StartError::NoCatalog { directory: directory.root().to_owned() });
+    }
     let clock: Arc<dyn Clock> = log.clock();
     let location = Location::File(directory.monitor());
     let monitor =

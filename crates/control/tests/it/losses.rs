@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::support::{apply, feed, parse, put, records, settings, start, stop};
+use crate::support::{apply, feed, open, parse, put, records, settings, start, stop};
 use bytes::Bytes;
 use millstream_control::Server;
 use millstream_control::definition::{Kind, Reference};
@@ -106,5 +106,28 @@ async fn r23_a_drain_does_not_take_what_cannot_be_read_as_the_end() {
     std::fs::write(&file, &whole).unwrap();
     real_time::within(Duration::from_secs(60), drain).await.expect("all is read");
     assert_eq!(records(&server, "out"), ["6\n"]);
+    stop(server).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_log_beside_an_empty_catalog_is_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let server = start(&parse("[[stream]]\nname = \"s\"\n"), folder.path()).await;
+    put(&server, "s", 0..3).await;
+    stop(server).await;
+    let catalog = folder.path().join("catalog.sqlite");
+    let kept = std::fs::read(&catalog).unwrap();
+    for ending in ["-wal", "-shm"] {
+        let _ = std::fs::remove_file(folder.path().join(format!("catalog.sqlite{ending}")));
+    }
+    std::fs::write(&catalog, "").unwrap();
+    let refused = open(folder.path()).await.err().unwrap().to_string();
+    assert!(refused.contains("is missing or empty"), "{refused}");
+    for ending in ["-wal", "-shm"] {
+        let _ = std::fs::remove_file(folder.path().join(format!("catalog.sqlite{ending}")));
+    }
+    std::fs::write(&catalog, kept).unwrap();
+    let server = open(folder.path()).await.unwrap();
+    server.start(true).await.unwrap();
     stop(server).await;
 }

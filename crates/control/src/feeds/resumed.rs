@@ -1,5 +1,7 @@
 //! A source that goes on behind the records of an earlier run.
 
+use millstream_wording::counted;
+
 use super::{RecordSource, SourceBatch, SourceState};
 
 /// Records that are read at once to be skipped.
@@ -7,6 +9,9 @@ const SKIPPED_AT_ONCE: usize = 4_096;
 
 /// Skips records at the beginning of a source. One that begins again and again is read once at most for that.
 pub struct Resumed {
+    /// Records of earlier runs.
+    before: u64,
+    /// Of them those that are still to be skipped.
     skipped: u64,
     source: Box<dyn RecordSource>,
 }
@@ -14,20 +19,29 @@ pub struct Resumed {
 impl Resumed {
     /// Skips the first `records`; what cannot be a record does not count and is skipped with them.
     pub fn after(records: u64, source: Box<dyn RecordSource>) -> Resumed {
-        Resumed { skipped: records, source }
+        Resumed { before: records, skipped: records, source }
     }
 
-    fn skip(&mut self) -> SourceState {
+    /// Passes over what came before. A source that ends within it is another one than it was: that is said.
+    fn skip(&mut self, batch: &mut SourceBatch) -> SourceState {
         self.skipped -= self.source.skip(self.skipped);
         let mut skipped = SourceBatch::default();
         let (mut rounds, mut of_round) = (self.source.rounds(), 0);
         while self.skipped > 0 {
             let rest = usize::try_from(self.skipped).unwrap_or(usize::MAX);
             let state = self.source.read(&mut skipped, rest.min(SKIPPED_AT_ONCE));
+            self.skipped = self.skipped.saturating_sub(skipped.len() as u64);
             if !state.is_open() {
+                if matches!(state, SourceState::Ended) && self.skipped > 0 {
+                    batch.push_unusable(format!(
+                        "{} of the source were put before, but now it has {}: it was cut, or is another one; millstream \
+                         reset feed lets it be read from its beginning",
+                        counted(self.before, "record"),
+                        self.before - self.skipped
+                    ));
+                }
                 return state;
             }
-            self.skipped -= skipped.len() as u64;
             of_round += skipped.len() as u64;
             skipped.clear();
             if self.source.rounds() > rounds {
@@ -42,7 +56,7 @@ impl Resumed {
 
 impl RecordSource for Resumed {
     fn read(&mut self, batch: &mut SourceBatch, most: usize) -> SourceState {
-        let state = self.skip();
+        let state = self.skip(batch);
         if !state.is_open() {
             return state;
         }
@@ -89,7 +103,19 @@ mod tests {
         assert_eq!(read(&mut Resumed::after(2, records())), ["c", "d"]);
         assert_eq!(read(&mut Resumed::after(0, records())), ["a", "b", "c", "d"]);
         assert!(read(&mut Resumed::after(4, records())).is_empty());
-        assert!(read(&mut Resumed::after(9, records())).is_empty());
+        let unusable = |before| {
+            let (mut resumed, mut batch) = (Resumed::after(before, records()), SourceBatch::default());
+            while resumed.read(&mut batch, 10).is_open() {}
+            assert_eq!(batch.len(), 0);
+            batch.unusable().to_vec()
+        };
+        assert_eq!(unusable(4), [] as [String; 0]);
+        let said = unusable(9);
+        assert_eq!(said.len(), 1, "{said:?}");
+        assert!(
+            said[0].starts_with("9 records of the source were put before, but now it has 4: "),
+            "{said:?}"
+        );
     }
 
     /// A file that is read again and again, with a header, and how many records are read of it.

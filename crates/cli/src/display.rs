@@ -24,6 +24,8 @@ use crate::retrying::{self, time};
 
 /// Without a terminal, a line this often (in ticks of a second).
 const LINE_INTERVAL: u64 = 5;
+/// Columns of a line, less the indent of the block.
+const WIDTH: usize = 77;
 /// Characters of a problem that are shown.
 const SHOWN_PROBLEM: usize = 160;
 /// Kinds that are shown in the block, in the order in which records pass them.
@@ -305,45 +307,33 @@ fn reviews_block(overview: &Overview) -> String {
     text
 }
 
-/// A resource with what it has done.
+/// A resource with what it has done; what is too long for a line goes on below.
 fn resource_line(resource: &ResourceView) -> String {
     let mut parts = Vec::new();
     let number = |name: &str| resource.figures.get(name).and_then(Value::as_u64);
-    let mut count = |name: &str, one: &str| {
-        if let Some(count) = number(name).filter(|count| *count > 0) {
-            parts.push(format!("{one} {count}"));
-        }
+    let counted = |names: &[(&str, &str)]| -> Vec<String> {
+        let counts =
+            names.iter().filter_map(|(name, label)| Some((label, number(name).filter(|count| *count > 0)?)));
+        counts.map(|(label, count)| format!("{label} {count}")).collect()
     };
     match resource.kind {
-        Kind::Feed | Kind::DeliveryStream => count("records_in", "records"),
-        Kind::Stream => count("records_put", "records"),
+        Kind::Feed | Kind::DeliveryStream => parts.extend(counted(&[("records_in", "records")])),
+        Kind::Stream => parts.extend(counted(&[("records_put", "records")])),
         Kind::Application => {
-            count("records_in", "records in");
-            count("rows_out", "rows out");
-            count("lag_records", "behind by");
-            count("error_rows", "error rows");
+            parts.extend(counted(&[("records_in", "records in"), ("rows_out", "rows out")]));
+            parts.extend(rows_by_stream(resource));
+            parts.extend(counted(&[("lag_records", "behind by"), ("error_rows", "error rows")]));
         }
         _ => {}
     }
-    for (name, label) in [
+    parts.extend(counted(&[
         ("objects", "objects"),
         ("backup_objects", "backup objects"),
         ("failed_records", "failed"),
         ("calls", "calls"),
         ("errors", "errors"),
         ("texts", "texts"),
-    ] {
-        if let Some(count) = number(name).filter(|count| *count > 0) {
-            parts.push(format!("{label} {count}"));
-        }
-    }
-    if resource.kind == Kind::Application
-        && let Some(Value::Object(rows)) = resource.figures.get("rows_by_stream")
-        && rows.len() > 1
-    {
-        let rows: Vec<String> = rows.iter().map(|(stream, rows)| format!("{stream} {rows}")).collect();
-        parts.push(format!("({})", rows.join(", ")));
-    }
+    ]));
     if resource.figures.get("ended") == Some(&Value::Bool(true)) {
         parts.push("ended".to_owned());
     }
@@ -357,7 +347,48 @@ fn resource_line(resource: &ResourceView) -> String {
     for text in retrying::texts(&retrying) {
         parts.push(format!("retrying {}", text.chars().take(SHOWN_PROBLEM).collect::<String>()));
     }
-    format!("{:<16} {:<24} {}", resource.kind.noun(), resource.name, parts.join(", "))
+    in_lines(&format!("{:<16} {:<24}", resource.kind.noun(), resource.name), &parts)
+}
+
+/// The rows of each in-application stream, where there are several: `(A 1`, `B 2)`.
+fn rows_by_stream(resource: &ResourceView) -> Vec<String> {
+    let Some(Value::Object(rows)) = resource.figures.get("rows_by_stream") else { return Vec::new() };
+    let mut rows: Vec<String> = rows.iter().map(|(stream, rows)| format!("{stream} {rows}")).collect();
+    match rows.as_mut_slice() {
+        [first, .., last] => {
+            first.insert(0, '(');
+            last.push(')');
+            rows
+        }
+        _ => Vec::new(),
+    }
+}
+
+/// A beginning and parts with commas between, broken between parts where a line would get wider than [`WIDTH`].
+fn in_lines(beginning: &str, parts: &[String]) -> String {
+    /// Blanks before a line that goes on.
+    const INDENT: usize = 42;
+    let mut text = beginning.to_owned();
+    let mut width = beginning.chars().count();
+    for (number, part) in parts.iter().enumerate() {
+        let is_first = number == 0;
+        let length = part.chars().count();
+        if !is_first && !part.starts_with('(') {
+            text.push(',');
+            width += 1;
+        }
+        // One that fits in no line goes on where it is.
+        if !is_first && width + 1 + length + 1 > WIDTH && width > INDENT {
+            let _ = write!(text, "\n  {:INDENT$}", "");
+            width = INDENT;
+        } else {
+            text.push(' ');
+            width += 1;
+        }
+        text.push_str(part);
+        width += length;
+    }
+    text
 }
 
 fn shown(value: Option<f64>, digits: usize) -> String {
@@ -478,6 +509,26 @@ fn redraws(terminal: Option<&str>) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn long_lines_are_broken_between_their_parts() {
+        let parts = |parts: &[&str]| parts.iter().map(|part| (*part).to_owned()).collect::<Vec<_>>();
+        let beginning = format!("{:<16} {:<24}", "application", "review-analytics");
+        assert_eq!(in_lines("stream a", &parts(&["records 1", "ended"])), "stream a records 1, ended");
+        let streams = ["rows out 603", "(ANOMALY_SCORE_SQL_STREAM 601", "AVG_STAR_RATING_SQL_STREAM 1)"];
+        let shown = in_lines(&beginning, &parts(&[["records in 601"].as_slice(), &streams].concat()));
+        let indent = " ".repeat(44);
+        assert_eq!(
+            shown,
+            format!(
+                "{beginning} records in 601, rows out 603\n{indent}(ANOMALY_SCORE_SQL_STREAM 601,\n{indent}\
+                 AVG_STAR_RATING_SQL_STREAM 1)"
+            )
+        );
+        assert!(shown.lines().all(|line| line.chars().count() <= WIDTH + 2), "{shown}");
+        let long = "x".repeat(200);
+        assert_eq!(in_lines(&beginning, &parts(&[&long])), format!("{beginning} {long}"));
+    }
 
     #[test]
     fn term_dumb_gets_lines() {

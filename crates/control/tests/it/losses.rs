@@ -31,8 +31,7 @@ async fn r13_records_past_retention_are_counted_and_said() {
     apply(&server, &parse(TEXT)).await;
     server.start(true).await.unwrap();
     feed(&server, "in", ["read"]).await;
-    stop(Arc::clone(&server)).await;
-    drop(server);
+    stop(server).await;
 
     // While it does not run, so much comes that the log begins new files, and the retention period of the old ones passes.
     let server =

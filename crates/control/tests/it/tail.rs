@@ -135,6 +135,7 @@ async fn a_name_of_two_is_refused_until_its_kind_is_said() {
     let named = server.tail("error_stream", Some(Kind::Stream), &latest).await.unwrap();
     assert!(matches!(named, Tailing::Records(_)));
     assert!(matches!(server.tail("app/error_stream", None, &latest).await.unwrap(), Tailing::Rows(_)));
+    drop((tail, named));
     stop(server).await;
 }
 

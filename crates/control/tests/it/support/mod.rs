@@ -70,9 +70,11 @@ pub async fn put(server: &Server, stream: &str, records: impl IntoIterator<Item 
     server.put(stream, None, None, records.collect()).await.unwrap();
 }
 
+/// Stops it, and waits until its directory can be opened again.
 pub async fn stop(server: Arc<Server>) {
     let report = server.stop(Duration::from_secs(10)).await;
     assert!(report.is_clean(), "{report:?}");
+    assert!(server.close(Duration::from_secs(20)).await, "somebody has the server still");
 }
 
 /// Everything in a stream of one shard, as text.

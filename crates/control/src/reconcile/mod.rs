@@ -26,7 +26,7 @@ use self::plan::Dependencies;
 use self::preparing::Preparing;
 use crate::catalog::ResourceRow;
 use crate::definition::{Generation, Kind, ResourceId};
-use crate::registry::Status;
+use crate::registry::{Status, TAKES_LONG};
 use crate::resources::{self, NotReady, Occasion, Outlook, Prepared, Running, Stopped};
 use crate::supervise::{HEALTHY_AFTER, StopSignal, TaskEvent};
 use crate::world::World;
@@ -379,7 +379,7 @@ impl Reconciler {
             () = real_time::sleep(limit) => {
                 if is_new {
                     let reason = format!(
-                        "it takes more than {} s to prepare, and goes on: a file or a model that it needs may be slow or hang",
+                        "{TAKES_LONG} {} s to prepare, and goes on: a file or a model that it needs may be slow or hang",
                         PREPARE_LIMIT.as_secs()
                     );
                     tracing::warn!(resource = %row.reference(), "{reason}");

@@ -26,6 +26,9 @@ pub enum Status {
     },
 }
 
+/// How the reason of what is being prepared begins: nothing has failed, and trying again would begin again.
+pub(crate) const TAKES_LONG: &str = "it takes more than";
+
 impl Status {
     /// Why it is not active, if so.
     pub fn reason(&self) -> Option<&str> {

@@ -176,12 +176,13 @@ impl Place<'_> {
         UnixStream::connect(self.data.join("control.sock")).is_ok()
     }
 
-    /// Whether every feed has read its file to the end.
+    /// Whether every feed has read its file to the end. Copies of streams have none.
     fn all_is_read(&self) -> anyhow::Result<bool> {
         let flags = OpenFlags::SQLITE_OPEN_READ_ONLY;
         let catalog = Connection::open_with_flags(self.data.join("catalog.sqlite"), flags)?;
         catalog.busy_timeout(STOP_LIMIT)?;
-        let sql = "SELECT COUNT(*) FROM feed_position WHERE ended = 0";
+        let sql =
+            "SELECT COUNT(*) FROM feed_position WHERE ended = 0 AND COALESCE(source, '') NOT LIKE 'stream %'";
         Ok(catalog.query_row(sql, [], |row| row.get::<_, i64>(0))? == 0)
     }
 

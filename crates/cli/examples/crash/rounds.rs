@@ -2,7 +2,6 @@
 
 use std::fmt;
 use std::fs::{File, OpenOptions};
-use std::os::unix::net::UnixStream;
 use std::os::unix::process::ExitStatusExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
@@ -99,7 +98,7 @@ pub(crate) fn run(program: &Path, folder: &Path, schedule: &Schedule, rate: f64)
     // A copy begins behind the newest record: everything is there before the first comes.
     place.write_pipeline(None)?;
     let mut first = place.start("serve", "the first start")?;
-    wait_until("the first start listens", STOP_LIMIT, || Ok(place.listens().then_some(())))?;
+    wait_until("the first start is done", STOP_LIMIT, || Ok(place.has_started()?.then_some(())))?;
     terminate(&mut first)?;
     place.write_pipeline(Some(&load))?;
     let putting = Putting::start(program, &place.data)?;
@@ -126,7 +125,7 @@ pub(crate) fn run(program: &Path, folder: &Path, schedule: &Schedule, rate: f64)
     wait_until("the last run has read all input", END_LIMIT, || {
         anyhow::ensure!(last.0.try_wait()?.is_none(), "the last run has ended:{}", place.newest_errors());
         // All may have been read before it began; a signal during its start would end it early.
-        Ok((place.listens() && place.all_is_read()?).then_some(()))
+        Ok((place.has_started()? && place.all_is_read()?).then_some(()))
     })?;
     signal(&last);
     let status = end_of(&mut last, END_LIMIT)?
@@ -171,9 +170,10 @@ impl Place<'_> {
         Ok(Process(process))
     }
 
-    /// Whether a server runs and has come through its start.
-    fn listens(&self) -> bool {
-        UnixStream::connect(self.data.join("control.sock")).is_ok()
+    /// Whether the process that was started last has come through its start: then it says how far it is.
+    fn has_started(&self) -> anyhow::Result<bool> {
+        let text = std::fs::read_to_string(self.folder.join("out.log"))?;
+        Ok(text.rfind("== ").is_some_and(|start| text[start..].contains("\"phase\":\"running\"")))
     }
 
     /// Whether every feed has read its file to the end. Copies of streams have none.

@@ -284,8 +284,7 @@ impl Reconciler {
             self.known.entry(id).or_default().running = None;
         }
         let failed = self.known.get(&id).and_then(|known| known.failed.as_ref());
-        let is_tried_again = failed
-            .is_some_and(|failed| failed.generation == row.generation && failed.dependencies == dependencies);
+        let is_tried_again = failed.is_some_and(|failed| failed.is_of(&row, &dependencies));
         let attempts = self.attempts.entry(id).or_default();
         if !is_tried_again {
             *attempts = Attempts::default();

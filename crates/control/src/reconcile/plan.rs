@@ -43,6 +43,13 @@ pub(crate) struct FailedAs {
     pub(crate) retry_at: Option<Timestamp>,
 }
 
+impl FailedAs {
+    /// Whether it was as this row says, with these dependencies.
+    pub(crate) fn is_of(&self, row: &ResourceRow, dependencies: &Dependencies) -> bool {
+        self.generation == row.generation && self.dependencies == *dependencies
+    }
+}
+
 /// Which resources stand behind the names that one depends on. The generation is zero where a change of the definition
 /// does not matter.
 pub(crate) type Dependencies = BTreeMap<Reference, (ResourceId, Generation)>;
@@ -103,9 +110,8 @@ fn step_for(
             return None;
         }
     }
-    let failed = state
-        .and_then(|state| state.failed.as_ref())
-        .filter(|failed| failed.generation == row.generation && failed.dependencies == dependencies);
+    let failed =
+        state.and_then(|state| state.failed.as_ref()).filter(|failed| failed.is_of(row, &dependencies));
     let must_wait = failed.is_some_and(|failed| failed.retry_at.is_none_or(|retry_at| now < retry_at));
     // A predecessor of the same name must be gone first: they share what is kept by name. Its users wait with it.
     let has_predecessor =

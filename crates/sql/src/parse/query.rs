@@ -128,9 +128,11 @@ impl Parser<'_> {
         if distinct.is_none() {
             self.accept_word("ALL");
         }
-        if self.is_word("TOP") && matches!(self.peek_ahead(1).kind, TokenKind::Integer(_)) {
-            let place = self.peek().span;
-            return Err(foreign_clause("TOP", place).unwrap_or_else(|| self.unexpected("a column")));
+        if self.is_word("TOP")
+            && matches!(self.peek_ahead(1).kind, TokenKind::Integer(_))
+            && let Some(mistake) = foreign_clause("TOP", self.peek().span)
+        {
+            return Err(mistake);
         }
         let mut items = vec![self.select_item()?];
         while self.accept_symbol(",") {

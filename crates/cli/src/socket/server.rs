@@ -161,7 +161,7 @@ async fn delete(
         Err(error) => return refused(StatusCode::BAD_REQUEST, error),
     };
     let reference = Reference::new(kind, &name);
-    match shared.server.registry().delete(&reference, query.force).await {
+    match shared.server.delete(&reference, query.force).await {
         Ok(id) => Json(serde_json::json!({ "deleted": reference, "id": id })).into_response(),
         Err(DeleteError::NotFound(reference)) => {
             refused(StatusCode::NOT_FOUND, not_found(&shared.server, &reference))

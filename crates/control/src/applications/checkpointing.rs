@@ -29,6 +29,8 @@ use crate::definition::{ResourceId, StartingPosition};
 const INTERVAL: Duration = Duration::from_secs(3);
 const RECORDS: u64 = 200_000;
 const BYTES: u64 = 256 << 20;
+/// The shortest time between two for which rows wait.
+const SHORTEST: Duration = Duration::from_millis(100);
 /// How many times as long as the last one took the next one waits.
 const PAUSES: u32 = 4;
 
@@ -231,6 +233,12 @@ impl Cadence {
         has_rested && (since >= INTERVAL || self.records >= RECORDS || self.bytes >= BYTES)
     }
 
+    /// Whether one may begin for which rows wait.
+    pub(crate) fn has_rested(&self, now: Duration) -> bool {
+        let least = SHORTEST.max(self.took * PAUSES);
+        self.ended_at.is_none_or(|ended_at| now.saturating_sub(ended_at) >= least)
+    }
+
     /// One begins.
     pub(crate) fn begun(&mut self) {
         (self.records, self.bytes) = (0, 0);
@@ -306,5 +314,8 @@ mod tests {
         cadence.add(RECORDS, 0);
         assert!(!cadence.is_due(at(12_999)), "it took 2 s: 8 s of rest");
         assert!(cadence.is_due(at(13_000)));
+        assert_eq!([12_999, 13_000].map(|now| cadence.has_rested(at(now))), [false, true]);
+        cadence.ended(at(20_000), at(20_001));
+        assert_eq!([20_100, 20_101].map(|now| cadence.has_rested(at(now))), [false, true]);
     }
 }

@@ -1,6 +1,7 @@
 //! What others ask of an application that runs.
 
 use std::collections::BTreeMap;
+use std::convert::Infallible;
 use std::sync::Arc;
 
 use millstream_engine::RestoreReport;
@@ -23,7 +24,26 @@ pub(super) enum Command {
     /// Answers when a checkpoint is stored that has everything so far.
     Checkpoint(oneshot::Sender<()>),
     Tail(Tail),
+    /// Rows that come out from now on are in a checkpoint before they leave.
+    Guard(AskedGuard),
+    /// Reads no more; answers when all rows have arrived and a checkpoint is stored that knows it.
+    Settle(oneshot::Sender<()>),
     Stop,
+}
+
+/// A guard that is asked for.
+pub(super) struct AskedGuard {
+    /// Answers when all rows that left before are in a checkpoint.
+    pub(super) ready: oneshot::Sender<()>,
+    /// Closed when the guard goes.
+    pub(super) over: oneshot::Receiver<Infallible>,
+}
+
+/// While it lives, every row of an application is in a checkpoint before it leaves: whatever changes meanwhile, a crash
+/// repeats none.
+#[derive(Debug)]
+pub(crate) struct Guard {
+    _over: oneshot::Sender<Infallible>,
 }
 
 /// A drain under way.
@@ -149,6 +169,25 @@ impl ApplicationHandle {
         let (reply, answer) = oneshot::channel();
         if self.commands.send(Command::Checkpoint(reply)).is_ok() {
             // An error means that it has stopped, with a last checkpoint.
+            let _ = answer.await;
+        }
+    }
+
+    /// Waits until the application is guarded, or a checkpoint could not be stored; `None` when it has stopped.
+    pub(crate) async fn guard(&self) -> Option<Guard> {
+        let (ready, answer) = oneshot::channel();
+        let (held, over) = oneshot::channel();
+        self.commands.send(Command::Guard(AskedGuard { ready, over })).ok()?;
+        answer.await.ok()?;
+        Some(Guard { _over: held })
+    }
+
+    /// Lets it read no more, and waits until its rows have arrived: what is to be stopped for a successor with other
+    /// outputs leaves none behind.
+    pub(crate) async fn settle(&self) {
+        let (reply, answer) = oneshot::channel();
+        if self.commands.send(Command::Settle(reply)).is_ok() {
+            // An error means that it has stopped.
             let _ = answer.await;
         }
     }

@@ -71,6 +71,7 @@ pub(crate) struct OutputQueue {
     /// Guards the rows; held for moments, never across a delivery.
     rows: Mutex<Rows>,
     added: Notify,
+    settled: Notify,
 }
 
 impl OutputQueue {
@@ -119,6 +120,8 @@ impl OutputQueue {
         for row in waiting.drain(..rows.min(waiting.len())) {
             *bytes = bytes.saturating_sub(row.data.len() + ROW_OVERHEAD);
         }
+        drop(queue);
+        self.settled.notify_one();
     }
 
     /// Takes out the rows that arrived, by their places, and counts a failed delivery for the others that were sent.
@@ -135,6 +138,8 @@ impl OutputQueue {
             }
             is_kept
         });
+        drop(queue);
+        self.settled.notify_one();
     }
 
     /// Everything that waits, for a checkpoint.
@@ -166,6 +171,30 @@ impl OutputQueue {
     pub(crate) fn let_go(&self) {
         self.rows.lock().held_from = None;
         self.added.notify_one();
+    }
+
+    /// Rows before this place are not held back any more; if others are, they stay so.
+    pub(crate) fn let_go_before(&self, place: u64) {
+        if let Some(held_from) = &mut self.rows.lock().held_from {
+            *held_from = place.max(*held_from);
+        }
+        self.added.notify_one();
+    }
+
+    /// Whether rows are held back.
+    pub(crate) fn holds_some(&self) -> bool {
+        let rows = self.rows.lock();
+        rows.held_from.is_some_and(|held| rows.waiting.back().is_some_and(|last| last.place >= held))
+    }
+
+    /// The place of the next row.
+    pub(crate) fn end(&self) -> u64 {
+        self.rows.lock().next_place
+    }
+
+    /// Comes back when rows have arrived or failed since it was last asked.
+    pub(crate) async fn settled(&self) {
+        self.settled.notified().await;
     }
 
     /// Comes back when there are rows that may go.
@@ -222,5 +251,16 @@ mod tests {
         queue.let_go();
         filled.await;
         assert_eq!(oldest(), ["b"]);
+        queue.let_go_before(queue.end());
+        queue.take_over(vec![row("c")]);
+        assert_eq!(oldest(), ["b", "c"], "what is not held is not let go");
+        queue.hold();
+        queue.take_over(vec![row("d")]);
+        let end = queue.end();
+        queue.take_over(vec![row("e")]);
+        queue.let_go_before(end);
+        assert_eq!((oldest(), queue.holds_some()), (vec!["b".into(), "c".into(), "d".into()], true));
+        queue.let_go_before(queue.end());
+        assert!(!queue.holds_some());
     }
 }

@@ -220,6 +220,30 @@ impl Outputs {
         self.outputs.iter().for_each(|output| output.queue.let_go());
     }
 
+    /// How far each output is, for [`Outputs::let_go_before`].
+    pub(crate) fn ends(&self) -> Vec<u64> {
+        self.outputs.iter().map(|output| output.queue.end()).collect()
+    }
+
+    /// Rows before these places may be delivered; later ones stay held back, if they are.
+    pub(crate) fn let_go_before(&self, ends: &[u64]) {
+        self.outputs.iter().zip(ends).for_each(|(output, end)| output.queue.let_go_before(*end));
+    }
+
+    /// Whether rows are held back.
+    pub(crate) fn hold_some(&self) -> bool {
+        self.outputs.iter().any(|output| output.queue.holds_some())
+    }
+
+    /// Comes back when rows have arrived or failed since it was last asked; never without outputs.
+    pub(crate) async fn settled(&self) {
+        let settled = self.outputs.iter().map(|output| Box::pin(output.queue.settled()));
+        match settled.collect::<Vec<_>>() {
+            none if none.is_empty() => std::future::pending().await,
+            some => drop(futures::future::select_all(some).await),
+        }
+    }
+
     /// Everything that waits.
     pub(crate) fn waiting(&self) -> WaitingRows {
         let queues = self.outputs.iter().filter(|output| !output.queue.is_empty());

@@ -11,7 +11,7 @@ use crate::registry::find;
 #[derive(Clone, Debug)]
 pub(crate) struct RowsDependOn {
     own: String,
-    preprocessor: Option<Reference>,
+    preprocessor: Option<String>,
 }
 
 impl RowsDependOn {
@@ -27,32 +27,53 @@ impl RowsDependOn {
         let mut parts = vec![env!("CARGO_PKG_VERSION").to_owned(), source.to_string()];
         parts.push(text(&Definition::Application(Box::new(relevant))));
         parts.extend(tables.iter().map(|table| table.content.to_string()));
-        let preprocessor = definition.input.preprocessor.as_ref();
-        RowsDependOn {
-            own: parts.join("\n"),
-            preprocessor: preprocessor.map(|name| Reference::new(Kind::Function, name)),
-        }
+        RowsDependOn { own: parts.join("\n"), preprocessor: definition.input.preprocessor.clone() }
     }
 
     /// Tells it apart as it is now. A function that is about to be exchanged, or the model behind it, is like no other:
     /// which of both makes the rows is not known.
     pub(crate) fn now(&self, rows: &[ResourceRow]) -> u64 {
         let mut all = self.own.clone();
-        // The preprocessing function, and the model behind it.
-        let mut functions: Vec<Reference> = self.preprocessor.iter().cloned().collect();
-        while let Some(reference) = functions.pop() {
-            if let Some(row) = find(rows, &reference) {
-                all.push('\n');
-                all.push_str(&text(&row.definition));
-                if row.observed < row.generation {
-                    all.push_str(&format!("\nchanges from {}", row.observed.0));
-                }
-                functions
-                    .extend(row.definition.references().into_iter().filter(|one| one.kind == Kind::Endpoint));
+        for row in self.functions(rows) {
+            all.push('\n');
+            all.push_str(&text(&row.definition));
+            if is_changing(row) {
+                all.push_str(&format!("\nchanges from {}", row.observed.0));
             }
         }
         stable_hash(&all)
     }
+
+    /// Whether one of the functions is about to be exchanged.
+    pub(crate) fn are_changing(&self, rows: &[ResourceRow]) -> bool {
+        self.functions(rows).into_iter().any(is_changing)
+    }
+
+    fn functions<'r>(&self, rows: &'r [ResourceRow]) -> Vec<&'r ResourceRow> {
+        functions_before(self.preprocessor.as_deref(), rows)
+    }
+}
+
+/// A preprocessing function, and the model behind it, as far as they exist.
+pub(crate) fn functions_before<'r>(
+    preprocessor: Option<&str>,
+    rows: &'r [ResourceRow],
+) -> Vec<&'r ResourceRow> {
+    let mut found = Vec::new();
+    let mut wanted: Vec<Reference> =
+        preprocessor.iter().map(|name| Reference::new(Kind::Function, name)).collect();
+    while let Some(reference) = wanted.pop() {
+        if let Some(row) = find(rows, &reference) {
+            found.push(row);
+            let used = row.definition.references().into_iter();
+            wanted.extend(used.filter(|one| one.kind == Kind::Endpoint));
+        }
+    }
+    found
+}
+
+fn is_changing(row: &ResourceRow) -> bool {
+    row.observed < row.generation
 }
 
 fn text(definition: &Definition) -> String {
@@ -88,12 +109,15 @@ mod tests {
 
     #[test]
     fn a_function_counts_as_it_is_now_and_between_two_as_neither() {
-        let preprocessor = Some(Reference::new(Kind::Function, "f"));
+        let preprocessor = Some("f".to_owned());
         let depends_on = RowsDependOn { own: "own".to_owned(), preprocessor };
         let before = depends_on.now(&[function(1, 1, 1)]);
         let between = depends_on.now(&[function(2, 1, 2)]);
         let after = depends_on.now(&[function(2, 2, 2)]);
         assert!(before != between && between != after && before != after);
+        assert!(
+            depends_on.are_changing(&[function(2, 1, 2)]) && !depends_on.are_changing(&[function(2, 2, 2)])
+        );
         assert_eq!(depends_on.now(&[function(2, 3, 3)]), after, "the definition counts, not its number");
     }
 }

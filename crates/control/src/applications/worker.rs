@@ -2,11 +2,13 @@
 //!
 //! | file | holds |
 //! |---|---|
+//! | `guarding.rs` | changes and crashes: which rows wait for a checkpoint, and what is left to a successor |
 //! | `storing.rs` | storing checkpoints, and rows that wait for one |
 //! | `draining.rs` | those who wait until everything is through |
 //! | this one | building it, and the loop |
 
 mod draining;
+mod guarding;
 mod storing;
 
 use std::sync::Arc;
@@ -19,6 +21,7 @@ use millstream_streamlog::{Log, MergedBatch};
 use millstream_wording::{agreeing, counted};
 use tokio::sync::{mpsc, oneshot};
 
+use self::guarding::Guarding;
 use self::storing::{Release, Storing};
 use super::Counters;
 use super::checkpointing::{Cadence, Checkpoints};
@@ -35,7 +38,7 @@ use super::rows_depend_on::RowsDependOn;
 use super::tail::{Tail, Tails, WaitingTails};
 use super::wrong_shape::wrong_shape;
 use crate::catalog::StoredCheckpoint;
-use crate::definition::{ResourceId, StartingPosition};
+use crate::definition::{Generation, ResourceId, StartingPosition};
 use crate::live::Live;
 use crate::pipeline::{CheckedApplication, RowtimeSource};
 use crate::registry::Registry;
@@ -52,6 +55,8 @@ const SOURCE: &str = "source";
 /// What an application works with.
 pub(crate) struct ApplicationComponents {
     pub(crate) id: ResourceId,
+    /// That of its definition.
+    pub(crate) generation: Generation,
     pub(crate) source: ResourceId,
     pub(crate) checked: CheckedApplication,
     pub(crate) seed: u64,
@@ -139,6 +144,10 @@ pub(crate) struct Worker {
     /// Who waits for a checkpoint.
     asked: Vec<oneshot::Sender<()>>,
     release: Release,
+    guarding: Guarding,
+    /// Who waits until it has read its last and all rows have arrived.
+    settling: Vec<oneshot::Sender<()>>,
+    has_settled: bool,
     /// Rows or waiting output have changed since the last checkpoint.
     is_changed: bool,
     /// Records that were gone before they were read, so far.
@@ -211,6 +220,9 @@ impl Worker {
         let program = application.program();
         let (handle, commands) =
             ApplicationHandle::new(Arc::clone(&name), program, Arc::clone(&counters), restored);
+        let stored_with = components.checkpoint.as_ref().and_then(|checkpoint| checkpoint.rows_depend_on);
+        let changes = components.registry.changes();
+        let guarding = Guarding::new(components.id, components.generation, changes, stored_with);
         let mut worker = Worker {
             id: components.id,
             source: components.source,
@@ -240,6 +252,9 @@ impl Worker {
             drains: Vec::new(),
             asked: Vec::new(),
             release: Release::Stored,
+            guarding,
+            settling: Vec::new(),
+            has_settled: false,
             is_changed: false,
             lost_records: 0,
             unchecked_schema: Some(checked.schema),
@@ -248,6 +263,7 @@ impl Worker {
         if is_new || repeats_otherwise {
             // Before a row comes out: whoever goes on from here numbers as this one does.
             let (snapshot, contents) = worker.snapshot().map_err(BuildError::FirstCheckpoint)?;
+            worker.guarding.stored(contents.rows_depend_on);
             let stored = worker.checkpoints.store(&worker.incarnation, snapshot, contents, now);
             worker.follows = Some(stored.map_err(|error| BuildError::FirstCheckpoint(error.to_string()))?);
         }
@@ -297,7 +313,9 @@ impl Worker {
                 return false;
             }
         }
-        let batch = if self.outputs.are_full() { None } else { Some(self.input.read()) };
+        self.look_at_guards();
+        let batch =
+            if self.outputs.are_full() || self.is_settling() { None } else { Some(self.input.read()) };
         match batch {
             Some(Ok(batch)) if !batch.is_empty() => {
                 self.counters.retrying().worked(SOURCE);
@@ -336,16 +354,22 @@ impl Worker {
         self.counters.set_lag_records(self.input.lag());
         self.store_what_is_due();
         self.answer_drains();
+        self.answer_settled();
         true
     }
 
     /// Waits for a command, for input, or for some time. False when the application is to stop.
     async fn wait(&mut self, time: Duration, for_input: bool) -> bool {
-        let clock = Arc::clone(&self.clock);
+        let is_settling = self.is_settling();
         tokio::select! {
             command = self.commands.recv() => self.obey(command),
+            result = Worker::ended(&mut self.storing) => {
+                self.stored(result);
+                true
+            }
             () = self.input.changed(), if for_input => true,
-            () = clock.sleep(time) => true,
+            () = self.outputs.settled(), if is_settling => true,
+            () = self.clock.sleep(time) => true,
         }
     }
 
@@ -382,6 +406,14 @@ impl Worker {
             }
             Some(Command::Tail(tail)) => {
                 self.follow(tail);
+                true
+            }
+            Some(Command::Guard(asked)) => {
+                self.take_guard(asked);
+                true
+            }
+            Some(Command::Settle(reply)) => {
+                self.settle(reply);
                 true
             }
             Some(Command::Stop) | None => false,

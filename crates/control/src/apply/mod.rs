@@ -28,6 +28,7 @@ use millstream_host::real_time;
 pub use report::{Action, ApplyReport, FromScratch, ResourceChange, TakenOver};
 
 use self::decide::{Claims, Decision, decide, refuse_to_delete_all};
+use crate::applications::Guard;
 use crate::catalog::{CatalogError, ResourceRow};
 use crate::definition::{Definition, Desired, Kind, Owner, Reference};
 use crate::registry::{Lifecycle, Registry, Status, find};
@@ -130,13 +131,15 @@ async fn refuse_labels(world: &World, rows: &[ResourceRow], desired: &[Desired],
     }
 }
 
-/// Makes a data directory hold what is desired, and nothing else of this owner.
+/// Makes a data directory hold what is desired, and nothing else of this owner. What `guard` gives for the resources that
+/// change is kept until the change has been tried.
 pub(crate) async fn apply(
     world: &World,
     desired: Vec<Desired>,
     owner: Owner,
     options: ApplyOptions,
     is_running: bool,
+    guard: impl AsyncFnOnce(&[Reference]) -> Vec<Guard>,
 ) -> Result<ApplyReport, ApplyError> {
     let rows = world.registry.rows();
     let claims =
@@ -153,6 +156,10 @@ pub(crate) async fn apply(
     if is_dry_run || report.is_refused() {
         return Ok(report);
     }
+    let is_changed = |change: &&ResourceChange| matches!(change.action, Action::Changed | Action::Deleted);
+    let changed = report.changes.iter().filter(is_changed);
+    let changed: Vec<Reference> = changed.map(|change| Reference::new(change.kind, &change.name)).collect();
+    let _guards = guard(&changed).await;
     // Decided again under the lock: somebody else may have changed something meanwhile.
     let committed = world.registry.commit(|rows| {
         let decision = decide(rows, &desired, &owner, &claims);

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use millstream_columns::formats::OutputFormat as EngineFormat;
 use millstream_engine::{RestoreReport, ScratchReason};
+use millstream_host::real_time;
 use millstream_wording::counted;
 
 use super::{NotReady, Occasion, StateOutlook, Stopped, records_in};
@@ -16,17 +17,21 @@ use crate::applications::{
 use crate::apply::FromScratch;
 use crate::catalog::{ResourceRow, StoredCheckpoint};
 use crate::definition::{
-    ApplicationDefinition, ApplicationOutput, Definition, OutputFormat, OutputTarget, ReferencePlace,
-    ResourceId, StartingPosition,
+    ApplicationDefinition, ApplicationOutput, Definition, Generation, OutputFormat, OutputTarget,
+    ReferencePlace, ResourceId, StartingPosition,
 };
 use crate::pipeline::{CheckedApplication, CheckedReference};
 use crate::producers;
 use crate::supervise::TaskScope;
 use crate::world::{World, log_key};
 
+/// How long the rows of an application may take to arrive before its successor starts.
+const SETTLE_LIMIT: Duration = Duration::from_secs(2);
+
 /// An application that is ready to start; where it goes on is looked up when its predecessor has stopped.
 pub(crate) struct PreparedApplication {
     id: ResourceId,
+    generation: Generation,
     source: ResourceId,
     checked: CheckedApplication,
     definition: ApplicationDefinition,
@@ -61,7 +66,8 @@ pub(super) async fn prepare(
         try_restore(world, row.id, &checked, definition.seed, newest).await?;
     }
     let definition = definition.clone();
-    Ok(PreparedApplication { id: row.id, source, checked, definition, tables })
+    let (id, generation) = (row.id, row.generation);
+    Ok(PreparedApplication { id, generation, source, checked, definition, tables })
 }
 
 /// The names of its pumps; none when its SQL does not compile.
@@ -273,7 +279,7 @@ impl PreparedApplication {
         epoch: u64,
         wanted: Option<StartingPosition>,
     ) -> Result<(Worker, ApplicationHandle), Failure> {
-        let PreparedApplication { id, source, checked, definition, tables, .. } = self;
+        let PreparedApplication { id, generation, source, checked, definition, tables } = self;
         let (follows, checkpoint, waiting_in) = match from {
             GoesOnFrom::Checkpoint((number, checkpoint)) => {
                 let waiting = checkpoint.clone();
@@ -320,6 +326,7 @@ impl PreparedApplication {
         });
         let components = ApplicationComponents {
             id: *id,
+            generation: *generation,
             source: *source,
             seed: definition.seed,
             checked: checked.clone(),
@@ -424,6 +431,12 @@ impl RunningApplication {
     /// Asks it things.
     pub(crate) fn handle(&self) -> &ApplicationHandle {
         &self.handle
+    }
+
+    /// Lets it read no more and waits until its rows have arrived, for a moment.
+    pub(super) async fn settle(&self) {
+        // What does not arrive is left to its successor.
+        let _ = real_time::within(SETTLE_LIMIT, self.handle.settle()).await;
     }
 
     /// Stops it with a last checkpoint.

@@ -184,6 +184,13 @@ impl Running {
         }
     }
 
+    /// Before a successor takes its place that may have other outputs: what it has made already arrives, for a moment.
+    pub(crate) async fn settle(&self) {
+        if let Running::Application(running) = self {
+            running.settle().await;
+        }
+    }
+
     /// Stops it within `limit`, keeping what is under way. `succeeded` when another has taken its place already.
     pub(crate) async fn stop(self, limit: Duration, succeeded: bool) -> Stopped {
         match self {

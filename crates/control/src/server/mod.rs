@@ -11,6 +11,7 @@
 mod data;
 mod drain;
 mod flow;
+mod guarding;
 mod open;
 mod overview;
 mod record_tail;
@@ -187,7 +188,8 @@ impl Server {
         let _applying = self.applying.lock().await;
         let is_running = self.is_running.load(Ordering::SeqCst);
         self.checkpoint_what_changes(&desired).await;
-        apply::apply(&self.world, desired, owner, options, is_running).await
+        let guard = async |changed: &[Reference]| self.guard(changed).await;
+        apply::apply(&self.world, desired, owner, options, is_running, guard).await
     }
 
     /// Lets applications that would change store their state, so that what is said of it is true now.

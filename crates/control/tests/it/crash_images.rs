@@ -3,11 +3,13 @@
 //! A crash image is a copy of the data directory between two checkpoints of an application.
 
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
-use crate::support::{apply, feed, open, parse, records, start, stop};
+use crate::support::{Hanging, apply, feed, open, parse, put, records, start, stop};
 use millstream_control::Server;
 use millstream_control::definition::Kind;
 use millstream_control::pipeline::Pipeline;
+use millstream_host::real_time::within;
 
 /// Numbers and the names that a table gives them, as far as they are above `least`.
 fn pipeline(least: u32, table: &Path, more: &str) -> Pipeline {
@@ -28,9 +30,10 @@ fn copy(from: &Path, to: &Path) {
     for entry in std::fs::read_dir(from).unwrap() {
         let entry = entry.unwrap();
         let to = to.join(entry.file_name());
-        if entry.file_type().unwrap().is_dir() {
+        let kind = entry.file_type().unwrap();
+        if kind.is_dir() {
             copy(&entry.path(), &to);
-        } else {
+        } else if kind.is_file() {
             std::fs::copy(entry.path(), to).unwrap();
         }
     }
@@ -137,5 +140,70 @@ async fn new_rows_of_the_time_of_processing_arrive() {
     server.drain(false).await;
     // How many windows a second reading gives nobody knows: what it gives is new.
     assert_eq!(records(&server, "out").len(), 20);
+    stop(server).await;
+}
+
+/// Numbers, written by an expression into a stream.
+fn numbers(expression: &str, into: &str) -> Pipeline {
+    parse(&format!(
+        "[[stream]]\nname = \"in\"\n[[stream]]\nname = \"out\"\n[[stream]]\nname = \"other\"\n\
+         [[application]]\nname = \"app\"\nsql = '''\n\
+         CREATE OR REPLACE STREAM \"OUT\" (N INTEGER, NAME VARCHAR(8));\n\
+         CREATE OR REPLACE PUMP P AS INSERT INTO \"OUT\" SELECT STREAM {expression}, T.NAME \
+         FROM SOURCE_SQL_STREAM_001 AS S LEFT JOIN T ON S.N = T.N;\n'''\n\
+         [application.input]\nstream = \"in\"\ncolumns = \"N INTEGER\"\n\
+         [[application.reference]]\nname = \"T\"\nbucket = \"tables\"\nkey = \"t.csv\"\n\
+         columns = \"N INTEGER, NAME VARCHAR(8)\"\n\
+         [[application.output]]\nfrom = \"OUT\"\nstream = \"{into}\"\nformat = \"csv\"\n"
+    ))
+}
+
+/// Comes back when a stream holds so many records, which arrive beside this test.
+async fn until_records(server: &Server, stream: &str, count: usize) {
+    let arrived = async {
+        while records(server, stream).len() < count {
+            tokio::task::yield_now().await;
+        }
+    };
+    within(Duration::from_secs(60), arrived).await.expect("the rows arrive");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_update_that_hangs_and_a_crash_repeat_no_row_and_lose_none() {
+    let folder = tempfile::tempdir().unwrap();
+    let (data, image) = (folder.path().join("data"), folder.path().join("image"));
+    let table = data.join("buckets/tables/t.csv");
+    std::fs::create_dir_all(table.parent().unwrap()).unwrap();
+    std::fs::write(&table, "").unwrap();
+    let server = start(&numbers("S.N", "out"), &data).await;
+    feed(&server, "in", 0..10).await;
+    // The successor, which writes elsewhere, is looked at and committed, but not ready.
+    let successor = numbers("S.N + 0", "other");
+    let hanging = Hanging::in_place_of(table);
+    let (report, ()) = tokio::join!(apply(&server, &successor), hanging.let_one_read());
+    assert!(!report.is_refused() && report.not_settled.len() == 1, "{report:#?}");
+    put(&server, "in", 10..20).await;
+    until_records(&server, "out", 20).await;
+    // A kill at this moment: the successor reads on behind what has come out.
+    copy(&data, &image);
+    std::fs::write(image.join("buckets/tables/t.csv"), "").unwrap();
+    let crashed = start(&successor, &image).await;
+    feed(&crashed, "in", 20..25).await;
+    assert_eq!([records(&crashed, "out").len(), records(&crashed, "other").len()], [20, 5]);
+    stop(crashed).await;
+    // Without one: what has been made for the old destination arrives there before the successor takes over.
+    let mut end = 20;
+    let mut hanging = Some(hanging);
+    while records(&server, "other").is_empty() {
+        put(&server, "in", end..end + 1_000).await;
+        end += 1_000;
+        drop(hanging.take_if(|_| end > 20_000));
+    }
+    server.drain(false).await;
+    let rows = [records(&server, "out"), records(&server, "other")].concat();
+    let mut numbers: Vec<u32> =
+        rows.iter().map(|row| row.split(',').next().unwrap().parse().unwrap()).collect();
+    numbers.sort_unstable();
+    assert!(numbers == (0..end).collect::<Vec<_>>(), "{} rows of {end} records", numbers.len());
     stop(server).await;
 }

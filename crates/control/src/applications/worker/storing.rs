@@ -22,8 +22,9 @@ pub(super) struct Storing {
     began: Duration,
     result: oneshot::Receiver<Result<i64, StoreError>>,
     asked: Vec<oneshot::Sender<()>>,
-    /// It has the rows that are held back.
-    holds_release: bool,
+    /// It has the rows that are held back, up to these places.
+    releases: Option<Vec<u64>>,
+    rows_depend_on: u64,
 }
 
 /// How far the rows are that may not be seen before they are in a checkpoint.
@@ -71,7 +72,13 @@ impl Worker {
                 Err(oneshot::error::TryRecvError::Closed) => self.stored(Err(storing_failed())),
             }
         }
-        let is_due = self.is_changed && self.cadence.is_due(self.clock.monotonic());
+        let now = self.clock.monotonic();
+        // One that failed is tried again in its time.
+        let is_waited_for = self.guarding.is_on()
+            && self.outputs.hold_some()
+            && self.counters.checkpoint_error().is_none()
+            && self.cadence.has_rested(now);
+        let is_due = is_waited_for || (self.is_changed && self.cadence.is_due(now));
         if is_due || !self.asked.is_empty() || self.release == Release::Unstored {
             self.begin_checkpoint();
         }
@@ -97,6 +104,7 @@ impl Worker {
         };
         self.cadence.begun();
         self.is_changed = !self.outputs.are_empty();
+        let rows_depend_on = contents.rows_depend_on;
         let (sender, result) = oneshot::channel();
         let (checkpoints, incarnation) = (self.checkpoints.clone(), self.incarnation.clone());
         let (log, registry) = (Arc::clone(&self.log), Arc::clone(&self.registry));
@@ -109,30 +117,42 @@ impl Worker {
             // The application may have gone.
             let _ = sender.send(stored);
         });
-        let holds_release = self.release == Release::Storing;
-        self.storing = Some(Storing { began_at, began, result, asked, holds_release });
+        let releases = (self.release == Release::Storing).then(|| self.outputs.ends());
+        self.storing = Some(Storing { began_at, began, result, asked, releases, rows_depend_on });
     }
 
     /// Waits for the checkpoint that is being stored.
     pub(super) async fn finish_storing(&mut self) {
-        if let Some(storing) = &mut self.storing {
-            let result = (&mut storing.result).await;
-            self.stored(result.unwrap_or_else(|_| Err(storing_failed())));
+        if self.storing.is_some() {
+            let result = Worker::ended(&mut self.storing).await;
+            self.stored(result);
+        }
+    }
+
+    /// Comes back when the checkpoint that is being stored has ended; never without one.
+    pub(super) async fn ended(storing: &mut Option<Storing>) -> Result<i64, StoreError> {
+        match storing {
+            Some(storing) => (&mut storing.result).await.unwrap_or_else(|_| Err(storing_failed())),
+            None => std::future::pending().await,
         }
     }
 
     /// A checkpoint has ended.
-    fn stored(&mut self, result: Result<i64, StoreError>) {
+    pub(super) fn stored(&mut self, result: Result<i64, StoreError>) {
         let Some(storing) = self.storing.take() else { return };
         let now = self.clock.now();
         self.cadence.ended(storing.began, self.clock.monotonic());
         match &result {
             Ok(number) => {
                 self.follows = Some(*number);
-                if storing.holds_release && self.release == Release::Storing {
-                    self.release = Release::Stored;
-                    self.outputs.let_go();
+                if let Some(ends) = storing.releases {
+                    self.outputs.let_go_before(&ends);
+                    if self.release == Release::Storing && !self.guarding.is_on() {
+                        self.release = Release::Stored;
+                        self.outputs.let_go();
+                    }
                 }
+                self.guarding.stored(storing.rows_depend_on);
                 self.counters.retrying().worked(CHECKPOINT);
                 self.counters.add(|status| {
                     status.checkpoints += 1;

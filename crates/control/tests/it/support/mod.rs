@@ -2,7 +2,7 @@
 
 #![allow(dead_code, reason = "each test file uses some of it")]
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -81,6 +81,34 @@ pub async fn stop(server: Arc<Server>) {
 pub fn records(server: &Server, stream: &str) -> Vec<String> {
     let key = StreamKey::data(stream.parse().unwrap());
     let from = ReadFrom::Position(Position::START);
-    let batch = server.log().read(&key, ShardNumber(0), from, 100_000, 1 << 26).unwrap();
+    let batch = server.log().read(&key, ShardNumber(0), from, 1_000_000, 1 << 26).unwrap();
     batch.records.iter().map(|record| String::from_utf8(record.data.to_vec()).unwrap()).collect()
+}
+
+/// An object that nobody has read to its end before this is dropped.
+pub struct Hanging {
+    object: PathBuf,
+}
+
+impl Hanging {
+    pub fn in_place_of(object: PathBuf) -> Hanging {
+        std::fs::remove_file(&object).unwrap();
+        assert!(std::process::Command::new("mkfifo").arg(&object).status().unwrap().success());
+        Hanging { object }
+    }
+
+    /// Lets one reader read it; comes back when it has opened it.
+    pub async fn let_one_read(&self) {
+        let object = self.object.clone();
+        let opening =
+            tokio::task::spawn_blocking(move || std::fs::OpenOptions::new().write(true).open(object));
+        drop(opening.await.unwrap().unwrap());
+    }
+}
+
+impl Drop for Hanging {
+    fn drop(&mut self) {
+        // Whoever opens it for both waits for nobody, and lets go of those who wait.
+        drop(std::fs::OpenOptions::new().read(true).write(true).open(&self.object));
+    }
 }

@@ -1,0 +1,120 @@
+//! Changes and crashes: while what makes the rows may be something else after a crash, rows leave only when a checkpoint
+//! has them. Then no crash repeats any, whatever reads their records again.
+//!
+//! That is so while somebody who is about to change something has a guard, while the catalog has another definition than the
+//! one that runs (its successor is being prepared, or cannot start), and until a checkpoint knows of an exchanged function.
+
+use std::convert::Infallible;
+
+use tokio::sync::oneshot::error::TryRecvError;
+use tokio::sync::{oneshot, watch};
+
+use super::Worker;
+use super::storing::Release;
+use crate::applications::handle::AskedGuard;
+use crate::applications::rows_depend_on::RowsDependOn;
+use crate::catalog::ResourceRow;
+use crate::definition::{Generation, ResourceId};
+use crate::registry::Rows;
+
+/// Whether rows wait for checkpoints, and why.
+pub(super) struct Guarding {
+    id: ResourceId,
+    /// That of the definition that runs.
+    generation: Generation,
+    guards: Vec<oneshot::Receiver<Infallible>>,
+    changes: watch::Receiver<Rows>,
+    /// What the rows depended on at the newest checkpoint that is stored; earlier versions did not keep it.
+    stored_with: Option<u64>,
+    /// A start now would make other rows than this run does.
+    is_superseded: bool,
+    is_on: bool,
+}
+
+impl Guarding {
+    /// Looks at what exists for the first time when it is asked for the first time.
+    pub(super) fn new(
+        id: ResourceId,
+        generation: Generation,
+        mut changes: watch::Receiver<Rows>,
+        stored_with: Option<u64>,
+    ) -> Guarding {
+        changes.mark_changed();
+        let (is_superseded, is_on) = (false, false);
+        Guarding { id, generation, guards: Vec::new(), changes, stored_with, is_superseded, is_on }
+    }
+
+    /// Rows wait for checkpoints.
+    pub(super) fn is_on(&self) -> bool {
+        self.is_on
+    }
+
+    /// A checkpoint is stored, with what the rows depended on.
+    pub(super) fn stored(&mut self, with: u64) {
+        self.stored_with = Some(with);
+        self.changes.mark_changed();
+    }
+
+    fn look(&mut self, rows_depend_on: &RowsDependOn) {
+        self.guards.retain_mut(|guard| guard.try_recv() == Err(TryRecvError::Empty));
+        // An error means that the registry is gone.
+        if self.changes.has_changed().unwrap_or(false) {
+            let rows = self.changes.borrow_and_update().clone();
+            self.is_superseded = self.is_superseded_in(&rows, rows_depend_on);
+        }
+        self.is_on = self.is_superseded || !self.guards.is_empty();
+    }
+
+    fn is_superseded_in(&self, rows: &[ResourceRow], rows_depend_on: &RowsDependOn) -> bool {
+        let own = rows.iter().find(|row| row.id == self.id && !row.deleting);
+        own.is_some_and(|own| own.generation != self.generation)
+            || rows_depend_on.are_changing(rows)
+            || self.stored_with.is_some_and(|then| then != rows_depend_on.now(rows))
+    }
+}
+
+impl Worker {
+    /// A guard is asked for.
+    pub(super) fn take_guard(&mut self, asked: AskedGuard) {
+        self.guarding.guards.push(asked.over);
+        self.look_at_guards();
+        self.asked.push(asked.ready);
+    }
+
+    /// Begins or ends to let rows wait for checkpoints.
+    pub(super) fn look_at_guards(&mut self) {
+        let was_on = self.guarding.is_on;
+        self.guarding.look(&self.rows_depend_on);
+        if self.guarding.is_on && self.release == Release::Stored {
+            self.hold_until_stored();
+        }
+        if was_on && !self.guarding.is_on && self.release == Release::Storing {
+            // The next checkpoint lets all of them go.
+            self.release = Release::Unstored;
+        }
+    }
+
+    /// It is to read no more, until its rows have arrived.
+    pub(super) fn settle(&mut self, reply: oneshot::Sender<()>) {
+        self.settling.push(reply);
+        if self.release == Release::Storing {
+            self.release = Release::Unstored;
+        }
+    }
+
+    /// It reads no more.
+    pub(super) fn is_settling(&self) -> bool {
+        self.has_settled || !self.settling.is_empty()
+    }
+
+    /// Answers those who wait until all rows have arrived.
+    pub(super) fn answer_settled(&mut self) {
+        if !self.settling.is_empty() && self.outputs.are_empty() {
+            self.has_settled = true;
+            for reply in self.settling.drain(..) {
+                // Whoever asked may have gone.
+                let _ = reply.send(());
+            }
+        }
+    }
+}

@@ -52,7 +52,7 @@ struct Arguments {
     #[arg(
         long,
         value_delimiter = ',',
-        default_value = "kill,kill,kill,kill,kill,kill,terminate,torn,torn,checkpoint"
+        default_value = "kill,kill,kill,kill,kill,kill,terminate,torn,torn,checkpoint,update,update"
     )]
     faults: Vec<FaultKind>,
     /// Records a second.

@@ -80,8 +80,11 @@ pub(crate) fn write_inputs(folder: &Path, load: &Load) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// The pipeline file; without the load only what is fed is there.
-pub(crate) fn text(load: Option<&Load>) -> String {
+/// Begins the SQL of every application: each version is another definition that gives the same rows.
+pub(crate) const VERSION: &str = "-- version ";
+
+/// The pipeline file with a version of the applications; without the load only what is fed is there.
+pub(crate) fn text(load: Option<&Load>, version: u64) -> String {
     let mut text = STREAMS.to_owned();
     for (name, application, stream) in DELIVERED {
         // The application is for people who read the file.
@@ -91,7 +94,7 @@ pub(crate) fn text(load: Option<&Load>) -> String {
         )
         .expect("a text takes text");
     }
-    text.push_str(APPLICATIONS);
+    text.push_str(&APPLICATIONS.replace("sql = '''\n", &format!("sql = '''\n{VERSION}{version}\n")));
     let Some(load) = load else { return text };
     let rate = |rate: Option<f64>| rate.map(|rate| format!("rate = {rate:.1}\n")).unwrap_or_default();
     for (name, path, rate, target) in [

@@ -33,7 +33,7 @@ struct Output {
 /// What is wrong with the outputs of an application.
 pub(crate) fn compare(log: &Arc<Log>, replayed: &Replayed) -> anyhow::Result<Vec<String>> {
     let no_files = |name: &str| Err(format!("there is no {name}"));
-    let parsed = Pipeline::parse("pipeline.toml", &pipeline::text(None), &no_files);
+    let parsed = Pipeline::parse("pipeline.toml", &pipeline::text(None, 0), &no_files);
     let parsed = parsed.map_err(|mistakes| anyhow::anyhow!("{mistakes}"))?;
     let place = parsed.applications.iter().position(|one| one.name == replayed.application);
     let place = place.context("the pipeline has this application")?;

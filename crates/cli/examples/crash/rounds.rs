@@ -14,7 +14,7 @@ use rusqlite::{Connection, OpenFlags};
 use rustix::process::{Pid, Signal, kill_process};
 
 use crate::faults::{DamagedCheckpoints, Disturbance, tear};
-use crate::pipeline::{self, Load};
+use crate::pipeline::{self, Load, VERSION};
 use crate::puts::{Batch, Putting};
 use crate::schedule::{FaultKind, Round, Schedule};
 
@@ -36,6 +36,7 @@ pub(crate) struct Done {
     /// How many rounds began while a process could not start because something was held.
     refused_starts: usize,
     damaged_checkpoints: usize,
+    updates: u64,
     seconds: u64,
 }
 
@@ -45,14 +46,15 @@ impl fmt::Display for Done {
         write!(
             formatter,
             "{} rounds in {} s: {} records, {} reviews, {} batches put ({acknowledged} acknowledged), {} starts refused, {} \
-             checkpoints damaged: everything is there once, and the output is that of a run without kills",
+             checkpoints damaged, {} updates: everything is there once, and the output is that of a run without kills",
             self.rounds,
             self.seconds,
             self.load.records,
             self.load.reviews,
             self.puts.len(),
             self.refused_starts,
-            self.damaged_checkpoints
+            self.damaged_checkpoints,
+            self.updates
         )
     }
 }
@@ -96,24 +98,29 @@ pub(crate) fn run(program: &Path, folder: &Path, schedule: &Schedule, rate: f64)
     pipeline::write_inputs(folder, &load)?;
     let started_at = SystemClock.now();
     // A copy begins behind the newest record: everything is there before the first comes.
-    place.write_pipeline(None)?;
+    place.write_pipeline(None, 0)?;
     let mut first = place.start("serve", "the first start")?;
     wait_until("the first start is done", STOP_LIMIT, || Ok(place.has_started()?.then_some(())))?;
     terminate(&mut first)?;
-    place.write_pipeline(Some(&load))?;
+    place.write_pipeline(Some(&load), 0)?;
     let putting = Putting::start(program, &place.data)?;
-    let (mut refused_starts, mut damaged) = (0, DamagedCheckpoints::default());
+    let (mut refused_starts, mut damaged, mut version) = (0, DamagedCheckpoints::default(), 0);
     for (number, round) in schedule.rounds.iter().enumerate() {
         let name = format!("round {} ({:?})", number + 1, round.fault);
         let refused = place.round(round, &mut damaged, &name).with_context(|| name.clone())?;
         refused_starts += usize::from(refused);
+        if round.fault == FaultKind::Update {
+            // What the next start finds in the file is what it holds already.
+            version = place.version()?;
+            place.write_pipeline(Some(&load), version)?;
+        }
         if (number + 1) % 50 == 0 {
             let seconds = SystemClock.now().since(started_at).as_secs();
             eprintln!("{} rounds in {seconds} s", number + 1);
         }
     }
     let puts = putting.stop();
-    place.write_pipeline(Some(&Load { rate: None, review_rate: None, ..load }))?;
+    place.write_pipeline(Some(&Load { rate: None, review_rate: None, ..load }), version)?;
     for (number, end) in schedule.ends.iter().enumerate() {
         let mut process = place.start("close", &format!("end {}", number + 1))?;
         sleep(end.life);
@@ -138,13 +145,42 @@ pub(crate) fn run(program: &Path, folder: &Path, schedule: &Schedule, rate: f64)
         rounds: schedule.rounds.len(),
         refused_starts,
         damaged_checkpoints: damaged.len(),
+        updates: version,
         seconds,
     })
 }
 
 impl Place<'_> {
-    fn write_pipeline(&self, load: Option<&Load>) -> anyhow::Result<()> {
-        Ok(std::fs::write(self.folder.join("pipeline.toml"), pipeline::text(load))?)
+    fn write_pipeline(&self, load: Option<&Load>, version: u64) -> anyhow::Result<()> {
+        Ok(std::fs::write(self.folder.join("pipeline.toml"), pipeline::text(load, version))?)
+    }
+
+    /// Begins to apply the next version of the applications.
+    fn update(&self) -> anyhow::Result<Process> {
+        let path = self.folder.join("pipeline.toml");
+        let text = std::fs::read_to_string(&path)?;
+        let version = self.version()?;
+        let of = |version: u64| format!("{VERSION}{version}\n");
+        std::fs::write(&path, text.replace(&of(version), &of(version + 1)))?;
+        let mut process = Command::new(self.program);
+        process.args(["apply", "pipeline.toml", "--json", "--data-dir"]).arg(&self.data);
+        let process = process.current_dir(self.folder).stdin(Stdio::null());
+        Ok(Process(process.stdout(self.file("out.log")?).stderr(self.file("errors.log")?).spawn()?))
+    }
+
+    /// Which version of the applications is committed: all of them change at once.
+    fn version(&self) -> anyhow::Result<u64> {
+        let sql = "SELECT definition FROM resource WHERE name = 'windows' AND deleting = 0";
+        let definition: String = self.catalog()?.query_row(sql, [], |row| row.get(0))?;
+        let version = definition.split_once(VERSION).context("the SQL says its version")?.1;
+        Ok(version.chars().take_while(char::is_ascii_digit).collect::<String>().parse()?)
+    }
+
+    fn catalog(&self) -> anyhow::Result<Connection> {
+        let flags = OpenFlags::SQLITE_OPEN_READ_ONLY;
+        let catalog = Connection::open_with_flags(self.data.join("catalog.sqlite"), flags)?;
+        catalog.busy_timeout(STOP_LIMIT)?;
+        Ok(catalog)
     }
 
     fn file(&self, name: &str) -> anyhow::Result<File> {
@@ -178,12 +214,9 @@ impl Place<'_> {
 
     /// Whether every feed has read its file to the end. Copies of streams have none.
     fn all_is_read(&self) -> anyhow::Result<bool> {
-        let flags = OpenFlags::SQLITE_OPEN_READ_ONLY;
-        let catalog = Connection::open_with_flags(self.data.join("catalog.sqlite"), flags)?;
-        catalog.busy_timeout(STOP_LIMIT)?;
         let sql =
             "SELECT COUNT(*) FROM feed_position WHERE ended = 0 AND COALESCE(source, '') NOT LIKE 'stream %'";
-        Ok(catalog.query_row(sql, [], |row| row.get::<_, i64>(0))? == 0)
+        Ok(self.catalog()?.query_row(sql, [], |row| row.get::<_, i64>(0))? == 0)
     }
 
     /// The end of what the process has said.
@@ -205,6 +238,9 @@ impl Place<'_> {
         if !is_early {
             disturbance = self.disturb(round)?;
         }
+        // Before it has started it reads the file itself.
+        let updates = round.fault == FaultKind::Update && self.has_started()?;
+        let updating = if updates { Some(self.update()?) } else { None };
         sleep(round.disturbance);
         if !round.ends_disturbed {
             let was_disturbed = disturbance.take().is_some();
@@ -215,7 +251,7 @@ impl Place<'_> {
         if let Some(status) = process.0.try_wait()? {
             // With the catalog held, or without room, a start may fail; not for good.
             anyhow::ensure!(
-                !round.disturbance.is_zero(),
+                round.is_disturbed(),
                 "the process has ended by itself with {status}:{}",
                 self.newest_errors()
             );
@@ -225,24 +261,31 @@ impl Place<'_> {
             let status = terminate(&mut process)?;
             // Before `main` the system ends a process by itself.
             let is_before_main = status.signal() == Some(Signal::TERM.as_raw()) && round.life < EARLIEST_MAIN;
-            let is_expected =
-                matches!(status.code(), Some(0 | 3)) || is_before_main || !round.disturbance.is_zero();
+            let is_expected = matches!(status.code(), Some(0 | 3)) || is_before_main || round.is_disturbed();
             anyhow::ensure!(is_expected, "SIGTERM ended it with {status}:{}", self.newest_errors());
         } else {
             process.end()?;
         }
-        drop(disturbance);
+        drop((disturbance, updating));
         match round.fault {
             FaultKind::Torn => tear(&self.data, round.random)?,
             FaultKind::Checkpoint => damaged.damage(&self.data, round.random)?,
-            FaultKind::Kill | FaultKind::Terminate | FaultKind::Catalog | FaultKind::Disk => {}
+            FaultKind::Kill
+            | FaultKind::Terminate
+            | FaultKind::Update
+            | FaultKind::Catalog
+            | FaultKind::Disk => {}
         }
         Ok(false)
     }
 
     fn disturb(&self, round: &Round) -> anyhow::Result<Option<Disturbance>> {
         match round.fault {
-            FaultKind::Kill | FaultKind::Terminate | FaultKind::Torn | FaultKind::Checkpoint => Ok(None),
+            FaultKind::Kill
+            | FaultKind::Terminate
+            | FaultKind::Torn
+            | FaultKind::Checkpoint
+            | FaultKind::Update => Ok(None),
             FaultKind::Catalog => Disturbance::hold_catalog(&self.data),
             FaultKind::Disk => Disturbance::fill_disk(self.folder, round.random).map(Some),
         }

@@ -16,6 +16,8 @@ pub(crate) enum FaultKind {
     Torn,
     /// SIGKILL, and the newest checkpoint of an application is damaged: it goes on from the one before.
     Checkpoint,
+    /// Another version of every application is applied, and SIGKILL comes somewhere in the middle or soon after.
+    Update,
     /// Another process holds the catalog for a while: it cannot be written.
     Catalog,
     /// The disk is full for a while. Needs a disk of its own.
@@ -28,7 +30,7 @@ pub(crate) struct Round {
     pub(crate) fault: FaultKind,
     /// How long it lives before it is ended, or before the disturbance begins.
     pub(crate) life: Duration,
-    /// How long the catalog or the disk stays unusable.
+    /// How long the catalog or the disk stays unusable, or an update is under way.
     pub(crate) disturbance: Duration,
     /// It is ended by a signal that it can hear.
     pub(crate) terminates: bool,
@@ -68,8 +70,9 @@ impl Schedule {
                 // SQLite waits 5 s for a lock.
                 FaultKind::Catalog => 200 + random.below(7_000),
                 FaultKind::Disk => 200 + random.below(2_000),
+                FaultKind::Update => random.below(1_500),
             });
-            let is_disturbed = !disturbance.is_zero();
+            let is_disturbed = matches!(fault, FaultKind::Catalog | FaultKind::Disk);
             Round {
                 fault,
                 life,
@@ -99,6 +102,11 @@ impl Round {
     fn uptime(&self) -> Duration {
         let after = if self.disturbance.is_zero() { Duration::from_millis(100) } else { Round::AFTER * 2 };
         self.life + self.disturbance + after
+    }
+
+    /// It may not be able to write, or to start.
+    pub(crate) fn is_disturbed(&self) -> bool {
+        matches!(self.fault, FaultKind::Catalog | FaultKind::Disk)
     }
 
     /// How long it goes on when the disturbance is over.

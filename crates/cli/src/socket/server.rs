@@ -171,7 +171,11 @@ async fn delete(
 }
 
 async fn apply(State(shared): State<Arc<Shared>>, Json(request): Json<ApplyRequest>) -> Response {
-    let options = ApplyOptions { is_dry_run: request.dry_run, takes_over: request.take_over };
+    let options = ApplyOptions {
+        is_dry_run: request.dry_run,
+        takes_over: request.take_over,
+        ..ApplyOptions::default()
+    };
     match apply_file(&shared.server, &request.file, options).await {
         Ok(applied) => Json(applied).into_response(),
         Err(error) => refused(status_of_apply(&error), format!("{error:#}")),

@@ -79,6 +79,15 @@ impl Destination {
         }
     }
 
+    /// One past the highest number that it has of a producer; 0 when it has none, or does not tell.
+    pub(crate) fn arrived(&self, producer: u64) -> u64 {
+        match self {
+            Destination::Function { .. } => 0,
+            // A stream that is gone has nothing.
+            Destination::Log { log, key } => log.producer_position(key, producer).ok().flatten().unwrap_or(0),
+        }
+    }
+
     /// Sends rows.
     pub(crate) async fn send(&self, rows: &[WaitingRow]) -> Sent {
         match self {

@@ -33,7 +33,7 @@ pub(super) enum Command {
 
 /// A guard that is asked for.
 pub(super) struct AskedGuard {
-    /// Answers when all rows that left before are in a checkpoint.
+    /// Answers when all rows that left before, also before a crash, are in a checkpoint.
     pub(super) ready: oneshot::Sender<()>,
     /// Closed when the guard goes.
     pub(super) over: oneshot::Receiver<Infallible>,

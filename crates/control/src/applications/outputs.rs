@@ -45,6 +45,8 @@ struct Output {
     key: String,
     /// Number its rows, the same in every run; the second is for error rows of pumps.
     producers: [u64; 2],
+    /// What the destination has of them already: one past the highest number, 0 for nothing.
+    arrived: [u64; 2],
     /// `None` for the error stream.
     stream: Option<StreamId>,
     types: Vec<SqlType>,
@@ -127,11 +129,13 @@ impl Outputs {
                 live: Arc::clone(&services.live),
                 clock: Arc::clone(&services.clock),
             };
+            let arrived = producers.map(|producer| delivering.destination.arrived(producer));
             let name = format!("output {}", outputs.len() + 1);
             services.scope.task(&name, delivering.run(services.scope.stop_signal()));
             outputs.push(Output {
                 key,
                 producers,
+                arrived,
                 stream,
                 types: columns.iter().map(|column| column.sql_type).collect(),
                 writer: OutputWriter::new(plan.format, columns),
@@ -207,7 +211,19 @@ impl Outputs {
     pub(crate) fn number_from_now_on(&mut self, epoch: u64) {
         for output in &mut self.outputs {
             output.producers = producers::of_output(self.id, epoch, &output.key);
+            output.arrived = [0; 2];
         }
+    }
+
+    /// Whether destinations have rows that have not come out again yet since a crash.
+    pub(crate) fn are_behind(&self) -> bool {
+        self.outputs.iter().any(|output| match output.stream {
+            Some(stream) => self.next_rows.get(&stream).is_some_and(|next| *next < output.arrived[0]),
+            None => {
+                let ErrorNumbers { input, pumps } = self.next_errors;
+                input < output.arrived[0] || pumps < output.arrived[1]
+            }
+        })
     }
 
     /// Rows that come out from now on are not delivered before they are let go.

@@ -32,23 +32,34 @@ use crate::applications::Guard;
 use crate::catalog::{CatalogError, ResourceRow};
 use crate::definition::{Definition, Desired, Kind, Owner, Reference};
 use crate::registry::{Lifecycle, Registry, Status, find};
-use crate::resources;
 use crate::resources::function::labels_mistake;
+use crate::resources::{self, NotReady};
 use crate::world::World;
 
 /// How long a change may take until it is reported as still under way.
 const SETTLE_LIMIT: Duration = Duration::from_secs(30);
 
-/// How long what was tried and failed is waited for.
+/// How long is waited for what was tried and failed, and for looks that may hang.
 const MOMENT: Duration = Duration::from_secs(2);
 
+/// How long it may take to look whether one resource can run.
+const LOOK_LIMIT: Duration = Duration::from_secs(60);
+
 /// How a file is applied.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ApplyOptions {
     /// Only say what would change.
     pub is_dry_run: bool,
     /// Resources that belong to another file become this one's, whether or not the other is still there.
     pub takes_over: bool,
+    /// A resource whose files take longer to read is refused: nothing else could be applied meanwhile.
+    pub look_limit: Duration,
+}
+
+impl Default for ApplyOptions {
+    fn default() -> ApplyOptions {
+        ApplyOptions { is_dry_run: false, takes_over: false, look_limit: LOOK_LIMIT }
+    }
 }
 
 /// Why a file was not applied.
@@ -60,7 +71,13 @@ pub enum ApplyError {
 }
 
 /// Looks, without a change, whether what a decision makes can run, and what becomes of states.
-async fn look(world: &World, rows: &[ResourceRow], desired: &[Desired], decision: &mut Decision) {
+async fn look(
+    world: &World,
+    rows: &[ResourceRow],
+    desired: &[Desired],
+    decision: &mut Decision,
+    limit: Duration,
+) {
     for change in &mut decision.changes {
         if change.action == Action::Deleted {
             let reference = Reference::new(change.kind, &change.name);
@@ -74,7 +91,9 @@ async fn look(world: &World, rows: &[ResourceRow], desired: &[Desired], decision
         let reference = Reference::new(change.kind, &change.name);
         let Some(wanted) = desired.iter().find(|one| one.reference() == reference) else { continue };
         let before = find(rows, &reference);
-        match resources::look(world, &wanted.name, &wanted.definition, before).await {
+        let looking = resources::look(world, &wanted.name, &wanted.definition, before);
+        let looked = real_time::within(limit, looking).await;
+        match looked.unwrap_or_else(|| Err(NotReady::yet(takes_too_long(limit)))) {
             Ok(outlook) => {
                 change.details.extend(outlook.begins);
                 change.keeps_state = outlook.keeps_state;
@@ -88,8 +107,21 @@ async fn look(world: &World, rows: &[ResourceRow], desired: &[Desired], decision
     }
 }
 
+fn takes_too_long(limit: Duration) -> String {
+    format!(
+        "a file that it needs could not be read within {} s: the disk or the network behind it is slow or hangs",
+        limit.as_secs()
+    )
+}
+
 /// Refuses a model whose labels do not fit a function that uses it, or will use it. Reads small files.
-async fn refuse_labels(world: &World, rows: &[ResourceRow], desired: &[Desired], decision: &mut Decision) {
+async fn refuse_labels(
+    world: &World,
+    rows: &[ResourceRow],
+    desired: &[Desired],
+    decision: &mut Decision,
+    limit: Duration,
+) {
     let action_of = |reference: &Reference, decision: &Decision| {
         let is_it = |change: &&ResourceChange| change.kind == reference.kind && change.name == reference.name;
         decision.changes.iter().find(is_it).map(|change| change.action)
@@ -121,7 +153,11 @@ async fn refuse_labels(world: &World, rows: &[ResourceRow], desired: &[Desired],
             };
             labels_mistake(&definition, &endpoint)
         });
-        let Ok(Some(mistake)) = looking.await else { continue };
+        let mistake = match real_time::within(limit, looking).await {
+            Some(Ok(Some(mistake))) => mistake,
+            Some(Ok(None) | Err(_)) => continue,
+            None => takes_too_long(limit),
+        };
         let reason = if changed == function { mistake } else { format!("{function} uses it: {mistake}") };
         let is_it = |change: &&mut ResourceChange| change.kind == changed.kind && change.name == changed.name;
         if let Some(change) = decision.changes.iter_mut().find(is_it) {
@@ -145,8 +181,8 @@ pub(crate) async fn apply(
     let claims =
         Claims { takes_over: options.takes_over, gone: owners_that_are_gone(world, &rows, &owner).await };
     let mut decision = decide(&rows, &desired, &owner, &claims);
-    look(world, &rows, &desired, &mut decision).await;
-    refuse_labels(world, &rows, &desired, &mut decision).await;
+    look(world, &rows, &desired, &mut decision, options.look_limit).await;
+    refuse_labels(world, &rows, &desired, &mut decision, options.look_limit).await;
     if desired.is_empty() {
         refuse_to_delete_all(&mut decision);
     }
@@ -200,7 +236,8 @@ pub(crate) async fn made_again(world: &World, references: &[Reference]) {
     let _ = real_time::within(SETTLE_LIMIT, all_there).await;
 }
 
-/// The files that own something and are no longer at their paths. A file that cannot be looked for counts as there.
+/// The files that own something and are no longer at their paths. A file that cannot be looked for within [`MOMENT`] counts
+/// as there.
 async fn owners_that_are_gone(world: &World, rows: &[ResourceRow], owner: &Owner) -> BTreeSet<String> {
     let others = rows.iter().filter(|row| row.owner != *owner).filter_map(|row| match &row.owner {
         // Other names, such as the demo's, are not those of files.
@@ -212,7 +249,7 @@ async fn owners_that_are_gone(world: &World, rows: &[ResourceRow], owner: &Owner
         let is_gone = |path: &String| matches!(Path::new(path).try_exists(), Ok(false));
         others.into_iter().filter(is_gone).collect()
     });
-    looking.await.unwrap_or_default()
+    real_time::within(MOMENT, looking).await.and_then(Result::ok).unwrap_or_default()
 }
 
 /// Waits until the rows are as wanted.

@@ -1,6 +1,8 @@
 //! What a changed file does to a server that runs.
 
-use crate::support::{apply, assert_applied, feed, open, owner, parse, put, records, settings, start, stop};
+use crate::support::{
+    Hanging, apply, assert_applied, feed, open, owner, parse, put, records, settings, start, stop,
+};
 use millstream_control::Server;
 use millstream_control::definition::{Kind, Reference};
 use millstream_control::pipeline::Pipeline;
@@ -402,5 +404,25 @@ async fn records_past_the_retention_are_not_counted() {
         assert_eq!(deleted.details, details);
         clock.advance(2 * HOUR);
     }
+    stop(server).await;
+}
+
+/// A file that hangs keeps neither the caller waiting for ever nor the next one.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_cannot_be_read_in_time_is_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let object = folder.path().join("buckets/tables/t.csv");
+    std::fs::create_dir_all(object.parent().unwrap()).unwrap();
+    std::fs::write(&object, "1\n").unwrap();
+    let server = start(&pipeline(&other("COUNT(*)"), ""), folder.path()).await;
+    let _hanging = Hanging::in_place_of(object);
+    let table = "[[application.reference]]\nname = \"T\"\nbucket = \"tables\"\nkey = \"t.csv\"\ncolumns = \"A INTEGER\"\n";
+    let options = ApplyOptions { look_limit: Duration::ZERO, ..ApplyOptions::default() };
+    let desired = pipeline(&other("COUNT(*)"), table).desired;
+    let report = server.apply(desired, owner(), options).await.unwrap();
+    let change = report.changes.iter().find(|change| change.name == "app").unwrap();
+    assert_eq!(change.action, Action::Refused);
+    assert!(change.details[0].contains("could not be read within 0 s"), "{change:?}");
+    assert_applied(&apply(&server, &pipeline(&other("SUM(\"n\")"), "")).await);
     stop(server).await;
 }

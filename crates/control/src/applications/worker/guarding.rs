@@ -23,6 +23,8 @@ pub(super) struct Guarding {
     /// That of the definition that runs.
     generation: Generation,
     guards: Vec<oneshot::Receiver<Infallible>>,
+    /// Who waits until it is guarded.
+    asked: Vec<oneshot::Sender<()>>,
     changes: watch::Receiver<Rows>,
     /// What the rows depended on at the newest checkpoint that is stored; earlier versions did not keep it.
     stored_with: Option<u64>,
@@ -40,8 +42,16 @@ impl Guarding {
         stored_with: Option<u64>,
     ) -> Guarding {
         changes.mark_changed();
-        let (is_superseded, is_on) = (false, false);
-        Guarding { id, generation, guards: Vec::new(), changes, stored_with, is_superseded, is_on }
+        Guarding {
+            id,
+            generation,
+            guards: Vec::new(),
+            asked: Vec::new(),
+            changes,
+            stored_with,
+            is_superseded: false,
+            is_on: false,
+        }
     }
 
     /// Rows wait for checkpoints.
@@ -77,8 +87,8 @@ impl Worker {
     /// A guard is asked for.
     pub(super) fn take_guard(&mut self, asked: AskedGuard) {
         self.guarding.guards.push(asked.over);
+        self.guarding.asked.push(asked.ready);
         self.look_at_guards();
-        self.asked.push(asked.ready);
     }
 
     /// Begins or ends to let rows wait for checkpoints.
@@ -87,6 +97,10 @@ impl Worker {
         self.guarding.look(&self.rows_depend_on);
         if self.guarding.is_on && self.release == Release::Stored {
             self.hold_until_stored();
+        }
+        // What left before a crash and comes again is not in a checkpoint before it has come.
+        if !self.outputs.are_behind() {
+            self.asked.append(&mut self.guarding.asked);
         }
         if was_on && !self.guarding.is_on && self.release == Release::Storing {
             // The next checkpoint lets all of them go.

@@ -20,13 +20,13 @@ use millstream_host::{Backoff, Timestamp, real_time};
 use parking_lot::Mutex;
 use tokio::sync::mpsc;
 
-pub(crate) use plan::{FailedAs, Known, RunningAs, Step, plan, resolve};
+pub(crate) use plan::{Attempt, Known, Outcome, RunningAs, Step, plan, resolve};
 
 use self::plan::Dependencies;
 use self::preparing::Preparing;
 use crate::catalog::ResourceRow;
 use crate::definition::{Generation, Kind, ResourceId};
-use crate::registry::{Status, TAKES_LONG};
+use crate::registry::Status;
 use crate::resources::{self, NotReady, Occasion, Outlook, Prepared, Running, Stopped};
 use crate::supervise::{HEALTHY_AFTER, StopSignal, TaskEvent};
 use crate::world::World;
@@ -221,9 +221,9 @@ impl Reconciler {
         attempts.reason = self.running.with(id, Running::failure).flatten();
         let reason = attempts.reason.clone();
         let (generation, dependencies) = (running.generation, running.dependencies.clone());
-        let retry_at = Some(now.plus(attempts.backoff.wait()));
+        let outcome = Outcome::Failed { retry_at: now.plus(attempts.backoff.wait()) };
         let known = self.known.entry(id).or_default();
-        known.failed = Some(FailedAs { generation, dependencies, retry_at });
+        known.attempt = Some(Attempt { generation, dependencies, outcome });
         match &reason {
             // Said where it failed.
             Some(reason) => tracing::debug!(resource = %id, task = event.task, reason, "ended unexpectedly"),
@@ -283,8 +283,8 @@ impl Reconciler {
             self.report(broken.stop(STOP_LIMIT, false).await);
             self.known.entry(id).or_default().running = None;
         }
-        let failed = self.known.get(&id).and_then(|known| known.failed.as_ref());
-        let is_tried_again = failed.is_some_and(|failed| failed.is_of(&row, &dependencies));
+        let attempt = self.known.get(&id).and_then(|known| known.attempt.as_ref());
+        let is_tried_again = attempt.is_some_and(|attempt| attempt.is_of(&row, &dependencies));
         let attempts = self.attempts.entry(id).or_default();
         if !is_tried_again {
             *attempts = Attempts::default();
@@ -378,11 +378,11 @@ impl Reconciler {
             () = real_time::sleep(limit) => {
                 if is_new {
                     let reason = format!(
-                        "{TAKES_LONG} {} s to prepare, and goes on: a file or a model that it needs may be slow or hang",
+                        "it takes more than {} s to prepare, and goes on: a file or a model that it needs may be slow or hang",
                         PREPARE_LIMIT.as_secs()
                     );
                     tracing::warn!(resource = %row.reference(), "{reason}");
-                    self.set_status(id, None, Status::Retrying { reason }).await;
+                    self.set_status(id, None, Status::TakesLong { reason }).await;
                 }
                 return None;
             }
@@ -402,9 +402,9 @@ impl Reconciler {
 
     /// A later pass looks whether it is prepared.
     fn look_again(&mut self, row: &ResourceRow, dependencies: Dependencies) {
-        let retry_at = Some(self.world.clock.now().plus(TICK));
-        self.known.entry(row.id).or_default().failed =
-            Some(FailedAs { generation: row.generation, dependencies, retry_at });
+        let outcome = Outcome::GoesOn { look_at: self.world.clock.now().plus(TICK) };
+        self.known.entry(row.id).or_default().attempt =
+            Some(Attempt { generation: row.generation, dependencies, outcome });
     }
 
     /// It is not prepared any more, or not as it was to be.
@@ -425,10 +425,14 @@ impl Reconciler {
             *attempts = Attempts::default();
         }
         let known = self.known.entry(row.id).or_default();
-        known.failed = Some(FailedAs {
+        let outcome = match is_given_up && !row.deleting {
+            true => Outcome::GivenUp,
+            false => Outcome::Failed { retry_at: now.plus(wait) },
+        };
+        known.attempt = Some(Attempt {
             generation: row.generation,
             dependencies: resolve(row, &self.world.registry.rows()).unwrap_or_default(),
-            retry_at: (!is_given_up || row.deleting).then(|| now.plus(wait)),
+            outcome,
         });
         let goes_on = if known.running.is_some() { " (what ran before goes on)" } else { "" };
         let reason = format!("{}{goes_on}", error.reason);

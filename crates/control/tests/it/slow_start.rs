@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use millstream_control::Server;
 use millstream_control::definition::{Kind, Reference};
-use millstream_control::registry::Lifecycle;
+use millstream_control::registry::{Lifecycle, Status};
 use millstream_host::real_time::within;
 use millstream_host::{Random, SimulatedDisk, SystemClock};
 
@@ -102,8 +102,9 @@ async fn what_hangs_while_it_is_prepared_holds_up_no_other_and_can_be_deleted() 
     let folder = tempfile::tempdir().unwrap();
     let (server, hanging) = opened(folder.path()).await;
     within(PATIENCE, server.start(false)).await.expect("it starts without the one that hangs").unwrap();
-    let (state, reason) = state_of(&server, "hangs").unwrap();
-    assert_eq!(state, Lifecycle::Creating);
+    let row = server.registry().find(&application("hangs")).unwrap();
+    assert_eq!(Lifecycle::of(&row), Lifecycle::Creating);
+    let Status::TakesLong { reason } = row.status else { panic!("nothing has failed: {row:?}") };
     assert!(reason.contains("takes more than 3 s to prepare"), "{reason}");
     feed(&server, "in", ["A"]).await;
     assert_eq!(records(&server, "out"), ["A\n"]);

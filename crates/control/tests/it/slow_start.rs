@@ -1,11 +1,12 @@
-//! A resource that hangs while it is prepared: the others start, and it can be deleted.
+//! A resource that hangs while it is prepared, started or deleted: the others start, and it can be deleted.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
 use millstream_control::Server;
-use millstream_control::definition::{Kind, Reference};
+use millstream_control::catalog::ResourceRow;
+use millstream_control::definition::{Definition, Desired, Kind, Owner, Reference, TopicDefinition};
 use millstream_control::registry::{Lifecycle, Status};
 use millstream_host::real_time::within;
 use millstream_host::{Random, SimulatedDisk, SystemClock};
@@ -59,6 +60,10 @@ struct Hanging {
 impl Hanging {
     fn in_place_of(object: PathBuf) -> Hanging {
         std::fs::remove_file(&object).unwrap();
+        Hanging::at(object)
+    }
+
+    fn at(object: PathBuf) -> Hanging {
         assert!(std::process::Command::new("mkfifo").arg(&object).status().unwrap().success());
         Hanging { object }
     }
@@ -142,6 +147,61 @@ async fn a_start_of_all_waits_for_what_takes_long_until_it_is_deleted() {
     stop(server).await;
 }
 
+/// A server in whose start a feed hangs: nobody has opened its pipe to write yet.
+async fn fed_by_a_pipe(folder: &Path) -> (Arc<Server>, Hanging) {
+    let pipe = Hanging::at(folder.join("pipe"));
+    let server = open(&folder.join("data")).await.unwrap();
+    let pipeline = format!(
+        "[[stream]]\nname = \"in\"\n[[input]]\nname = \"hangs\"\npath = \"{}\"\ninto_stream = \"in\"\n",
+        pipe.object.display()
+    );
+    let report = apply(&server, &parse(&pipeline)).await;
+    assert!(!report.is_refused(), "{report:#?}");
+    within(PATIENCE, server.start(false)).await.expect("it starts without the one that hangs").unwrap();
+    let row = server.registry().find(&Reference::new(Kind::Feed, "hangs")).unwrap();
+    let Status::TakesLong { reason } = row.status else { panic!("nothing has failed: {row:?}") };
+    assert!(reason.contains("takes more than 3 s to start"), "{reason}");
+    (server, pipe)
+}
+
+/// Another resource, which needs no disk but that of the catalog and the monitor.
+async fn another_can_start(server: &Server) {
+    let definition = Definition::Topic(TopicDefinition {});
+    let topic = Desired { name: "works".to_owned(), definition };
+    let reference = topic.reference();
+    server.registry().create(topic, Owner::Api).await.unwrap();
+    let mut changes = server.registry().changes();
+    let is_active = |row: ResourceRow| Lifecycle::of(&row) == Lifecycle::Active;
+    let runs = changes.wait_for(|_| server.registry().find(&reference).is_some_and(is_active));
+    drop(within(PATIENCE, runs).await.expect("it runs").unwrap());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_hangs_in_its_start_holds_up_no_other_and_can_be_deleted() {
+    let folder = tempfile::tempdir().unwrap();
+    let (server, pipe) = fed_by_a_pipe(folder.path()).await;
+    another_can_start(&server).await;
+    server.registry().delete(&Reference::new(Kind::Feed, "hangs"), false).await.unwrap();
+    until_gone(&server, "hangs").await;
+    drop(pipe);
+    stop(server).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_takes_long_to_start_goes_on_once_it_can() {
+    let folder = tempfile::tempdir().unwrap();
+    let (server, pipe) = fed_by_a_pipe(folder.path()).await;
+    std::fs::write(&pipe.object, "A\n").unwrap();
+    let mut changes = server.registry().changes();
+    let is_active = |row: ResourceRow| Lifecycle::of(&row) == Lifecycle::Active;
+    let runs = changes
+        .wait_for(|_| server.registry().find(&Reference::new(Kind::Feed, "hangs")).is_some_and(is_active));
+    drop(within(PATIENCE, runs).await.expect("it runs").unwrap());
+    server.drain(false).await;
+    assert_eq!(records(&server, "in"), ["A\n"]);
+    stop(server).await;
+}
+
 /// A disk of a log that stores nothing before this is dropped.
 struct HangingDisk(SimulatedDisk);
 
@@ -175,5 +235,30 @@ async fn what_uses_what_takes_long_waits_for_it() {
     let mut changes = server.registry().changes();
     let runs = changes.wait_for(|_| state_of(&server, "user").unwrap().0 == Lifecycle::Active);
     drop(within(PATIENCE, runs).await.expect("it runs").unwrap());
+    stop(server).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_hangs_while_it_is_deleted_holds_up_no_other() {
+    let folder = tempfile::tempdir().unwrap();
+    let disk = SimulatedDisk::new();
+    let (clock, on) = (Arc::new(SystemClock), Arc::new(disk.clone()));
+    let server = Server::open_on(settings(folder.path()), clock, Random::from_seed(1), on).await.unwrap();
+    let report = apply(&server, &parse("[[stream]]\nname = \"hangs\"\n")).await;
+    assert!(!report.is_refused(), "{report:#?}");
+    server.start(true).await.unwrap();
+    disk.hang_syncs(true);
+    let hanging = HangingDisk(disk);
+    server.registry().delete(&Reference::new(Kind::Stream, "hangs"), false).await.unwrap();
+    let mut changes = server.registry().changes();
+    let takes_long = |row: &ResourceRow| matches!(row.status, Status::TakesLong { .. });
+    let said = changes.wait_for(|rows| rows.iter().any(takes_long));
+    let said = within(PATIENCE, said).await.expect("it is said").unwrap().clone();
+    let row = said.iter().find(|row| takes_long(row)).unwrap();
+    assert_eq!((Lifecycle::of(row), row.name.as_str()), (Lifecycle::Deleting, "hangs"));
+    assert!(row.status.reason().unwrap().contains("takes more than 3 s to delete"), "{row:?}");
+    another_can_start(&server).await;
+    drop(hanging);
+    until_gone(&server, "hangs").await;
     stop(server).await;
 }

@@ -1,7 +1,7 @@
 //! A resource that hangs while it is prepared, started or deleted: the others start, and it can be deleted.
 
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, mpsc};
 use std::time::Duration;
 
 use millstream_control::Server;
@@ -162,6 +162,53 @@ async fn fed_by_a_pipe(folder: &Path) -> (Arc<Server>, Hanging) {
     let Status::TakesLong { reason } = row.status else { panic!("nothing has failed: {row:?}") };
     assert!(reason.contains("takes more than 3 s to start"), "{reason}");
     (server, pipe)
+}
+
+/// Lets go of what hangs when a test has come to its end, or hangs itself.
+struct Watched {
+    is_over: mpsc::Sender<()>,
+    watch: std::thread::JoinHandle<bool>,
+}
+
+impl Watched {
+    fn new(hanging: Hanging) -> Watched {
+        let (is_over, over) = mpsc::channel();
+        let watch = std::thread::spawn(move || {
+            let is_over = over.recv_timeout(PATIENCE).is_ok();
+            drop(hanging);
+            is_over
+        });
+        Watched { is_over, watch }
+    }
+
+    /// Whether it has hung so far.
+    fn let_go(self) -> bool {
+        // Nobody listens any more when the test has hung.
+        let _ = self.is_over.send(());
+        self.watch.join().unwrap()
+    }
+}
+
+#[tokio::test]
+async fn a_model_folder_that_hangs_stops_no_thread_of_the_runtime() {
+    let folder = tempfile::tempdir().unwrap();
+    let model = folder.path().join("model");
+    std::fs::create_dir(&model).unwrap();
+    let hanging = Watched::new(Hanging::at(model.join("config.json")));
+    let server = open(&folder.path().join("data")).await.unwrap();
+    let pipeline = format!(
+        "[[endpoint]]\nname = \"model\"\nmodel = \"{}\"\n[[function]]\nname = \"hangs\"\n\
+         builtin = \"score-reviews\"\nendpoint = \"model\"\n",
+        model.display()
+    );
+    for desired in parse(&pipeline).desired {
+        server.registry().create(desired, Owner::Api).await.unwrap();
+    }
+    server.start(false).await.unwrap();
+    let row = server.registry().find(&Reference::new(Kind::Function, "hangs")).unwrap();
+    assert!(hanging.let_go(), "the test hung with the folder");
+    assert!(matches!(row.status, Status::TakesLong { .. }), "{row:?}");
+    stop(server).await;
 }
 
 /// Another resource, which needs no disk but that of the catalog and the monitor.

@@ -1,6 +1,6 @@
 //! A resource that hangs while it is prepared, started or deleted: the others start, and it can be deleted.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::{Arc, mpsc};
 use std::time::Duration;
 
@@ -11,7 +11,7 @@ use millstream_control::registry::{Lifecycle, Status};
 use millstream_host::real_time::within;
 use millstream_host::{Random, SimulatedDisk, SystemClock};
 
-use crate::support::{apply, feed, open, parse, records, settings, stop};
+use crate::support::{Hanging, apply, feed, open, parse, records, settings, stop};
 
 /// More than any machine takes.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -51,30 +51,6 @@ from = "SAME"
 stream = "out"
 format = "csv"
 "#;
-
-/// An object that nobody has read to its end before this is dropped.
-struct Hanging {
-    object: PathBuf,
-}
-
-impl Hanging {
-    fn in_place_of(object: PathBuf) -> Hanging {
-        std::fs::remove_file(&object).unwrap();
-        Hanging::at(object)
-    }
-
-    fn at(object: PathBuf) -> Hanging {
-        assert!(std::process::Command::new("mkfifo").arg(&object).status().unwrap().success());
-        Hanging { object }
-    }
-}
-
-impl Drop for Hanging {
-    fn drop(&mut self) {
-        // Whoever opens it for both waits for nobody, and lets go of those who wait.
-        drop(std::fs::OpenOptions::new().read(true).write(true).open(&self.object));
-    }
-}
 
 /// A server with the pipeline, not started, one of whose tables hangs.
 async fn opened(folder: &Path) -> (Arc<Server>, Hanging) {
@@ -181,7 +157,7 @@ impl Watched {
         Watched { is_over, watch }
     }
 
-    /// Whether it has hung so far.
+    /// False when the test has hung.
     fn let_go(self) -> bool {
         // Nobody listens any more when the test has hung.
         let _ = self.is_over.send(());

@@ -2,7 +2,7 @@
 
 #![allow(dead_code, reason = "each test file uses some of it")]
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -83,4 +83,28 @@ pub fn records(server: &Server, stream: &str) -> Vec<String> {
     let from = ReadFrom::Position(Position::START);
     let batch = server.log().read(&key, ShardNumber(0), from, 100_000, 1 << 26).unwrap();
     batch.records.iter().map(|record| String::from_utf8(record.data.to_vec()).unwrap()).collect()
+}
+
+/// An object that nobody has read to its end before this is dropped.
+pub struct Hanging {
+    pub object: PathBuf,
+}
+
+impl Hanging {
+    pub fn in_place_of(object: PathBuf) -> Hanging {
+        std::fs::remove_file(&object).unwrap();
+        Hanging::at(object)
+    }
+
+    pub fn at(object: PathBuf) -> Hanging {
+        assert!(std::process::Command::new("mkfifo").arg(&object).status().unwrap().success());
+        Hanging { object }
+    }
+}
+
+impl Drop for Hanging {
+    fn drop(&mut self) {
+        // Whoever opens it for both waits for nobody, and lets go of those who wait.
+        drop(std::fs::OpenOptions::new().read(true).write(true).open(&self.object));
+    }
 }

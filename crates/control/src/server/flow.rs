@@ -188,12 +188,7 @@ impl Server {
 
     /// Records that were ever put into a stream.
     pub(super) fn stream_records(&self, row: &ResourceRow) -> u64 {
-        let key = log_key(&row.reference());
-        let log = &self.world.log;
-        let shards = log.stream_describe(&key).map(|found| found.shards).unwrap_or_default();
-        let ends = shards.iter().filter_map(|shard| log.shard_end(&key, shard.number).ok());
-        // Positions count from 1.
-        ends.map(|end| end.0.saturating_sub(1)).sum()
+        self.world.log.stream_describe(&log_key(&row.reference())).map_or(0, |found| found.records_put)
     }
 
     /// The application and its pumps.

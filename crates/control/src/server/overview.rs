@@ -216,7 +216,7 @@ impl Server {
         let described = self.world.log.stream_describe(&key).ok()?;
         let open = described.shards.iter().filter(|shard| shard.closed_at.is_none()).count();
         Some(json!({
-            "records_put": self.stream_records(row),
+            "records_put": described.records_put,
             "open_shards": open,
             "shards": described.shards.len(),
         }))

@@ -200,7 +200,7 @@ impl Server {
         let handle = running.flatten();
         let status = handle.as_ref().map(ApplicationHandle::status).unwrap_or_default();
         let mut application = Stage::new(APPLICATION, &row.name)
-            .counting("rows", status.rows_in)
+            .counting("rows in", status.rows_in)
             .counting_any("error rows", status.error_rows);
         if let Some(function) = &definition.input.preprocessor {
             application = application.feeding(Kind::Function.noun(), function);
@@ -211,13 +211,20 @@ impl Server {
             application = application.feeding(PUMP, pump);
             let mut stage = Stage::new(PUMP, pump);
             if let Some(rows) = rows_out.get(target) {
-                stage = stage.counting("rows", *rows);
+                stage = stage.counting("rows out", *rows);
             }
             for output in definition.outputs.iter().filter(|output| output.from == *target) {
                 let place = output.target.reference();
                 stage = stage.feeding(place.kind.noun(), &place.name);
             }
             pumps.push(stage);
+        }
+        // What no pump writes, such as error_stream, comes from the application itself.
+        let of_pumps: BTreeSet<&str> =
+            handle.iter().flat_map(|handle| handle.pumps().map(|(_, to)| to.as_str())).collect();
+        for output in definition.outputs.iter().filter(|output| !of_pumps.contains(output.from.as_str())) {
+            let place = output.target.reference();
+            application = application.feeding(place.kind.noun(), &place.name);
         }
         pumps.insert(0, application);
         pumps

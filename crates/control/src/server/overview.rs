@@ -160,7 +160,7 @@ impl Server {
     }
 
     /// From when on its figures count.
-    fn figures_since(&self, row: &ResourceRow) -> Option<Timestamp> {
+    pub(super) fn figures_since(&self, row: &ResourceRow) -> Option<Timestamp> {
         match row.kind() {
             Kind::Stream | Kind::MailServer => Some(row.created_at),
             Kind::DeliveryStream | Kind::Application | Kind::Function | Kind::Endpoint | Kind::Feed => {

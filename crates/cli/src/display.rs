@@ -20,7 +20,7 @@ use crate::arguments::{DATA_DIRECTORY, DATA_DIRECTORY_VARIABLE};
 use crate::failure::say;
 use crate::output::{Output, Shown};
 use crate::report;
-use crate::retrying::{self, time};
+use crate::retrying::{self, short_time, time};
 
 /// Without a terminal, a line this often (in ticks of a second).
 const LINE_INTERVAL: u64 = 5;
@@ -258,7 +258,7 @@ impl Display {
             let of_kind: Vec<&ResourceView> =
                 overview.resources.iter().filter(|one| one.kind == kind).collect();
             for resource in of_kind.iter().take(SHOWN_RESOURCES) {
-                let _ = writeln!(text, "  {}", resource_line(resource));
+                let _ = writeln!(text, "  {}", resource_line(resource, overview.now));
             }
             if of_kind.len() > SHOWN_RESOURCES {
                 let _ = writeln!(text, "  … and {} more {kind}s", of_kind.len() - SHOWN_RESOURCES);
@@ -308,7 +308,7 @@ fn reviews_block(overview: &Overview) -> String {
 }
 
 /// A resource with what it has done; what is too long for a line goes on below.
-fn resource_line(resource: &ResourceView) -> String {
+fn resource_line(resource: &ResourceView, now: i64) -> String {
     let mut parts = Vec::new();
     let number = |name: &str| resource.figures.get(name).and_then(Value::as_u64);
     let counted = |names: &[(&str, &str)]| -> Vec<String> {
@@ -334,6 +334,9 @@ fn resource_line(resource: &ResourceView) -> String {
         ("errors", "errors"),
         ("texts", "texts"),
     ]));
+    if let Some(since) = resource.figures_since.filter(|_| !parts.is_empty()) {
+        parts.push(format!("since {}", short_time(since, now)));
+    }
     if resource.figures.get("ended") == Some(&Value::Bool(true)) {
         parts.push("ended".to_owned());
     }
@@ -528,6 +531,30 @@ mod tests {
         assert!(shown.lines().all(|line| line.chars().count() <= WIDTH + 2), "{shown}");
         let long = "x".repeat(200);
         assert_eq!(in_lines(&beginning, &parts(&[&long])), format!("{beginning} {long}"));
+    }
+
+    #[test]
+    fn figures_say_from_when_on_they_count() {
+        let view = |records: u64| ResourceView {
+            id: 1,
+            kind: Kind::Stream,
+            name: "s".to_owned(),
+            state: Lifecycle::Active,
+            reason: None,
+            owner: "api".to_owned(),
+            created_at: 0,
+            changed_at: 0,
+            generation: 1,
+            definition: Value::Null,
+            figures: Map::from_iter([("records_put".to_owned(), records.into())]),
+            figures_since: Some(1_700_000_000_000),
+            retrying: Vec::new(),
+        };
+        let (same_day, later) = (1_700_000_001_000, 1_800_000_000_000);
+        let shown = |records, now| resource_line(&view(records), now);
+        assert!(shown(7, same_day).ends_with(" records 7, since 22:13:20"), "{}", shown(7, same_day));
+        assert!(shown(7, later).ends_with(" records 7, since 2023-11-14"), "{}", shown(7, later));
+        assert!(!shown(0, later).contains("since"));
     }
 
     #[test]

@@ -24,6 +24,14 @@ pub(crate) fn time(millis: &Value) -> String {
     instant.map_or_else(String::new, |instant| instant.strftime("%Y-%m-%d %H:%M:%S UTC").to_string())
 }
 
+/// The same in few characters: a time of today as hours, minutes and seconds, any other as its day; UTC.
+pub(crate) fn short_time(millis: i64, now: i64) -> String {
+    const DAY: i64 = 86_400_000;
+    let pattern = if millis.div_euclid(DAY) == now.div_euclid(DAY) { "%H:%M:%S" } else { "%Y-%m-%d" };
+    let instant = jiff::Timestamp::from_millisecond(millis);
+    instant.map_or_else(|_| String::new(), |instant| instant.strftime(pattern).to_string())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -145,6 +145,8 @@ pub struct FlowStage {
     pub feeds: Vec<String>,
     /// What it has done, e.g. `("records", 120)`.
     pub counters: Vec<(String, u64)>,
+    /// From when on that counts, in milliseconds since the epoch, where it is known: as `figures_since` of the resource.
+    pub counts_since: Option<i64>,
     /// Its newest problem.
     pub problem: Option<String>,
 }

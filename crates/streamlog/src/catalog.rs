@@ -15,8 +15,8 @@ use crate::segment;
 use crate::shard::{ShardDescription, ShardNumber};
 use crate::stream_name::{StreamKind, StreamName};
 
-/// The format written, and the newest one read. Format 1 has no journal and no `next_shard`.
-const FORMAT: u32 = 2;
+/// The format written, and the newest one read. Format 1 has no journal and no `next_shard`, format 2 no `spent_records`.
+const FORMAT: u32 = 3;
 const FILE_NAME: &str = "catalog";
 
 /// Everything that must survive the trimming of all segments.
@@ -51,6 +51,9 @@ pub(crate) struct CatalogStream {
     /// Shard numbers are never used again, not even when their shards are gone.
     #[serde(default)]
     pub(crate) next_shard: u32,
+    /// Records that were put into shards that are no longer listed.
+    #[serde(default)]
+    pub(crate) spent_records: u64,
     pub(crate) shards: Vec<CatalogShard>,
 }
 
@@ -110,7 +113,6 @@ impl Catalog {
         }
         let mut catalog: Catalog =
             serde_json::from_slice(json).map_err(|error| invalid(error.to_string()))?;
-        catalog.format = FORMAT;
         for stream in &mut catalog.streams {
             let numbers = stream.shards.iter().map(|shard| shard.number.saturating_add(1));
             let least = numbers.max().unwrap_or(0);
@@ -122,9 +124,16 @@ impl Catalog {
         Ok(Some((catalog, text.len() as u64)))
     }
 
-    /// Replaces the snapshot; durable when this returns. On an error the old one stands. Gives its length in bytes.
-    pub(crate) fn store(&self, disk: &dyn Disk, directory: &Path) -> Result<u64, FileError> {
-        let json = serde_json::to_vec_pretty(self).expect("a catalog has only text keys and finite numbers");
+    /// Whether a snapshot must come before the next change: an earlier version would not know the change.
+    pub(crate) fn is_of_earlier_format(&self) -> bool {
+        self.format < FORMAT
+    }
+
+    /// Replaces the snapshot by one of this format; durable when this returns. On an error the old one stands. Gives its length in bytes.
+    pub(crate) fn store(&mut self, disk: &dyn Disk, directory: &Path) -> Result<u64, FileError> {
+        let stored = Catalog { format: FORMAT, ..self.clone() };
+        let json =
+            serde_json::to_vec_pretty(&stored).expect("a catalog has only text keys and finite numbers");
         let path = directory.join(FILE_NAME);
         let new = directory.join("catalog.new");
         let mut text = format!("{:08x}\n", crc32fast::hash(&json)).into_bytes();
@@ -133,6 +142,7 @@ impl Catalog {
         file.write_all_at(&text, 0).and_then(|()| file.sync_all()).map_err(io_error("write", &new))?;
         disk.rename(&new, &path).map_err(io_error("replace", &path))?;
         segment::sync_folder(disk, directory)?;
+        *self = stored;
         Ok(json.len() as u64)
     }
 
@@ -160,7 +170,8 @@ impl Catalog {
                 }
                 for (stream, shard) in spent {
                     if let Some(row) = self.streams.iter_mut().find(|row| row.id == stream) {
-                        row.shards.retain(|row| row.number != shard);
+                        let spent = row.shards.extract_if(.., |row| row.number == shard);
+                        row.spent_records += spent.map(|shard| shard.trimmed_next_index - 1).sum::<u64>();
                     }
                 }
             }
@@ -202,7 +213,8 @@ impl CatalogStream {
         let seconds = u64::try_from(created_at.div_euclid(1_000)).unwrap_or(0);
         let ranges = HashRange::divide(shards).into_iter().zip(0..);
         let rows = ranges.map(|(range, number)| CatalogShard::new(number, range, seconds)).collect();
-        CatalogStream { id, kind, name, created_at, retention_hours, next_shard: shards, shards: rows }
+        let (next_shard, spent_records) = (shards, 0);
+        CatalogStream { id, kind, name, created_at, retention_hours, next_shard, spent_records, shards: rows }
     }
 }
 

@@ -123,7 +123,8 @@ impl CatalogFile {
     /// Makes a change, durable when this returns. On an error nothing has changed.
     pub(crate) fn change(&mut self, change: Change) -> Result<(), FileError> {
         let limit = self.snapshot_bytes.max(LEAST_JOURNAL_BYTES);
-        if self.journal.as_ref().is_none_or(|journal| journal.length > limit) {
+        let is_full = self.journal.as_ref().is_none_or(|journal| journal.length > limit);
+        if is_full || self.catalog.is_of_earlier_format() {
             self.take_snapshot()?;
         }
         let json = serde_json::to_vec(&change).expect("a change has only text keys and finite numbers");
@@ -249,6 +250,24 @@ mod tests {
         let found = CatalogFile::load(&real(), directory.path()).unwrap().unwrap();
         assert_eq!(found.catalog, file.catalog);
         assert_eq!((ids(&found).len(), found.get().next_stream_id), (667, 1_001));
+    }
+
+    #[test]
+    fn a_catalog_of_an_earlier_format_is_replaced_before_it_changes() {
+        let directory = tempfile::tempdir().unwrap();
+        drop(CatalogFile::create(&real(), directory.path(), Catalog::new(7)).unwrap());
+        let snapshot = directory.path().join("catalog");
+        let text = fs::read_to_string(&snapshot).unwrap();
+        let json = text[9..].replace("\"format\": 3", "\"format\": 2");
+        fs::write(&snapshot, format!("{:08x}\n{json}", crc32fast::hash(json.as_bytes()))).unwrap();
+        let mut found = CatalogFile::load(&real(), directory.path()).unwrap().unwrap();
+        found.change(created(1)).unwrap();
+        let replaced = fs::read_to_string(&snapshot).unwrap();
+        assert!(
+            replaced.contains("\"format\": 3"),
+            "an earlier version would cut the change off: {replaced}"
+        );
+        assert_eq!(ids(&CatalogFile::load(&real(), directory.path()).unwrap().unwrap()), [1]);
     }
 
     #[test]

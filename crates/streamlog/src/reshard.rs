@@ -106,7 +106,7 @@ impl Log {
             for (shard, at) in &closed {
                 shard.close(*at);
             }
-            *topology = Arc::new(Topology::new(shards));
+            *topology = Arc::new(Topology::new(shards, row.spent_records));
             let finished = closed.into_iter().map(|(shard, _)| shard).collect();
             // A log that is closed finds them closed when it is opened again.
             let _ = self.shared.queue.push(Work::Finish(Arc::clone(&stream), finished));

@@ -114,6 +114,12 @@ impl Shard {
         }
     }
 
+    /// Durable records that were ever put into it.
+    pub(crate) fn records_put(&self) -> u64 {
+        // The first has index 1.
+        self.state.lock().next_durable_index.saturating_sub(1)
+    }
+
     pub(crate) fn is_open(&self) -> bool {
         self.closed_at.get().is_none()
     }

@@ -35,17 +35,19 @@ pub(crate) struct Stream {
 pub(crate) struct Topology {
     /// By number, ascending.
     pub(crate) shards: Vec<Arc<Shard>>,
+    /// Records that were put into shards that are no longer among them.
+    pub(crate) spent_records: u64,
     /// Where each open shard's hash range starts, ascending, and its place in `shards`.
     router: Vec<(u128, usize)>,
 }
 
 impl Topology {
-    pub(crate) fn new(shards: Vec<Arc<Shard>>) -> Topology {
+    pub(crate) fn new(shards: Vec<Arc<Shard>>, spent_records: u64) -> Topology {
         let open = shards.iter().enumerate().filter(|(_, shard)| shard.is_open());
         let mut router: Vec<(u128, usize)> =
             open.map(|(place, shard)| (shard.hash_range.starting, place)).collect();
         router.sort_unstable();
-        Topology { shards, router }
+        Topology { shards, spent_records, router }
     }
 
     /// The place in `shards` of the open shard that takes `hash`.
@@ -74,12 +76,13 @@ impl Stream {
             let next_index = shard.trimmed_next_index.max(1);
             Arc::new(Shard::new(&shard.description(), next_index, shard.trimmed_last_arrival()))
         };
+        let topology = Topology::new(row.shards.iter().map(shard).collect(), row.spent_records);
         Stream {
             id: row.id,
             key: StreamKey { kind: row.kind, name: row.name.clone() },
             created_at: Timestamp(row.created_at),
             retention_hours: AtomicU32::new(row.retention_hours),
-            topology: RwLock::new(Arc::new(Topology::new(row.shards.iter().map(shard).collect()))),
+            topology: RwLock::new(Arc::new(topology)),
             producers: Mutex::default(),
             changes: watch::Sender::new(0),
         }

@@ -71,6 +71,8 @@ pub struct StreamDescription {
     pub retention: Retention,
     /// Its shards, by number.
     pub shards: Vec<ShardDescription>,
+    /// Durable records that were ever put into it, those of shards that are no longer listed included.
+    pub records_put: u64,
 }
 
 /// From where to where a shard can be read.
@@ -225,11 +227,14 @@ impl Log {
 }
 
 pub(crate) fn describe(stream: &Stream) -> StreamDescription {
+    let topology = stream.topology();
+    let records_put = topology.shards.iter().map(|shard| shard.records_put()).sum::<u64>();
     StreamDescription {
         key: stream.key.clone(),
         id: StreamId(stream.id),
         created_at: stream.created_at,
         retention: Retention(stream.retention_hours.load(Ordering::Relaxed)),
-        shards: stream.topology().shards.iter().map(|shard| shard.description()).collect(),
+        shards: topology.shards.iter().map(|shard| shard.description()).collect(),
+        records_put: topology.spent_records + records_put,
     }
 }

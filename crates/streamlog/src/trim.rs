@@ -94,8 +94,10 @@ impl Log {
         }
         for (stream, shards) in spent {
             let mut topology = stream.topology.write();
-            let left = topology.shards.iter().filter(|shard| !shards.contains(&shard.number)).cloned();
-            *topology = Arc::new(Topology::new(left.collect()));
+            let is_gone = |shard: &&Arc<Shard>| shards.contains(&shard.number);
+            let gone: u64 = topology.shards.iter().filter(is_gone).map(|shard| shard.records_put()).sum();
+            let left = topology.shards.iter().filter(|shard| !is_gone(shard)).cloned();
+            *topology = Arc::new(Topology::new(left.collect(), topology.spent_records + gone));
         }
         Ok(expendable)
     }

@@ -42,6 +42,12 @@ pub(super) struct SocketFile {
 impl SocketFile {
     /// Takes the path. Whoever calls this has the data directory alone: a socket that is there is one of a dead process.
     pub(super) fn make(path: PathBuf) -> anyhow::Result<(Arc<SocketFile>, FileListener)> {
+        anyhow::ensure!(
+            !path.is_dir(),
+            "{} is a folder, but the control socket is to be there: move the folder away or delete it, or use another data \
+             directory",
+            path.display()
+        );
         let _ = files::remove(&path);
         let listener = bind(&path).with_context(|| {
             format!("cannot make the control socket {}; a shorter --data-dir may help", path.display())
@@ -163,6 +169,16 @@ mod tests {
         accepted.expect("the look hangs still").unwrap();
         connected.unwrap();
         drop(end);
+    }
+
+    #[test]
+    fn a_folder_in_its_place_is_named() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("control.sock");
+        RealDisk.create_folder(&path).unwrap();
+        let refused = SocketFile::make(path.clone()).err().unwrap().to_string();
+        let expected = format!("{} is a folder, but the control socket is to be there: move", path.display());
+        assert!(refused.starts_with(&expected), "{refused}");
     }
 
     #[test]

@@ -43,6 +43,8 @@ pub(super) fn status_of_put(error: &PutError) -> StatusCode {
     match error {
         PutError::NotFound { .. } => StatusCode::NOT_FOUND,
         PutError::Ambiguous(_) => StatusCode::CONFLICT,
+        PutError::PartitionKey { .. } => StatusCode::BAD_REQUEST,
+        PutError::RecordTooLarge { .. } => StatusCode::PAYLOAD_TOO_LARGE,
         PutError::Append(error) => match error {
             AppendError::StreamNotFound(_) => StatusCode::NOT_FOUND,
             AppendError::PartitionKey { .. } => StatusCode::BAD_REQUEST,
@@ -106,8 +108,9 @@ mod tests {
             (AppendError::Closed, 503),
             (AppendError::DirectoryLost { reason: "it was moved".to_owned() }, 500),
         ] {
-            let error = PutError::Append(error);
+            let error = PutError::from(error);
             assert_eq!(status_of_put(&error), status, "{error}");
+            assert!(!error.to_string().contains("record 0"), "people count from 1: {error}");
         }
         assert_eq!(status_of_put(&PutError::Ambiguous("x".to_owned())), 409);
     }

@@ -56,7 +56,7 @@ fn demo_of(folder: &Path, lines: &[Vec<u8>], records: u64) -> (Value, Finished) 
         let counter = |kind, stage, counter| page::counter(&overview, kind, stage, counter).unwrap_or(0);
         let rated = overview["summary"]["records_classified"].as_u64().unwrap();
         let failed = counter("delivery stream", DELIVERY_STREAM, "failed");
-        let rows = counter("application", "review-analytics", "rows");
+        let rows = counter("application", "review-analytics", "rows in");
         let error_rows = counter("application", "review-analytics", "error rows");
         (rated + failed >= records && rows + error_rows >= records).then_some(overview)
     });

@@ -7,7 +7,7 @@ use millstream_control::view::{FlowStage, Overview};
 
 use crate::{
     flow_layout::{self, Arrow, Measures},
-    show::{excerpt, named},
+    show::{Moment, excerpt, named},
 };
 
 /// The most stages on the picture.
@@ -50,6 +50,8 @@ struct StageShown {
     counters: Vec<String>,
     /// The counters in one line that fits the box.
     counters_line: String,
+    /// From when on they count.
+    since: Option<Moment>,
     feeds: String,
     problem: Option<String>,
 }
@@ -114,6 +116,7 @@ impl StageShown {
             name_lines: name_lines(&name),
             name,
             counters_line: fitted(if fits { &both } else { &first }, 11.0),
+            since: stage.counts_since.filter(|_| !counters.is_empty()).map(Moment::at),
             counters,
             feeds: excerpt(&stage.feeds.join(", "), 300),
             problem: stage.problem.as_deref().map(|problem| excerpt(problem, 400)),

@@ -21,13 +21,15 @@ pub(crate) fn counted(count: u64, noun: &str) -> String {
     format!("{} {}", grouped(count), millstream_wording::noun(count, noun))
 }
 
-/// A count with a noun that stands in the plural: `1 record` for `records`.
+/// A count with a noun that stands in the plural: `1 record` for `records`, `1 row in` for `rows in`.
 pub(crate) fn named(count: u64, plural: &str) -> String {
+    let way = [" in", " out"].into_iter().find(|way| plural.ends_with(way)).unwrap_or_default();
+    let plural = plural.strip_suffix(way).unwrap_or(plural);
     let noun = match plural.strip_suffix('s') {
         Some(singular) if count == 1 && !singular.ends_with('s') => singular,
         _ => plural,
     };
-    format!("{} {noun}", grouped(count))
+    format!("{} {noun}{way}", grouped(count))
 }
 
 /// A number with `decimals` places; very large ones in powers of ten. A dash when it is not finite.
@@ -78,6 +80,7 @@ mod tests {
         assert_eq!(counted(1_200, "window"), "1,200 windows");
         assert_eq!(named(1, "records"), "1 record");
         assert_eq!(named(2, "records"), "2 records");
+        assert_eq!((named(1, "rows in"), named(2, "rows out")), ("1 row in".into(), "2 rows out".into()));
         assert_eq!(named(1, "progress"), "1 progress");
     }
 

@@ -104,13 +104,6 @@ pub(crate) enum BuildError {
     FirstCheckpoint(String),
 }
 
-impl BuildError {
-    /// A part of the checkpoint is missing or damaged: the checkpoint before may be whole.
-    pub(crate) fn is_damage(&self) -> bool {
-        matches!(self, BuildError::Checkpoint(error) if error.part().is_some())
-    }
-}
-
 /// An application that is ready to run.
 pub(crate) struct Worker {
     id: ResourceId,

@@ -7,7 +7,7 @@ use millstream_wording::counted;
 use super::report::{Action, ResourceChange, TakenOver};
 use crate::catalog::{ResourceRow, RowChange};
 use crate::definition::{Definition, Desired, Kind, Owner, Reference};
-use crate::registry::{Status, TAKES_LONG, find, references};
+use crate::registry::{Status, find, references};
 use crate::resources;
 
 /// What a file changes: the report, and the rows to write.
@@ -121,7 +121,7 @@ fn why_again(row: &ResourceRow) -> Option<&'static str> {
     match &row.status {
         Status::Failed { .. } => Some("it failed and is tried again"),
         // Its cause may be gone: it need not wait for its next attempt.
-        Status::Retrying { reason } if !reason.starts_with(TAKES_LONG) => Some("it is tried again now"),
+        Status::Retrying { .. } => Some("it is tried again now"),
         _ if has_tables => Some("its reference tables are read again"),
         _ => None,
     }
@@ -239,7 +239,7 @@ mod tests {
             (Status::Active, Action::Unchanged),
             (Status::Failed { reason: "no disk".to_owned() }, Action::Changed),
             (Status::Retrying { reason: "no file".to_owned() }, Action::Changed),
-            (Status::Retrying { reason: format!("{TAKES_LONG} 3 s to prepare") }, Action::Unchanged),
+            (Status::TakesLong { reason: "it is slow".to_owned() }, Action::Unchanged),
         ] {
             let decision = decide(&[with(status)], &[stream("s", 24)], &owner, &Claims::default());
             assert_eq!(actions(&decision), [("s", action)]);

@@ -274,6 +274,7 @@ fn not_settled(rows: &[ResourceRow], report: &ApplyReport) -> Vec<String> {
         let reference = Reference::new(change.kind, &change.name);
         let Some(row) = find(rows, &reference) else { continue };
         match &row.status {
+            Status::TakesLong { reason } => texts.push(format!("{reference} does not run yet: {reason}")),
             Status::Retrying { reason } => texts.push(format!("{reference} is tried again: {reason}")),
             Status::Failed { reason } => texts.push(format!("{reference} failed: {reason}")),
             Status::Pending | Status::Active if row.observed < row.generation => {

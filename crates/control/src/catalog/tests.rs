@@ -50,6 +50,39 @@ fn rows_change_together_or_not_at_all() {
 }
 
 #[test]
+fn every_status_is_read_as_it_was_kept_also_by_an_earlier_version() {
+    both(|catalog| {
+        catalog.change_resources(&[insert("a", stream(24))], Timestamp(1)).unwrap();
+        let id = catalog.resources().unwrap()[0].id;
+        let reason = || "it is slow".to_owned();
+        let status = || catalog.resources().unwrap().remove(0).status;
+        for kept in [
+            Status::Pending,
+            Status::Active,
+            Status::TakesLong { reason: reason() },
+            Status::Retrying { reason: reason() },
+            Status::Failed { reason: reason() },
+        ] {
+            catalog.put_status(id, Generation(1), &kept).unwrap();
+            assert_eq!(status(), kept);
+        }
+        for (text, read) in [
+            ("creating", Status::Pending),
+            ("pending", Status::Pending),
+            ("active", Status::Active),
+            // Also of what took long.
+            ("retrying", Status::Retrying { reason: reason() }),
+            ("failed", Status::Failed { reason: reason() }),
+            ("of a later version", Status::Pending),
+        ] {
+            let sql = "UPDATE resource SET status = ?1, reason = ?2";
+            catalog.with(|connection| connection.execute(sql, [text, &reason()])).unwrap();
+            assert_eq!(status(), read, "{text}");
+        }
+    });
+}
+
+#[test]
 fn r18_a_name_may_be_used_again_at_once_and_an_id_never() {
     both(|catalog| {
         catalog.change_resources(&[insert("a", stream(24))], Timestamp(1)).unwrap();

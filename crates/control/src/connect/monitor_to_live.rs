@@ -25,7 +25,7 @@ pub(crate) struct MonitorWatch {
 }
 
 impl MonitorWatch {
-    /// Takes note of the mails that are there already: they are shown but not counted.
+    /// Takes note of the mails that are there already: they are shown but not counted. Waits for the disk.
     pub(crate) fn new(monitor: Monitor, live: Arc<Live>) -> MonitorWatch {
         let newest = monitor.mails(1).ok().and_then(|mails| mails.first().map(|mail| mail.id));
         MonitorWatch { monitor, live, counted_to: Arc::new(Mutex::new(newest)) }

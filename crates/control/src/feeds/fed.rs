@@ -77,10 +77,15 @@ impl Fed {
 
     /// What the stream holds once it holds so many records.
     pub(super) async fn records(&self, count: usize) -> Vec<String> {
-        let mut changes = self.log.changes(&self.key).unwrap();
+        self.records_of(&self.key, count).await
+    }
+
+    /// The same of another one.
+    pub(super) async fn records_of(&self, key: &StreamKey, count: usize) -> Vec<String> {
+        let mut changes = self.log.changes(key).unwrap();
         let held = || {
             let from = ReadFrom::Position(Position::START);
-            let batch = self.log.read(&self.key, ShardNumber(0), from, 100_000, 1 << 26).unwrap();
+            let batch = self.log.read(key, ShardNumber(0), from, 100_000, 1 << 26).unwrap();
             let records = batch.records.iter();
             records.map(|record| String::from_utf8(record.data.to_vec()).unwrap()).collect::<Vec<_>>()
         };

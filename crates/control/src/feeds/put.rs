@@ -182,7 +182,10 @@ impl Putting {
     /// Puts records until the end of the source, then waits for its stop. When the source cannot be read any further it
     /// comes back unasked, and is started again behind what was put.
     pub(crate) async fn run(mut self) {
-        let goes_on = self.put_all().await;
+        let goes_on = match self.settle_given().await {
+            true => self.put_all().await,
+            false => GoesOn::Stopped,
+        };
         if self.keeps_progress {
             self.progress.ended = goes_on == GoesOn::SourceEnded;
             self.store_progress().await;
@@ -196,6 +199,25 @@ impl Putting {
         let is_stopped = goes_on == GoesOn::Stopped;
         self.end.send_replace(if is_stopped { FeedEnd::Stopped } else { FeedEnd::Ended });
         self.services.stop.stopped().await;
+    }
+
+    /// Waits until it is known whether a predecessor has put the records that it was given last, where it put them into
+    /// another stream or under other numbers. False when stopped meanwhile.
+    async fn settle_given(&mut self) -> bool {
+        let FeedServices { key, log, .. } = &self.services;
+        let log = Arc::clone(log);
+        let Some((stream, producer, next)) = self.ahead.given_to_other(key, self.producer) else {
+            return true;
+        };
+        if !self.services.settled().await {
+            return false;
+        }
+        // With a stream that is gone its records are gone, too.
+        let position = log.producer_position(&stream, producer).ok().flatten();
+        if position.is_some_and(|position| position >= next) {
+            self.ahead.taken();
+        }
+        true
     }
 
     async fn put_all(&mut self) -> GoesOn {

@@ -92,6 +92,16 @@ impl ReadAhead {
         given.map(|given| given.producer.first_number)
     }
 
+    /// What another producer, or that of another stream, was given, when it is not known whether it was taken: the stream,
+    /// the producer, and the number behind the last record.
+    pub(super) fn given_to_other(&self, stream: &StreamKey, producer: u64) -> Option<(StreamKey, u64, u64)> {
+        let given = self.given.as_ref();
+        let given = given.filter(|given| given.stream != *stream || given.producer.id != producer);
+        given.map(|Given { stream, producer, records }| {
+            (stream.clone(), producer.id, producer.first_number + records.len() as u64)
+        })
+    }
+
     /// What was given has been taken.
     pub(super) fn taken(&mut self) {
         self.given = None;
@@ -112,7 +122,8 @@ impl ReadAhead {
         stop: &mut StopSignal,
         unusable: impl Fn(&str),
     ) -> (RecordBatch, GoesOn) {
-        if let Some(given) = &self.given {
+        if let Some(given) = &mut self.given {
+            (given.stream, given.producer) = (stream.clone(), producer);
             return (given.records.clone(), GoesOn::Yes);
         }
         let mut batch = RecordBatchBuilder::new();

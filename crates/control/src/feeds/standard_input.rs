@@ -69,13 +69,13 @@ impl StandardInput {
 #[cfg(test)]
 mod tests {
     use super::super::fed::{Fed, Hang};
-    use super::super::{FeedEnd, Putting, SourceBatch, SourceState, true_progress};
+    use super::super::{FeedEnd, FeedServices, Putting, SourceBatch, SourceState, true_progress};
     use super::*;
     use crate::catalog::{Catalog, FeedProgress};
     use crate::definition::ResourceId;
     use crate::supervise::TaskScope;
     use millstream_host::{SimulatedDisk, SystemClock};
-    use millstream_streamlog::Producer;
+    use millstream_streamlog::{Producer, Retention, StreamKey};
     use std::sync::mpsc;
     use tokio::sync::watch;
 
@@ -104,10 +104,21 @@ mod tests {
 
     /// A feed of it.
     async fn feed(fed: &Fed, input: &StandardInput) -> (TaskScope, watch::Receiver<FeedEnd>) {
+        feed_into(fed, input, &fed.key, 0).await
+    }
+
+    /// One into a stream, in a pass of its own.
+    async fn feed_into(
+        fed: &Fed,
+        input: &StandardInput,
+        key: &StreamKey,
+        pass: u64,
+    ) -> (TaskScope, watch::Receiver<FeedEnd>) {
         let (catalog, scope) = (Catalog::in_memory().unwrap(), fed.supervisor.scope(None, "feed"));
-        let services = fed.services(FEED, &catalog, None, &scope);
+        let services = FeedServices { key: key.clone(), ..fed.services(FEED, &catalog, None, &scope) };
         let ahead = input.lend(&Spawn::current(), false).await.unwrap();
-        let progress = true_progress(&fed.log, &fed.key, FEED, FeedProgress::default());
+        let noted = FeedProgress { pass, ..FeedProgress::default() };
+        let progress = true_progress(&fed.log, key, FEED, noted);
         let (putting, end) = Putting::new(services, ahead, progress, false);
         scope.task("feed", putting.run());
         (scope, end)
@@ -142,17 +153,7 @@ mod tests {
             let (typing, input) = typed();
             let hang = Hang::begin(&disk);
             typing.send("a").unwrap();
-            let mut ahead = input.lend(&Spawn::current(), false).await.unwrap();
-            let scope = fed.supervisor.scope(None, "feed");
-            let catalog = Catalog::in_memory().unwrap();
-            let services = fed.services(FEED, &catalog, None, &scope);
-            let producer = Producer::new(services.producer("pass 0"), 0);
-            let mut stop = scope.stop_signal();
-            let (records, _) = ahead.gather(&fed.key, producer, 10, &mut stop, |_| ()).await;
-            if is_queued {
-                drop(fed.log.append_as(&fed.key, producer, records));
-            }
-            drop(ahead);
+            given_a_line(&fed, &input, is_queued).await;
             let mut hang = Some(hang);
             if arrives_before {
                 hang = None;
@@ -163,6 +164,54 @@ mod tests {
             drop(hang);
             assert_eq!(fed.records(2).await, ["a", "b"]);
             assert!(successor.stop(Duration::from_secs(10)).await.is_empty());
+        }
+    }
+
+    /// A feed that was given a line on a disk that hangs, and has stopped without an answer.
+    async fn given_a_line(fed: &Fed, input: &StandardInput, is_queued: bool) {
+        let mut ahead = input.lend(&Spawn::current(), false).await.unwrap();
+        let scope = fed.supervisor.scope(None, "feed");
+        let services = fed.services(FEED, &Catalog::in_memory().unwrap(), None, &scope);
+        let producer = Producer::new(services.producer("pass 0"), 0);
+        let (records, _) = ahead.gather(&fed.key, producer, 10, &mut scope.stop_signal(), |_| ()).await;
+        if is_queued {
+            drop(fed.log.append_as(&fed.key, producer, records));
+        }
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn a_line_without_an_answer_is_put_once_also_into_another_stream_or_under_other_numbers() {
+        let other = StreamKey::data("other".parse().unwrap());
+        for (into_other, pass) in [(true, 0), (false, 1), (true, 1)] {
+            for is_queued in [true, false] {
+                let disk = SimulatedDisk::new();
+                let fed = Fed::on(&disk);
+                fed.log.stream_create(&other, 1, Retention::default()).unwrap();
+                let (typing, input) = typed();
+                let hang = Hang::begin(&disk);
+                typing.send("a").unwrap();
+                given_a_line(&fed, &input, is_queued).await;
+                let key = if into_other { &other } else { &fed.key };
+                let (successor, _) = feed_into(&fed, &input, key, pass).await;
+                typing.send("b").unwrap();
+                drop(hang);
+                let expected: (&[&str], &[&str]) = match (into_other, is_queued) {
+                    (true, true) => (&["a"], &["b"]),
+                    (true, false) => (&[], &["a", "b"]),
+                    (false, _) => (&["a", "b"], &[]),
+                };
+                let held = (
+                    fed.records_of(&fed.key, expected.0.len()).await,
+                    fed.records_of(&other, expected.1.len()).await,
+                );
+                assert!(
+                    held.0 == expected.0 && held.1 == expected.1,
+                    "{into_other} {pass} {is_queued}: {held:?}"
+                );
+                assert!(successor.stop(Duration::from_secs(10)).await.is_empty());
+                assert_eq!(fed.records_of(&fed.key, 0).await, expected.0, "nothing came later");
+                assert_eq!(fed.records_of(&other, 0).await, expected.1, "nothing came later");
+            }
         }
     }
 }

@@ -5,29 +5,31 @@
 //! ```
 //!
 //! A step that fails is tried again with growing waits, and given up after some: then the resource is `Failed` until its
-//! definition changes. What ran before a change goes on until its successor is prepared. What takes long to prepare goes on
-//! beside the steps of others, and its users wait for it.
+//! definition changes. What ran before a change goes on until its successor is prepared. What takes long to prepare, to start
+//! or to delete goes on beside the steps of others, and its users wait for it.
 
+mod beside;
 mod plan;
-mod preparing;
+mod starting;
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
 
 use millstream_host::real_time::Deadline;
-use millstream_host::{Backoff, Timestamp, real_time};
+use millstream_host::{Backoff, Timestamp};
 use parking_lot::Mutex;
 use tokio::sync::mpsc;
 
-pub(crate) use plan::{FailedAs, Known, RunningAs, Step, plan, resolve};
+pub(crate) use plan::{Attempt, Known, Outcome, RunningAs, Step, plan, resolve};
 
+use self::beside::Beside;
 use self::plan::Dependencies;
-use self::preparing::Preparing;
+use self::starting::{Started, Starting};
 use crate::catalog::ResourceRow;
 use crate::definition::{Generation, Kind, ResourceId};
-use crate::registry::{Status, TAKES_LONG};
-use crate::resources::{self, NotReady, Occasion, Outlook, Prepared, Running, Stopped};
+use crate::registry::{Status, find};
+use crate::resources::{NotReady, Occasion, Outlook, Prepared, Running, Stopped};
 use crate::supervise::{HEALTHY_AFTER, StopSignal, TaskEvent};
 use crate::world::World;
 
@@ -40,8 +42,6 @@ const MOST_ATTEMPTS: u32 = 10;
 const STOP_LIMIT: Duration = Duration::from_secs(5);
 /// What is stopped when the time is up has this long all the same.
 pub(crate) const STOP_MOMENT: Duration = Duration::from_millis(50);
-/// How long the steps of others wait for what is being prepared.
-const PREPARE_LIMIT: Duration = Duration::from_secs(3);
 /// What is no longer to be prepared has this long to end, before what it has made is erased or made otherwise.
 const PREPARE_END_LIMIT: Duration = Duration::from_secs(1);
 /// Retries that are due are looked for this often.
@@ -108,9 +108,11 @@ pub(crate) struct Reconciler {
     has_run: HashSet<ResourceId>,
     /// Whose state or records turned out to be missing.
     losses: Vec<String>,
-    /// What takes long to prepare.
-    preparing: HashMap<ResourceId, Preparing>,
-    /// What waits for it.
+    /// What is being prepared, started, deleted, and takes long.
+    preparing: HashMap<ResourceId, Beside<Prepared>>,
+    starting: HashMap<ResourceId, Starting>,
+    erasing: HashMap<ResourceId, Beside<()>>,
+    /// What waits for what is being prepared or started.
     held_up: HashSet<ResourceId>,
 }
 
@@ -129,6 +131,8 @@ impl Reconciler {
             has_run: HashSet::new(),
             losses: Vec::new(),
             preparing: HashMap::new(),
+            starting: HashMap::new(),
+            erasing: HashMap::new(),
             held_up: HashSet::new(),
         }
     }
@@ -155,15 +159,14 @@ impl Reconciler {
         }
     }
 
-    /// The same as [`Reconciler::pass`], until everything has been tried, however long it takes to prepare, or something is
-    /// missing that was there.
+    /// The same as [`Reconciler::pass`], until everything has been tried, however long that takes, or something is missing
+    /// that was there.
     pub(crate) async fn pass_over_all(&mut self) {
         let mut changes = self.world.registry.changes();
         loop {
             changes.borrow_and_update();
             self.pass().await;
-            let is_waited_for = !self.preparing.is_empty() || !self.held_up.is_empty();
-            if !is_waited_for || !self.losses.is_empty() {
+            if self.has_tried_all() || !self.losses.is_empty() {
                 return;
             }
             tokio::select! {
@@ -173,7 +176,17 @@ impl Reconciler {
         }
     }
 
-    /// Does what is to be done now, until nothing is. What takes long to prepare is looked at again by a later pass.
+    fn has_tried_all(&self) -> bool {
+        let rows = self.world.registry.rows();
+        let has_successor =
+            |row: &ResourceRow| self.erasing.contains_key(&row.id) && find(&rows, &row.reference()).is_some();
+        self.preparing.is_empty()
+            && self.starting.is_empty()
+            && self.held_up.is_empty()
+            && !rows.iter().any(has_successor)
+    }
+
+    /// Does what is to be done now, until nothing is. What takes long is looked at again by a later pass.
     pub(crate) async fn pass(&mut self) {
         loop {
             while let Ok(event) = self.events.try_recv() {
@@ -184,7 +197,7 @@ impl Reconciler {
             let mut is_done = true;
             for step in steps {
                 if let Step::Blocked(id, missing) = &step {
-                    self.forget_preparing(*id).await;
+                    self.forget_start(*id).await;
                     let reason = format!("{missing} does not exist: create it, or change what refers to it");
                     self.set_status(*id, None, Status::Retrying { reason }).await;
                     continue;
@@ -205,6 +218,9 @@ impl Reconciler {
 
     async fn note(&mut self, event: TaskEvent) {
         let Some(id) = event.owner else { return };
+        if self.starting.get_mut(&id).is_some_and(|starting| starting.note(&event)) {
+            return;
+        }
         let Some(running) = self.known.get_mut(&id).and_then(|known| known.running.as_mut()) else { return };
         if running.scope != event.scope {
             // It is of a predecessor.
@@ -221,9 +237,9 @@ impl Reconciler {
         attempts.reason = self.running.with(id, Running::failure).flatten();
         let reason = attempts.reason.clone();
         let (generation, dependencies) = (running.generation, running.dependencies.clone());
-        let retry_at = Some(now.plus(attempts.backoff.wait()));
+        let outcome = Outcome::Failed { retry_at: now.plus(attempts.backoff.wait()) };
         let known = self.known.entry(id).or_default();
-        known.failed = Some(FailedAs { generation, dependencies, retry_at });
+        known.attempt = Some(Attempt { generation, dependencies, outcome });
         match &reason {
             // Said where it failed.
             Some(reason) => tracing::debug!(resource = %id, task = event.task, reason, "ended unexpectedly"),
@@ -254,8 +270,13 @@ impl Reconciler {
 
     async fn erase(&mut self, id: ResourceId) {
         let Some(row) = self.row(id) else { return };
-        self.forget_preparing(id).await;
-        let erased = match resources::erase(&self.world, &row).await {
+        self.forget_start(id).await;
+        let erasing = self.erasing.entry(id).or_insert_with(|| Beside::erase(&self.world, &row));
+        let Some(erased) = erasing.waited(&self.world, &row).await else {
+            return self.look_again(&row, Dependencies::default());
+        };
+        self.erasing.remove(&id);
+        let erased = match erased {
             Ok(()) => self.world.registry.erase(id).await.map_err(NotReady::yet),
             Err(error) => Err(error),
         };
@@ -274,6 +295,13 @@ impl Reconciler {
         let Some(row) = self.row(id) else { return };
         let rows = self.world.registry.rows();
         let Ok(dependencies) = resolve(&row, &rows) else { return };
+        let is_as_other = |starting: &Starting| !starting.is_of(&row, &dependencies);
+        if self.starting.get(&id).is_some_and(is_as_other) {
+            self.forget_start(id).await;
+        }
+        if self.starting.contains_key(&id) {
+            return self.started(&row, dependencies).await;
+        }
         let is_broken = self
             .known
             .get(&id)
@@ -283,8 +311,8 @@ impl Reconciler {
             self.report(broken.stop(STOP_LIMIT, false).await);
             self.known.entry(id).or_default().running = None;
         }
-        let failed = self.known.get(&id).and_then(|known| known.failed.as_ref());
-        let is_tried_again = failed.is_some_and(|failed| failed.is_of(&row, &dependencies));
+        let attempt = self.known.get(&id).and_then(|known| known.attempt.as_ref());
+        let is_tried_again = attempt.is_some_and(|attempt| attempt.is_of(&row, &dependencies));
         let attempts = self.attempts.entry(id).or_default();
         if !is_tried_again {
             *attempts = Attempts::default();
@@ -321,32 +349,31 @@ impl Reconciler {
             self.report(before.stop(STOP_LIMIT, false).await);
             self.known.entry(id).or_default().running = None;
         }
-        let scope = self.world.supervisor.scope(Some(id), &row.name);
-        let since = self.world.clock.now();
-        match resources::start(&self.world, prepared, scope.clone()).await {
-            Ok(running) => {
-                if let Some(before) = self.running.insert(id, running, since) {
-                    self.report(before.stop(STOP_LIMIT, true).await);
-                }
-                self.has_run.insert(id);
-                let known = self.known.entry(id).or_default();
-                *known = Known {
-                    running: Some(RunningAs {
-                        generation: row.generation,
-                        dependencies,
-                        scope: scope.number(),
-                        is_broken: false,
-                    }),
-                    ..Known::default()
-                };
-                self.attempts.entry(id).or_default().started_at = Some(self.world.clock.now());
-                self.set_status(id, Some(row.generation), Status::Active).await;
-            }
-            Err(error) => {
-                // What it had begun goes with it.
-                scope.stop(STOP_LIMIT).await;
-                self.failed(&row, error).await;
-            }
+        let starting = Starting::begin(&self.world, &row, &dependencies, prepared);
+        self.starting.insert(id, starting);
+        self.started(&row, dependencies).await;
+    }
+
+    /// Notes what has become of its start; a later pass looks at one that takes long.
+    async fn started(&mut self, row: &ResourceRow, dependencies: Dependencies) {
+        let id = row.id;
+        let Some(starting) = self.starting.get_mut(&id) else { return };
+        let Some(started) = starting.waited(row).await else { return self.look_again(row, dependencies) };
+        self.starting.remove(&id);
+        let Started { running, scope, since, event } = match started {
+            Ok(started) => started,
+            Err(error) => return self.failed(row, error).await,
+        };
+        if let Some(before) = self.running.insert(id, running, since) {
+            self.report(before.stop(STOP_LIMIT, true).await);
+        }
+        self.has_run.insert(id);
+        let running = RunningAs { generation: row.generation, dependencies, scope, is_broken: false };
+        self.known.insert(id, Known { running: Some(running), ..Known::default() });
+        self.attempts.entry(id).or_default().started_at = Some(self.world.clock.now());
+        self.set_status(id, Some(row.generation), Status::Active).await;
+        if let Some(event) = event {
+            self.note(event).await;
         }
     }
 
@@ -358,61 +385,41 @@ impl Reconciler {
     ) -> Option<Result<Prepared, NotReady>> {
         let id = row.id;
         if self.preparing.get(&id).is_some_and(|preparing| !preparing.is_of(row, dependencies)) {
-            self.forget_preparing(id).await;
+            self.forget_start(id).await;
         }
-        let is_new = !self.preparing.contains_key(&id);
-        let limit = if is_new { PREPARE_LIMIT } else { Duration::ZERO };
         let occasion = if self.has_run.contains(&id) { Occasion::Again } else { Occasion::First };
-        let start = || Preparing::start(&self.world, row, dependencies, occasion);
+        let start = || Beside::prepare(&self.world, row, dependencies, occasion);
         let preparing = self.preparing.entry(id).or_insert_with(start);
-        let mut changes = self.world.registry.changes();
-        let is_other = |rows: &Vec<ResourceRow>| {
-            let now = rows.iter().find(|one| one.id == id);
-            now.is_none_or(|now| now.deleting || now.generation != row.generation)
-        };
-        // Without an answer the registry is gone.
-        let is_other_now = async { drop(changes.wait_for(|rows| is_other(rows)).await) };
-        let ended = tokio::select! {
-            biased;
-            ended = preparing.ended() => ended,
-            () = is_other_now => return None,
-            () = real_time::sleep(limit) => {
-                if is_new {
-                    let reason = format!(
-                        "{TAKES_LONG} {} s to prepare, and goes on: a file or a model that it needs may be slow or hang",
-                        PREPARE_LIMIT.as_secs()
-                    );
-                    tracing::warn!(resource = %row.reference(), "{reason}");
-                    self.set_status(id, None, Status::Retrying { reason }).await;
-                }
-                return None;
-            }
-        };
+        let ended = preparing.waited(&self.world, row).await?;
         self.preparing.remove(&id);
         Some(ended)
     }
 
-    /// Whether it waits for something that is being prepared, and of which nothing runs yet.
+    /// Whether it waits for something that is being prepared or started, and of which nothing runs yet.
     fn is_held_up_by(&self, dependencies: &Dependencies) -> bool {
         let is_waited_for = |id: &ResourceId| {
             let runs = self.known.get(id).is_some_and(|known| known.running.is_some());
-            !runs && (self.preparing.contains_key(id) || self.held_up.contains(id))
+            let is_under_way = self.preparing.contains_key(id) || self.starting.contains_key(id);
+            !runs && (is_under_way || self.held_up.contains(id))
         };
         dependencies.values().any(|(id, _)| is_waited_for(id))
     }
 
-    /// A later pass looks whether it is prepared.
+    /// A later pass looks what has become of it.
     fn look_again(&mut self, row: &ResourceRow, dependencies: Dependencies) {
-        let retry_at = Some(self.world.clock.now().plus(TICK));
-        self.known.entry(row.id).or_default().failed =
-            Some(FailedAs { generation: row.generation, dependencies, retry_at });
+        let outcome = Outcome::GoesOn { look_at: self.world.clock.now().plus(TICK) };
+        self.known.entry(row.id).or_default().attempt =
+            Some(Attempt { generation: row.generation, dependencies, outcome });
     }
 
-    /// It is not prepared any more, or not as it was to be.
-    async fn forget_preparing(&mut self, id: ResourceId) {
+    /// It is not to start any more, or not as it was to.
+    async fn forget_start(&mut self, id: ResourceId) {
         self.held_up.remove(&id);
         if let Some(preparing) = self.preparing.remove(&id) {
             preparing.end(PREPARE_END_LIMIT).await;
+        }
+        if let Some(starting) = self.starting.remove(&id) {
+            self.report(starting.end().await);
         }
     }
 
@@ -426,10 +433,14 @@ impl Reconciler {
             *attempts = Attempts::default();
         }
         let known = self.known.entry(row.id).or_default();
-        known.failed = Some(FailedAs {
+        let outcome = match is_given_up && !row.deleting {
+            true => Outcome::GivenUp,
+            false => Outcome::Failed { retry_at: now.plus(wait) },
+        };
+        known.attempt = Some(Attempt {
             generation: row.generation,
             dependencies: resolve(row, &self.world.registry.rows()).unwrap_or_default(),
-            retry_at: (!is_given_up || row.deleting).then(|| now.plus(wait)),
+            outcome,
         });
         let goes_on = if known.running.is_some() { " (what ran before goes on)" } else { "" };
         let reason = format!("{}{goes_on}", error.reason);
@@ -443,11 +454,7 @@ impl Reconciler {
     }
 
     async fn set_status(&self, id: ResourceId, observed: Option<Generation>, status: Status) {
-        let Some(row) = self.row(id) else { return };
-        let observed = observed.unwrap_or(row.observed);
-        if let Err(error) = self.world.registry.set_status(id, observed, status).await {
-            tracing::warn!(resource = %id, %error, "the state of a resource cannot be stored");
-        }
+        set_status(&self.world, id, observed, status).await;
     }
 
     fn report(&self, stopped: Stopped) {
@@ -458,6 +465,14 @@ impl Reconciler {
         for unsaved in stopped.unsaved {
             self.world.live.problem(now, "server", format!("not stored when stopping: {unsaved}"), 1);
         }
+    }
+}
+
+async fn set_status(world: &World, id: ResourceId, observed: Option<Generation>, status: Status) {
+    let Some(row) = world.registry.row(id) else { return };
+    let observed = observed.unwrap_or(row.observed);
+    if let Err(error) = world.registry.set_status(id, observed, status).await {
+        tracing::warn!(resource = %id, %error, "the state of a resource cannot be stored");
     }
 }
 

@@ -28,25 +28,45 @@ pub(crate) enum Step {
 pub(crate) struct Known {
     /// What runs, if something does.
     pub(crate) running: Option<RunningAs>,
-    /// How the newest attempt went, if it failed.
-    pub(crate) failed: Option<FailedAs>,
+    /// The newest attempt to make it what its row says, unless that was done.
+    pub(crate) attempt: Option<Attempt>,
 }
 
-/// As what something could not be started, or failed. As something else it is tried at once.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(crate) struct FailedAs {
+/// An attempt to start or delete something as it was. As something else it is tried at once.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Attempt {
     /// The generation of its definition.
     pub(crate) generation: Generation,
     /// What it depended on.
     pub(crate) dependencies: Dependencies,
-    /// No attempt before this instant; `None` when it is not tried again.
-    pub(crate) retry_at: Option<Timestamp>,
+    /// What has become of it.
+    pub(crate) outcome: Outcome,
 }
 
-impl FailedAs {
+/// What has become of an attempt.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Outcome {
+    /// None yet: it goes on, or waits for one that does. It is looked at again at this instant.
+    GoesOn { look_at: Timestamp },
+    /// It failed; there is another at this instant.
+    Failed { retry_at: Timestamp },
+    /// It failed, and is not tried again.
+    GivenUp,
+}
+
+impl Attempt {
     /// Whether it was as this row says, with these dependencies.
     pub(crate) fn is_of(&self, row: &ResourceRow, dependencies: &Dependencies) -> bool {
         self.generation == row.generation && self.dependencies == *dependencies
+    }
+
+    /// Whether nothing is to be done for it now.
+    fn rests(&self, now: Timestamp) -> bool {
+        match self.outcome {
+            Outcome::GoesOn { look_at } => now < look_at,
+            Outcome::Failed { retry_at } => now < retry_at,
+            Outcome::GivenUp => true,
+        }
     }
 }
 
@@ -78,8 +98,11 @@ pub(crate) fn plan(rows: &[ResourceRow], known: &HashMap<ResourceId, Known>, now
         if state.is_some_and(|state| state.running.is_some()) {
             steps.push(Step::Stop(row.id));
         }
-        let failed = state.and_then(|state| state.failed.as_ref());
-        if failed.and_then(|failed| failed.retry_at).is_none_or(|retry_at| retry_at <= now) {
+        // That starting it was given up is no reason to keep it.
+        let must_wait = state
+            .and_then(|state| state.attempt.as_ref())
+            .is_some_and(|attempt| attempt.outcome != Outcome::GivenUp && attempt.rests(now));
+        if !must_wait {
             steps.push(Step::Erase(row.id));
         }
     }
@@ -110,9 +133,9 @@ fn step_for(
             return None;
         }
     }
-    let failed =
-        state.and_then(|state| state.failed.as_ref()).filter(|failed| failed.is_of(row, &dependencies));
-    let must_wait = failed.is_some_and(|failed| failed.retry_at.is_none_or(|retry_at| now < retry_at));
+    let attempt =
+        state.and_then(|state| state.attempt.as_ref()).filter(|attempt| attempt.is_of(row, &dependencies));
+    let must_wait = attempt.is_some_and(|attempt| attempt.rests(now));
     // A predecessor of the same name must be gone first: they share what is kept by name. Its users wait with it.
     let has_predecessor =
         |one: &Reference| rows.iter().any(|other| other.deleting && other.reference() == *one);
@@ -246,18 +269,21 @@ mod tests {
         let rows = [changed];
         let id = ResourceId(1);
         assert_eq!(plan(&rows, &known, NOW), [Step::Change(id)]);
-        let mut fails_as = |generation, dependencies, retry_at| {
-            let generation = Generation(generation);
-            known.get_mut(&id).unwrap().failed = Some(FailedAs { generation, dependencies, retry_at });
+        let mut tried_as = |generation, outcome| {
+            let (generation, dependencies) = (Generation(generation), Dependencies::new());
+            known.get_mut(&id).unwrap().attempt = Some(Attempt { generation, dependencies, outcome });
             known.clone()
         };
-        let later = Some(Timestamp(1_001));
-        let known = fails_as(2, Dependencies::new(), later);
-        assert_eq!(plan(&rows, &known, NOW), [], "not before its time");
-        assert_eq!(plan(&rows, &known, Timestamp(1_001)), [Step::Change(id)]);
-        assert_eq!(plan(&rows, &fails_as(2, Dependencies::new(), None), Timestamp(1_001)), []);
-        for retry_at in [later, None] {
-            let known = fails_as(1, Dependencies::new(), retry_at);
+        let later = Timestamp(1_001);
+        let (failed, goes_on) = (Outcome::Failed { retry_at: later }, Outcome::GoesOn { look_at: later });
+        for outcome in [failed, goes_on] {
+            let known = tried_as(2, outcome);
+            assert_eq!(plan(&rows, &known, NOW), [], "not before its time");
+            assert_eq!(plan(&rows, &known, later), [Step::Change(id)]);
+        }
+        assert_eq!(plan(&rows, &tried_as(2, Outcome::GivenUp), later), []);
+        for outcome in [failed, goes_on, Outcome::GivenUp] {
+            let known = tried_as(1, outcome);
             assert_eq!(plan(&rows, &known, NOW), [Step::Change(id)], "another definition is tried at once");
         }
         let broken = RunningAs { generation: Generation(2), is_broken: true, ..RunningAs::default() };
@@ -269,10 +295,10 @@ mod tests {
     fn what_failed_for_good_is_tried_again_with_another_dependency() {
         let rows = [feed(1, "a"), stream(2, "a")];
         let dependencies = resolve(&rows[0], &rows).unwrap();
-        let failed = FailedAs { generation: Generation(1), dependencies, retry_at: None };
+        let failed = Attempt { generation: Generation(1), dependencies, outcome: Outcome::GivenUp };
         let stream_runs = RunningAs { generation: Generation(1), ..RunningAs::default() };
         let mut known = HashMap::from([
-            (ResourceId(1), Known { failed: Some(failed), ..Known::default() }),
+            (ResourceId(1), Known { attempt: Some(failed), ..Known::default() }),
             (ResourceId(2), Known { running: Some(stream_runs.clone()), ..Known::default() }),
         ]);
         assert_eq!(plan(&rows, &known, NOW), []);

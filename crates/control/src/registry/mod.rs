@@ -22,7 +22,6 @@ pub(crate) mod references;
 mod status;
 
 pub use error::{CreateError, DeleteError, UpdateError};
-pub(crate) use status::TAKES_LONG;
 pub use status::{Lifecycle, Status};
 
 use std::sync::Arc;

@@ -14,6 +14,11 @@ pub enum Status {
     Pending,
     /// As it should be.
     Active,
+    /// What is done with it takes long, and goes on: nothing has failed, and trying again would begin again.
+    TakesLong {
+        /// What takes long, and why that may be.
+        reason: String,
+    },
     /// Something failed, and is tried again.
     Retrying {
         /// What, and how to fix it.
@@ -26,15 +31,14 @@ pub enum Status {
     },
 }
 
-/// How the reason of what is being prepared begins: nothing has failed, and trying again would begin again.
-pub(crate) const TAKES_LONG: &str = "it takes more than";
-
 impl Status {
     /// Why it is not active, if so.
     pub fn reason(&self) -> Option<&str> {
         match self {
             Status::Pending | Status::Active => None,
-            Status::Retrying { reason } | Status::Failed { reason } => Some(reason),
+            Status::TakesLong { reason } | Status::Retrying { reason } | Status::Failed { reason } => {
+                Some(reason)
+            }
         }
     }
 
@@ -42,6 +46,7 @@ impl Status {
         let name = match self {
             Status::Pending => "pending",
             Status::Active => "active",
+            Status::TakesLong { .. } => "takes-long",
             Status::Retrying { .. } => "retrying",
             Status::Failed { .. } => "failed",
         };
@@ -53,6 +58,7 @@ impl Status {
         let reason = reason.unwrap_or_default();
         match name {
             "active" => Status::Active,
+            "takes-long" => Status::TakesLong { reason },
             "retrying" => Status::Retrying { reason },
             "failed" => Status::Failed { reason },
             _ => Status::Pending,
@@ -68,6 +74,8 @@ pub enum Lifecycle {
     Creating,
     /// It runs as it is defined.
     Active,
+    /// It ran as it is defined, and is being started again, which takes long.
+    Starting,
     /// It ran as it is defined, and cannot now; it is tried again.
     Retrying,
     /// It runs as it was defined before.
@@ -86,6 +94,7 @@ impl Lifecycle {
             Status::Failed { .. } => Lifecycle::Failed,
             _ if row.observed.0 == 0 => Lifecycle::Creating,
             _ if row.observed < row.generation => Lifecycle::Updating,
+            Status::TakesLong { .. } => Lifecycle::Starting,
             Status::Retrying { .. } => Lifecycle::Retrying,
             Status::Pending | Status::Active => Lifecycle::Active,
         }
@@ -97,6 +106,7 @@ impl fmt::Display for Lifecycle {
         f.write_str(match self {
             Lifecycle::Creating => "creating",
             Lifecycle::Active => "active",
+            Lifecycle::Starting => "starting",
             Lifecycle::Retrying => "retrying",
             Lifecycle::Updating => "updating",
             Lifecycle::Deleting => "deleting",

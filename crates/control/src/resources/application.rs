@@ -351,10 +351,11 @@ impl PreparedApplication {
             waiting_tails: world.waiting_tails.clone(),
         };
         let built = world.spawn().blocking(move || Worker::new(components)).await;
-        built.map_err(NotReady::ever)?.map_err(|error| match error.is_damage() {
-            true => Failure::Damaged(error.to_string()),
-            false if matches!(error, BuildError::FirstCheckpoint(_)) => Failure::Other(NotReady::yet(error)),
-            false => Failure::Other(NotReady::ever(error)),
+        built.map_err(NotReady::ever)?.map_err(|error| match error {
+            // A part is missing or damaged: the checkpoint before may be whole.
+            BuildError::Checkpoint(error) if error.part().is_some() => Failure::Damaged(error.to_string()),
+            BuildError::FirstCheckpoint(_) => Failure::Other(NotReady::yet(error)),
+            error => Failure::Other(NotReady::ever(error)),
         })
     }
 }

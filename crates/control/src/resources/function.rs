@@ -50,17 +50,21 @@ pub(crate) struct FunctionServices<'a> {
     pub(crate) live: Arc<Live>,
 }
 
-/// Builds the function.
-pub(super) fn prepare(
+/// Looks at the labels of its model, and builds the function.
+pub(super) async fn prepare(
     world: &World,
     row: &ResourceRow,
     definition: &FunctionDefinition,
 ) -> Result<PreparedFunction, NotReady> {
-    let endpoint = |name: &str| match world.registry.find(&Reference::new(Kind::Endpoint, name)) {
-        Some(ResourceRow { definition: Definition::Endpoint(endpoint), .. }) => Some(endpoint),
-        _ => None,
+    let (registry, looked_at) = (Arc::clone(&world.registry), definition.clone());
+    let mistake = move || {
+        let endpoint = |name: &str| match registry.find(&Reference::new(Kind::Endpoint, name)) {
+            Some(ResourceRow { definition: Definition::Endpoint(endpoint), .. }) => Some(endpoint),
+            _ => None,
+        };
+        labels_mistake(&looked_at, &endpoint)
     };
-    if let Some(reason) = labels_mistake(definition, &endpoint) {
+    if let Some(reason) = world.spawn().blocking(mistake).await.map_err(NotReady::yet)? {
         return Err(NotReady::yet(reason));
     }
     let metric = |name: &str| match world.registry.find(&Reference::new(Kind::Metric, name)) {

@@ -139,7 +139,9 @@ pub(crate) async fn prepare(
         Definition::Endpoint(definition) => {
             endpoint::prepare(world, row, definition).await.map(Prepared::Endpoint)
         }
-        Definition::Function(definition) => function::prepare(world, row, definition).map(Prepared::Function),
+        Definition::Function(definition) => {
+            function::prepare(world, row, definition).await.map(Prepared::Function)
+        }
         Definition::Application(definition) => {
             let prepared = application::prepare(world, row, definition, occasion).await?;
             Ok(Prepared::Application(Box::new(prepared)))

@@ -32,9 +32,40 @@ pub enum PutError {
     /// Both have the name.
     #[error("{}", ambiguous(.0))]
     Ambiguous(String),
+    /// No partition key, or one that is too long.
+    #[error("the partition key has {chars} characters: it must have 1 to 256")]
+    PartitionKey {
+        /// How many.
+        chars: usize,
+    },
+    /// A record is too large, with its partition key.
+    #[error(
+        "record {number} of those sent: data and partition key have {bytes} bytes: at most {most} are allowed"
+    )]
+    RecordTooLarge {
+        /// Which, from 1.
+        number: usize,
+        /// How large.
+        bytes: usize,
+        /// The limit.
+        most: usize,
+    },
     /// The log refused them.
     #[error(transparent)]
-    Append(#[from] AppendError),
+    Append(AppendError),
+}
+
+impl From<AppendError> for PutError {
+    fn from(error: AppendError) -> PutError {
+        match error {
+            // All of them have the same.
+            AppendError::PartitionKey { chars, .. } => PutError::PartitionKey { chars },
+            AppendError::RecordTooLarge { record, bytes, most } => {
+                PutError::RecordTooLarge { number: record + 1, bytes, most }
+            }
+            error => PutError::Append(error),
+        }
+    }
 }
 
 /// Why nothing can be followed.

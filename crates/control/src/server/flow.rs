@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use millstream_delivery::DeliveryStatus;
 use millstream_functions::InvokerStatistics;
+use millstream_host::Timestamp;
 use millstream_inference::ServerStatistics;
 
 use super::Server;
@@ -28,11 +29,13 @@ struct Stage {
     /// Kind and name of what it feeds.
     feeds: Vec<(&'static str, String)>,
     counters: Vec<(String, u64)>,
+    /// From when on they count.
+    counts_since: Option<Timestamp>,
 }
 
 impl Stage {
     fn new(kind: &'static str, name: &str) -> Stage {
-        Stage { kind, name: name.to_owned(), feeds: Vec::new(), counters: Vec::new() }
+        Stage { kind, name: name.to_owned(), feeds: Vec::new(), counters: Vec::new(), counts_since: None }
     }
 
     fn feeding(mut self, kind: &'static str, name: &str) -> Stage {
@@ -41,6 +44,10 @@ impl Stage {
             self.feeds.push(fed);
         }
         self
+    }
+
+    fn since(self, counts_since: Option<Timestamp>) -> Stage {
+        Stage { counts_since, ..self }
     }
 
     fn counting(mut self, what: &str, count: u64) -> Stage {
@@ -84,16 +91,17 @@ impl Server {
         let mut stages: Vec<Stage> = Vec::new();
         for kind in [Kind::Feed, Kind::DeliveryStream, Kind::Function, Kind::Endpoint] {
             let of_kind = rows.iter().filter(|row| row.kind() == kind);
-            stages.extend(of_kind.map(|row| self.stage(row, &rows)));
+            stages.extend(of_kind.map(|row| self.stage(row, &rows).since(self.figures_since(row))));
         }
         for row in &rows {
             if let Definition::Application(application) = &row.definition {
-                stages.extend(self.application_stages(row, application));
+                let of_application = self.application_stages(row, application).into_iter();
+                stages.extend(of_application.map(|stage| stage.since(self.figures_since(row))));
             }
         }
         for kind in [Kind::Metric, Kind::Alarm, Kind::Topic, Kind::Stream] {
             let of_kind = rows.iter().filter(|row| row.kind() == kind);
-            stages.extend(of_kind.map(|row| self.stage(row, &rows)));
+            stages.extend(of_kind.map(|row| self.stage(row, &rows).since(self.figures_since(row))));
         }
         let topics: Vec<usize> =
             (0..stages.len()).filter(|index| stages[*index].kind == Kind::Topic.noun()).collect();
@@ -102,7 +110,8 @@ impl Server {
         }
         for row in &rows {
             if let Definition::DeliveryStream(delivery) = &row.definition {
-                stages.extend(self.bucket_stages(row, delivery));
+                let buckets = self.bucket_stages(row, delivery).into_iter();
+                stages.extend(buckets.map(|stage| stage.since(self.figures_since(row))));
             }
         }
         shown(merged(stages), seen)
@@ -188,12 +197,7 @@ impl Server {
 
     /// Records that were ever put into a stream.
     pub(super) fn stream_records(&self, row: &ResourceRow) -> u64 {
-        let key = log_key(&row.reference());
-        let log = &self.world.log;
-        let shards = log.stream_describe(&key).map(|found| found.shards).unwrap_or_default();
-        let ends = shards.iter().filter_map(|shard| log.shard_end(&key, shard.number).ok());
-        // Positions count from 1.
-        ends.map(|end| end.0.saturating_sub(1)).sum()
+        self.world.log.stream_describe(&log_key(&row.reference())).map_or(0, |found| found.records_put)
     }
 
     /// The application and its pumps.
@@ -205,7 +209,7 @@ impl Server {
         let handle = running.flatten();
         let status = handle.as_ref().map(ApplicationHandle::status).unwrap_or_default();
         let mut application = Stage::new(APPLICATION, &row.name)
-            .counting("rows", status.rows_in)
+            .counting("rows in", status.rows_in)
             .counting_any("error rows", status.error_rows);
         if let Some(function) = &definition.input.preprocessor {
             application = application.feeding(Kind::Function.noun(), function);
@@ -216,13 +220,20 @@ impl Server {
             application = application.feeding(PUMP, pump);
             let mut stage = Stage::new(PUMP, pump);
             if let Some(rows) = rows_out.get(target) {
-                stage = stage.counting("rows", *rows);
+                stage = stage.counting("rows out", *rows);
             }
             for output in definition.outputs.iter().filter(|output| output.from == *target) {
                 let place = output.target.reference();
                 stage = stage.feeding(place.kind.noun(), &place.name);
             }
             pumps.push(stage);
+        }
+        // What no pump writes, such as error_stream, comes from the application itself.
+        let of_pumps: BTreeSet<&str> =
+            handle.iter().flat_map(|handle| handle.pumps().map(|(_, to)| to.as_str())).collect();
+        for output in definition.outputs.iter().filter(|output| !of_pumps.contains(output.from.as_str())) {
+            let place = output.target.reference();
+            application = application.feeding(place.kind.noun(), &place.name);
         }
         pumps.insert(0, application);
         pumps
@@ -261,6 +272,8 @@ fn merged(stages: Vec<Stage>) -> Vec<Stage> {
     for stage in stages {
         match merged.iter_mut().find(|known| known.name == stage.name && known.kind == stage.kind) {
             Some(known) => {
+                // Counts from different times have none in common.
+                known.counts_since = known.counts_since.filter(|since| stage.counts_since == Some(*since));
                 for (what, count) in stage.counters {
                     match known.counters.iter_mut().find(|(name, _)| *name == what) {
                         Some((_, total)) => *total += count,
@@ -290,6 +303,7 @@ fn shown(stages: Vec<Stage>, seen: &Seen) -> Vec<FlowStage> {
         kind: stage.kind.to_owned(),
         feeds: stage.feeds.iter().map(|(kind, name)| label(kind, name)).collect(),
         counters: stage.counters.clone(),
+        counts_since: stage.counts_since.map(Timestamp::millis),
         problem: problem_of(&stage.name),
     };
     stages.iter().map(show).collect()

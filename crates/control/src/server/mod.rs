@@ -142,7 +142,7 @@ impl Server {
             let failed = rows.filter_map(|row| {
                 let reason = match &row.status {
                     Status::Retrying { reason } | Status::Failed { reason } => reason,
-                    Status::Pending | Status::Active => return None,
+                    Status::Pending | Status::Active | Status::TakesLong { .. } => return None,
                 };
                 Some(format!("{}: {reason}", row.reference()))
             });

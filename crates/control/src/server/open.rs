@@ -30,6 +30,7 @@ struct Opened {
     log: Arc<Log>,
     catalog: Catalog,
     monitor: Monitor,
+    monitor_watch: MonitorWatch,
     registry: Arc<Registry>,
 }
 
@@ -40,20 +41,18 @@ pub(super) async fn open(
     disk: Arc<dyn Disk>,
 ) -> Result<Arc<Server>, StartError> {
     let spawn = Spawn::current();
-    let identifiers = Identifiers::new(random);
+    let (identifiers, live) = (Identifiers::new(random), Arc::new(Live::new()));
     // Opening files waits for the disk.
     let opening = {
-        let (settings, clock, identifiers, spawn) =
-            (settings.clone(), Arc::clone(&clock), identifiers.clone(), spawn.clone());
-        move || open_files(&settings, &clock, &identifiers, disk, spawn)
+        let (settings, clock, identifiers, live, spawn) =
+            (settings.clone(), Arc::clone(&clock), identifiers.clone(), Arc::clone(&live), spawn.clone());
+        move || open_files(&settings, &clock, &identifiers, live, disk, spawn)
     };
     let opened = spawn.blocking(opening).await.expect("opening does not panic")?;
-    let Opened { directory, log, catalog, monitor, registry } = opened;
+    let Opened { directory, log, catalog, monitor, monitor_watch, registry } = opened;
     // The clock of the log never goes back, not even from one run to the next.
     let clock: Arc<dyn Clock> = log.clock();
-    let live = Arc::new(Live::new());
     let (supervisor, events) = Supervisor::new(spawn, Arc::clone(&clock), Arc::clone(&live));
-    let monitor_watch = MonitorWatch::new(monitor.clone(), Arc::clone(&live));
     let world = Arc::new(World {
         directory,
         log,
@@ -93,6 +92,7 @@ fn open_files(
     settings: &ServerSettings,
     clock: &Arc<dyn Clock>,
     identifiers: &Identifiers,
+    live: Arc<Live>,
     disk: Arc<dyn Disk>,
     spawn: Spawn,
 ) -> Result<Opened, StartError> {
@@ -135,6 +135,7 @@ fn open_files(
     let monitor =
         Monitor::open(&location, MonitorSettings::default(), Arc::clone(&clock), identifiers.random())
             .map_err(|error| StartError::Monitor(error.to_string()))?;
+    let monitor_watch = MonitorWatch::new(monitor.clone(), live);
     let registry = Arc::new(Registry::open(catalog.clone(), clock, spawn)?);
-    Ok(Opened { directory, log, catalog, monitor, registry })
+    Ok(Opened { directory, log, catalog, monitor, monitor_watch, registry })
 }

@@ -160,7 +160,7 @@ impl Server {
     }
 
     /// From when on its figures count.
-    fn figures_since(&self, row: &ResourceRow) -> Option<Timestamp> {
+    pub(super) fn figures_since(&self, row: &ResourceRow) -> Option<Timestamp> {
         match row.kind() {
             Kind::Stream | Kind::MailServer => Some(row.created_at),
             Kind::DeliveryStream | Kind::Application | Kind::Function | Kind::Endpoint | Kind::Feed => {
@@ -216,7 +216,7 @@ impl Server {
         let described = self.world.log.stream_describe(&key).ok()?;
         let open = described.shards.iter().filter(|shard| shard.closed_at.is_none()).count();
         Some(json!({
-            "records_put": self.stream_records(row),
+            "records_put": described.records_put,
             "open_shards": open,
             "shards": described.shards.len(),
         }))
@@ -241,15 +241,16 @@ impl Server {
         let handle = handle.flatten()?;
         let status = handle.status();
         let now = self.world.clock.now().millis();
+        let rows_by_stream = handle.rows_by_stream();
         let age = status.checkpointed_at.map(|at| now.saturating_sub(at));
         Some(json!({
             "records_in": status.records_in,
             "bytes_in": status.bytes_in,
             "lost_records": status.lost_records,
             "rows_in": status.rows_in,
-            "rows_out": status.rows_out,
+            "rows_out": rows_by_stream.values().sum::<u64>(),
             "rows_delivered": status.rows_delivered,
-            "rows_by_stream": handle.rows_by_stream(),
+            "rows_by_stream": rows_by_stream,
             "error_rows": status.error_rows,
             "errors": handle.errors_by_name(),
             "lag_records": handle.lag_records(),

@@ -8,6 +8,7 @@ use millstream_control::catalog::ResourceRow;
 use millstream_control::definition::{Kind, Reference};
 use millstream_control::pipeline::Pipeline;
 use millstream_control::registry::Status;
+use millstream_control::view::OverviewSource;
 use millstream_host::real_time;
 
 /// An application that copies its input streams to the stream "out".
@@ -199,5 +200,29 @@ async fn an_application_with_another_source_says_what_it_begins_with() {
         assert_eq!(change.keeps_state, ["P"]);
         server.drain(false).await;
     }
+    stop(server).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_row_counts_once_however_many_outputs_take_it_and_the_flow_leads_to_all_of_them() {
+    let folder = tempfile::tempdir().unwrap();
+    let sql = "CREATE OR REPLACE STREAM \"OUT\" (N INTEGER);
+        CREATE OR REPLACE PUMP P AS INSERT INTO \"OUT\" SELECT STREAM 6 / \"n\" FROM SOURCE_SQL_STREAM_001;";
+    let more = "[[application.output]]\nfrom = \"OUT\"\nstream = \"copies\"\n\
+        [[application.output]]\nfrom = \"error_stream\"\nstream = \"errors\"\n\
+        [[stream]]\nname = \"copies\"\n[[stream]]\nname = \"errors\"\n";
+    let server = start(&parse(&format!("{}{more}", text_of("", sql, "OUT"))), folder.path()).await;
+    crate::support::feed(&server, "in", 0..3).await;
+    let figures = server.describe(&Reference::new(Kind::Application, "app")).unwrap().figures;
+    assert_eq!((&figures["rows_in"], &figures["error_rows"]), (&3.into(), &1.into()));
+    assert_eq!((&figures["rows_out"], &figures["rows_by_stream"]["OUT"]), (&2.into(), &2.into()));
+    assert_eq!(figures["rows_delivered"], 2 + 2 + 1, "once for each destination");
+    let flow = server.overview().flow;
+    let stage = |kind: &str| flow.iter().find(|stage| stage.kind == kind).unwrap();
+    let counted = |what: &str, count| (what.to_owned(), count);
+    assert_eq!(stage("application").counters, [counted("rows in", 3), counted("error rows", 1)]);
+    assert_eq!(stage("application").feeds, ["P", "errors"]);
+    assert_eq!(stage("pump").counters, [counted("rows out", 2)]);
+    assert_eq!(stage("pump").feeds, ["out", "copies"]);
     stop(server).await;
 }

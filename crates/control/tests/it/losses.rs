@@ -4,10 +4,12 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::support::{apply, feed, open, parse, put, records, settings, start, stop};
+use crate::support::{Hanging, apply, feed, open, parse, put, records, settings, start, stop};
 use bytes::Bytes;
 use millstream_control::Server;
+use millstream_control::catalog::ResourceRow;
 use millstream_control::definition::{Kind, Reference};
+use millstream_control::registry::Status;
 use millstream_control::view::OverviewSource;
 use millstream_host::{Clock, Random, SimulatedDisk, SystemClock, real_time};
 
@@ -105,6 +107,96 @@ async fn r23_a_drain_does_not_take_what_cannot_be_read_as_the_end() {
     std::fs::write(&file, &whole).unwrap();
     real_time::within(Duration::from_secs(60), drain).await.expect("all is read");
     assert_eq!(records(&server, "out"), ["6\n"]);
+    stop(server).await;
+}
+
+/// Counts records in windows of an hour; reads a table when it is prepared.
+const COUNTS: &str = r#"
+[[stream]]
+name = "in"
+[[stream]]
+name = "out"
+[[application]]
+name = "counts"
+sql = '''
+CREATE STREAM C (N INTEGER);
+CREATE PUMP P AS INSERT INTO C SELECT STREAM COUNT(*) FROM "SOURCE_SQL_STREAM_001"
+  GROUP BY STEP("SOURCE_SQL_STREAM_001".ROWTIME BY INTERVAL '1' HOUR);
+'''
+[application.input]
+stream = "in"
+columns = "ticker VARCHAR(8)"
+[[application.reference]]
+name = "names"
+bucket = "reference"
+key = "names.csv"
+columns = "ticker VARCHAR(8)"
+[[application.output]]
+from = "C"
+stream = "out"
+format = "csv"
+"#;
+
+/// Writes other bytes into every part of every checkpoint.
+fn damage_checkpoints(folder: &Path) {
+    let mut damaged = 0;
+    for application in std::fs::read_dir(folder.join("checkpoints")).unwrap() {
+        for part in std::fs::read_dir(application.unwrap().path()).unwrap() {
+            let part = part.unwrap().path();
+            let bytes = std::fs::read(&part).unwrap();
+            std::fs::write(&part, vec![0; bytes.len()]).unwrap();
+            damaged += 1;
+        }
+    }
+    assert!(damaged > 0, "it has state");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn state_that_is_found_to_be_lost_while_the_server_runs_is_named_with_the_ways_out() {
+    let folder = tempfile::tempdir().unwrap();
+    let table = folder.path().join("buckets/reference/names.csv");
+    std::fs::create_dir_all(table.parent().unwrap()).unwrap();
+    std::fs::write(&table, "A\n").unwrap();
+    let server = start(&parse(COUNTS), folder.path()).await;
+    feed(&server, "in", ["A", "B"]).await;
+    stop(server).await;
+    damage_checkpoints(folder.path());
+
+    let application = Reference::new(Kind::Application, "counts");
+    let check = |server: &Server| {
+        let row = server.registry().find(&application).unwrap();
+        let Status::Failed { reason } = row.status else { panic!("it is not tried again: {row:?}") };
+        assert_eq!(reason.matches("cannot go on").count(), 1, "it is said once: {reason}");
+        assert!(reason.starts_with("it cannot go on from its checkpoint: "), "{reason}");
+        assert!(reason.ends_with("let it start from scratch with millstream reset application"), "{reason}");
+        assert!(server.application_status("counts").is_none(), "it does not run");
+    };
+    // It is found at the start: that is refused.
+    let server = open(folder.path()).await.unwrap();
+    let refused = server.start(false).await.err().unwrap().to_string();
+    assert!(refused.contains("counts") && refused.contains("millstream reset application"), "{refused}");
+    stop(server).await;
+
+    // It is found later, for the table hangs.
+    let hanging = Hanging::in_place_of(table.clone());
+    let server = open(folder.path()).await.unwrap();
+    server.start(false).await.unwrap();
+    drop(hanging);
+    let mut changes = server.registry().changes();
+    let has_failed = |row: ResourceRow| matches!(row.status, Status::Failed { .. });
+    let failed = changes.wait_for(|_| server.registry().find(&application).is_some_and(has_failed));
+    drop(real_time::within(Duration::from_secs(60), failed).await.expect("it has failed").unwrap());
+    check(&server);
+    // Applying its file tries again, and it is still lost.
+    std::fs::remove_file(&table).unwrap();
+    std::fs::write(&table, "A\n").unwrap();
+    let report = apply(&server, &parse(COUNTS)).await;
+    assert!(report.not_settled.iter().any(|text| text.contains("cannot go on")), "{report:#?}");
+    check(&server);
+    // The way out.
+    server.reset(Some(Kind::Application), Some("counts")).await.unwrap();
+    server.drain(false).await;
+    assert_eq!(server.application_status("counts").unwrap().rows_in, 2, "it begins with the oldest record");
     stop(server).await;
 }
 

@@ -1,12 +1,13 @@
-//! A resource that hangs while it is prepared: the others start, and it can be deleted.
+//! A resource that hangs while it is prepared, started or deleted: the others start, and it can be deleted.
 
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::{Arc, mpsc};
 use std::time::Duration;
 
 use millstream_control::Server;
-use millstream_control::definition::{Kind, Reference};
-use millstream_control::registry::Lifecycle;
+use millstream_control::catalog::ResourceRow;
+use millstream_control::definition::{Definition, Desired, Kind, Owner, Reference, TopicDefinition};
+use millstream_control::registry::{Lifecycle, Status};
 use millstream_host::real_time::within;
 use millstream_host::{Random, SimulatedDisk, SystemClock};
 
@@ -82,8 +83,9 @@ async fn what_hangs_while_it_is_prepared_holds_up_no_other_and_can_be_deleted() 
     let folder = tempfile::tempdir().unwrap();
     let (server, hanging) = opened(folder.path()).await;
     within(PATIENCE, server.start(false)).await.expect("it starts without the one that hangs").unwrap();
-    let (state, reason) = state_of(&server, "hangs").unwrap();
-    assert_eq!(state, Lifecycle::Creating);
+    let row = server.registry().find(&application("hangs")).unwrap();
+    assert_eq!(Lifecycle::of(&row), Lifecycle::Creating);
+    let Status::TakesLong { reason } = row.status else { panic!("nothing has failed: {row:?}") };
     assert!(reason.contains("takes more than 3 s to prepare"), "{reason}");
     feed(&server, "in", ["A"]).await;
     assert_eq!(records(&server, "out"), ["A\n"]);
@@ -121,6 +123,108 @@ async fn a_start_of_all_waits_for_what_takes_long_until_it_is_deleted() {
     stop(server).await;
 }
 
+/// A server in whose start a feed hangs: nobody has opened its pipe to write yet.
+async fn fed_by_a_pipe(folder: &Path) -> (Arc<Server>, Hanging) {
+    let pipe = Hanging::at(folder.join("pipe"));
+    let server = open(&folder.join("data")).await.unwrap();
+    let pipeline = format!(
+        "[[stream]]\nname = \"in\"\n[[input]]\nname = \"hangs\"\npath = \"{}\"\ninto_stream = \"in\"\n",
+        pipe.object.display()
+    );
+    let report = apply(&server, &parse(&pipeline)).await;
+    assert!(!report.is_refused(), "{report:#?}");
+    within(PATIENCE, server.start(false)).await.expect("it starts without the one that hangs").unwrap();
+    let row = server.registry().find(&Reference::new(Kind::Feed, "hangs")).unwrap();
+    let Status::TakesLong { reason } = row.status else { panic!("nothing has failed: {row:?}") };
+    assert!(reason.contains("takes more than 3 s to start"), "{reason}");
+    (server, pipe)
+}
+
+/// Lets go of what hangs when a test has come to its end, or hangs itself.
+struct Watched {
+    is_over: mpsc::Sender<()>,
+    watch: std::thread::JoinHandle<bool>,
+}
+
+impl Watched {
+    fn new(hanging: Hanging) -> Watched {
+        let (is_over, over) = mpsc::channel();
+        let watch = std::thread::spawn(move || {
+            let is_over = over.recv_timeout(PATIENCE).is_ok();
+            drop(hanging);
+            is_over
+        });
+        Watched { is_over, watch }
+    }
+
+    /// False when the test has hung.
+    fn let_go(self) -> bool {
+        // Nobody listens any more when the test has hung.
+        let _ = self.is_over.send(());
+        self.watch.join().unwrap()
+    }
+}
+
+#[tokio::test]
+async fn a_model_folder_that_hangs_stops_no_thread_of_the_runtime() {
+    let folder = tempfile::tempdir().unwrap();
+    let model = folder.path().join("model");
+    std::fs::create_dir(&model).unwrap();
+    let hanging = Watched::new(Hanging::at(model.join("config.json")));
+    let server = open(&folder.path().join("data")).await.unwrap();
+    let pipeline = format!(
+        "[[endpoint]]\nname = \"model\"\nmodel = \"{}\"\n[[function]]\nname = \"hangs\"\n\
+         builtin = \"score-reviews\"\nendpoint = \"model\"\n",
+        model.display()
+    );
+    for desired in parse(&pipeline).desired {
+        server.registry().create(desired, Owner::Api).await.unwrap();
+    }
+    server.start(false).await.unwrap();
+    let row = server.registry().find(&Reference::new(Kind::Function, "hangs")).unwrap();
+    assert!(hanging.let_go(), "the test hung with the folder");
+    assert!(matches!(row.status, Status::TakesLong { .. }), "{row:?}");
+    stop(server).await;
+}
+
+/// Another resource, which needs no disk but that of the catalog and the monitor.
+async fn another_can_start(server: &Server) {
+    let definition = Definition::Topic(TopicDefinition {});
+    let topic = Desired { name: "works".to_owned(), definition };
+    let reference = topic.reference();
+    server.registry().create(topic, Owner::Api).await.unwrap();
+    let mut changes = server.registry().changes();
+    let is_active = |row: ResourceRow| Lifecycle::of(&row) == Lifecycle::Active;
+    let runs = changes.wait_for(|_| server.registry().find(&reference).is_some_and(is_active));
+    drop(within(PATIENCE, runs).await.expect("it runs").unwrap());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_hangs_in_its_start_holds_up_no_other_and_can_be_deleted() {
+    let folder = tempfile::tempdir().unwrap();
+    let (server, pipe) = fed_by_a_pipe(folder.path()).await;
+    another_can_start(&server).await;
+    server.registry().delete(&Reference::new(Kind::Feed, "hangs"), false).await.unwrap();
+    until_gone(&server, "hangs").await;
+    drop(pipe);
+    stop(server).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_takes_long_to_start_goes_on_once_it_can() {
+    let folder = tempfile::tempdir().unwrap();
+    let (server, pipe) = fed_by_a_pipe(folder.path()).await;
+    std::fs::write(&pipe.object, "A\n").unwrap();
+    let mut changes = server.registry().changes();
+    let is_active = |row: ResourceRow| Lifecycle::of(&row) == Lifecycle::Active;
+    let runs = changes
+        .wait_for(|_| server.registry().find(&Reference::new(Kind::Feed, "hangs")).is_some_and(is_active));
+    drop(within(PATIENCE, runs).await.expect("it runs").unwrap());
+    server.drain(false).await;
+    assert_eq!(records(&server, "in"), ["A\n"]);
+    stop(server).await;
+}
+
 /// A disk of a log that stores nothing before this is dropped.
 struct HangingDisk(SimulatedDisk);
 
@@ -154,5 +258,30 @@ async fn what_uses_what_takes_long_waits_for_it() {
     let mut changes = server.registry().changes();
     let runs = changes.wait_for(|_| state_of(&server, "user").unwrap().0 == Lifecycle::Active);
     drop(within(PATIENCE, runs).await.expect("it runs").unwrap());
+    stop(server).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_hangs_while_it_is_deleted_holds_up_no_other() {
+    let folder = tempfile::tempdir().unwrap();
+    let disk = SimulatedDisk::new();
+    let (clock, on) = (Arc::new(SystemClock), Arc::new(disk.clone()));
+    let server = Server::open_on(settings(folder.path()), clock, Random::from_seed(1), on).await.unwrap();
+    let report = apply(&server, &parse("[[stream]]\nname = \"hangs\"\n")).await;
+    assert!(!report.is_refused(), "{report:#?}");
+    server.start(true).await.unwrap();
+    disk.hang_syncs(true);
+    let hanging = HangingDisk(disk);
+    server.registry().delete(&Reference::new(Kind::Stream, "hangs"), false).await.unwrap();
+    let mut changes = server.registry().changes();
+    let takes_long = |row: &ResourceRow| matches!(row.status, Status::TakesLong { .. });
+    let said = changes.wait_for(|rows| rows.iter().any(takes_long));
+    let said = within(PATIENCE, said).await.expect("it is said").unwrap().clone();
+    let row = said.iter().find(|row| takes_long(row)).unwrap();
+    assert_eq!((Lifecycle::of(row), row.name.as_str()), (Lifecycle::Deleting, "hangs"));
+    assert!(row.status.reason().unwrap().contains("takes more than 3 s to delete"), "{row:?}");
+    another_can_start(&server).await;
+    drop(hanging);
+    until_gone(&server, "hangs").await;
     stop(server).await;
 }

@@ -81,6 +81,14 @@ async fn figures_say_from_when_on_they_count() {
     assert_eq!(application.figures["records_in"], 10);
     assert!(application.figures_since.unwrap() >= application.created_at);
     assert_eq!(stream.figures_since, Some(stream.created_at));
+    for stage in server.overview().flow {
+        let since = match stage.kind.as_str() {
+            "stream" if stage.name == "in" => stream.figures_since,
+            "application" | "pump" => application.figures_since,
+            _ => continue,
+        };
+        assert_eq!(stage.counts_since, since, "{stage:?}");
+    }
     // A change starts the application again: it counts from there. The stream is as it was.
     assert_applied(&apply(&server, &pipeline(&other("SUM(\"n\")"), "")).await);
     let again = view(Kind::Application, "app");

@@ -147,6 +147,7 @@ fn flow(records: u64) -> Vec<FlowStage> {
         kind: kind.into(),
         feeds: feeds.iter().map(|feed| (*feed).to_owned()).collect(),
         counters: counters.iter().map(|(name, value)| ((*name).to_owned(), *value)).collect(),
+        counts_since: None,
         problem: None,
     };
     let mut flow = vec![
@@ -214,6 +215,7 @@ pub fn hostile() -> Overview {
             kind: text(),
             feeds: vec![text()],
             counters: vec![(text(), u64::MAX)],
+            counts_since: Some(i64::MAX),
             problem: Some(text()),
         };
     }

@@ -87,12 +87,16 @@ pub fn records(server: &Server, stream: &str) -> Vec<String> {
 
 /// An object that nobody has read to its end before this is dropped.
 pub struct Hanging {
-    object: PathBuf,
+    pub object: PathBuf,
 }
 
 impl Hanging {
     pub fn in_place_of(object: PathBuf) -> Hanging {
         std::fs::remove_file(&object).unwrap();
+        Hanging::at(object)
+    }
+
+    pub fn at(object: PathBuf) -> Hanging {
         assert!(std::process::Command::new("mkfifo").arg(&object).status().unwrap().success());
         Hanging { object }
     }

@@ -51,7 +51,7 @@ pub(super) fn pipeline(pipeline: &Pipeline, sample: Option<(&Path, bool)>) -> an
         let stream =
             pipeline.declarations.streams.iter().find(|stream| Some(stream.name.get_ref()) == source);
         let written = WrittenApplication::of_pipeline(pipeline, index);
-        let hours = stream.map(|stream| stream.retention_hours);
+        let hours = stream.map(|stream| stream.retention());
         remarks.append(&mut application(&written, checked, hours, sample)?);
     }
     Ok(remarks)

@@ -7,8 +7,10 @@
 
 mod check;
 mod check_application;
+mod check_delivery;
 mod checked_application;
 mod circles;
+mod classify;
 mod declarations;
 mod durations;
 mod gaps;
@@ -24,6 +26,7 @@ mod source_text;
 mod sql_file;
 mod start_mistakes;
 mod switches;
+mod toml_syntax;
 mod toml_tree;
 mod value_messages;
 mod written_application;

@@ -12,7 +12,8 @@ use super::declarations::Declarations;
 use super::gaps::Gaps;
 use super::mistake::Mistake;
 use super::source_text::SourceText;
-use super::toml_tree::{find, make_several, make_single, remove, section_of, table_at};
+use super::toml_syntax;
+use super::toml_tree::{find, make_several, make_single, remove, section_of, table_at, value_at};
 use super::value_messages::{expected_word, hint_for, meant_by, reworded};
 
 /// Sections of which there may be several.
@@ -124,7 +125,6 @@ fn another_kind(source: &SourceText<'_>) -> Mistake {
 /// What cannot be read at all.
 fn not_toml(source: &SourceText<'_>, error: &toml::de::Error) -> Mistake {
     let span = error.span().unwrap_or(0..0);
-    let message = error.message().lines().next().unwrap_or("not valid TOML");
     // `[stream]` a second time is a duplicate key.
     let (_, start) = source.line_of(span.start.min(source.text.len()));
     let line = source.text[start..].lines().next().unwrap_or_default().trim();
@@ -146,7 +146,12 @@ fn not_toml(source: &SourceText<'_>, error: &toml::de::Error) -> Mistake {
         });
         return Mistake::within(source, span, several(section), None);
     }
-    Mistake::within(source, span, message, None)
+    if is_duplicate(error) {
+        let key = source.text.get(span.clone()).unwrap_or("a key");
+        let hint = "remove one of them".to_owned();
+        return Mistake::within(source, span.clone(), format!("{key} is given twice"), Some(hint));
+    }
+    toml_syntax::mistake(source, span)
 }
 
 fn is_repeatable(section: &str) -> bool {
@@ -247,8 +252,12 @@ impl<'text> Reading<'_, 'text> {
             return self.put_in(&span, key, DeValue::String("".into()));
         }
         let found = find(self.table.get_ref(), &span, &mut Vec::new());
+        let value = value_at(self.table.get_ref(), &span);
         let text = match &found {
-            Some(path) => reworded(&message, path.last().map_or("", String::as_str)),
+            Some(path) if path.len() == 1 && is_repeatable(&path[0]) && !message.starts_with("unknown") => {
+                format!("write [[{}]]: a section for each", path[0])
+            }
+            Some(path) => reworded(&message, path.last().map_or("", String::as_str), value),
             None => message.clone(),
         };
         self.wrong(span.clone(), text, hint_for(&message));
@@ -523,6 +532,41 @@ mod tests {
         assert_eq!(found, ["1:1 name is missing: a [[stream]] needs it"]);
         let found = mistakes("[[topic]]\nname = 5\n");
         assert_eq!(found, ["2:8 name needs a string in quotes, not 5"]);
+    }
+
+    #[test]
+    fn what_cannot_be_read_is_said_in_words() {
+        for (text, expected) in [
+            ("[[stream]]\nname = a\n", "2:8 the text of name needs quotes"),
+            ("[[stream]]\nname = \"a\"\nshards = 1\nname = \"b\"\n", "4:1 name is given twice"),
+            (
+                "[[delivery_stream]]\nname = \"d\"\nbucket = \"b\"\ncompression = 5\n",
+                "4:15 compression needs a string in quotes, not 5",
+            ),
+            (
+                "[[delivery_stream]]\nname = \"d\"\nbucket = \"b\"\ncompression = [1]\n",
+                "4:15 compression needs a string in quotes, not a list",
+            ),
+            (
+                "[[delivery_stream]]\nname = \"d\"\nbucket = \"b\"\ncompression = {}\n",
+                "4:15 compression needs a string in quotes, not a table",
+            ),
+            ("stream = 5\n", "1:10 write [[stream]]: a section for each"),
+            (
+                "[smtp]\nhost = \"h\"\nport = 99999\nfrom = \"a@b.c\"\n",
+                "3:8 port needs a whole number from 0 to 65535, not 99999",
+            ),
+            (
+                "[[stream]]\nname = \"a\"\nshards = 99999999999\n",
+                "3:10 shards needs a whole number from 0 to 4294967295, not 99999999999",
+            ),
+            (
+                "[[application]]\nname = \"a\"\nsql = \"\"\nswitches = { tsdiff = 5 }\n[application.input]\ncolumns = \"\"\n",
+                "4:23 tsdiff needs a string in quotes, true or false, not 5",
+            ),
+        ] {
+            assert_eq!(mistakes(text), [expected], "{text}");
+        }
     }
 
     #[test]

@@ -2,6 +2,7 @@
 
 use std::collections::HashSet;
 use std::ops::Range;
+use std::path::Path;
 
 use millstream_functions::ClassifyKey;
 use millstream_monitor::{check_email, check_topic_name};
@@ -23,7 +24,7 @@ use crate::resources::notification;
 const MOST_COMPARED: usize = 1_000;
 const MOST_LISTED: usize = 20;
 
-/// Gives the text of a SQL file that a pipeline names.
+/// Gives the text of a SQL file that a pipeline names, or says that it cannot be read, with the reason.
 pub type SqlFiles<'a> = dyn Fn(&str) -> Result<String, String> + 'a;
 
 pub(super) fn parse(
@@ -31,6 +32,7 @@ pub(super) fn parse(
     text: &str,
     files: &SqlFiles<'_>,
     existing: &[Reference],
+    folder: Option<&Path>,
 ) -> Result<Pipeline, Mistakes> {
     let source = SourceText::new(source_name, text);
     let shape::Read { declarations, mistakes, gaps } = shape::read(&source);
@@ -45,12 +47,21 @@ pub(super) fn parse(
     };
     if let Some(declarations) = &declarations {
         check.all(declarations);
+        if let Some(folder) = folder {
+            check.named_files(declarations, folder);
+        }
     }
     let Check { mistakes, warnings, applications, .. } = check;
     if let (true, Some(declarations)) = (mistakes.is_empty(), declarations) {
         let desired = lower(&declarations, &applications);
         let (source_name, text) = (source_name.to_owned(), text.to_owned());
-        return Ok(Pipeline { source_name, text, declarations, desired, applications, warnings });
+        let mut pipeline = Pipeline { source_name, text, declarations, desired, applications, warnings };
+        let Some(folder) = folder else { return Ok(pipeline) };
+        pipeline.resolve_paths(folder);
+        return match pipeline.misfits() {
+            found if found.is_empty() => Ok(pipeline),
+            found => Err(in_order(found)),
+        };
     }
     Err(in_order(mistakes))
 }

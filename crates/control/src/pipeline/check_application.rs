@@ -400,7 +400,7 @@ impl Check<'_> {
                 Some((contents, place))
             }
             Err(reason) => {
-                self.wrong(file.span(), format!("cannot read {}: {reason}", file.get_ref()), None);
+                self.wrong(file.span(), reason, None);
                 None
             }
         }

@@ -11,6 +11,7 @@ use toml::de::{DeArray, DeTable, DeValue};
 use super::declarations::Declarations;
 use super::gaps::Gaps;
 use super::mistake::Mistake;
+use super::other_kind::{has_section, json, other_kind};
 use super::source_text::SourceText;
 use super::toml_syntax;
 use super::toml_tree::{find, make_several, make_single, remove, section_of, table_at, value_at};
@@ -49,16 +50,17 @@ pub(super) struct Read {
 /// Reads the declarations of a file.
 pub(super) fn read(source: &SourceText<'_>) -> Read {
     let unreadable = |mistakes| Read { declarations: None, mistakes, gaps: Gaps::default() };
-    if source.text.trim_start_matches('\u{feff}').trim_start().starts_with('{') {
-        return unreadable(vec![json(source)]);
+    if let Some(mistake) = json(source) {
+        return unreadable(vec![mistake]);
     }
     if let Ok(declarations) = toml::from_str(source.text) {
         return Read { declarations: Some(declarations), mistakes: Vec::new(), gaps: Gaps::default() };
     }
     match DeTable::parse_recoverable(source.text) {
         (table, errors) if errors.is_empty() => readable_part(source, table),
-        (_, errors) if errors.len() > 1 && !source.text.lines().any(is_section) => {
-            unreadable(vec![another_kind(source)])
+        (_, errors) if errors.len() > 1 && !has_section(source.text) => {
+            let reason = "this is no pipeline file: it has no section, such as [[stream]], and is no TOML";
+            unreadable(vec![other_kind(source.name, source.text, reason)])
         }
         (_, errors) => unreadable(syntax_mistakes(source, &errors)),
     }
@@ -89,37 +91,6 @@ fn syntax_mistakes(source: &SourceText<'_>, errors: &[toml::de::Error]) -> Vec<M
 
 fn is_duplicate(error: &toml::de::Error) -> bool {
     error.message().contains("duplicate")
-}
-
-/// JSON where a pipeline file is expected.
-fn json(source: &SourceText<'_>) -> Mistake {
-    let (message, hint) = if source.text.contains("ApplicationDetail") {
-        (
-            "this is a describe-application answer in JSON; a pipeline file is TOML",
-            "answers cannot be imported yet: put its ApplicationCode into sql of an [[application]], its InputSchema \
-             into [application.input], and a [[application.output]] for each of its outputs",
-        )
-    } else {
-        (
-            "this is JSON; a pipeline file is TOML",
-            "write sections such as [[application]]; examples/reviews.toml is a whole file",
-        )
-    };
-    Mistake::within(source, 0..0, message, Some(hint.to_owned()))
-}
-
-/// Whether a line begins a section, of whatever name.
-fn is_section(line: &str) -> bool {
-    let line = line.trim();
-    line.starts_with('[') && line.trim_end_matches(|c: char| c != ']').ends_with(']')
-}
-
-/// Records, or SQL, where a pipeline file is expected: what is wrong with each line helps nobody.
-fn another_kind(source: &SourceText<'_>) -> Mistake {
-    let message = "this is no pipeline file: it has no section, such as [[stream]], and is no TOML";
-    let hint = "for records, millstream discover FILE finds their columns; SQL stands in an [[application]], or is run by \
-                millstream replay";
-    Mistake::within(source, 0..0, message, Some(hint.to_owned()))
 }
 
 /// What cannot be read at all.

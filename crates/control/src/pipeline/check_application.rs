@@ -73,6 +73,7 @@ impl Check<'_> {
                 self.reference(reference, names);
             }
         }
+        let is_enough = self.memory_limit(declared);
         let mut switches = ApplicationSwitches::default();
         for (name, value) in &declared.switches {
             if let Err(error) = switches.set(name, &value.get_ref().text()) {
@@ -148,14 +149,22 @@ impl Check<'_> {
             switches,
         };
         let place_of_limit = declared.memory_limit.as_ref().map_or(place, Spanned::span);
-        if let Err(shortage) = check_memory(&checked.program, &checked.settings(0, 0, false)) {
+        if is_enough && let Err(shortage) = check_memory(&checked.program, &checked.settings(0, 0, false)) {
             self.wrong(place_of_limit, shortage.to_string(), None);
-        } else if checked.memory_limit.is_some_and(|limit| (1..LEAST_MEMORY).contains(&limit)) {
-            let message = format!("memory_limit must be at least {LEAST_MEMORY} bytes, or 0 for no limit");
-            let hint = "a number without a unit counts bytes: write \"64MiB\" or \"1GiB\"";
-            self.wrong(place_of_limit, message, Some(hint.to_owned()));
         }
         self.applications.push(checked);
+    }
+
+    /// Whether the memory limit is one that something can run with.
+    fn memory_limit(&mut self, declared: &ApplicationDeclaration) -> bool {
+        let Some(limit) = &declared.memory_limit else { return true };
+        let is_possible = !(1..LEAST_MEMORY).contains(&limit.get_ref().0);
+        if !is_possible {
+            let message = format!("memory_limit must be at least {LEAST_MEMORY} bytes, or 0 for no limit");
+            let hint = "a number without a unit counts bytes: write \"64MiB\" or \"1GiB\"";
+            self.wrong(limit.span(), message, Some(hint.to_owned()));
+        }
+        is_possible
     }
 
     fn no_stream(&mut self, from: &Spanned<String>, hint: Option<String>) {
@@ -287,9 +296,7 @@ impl Check<'_> {
                 return None;
             }
         };
-        if !self.keys_of_format(text) {
-            return None;
-        }
+        let mut fits = self.keys_of_format(text);
         let or = |given: Option<&Spanned<String>>, default: &str| match given {
             Some(text) => text.get_ref().clone(),
             None => default.to_owned(),
@@ -305,8 +312,8 @@ impl Check<'_> {
             RecordFormatChoice::Json => RecordFormat::Json { record_row_path: or(text.record_row_path, "$") },
         };
         let is_json = text.format == RecordFormatChoice::Json;
-        if !is_json && !self.columns_without_paths(text, &columns) {
-            return None;
+        if !is_json {
+            fits &= self.columns_without_paths(text, &columns);
         }
         let columns = columns.into_iter().map(|(name, sql_type, mapping)| match mapping {
             None if is_json => InputColumn::of_member(&name, sql_type),
@@ -314,7 +321,7 @@ impl Check<'_> {
         });
         let schema = InputSchema { format, columns: columns.collect() };
         match schema.parser() {
-            Ok(_) => Some(schema),
+            Ok(_) => fits.then_some(schema),
             Err(error) => {
                 self.wrong(self.place_of(&error, text, &schema), error.to_string(), None);
                 None

@@ -336,6 +336,8 @@ fn keys_that_nothing_comes_of_are_refused() {
             && found[0].starts_with("11:3 column \"m\" has the path $.quote.price, and delimited records"),
         "{found:?}"
     );
+    let found = csv("n INTEGER $.n", "record_row_path = \"$\"\ncolumn_delimiter = \"\"\n");
+    assert_eq!(found.len(), 3, "{found:?}");
     for (keys, expected) in [
         ("record_row_path = \"$\"\n", "9:19 record_row_path is for format = \"json\""),
         ("column_delimiter = \"\"\n", "9:20 the column delimiter must have 1 to 1024 characters"),
@@ -363,4 +365,7 @@ fn a_memory_limit_in_which_nothing_runs_is_refused() {
             "5:16 memory_limit must be at least 65536 bytes, or 0 for no limit (a number without a unit";
         assert!(found.len() == 1 && found[0].starts_with(expected), "{wrong}: {found:?}");
     }
+    // Whatever else is wrong.
+    let text = application("n INTEGR", "B").replace("name = \"app\"\n", "name = \"app\"\nmemory_limit = 5\n");
+    assert_eq!(mistakes(&text).len(), 2, "{:?}", mistakes(&text));
 }

@@ -349,20 +349,22 @@ impl Check<'_> {
                 ("notify-on-anomaly", &["topic"], &["threshold", "quiet_period", "column", "dead_letter"])
             }
         };
+        let is_whole = self.gaps.is_whole(&function.name.span());
         for (key, span) in &given {
             let is_needed = needed.contains(key);
             match span {
                 None if is_needed => {
                     self.wrong_section(&function.name, format!("a function of kind {kind} needs {key}"));
                 }
-                Some(span) if !is_needed && !allowed.contains(key) => {
+                // Of a function whose kind could not be read nothing is known.
+                Some(span) if !is_needed && !allowed.contains(key) && is_whole => {
                     let message = format!("a function of kind {kind} does not take {key}");
                     self.wrong(span.clone(), message, None);
                 }
                 _ => {}
             }
         }
-        if function.builtin == Builtin::Classify && self.gaps.is_whole(&function.name.span()) {
+        if function.builtin == Builtin::Classify && is_whole {
             for mistake in classify::mistakes(function) {
                 let place = match mistake.key {
                     ClassifyKey::Columns => place(&function.columns),

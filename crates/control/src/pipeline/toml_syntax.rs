@@ -58,14 +58,28 @@ fn found(line: &str, stopped: Range<usize>) -> Found {
     if written.starts_with('[') {
         return section(written, at_begin);
     }
-    match equals_sign(written) {
-        Some(at) if at + begin >= stopped.end && !stopped.is_empty() || written[..at].trim().is_empty() => {
-            key(line, &written[..at], begin)
-        }
-        Some(at) if written[..at].trim().contains(char::is_whitespace) => key(line, &written[..at], begin),
-        Some(at) => value(line, begin + at + 1, written[..at].trim(), stopped),
-        None => no_value(written, at_begin),
+    let Some(at) = equals_sign(written) else { return no_value(written, at_begin) };
+    match written[..at].trim() {
+        name if !is_key(name) => key(line, &written[..at], begin),
+        _ if stopped.start < begin + at => Found {
+            place: at_begin,
+            message: "this line is read as a part of what stands before it".to_owned(),
+            hint: "end that: a list with ], a table with }".to_owned(),
+        },
+        name => value(line, begin + at + 1, name, stopped),
     }
+}
+
+/// Whether a text can stand before `=`: with or without quotes, or several with points between.
+fn is_key(text: &str) -> bool {
+    let is_bare = |part: &str| {
+        !part.is_empty() && part.chars().all(|c| c.is_ascii_alphanumeric() || c == '_' || c == '-')
+    };
+    let is_quoted = |part: &str| {
+        let end = part.chars().next().filter(|quote| matches!(quote, '"' | '\''));
+        end.is_some_and(|quote| part.len() > 1 && part.ends_with(quote))
+    };
+    is_quoted(text) || text.split('.').map(str::trim).all(|part| is_bare(part) || is_quoted(part))
 }
 
 /// Quotes of a web page or a word processor, at or behind the place.
@@ -270,6 +284,7 @@ mod tests {
             ("  name =", "", "name has no value", "write name = \"…\", or remove the line"),
             ("= 1", "=", "the key before = is missing", "write KEY = VALUE"),
             ("my key = 1", "my key", "my key is no key", "a key has letters"),
+            ("colum]n = \"a\"", "colum]n", "colum]n is no key", "a key has letters"),
             ("étoile = 1", "étoile", "étoile is no key", "a key has letters"),
             ("shards = 02", "02", "02 is no number", "numbers are written 1000"),
             ("shards = 1,000", "1,000", "1,000 is no number", "numbers are written 1000"),
@@ -313,6 +328,17 @@ mod tests {
             let marks = " ".repeat(found.column - 1) + &"^".repeat(marked.chars().count().max(1));
             assert!(found.rendered.contains(&format!("| {marks}\n")), "{line}:\n{}", found.rendered);
         }
+    }
+
+    #[test]
+    fn a_line_behind_a_list_that_is_not_closed_is_not_blamed() {
+        let text = "columns = [\nname = \"a\"\n";
+        let (_, errors) = toml::de::DeTable::parse_recoverable(text);
+        let source = SourceText::new("f.toml", text);
+        let found: Vec<Mistake> =
+            errors.iter().map(|error| mistake(&source, error.span().unwrap())).collect();
+        assert!(found.iter().any(|one| one.message.starts_with("this line is read as a part")), "{found:#?}");
+        assert!(found.iter().all(|one| !one.message.contains("no key")), "{found:#?}");
     }
 
     #[test]

@@ -107,7 +107,7 @@ fn an_unknown_key_hides_no_mistake_behind_it() {
 #[test]
 fn what_follows_from_a_mistake_of_the_file_is_not_told() {
     // The sections that others refer to cannot be read, or stand under a name that is misspelled.
-    let text = "[[strem]]\nname = \"a\"\n[[metric]]\nname = \"m\"\nunit = 5\n[[function]]\nname = \"f\"\nbuiltin = \"clasify\"\n\
+    let text = "[[strem]]\nname = \"a\"\n[[metric]]\nname = \"m\"\nunit = 5\n[[function]]\nname = \"f\"\nbuiltin = \"clasify\"\ncolumn = \"c\"\n\
                 [[topic]]\nname = \"t\"\n[[alarm]]\nname = \"alarm\"\nmetric = \"m\"\ncomparison = \"below\"\nthreshold = 3\n\
                 topic = \"t\"\n[[delivery_stream]]\nname = \"d\"\nbucket = \"bucket\"\n[delivery_stream.transform]\n\
                 function = \"f\"\n[[input]]\nname = \"i\"\npath = \"x\"\ninto_stream = \"a\"\n";
@@ -116,7 +116,7 @@ fn what_follows_from_a_mistake_of_the_file_is_not_told() {
         "1:3 unknown key `strem`",
         "5:8 unit needs a string",
         "8:11 unknown value `clasify`",
-        "14:14 unknown value `below`",
+        "15:14 unknown value `below`",
     ];
     assert_eq!(found.len(), expected.len(), "{found:#?}");
     for (found, expected) in found.iter().zip(expected) {

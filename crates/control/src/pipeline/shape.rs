@@ -76,12 +76,15 @@ fn syntax_mistakes(source: &SourceText<'_>, errors: &[toml::de::Error]) -> Vec<M
         if repeated.contains(&start) && is_duplicate(error) {
             continue;
         }
-        mistakes.push(not_toml(source, error));
+        mistakes.extend(not_toml(source, error));
         let (_, line_start) = source.line_of(start);
         if is_duplicate(error) && source.text[line_start..].starts_with('[') {
             let length = source.text[start..].find("\n[").unwrap_or(source.text.len() - start);
             repeated = start..start + length;
         }
+    }
+    if let ([], Some(first)) = (mistakes.as_slice(), errors.iter().filter_map(toml::de::Error::span).next()) {
+        mistakes.push(toml_syntax::unclosed(source, first));
     }
     mistakes.sort_by_key(|mistake| (mistake.line, mistake.column));
     mistakes.dedup_by_key(|mistake| mistake.line);
@@ -93,8 +96,8 @@ fn is_duplicate(error: &toml::de::Error) -> bool {
     error.message().contains("duplicate")
 }
 
-/// What cannot be read at all.
-fn not_toml(source: &SourceText<'_>, error: &toml::de::Error) -> Mistake {
+/// What cannot be read at all; `None` for what follows from something before it.
+fn not_toml(source: &SourceText<'_>, error: &toml::de::Error) -> Option<Mistake> {
     let span = error.span().unwrap_or(0..0);
     // `[stream]` a second time is a duplicate key.
     let (_, start) = source.line_of(span.start.min(source.text.len()));
@@ -115,12 +118,12 @@ fn not_toml(source: &SourceText<'_>, error: &toml::de::Error) -> Mistake {
             let start = start + line.find('[').unwrap_or(0) + 1;
             start..start + section.len()
         });
-        return Mistake::within(source, span, several(section), None);
+        return Some(Mistake::within(source, span, several(section), None));
     }
     if is_duplicate(error) {
         let key = source.text.get(span.clone()).unwrap_or("a key");
         let hint = "remove one of them".to_owned();
-        return Mistake::within(source, span.clone(), format!("{key} is given twice"), Some(hint));
+        return Some(Mistake::within(source, span.clone(), format!("{key} is given twice"), Some(hint)));
     }
     toml_syntax::mistake(source, span)
 }
@@ -521,6 +524,11 @@ mod tests {
             (
                 "[[delivery_stream]]\nname = \"d\"\nbucket = \"b\"\ncompression = {}\n",
                 "4:15 compression needs a string in quotes, not a table",
+            ),
+            // What is behind a list without an end is not wrong itself.
+            (
+                "[[function]]\ncolumns = [\"a\"\nname = \"f\"\n",
+                "3:1 this is read as a part of what stands before it",
             ),
             ("stream = 5\n", "1:10 write [[stream]]: a section for each"),
             (

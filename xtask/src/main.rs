@@ -6,7 +6,7 @@
 //! | `layers.rs`, `licences.rs` | who may depend on whom; which licences may come in |
 //! | `test.rs` | everything that CI runs |
 //! | `docs.rs` | the commands that the documents name, run as they stand there |
-//! | `tools.rs` | what tests need besides Rust: a browser, a mail server |
+//! | `tools.rs` | what tests need besides Rust and the checkout: a browser, a mail server, data beside it |
 //! | `run.rs` | running programs |
 
 #![expect(clippy::disallowed_methods, reason = "developer commands work on the checkout itself")]
@@ -37,7 +37,7 @@ enum Command {
     Check,
     /// Every check that CI runs. Takes about ten minutes on two cores the first time.
     Test {
-        /// Fail when a browser or Python is missing, instead of leaving their tests out.
+        /// Fail when a browser, Python or data beside the checkout is missing, instead of leaving their tests out.
         #[arg(long)]
         strict: bool,
     },

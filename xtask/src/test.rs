@@ -14,9 +14,10 @@ pub(crate) fn run(strict: bool) -> anyhow::Result<()> {
     let mut skipped = Vec::new();
     let mut tests = cargo(&["test", "--workspace", "--quiet"]);
     for tool in &tools {
-        match &tool.found {
-            Ok(path) => drop(tests.env(tool.variable, path)),
-            Err(fix) => skipped.push((tool.name, fix)),
+        match (&tool.found, tool.variable) {
+            (Ok(path), Some(variable)) => drop(tests.env(variable, path)),
+            (Ok(_), None) => {}
+            (Err(fix), _) => skipped.push((tool.name, fix)),
         }
     }
     let names: Vec<&str> = skipped.iter().map(|(name, _)| *name).collect();

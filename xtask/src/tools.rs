@@ -1,29 +1,39 @@
-//! What some tests need besides Rust: a browser for the page, a mail server process for mails.
+//! What some tests need besides Rust and the checkout: a browser for the page, a mail server process for mails, data beside
+//! the checkout.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use crate::run::{run, say, succeeds, target};
+use crate::run::{root, run, say, succeeds, target};
 
 /// The mail server of the tests, from the Python package index.
 const MAIL_SERVER: &str = "aiosmtpd==1.4.6";
 
-/// A tool that tests ask for by an environment variable.
+/// Something that some tests need.
 pub(crate) struct Tool {
-    /// What is missing without it.
+    /// What those tests are called.
     pub(crate) name: &'static str,
-    /// The variable that tells tests where it is.
-    pub(crate) variable: &'static str,
+    /// The variable that tells tests where it is, unless it is always in one place.
+    pub(crate) variable: Option<&'static str>,
     /// Where it is, or what would bring it.
     pub(crate) found: Result<PathBuf, String>,
 }
 
 /// Finds the tools, and gets what can be got without asking.
-pub(crate) fn find() -> [Tool; 2] {
+pub(crate) fn find() -> [Tool; 4] {
+    let beside = |name, path| Tool { name, variable: None, found: beside_the_checkout(path) };
     [
-        Tool { name: "browser", variable: "MILLSTREAM_TEST_CHROMIUM", found: chromium() },
-        Tool { name: "mail", variable: "MILLSTREAM_TEST_PYTHON", found: python_with_mail_server() },
+        Tool { name: "browser", variable: Some("MILLSTREAM_TEST_CHROMIUM"), found: chromium() },
+        Tool { name: "mail", variable: Some("MILLSTREAM_TEST_PYTHON"), found: python_with_mail_server() },
+        beside("conformance", "../shared/golden"),
+        beside("reviews", "../shared/data"),
     ]
+}
+
+/// What is no part of this repository, and cannot be got from a public place.
+fn beside_the_checkout(path: &str) -> Result<PathBuf, String> {
+    let found = root().join(path);
+    if found.is_dir() { Ok(found) } else { Err(format!("the folder {path}, beside the checkout")) }
 }
 
 fn chromium() -> Result<PathBuf, String> {

@@ -48,16 +48,27 @@ pub(crate) fn read_pipeline(
     existing: &[Reference],
 ) -> anyhow::Result<Result<Pipeline, Mistakes>> {
     let text = read_text(file)?;
-    let folder = file.parent().unwrap_or(Path::new("")).to_owned();
-    let relative = folder.clone();
-    let files = move |name: &str| read_text(&relative.join(name)).map_err(|error| format!("{error:#}"));
-    let parsed = Pipeline::parse_beside(&file.display().to_string(), &text, &files, existing);
+    let parsed = Pipeline::parse_beside(&file.display().to_string(), &text, &sql_beside(file), existing);
     Ok(parsed.map(|mut pipeline| {
-        pipeline.resolve_paths(&absolute(&folder_or_here(&folder)));
+        pipeline.resolve_paths(&folder_of(file));
         pipeline
     }))
 }
 
-fn folder_or_here(folder: &Path) -> PathBuf {
-    if folder.as_os_str().is_empty() { PathBuf::from(".") } else { folder.to_owned() }
+/// The same with a look at the files that it names, as a start would find them.
+pub(crate) fn check_pipeline(file: &Path) -> anyhow::Result<Result<Pipeline, Mistakes>> {
+    let text = read_text(file)?;
+    Ok(Pipeline::check(&file.display().to_string(), &text, &sql_beside(file), &folder_of(file)))
+}
+
+/// The text of SQL files, relative to a pipeline file.
+fn sql_beside(file: &Path) -> impl Fn(&str) -> Result<String, String> {
+    let folder = file.parent().unwrap_or(Path::new("")).to_owned();
+    move |name: &str| read_text(&folder.join(name)).map_err(|error| format!("{error:#}"))
+}
+
+/// The folder of a file, without links and dots.
+fn folder_of(file: &Path) -> PathBuf {
+    let folder = file.parent().filter(|folder| !folder.as_os_str().is_empty());
+    absolute(folder.unwrap_or(Path::new(".")))
 }

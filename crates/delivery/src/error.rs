@@ -12,6 +12,44 @@ pub struct SourceError(pub String);
 #[error("the position cannot be kept: {0}")]
 pub struct StoreError(pub String);
 
+/// Settings of which a value may be wrong.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Setting {
+    /// What the keys of objects begin with.
+    #[error("prefix")]
+    Prefix,
+    /// The same of objects with failed records.
+    #[error("error output prefix")]
+    ErrorPrefix,
+    /// What keys end with.
+    #[error("file extension")]
+    Extension,
+    /// That of the times in keys.
+    #[error("custom time zone")]
+    TimeZone,
+    /// Bytes of an object.
+    #[error("buffering size")]
+    BufferingSize,
+    /// Bytes of records in memory.
+    #[error("held bytes")]
+    HeldBytes,
+    /// Bytes of a backup object.
+    #[error("backup buffering size")]
+    BackupBufferingSize,
+    /// Bytes of a call of the function.
+    #[error("transform buffering size")]
+    TransformBufferingSize,
+    /// Records of a call of the function.
+    #[error("transform batch records")]
+    TransformRecords,
+    /// How often a failed call is repeated.
+    #[error("transform retries")]
+    TransformRetries,
+    /// Calls at the same time.
+    #[error("transform concurrency")]
+    TransformConcurrency,
+}
+
 /// Settings that cannot work.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum InvalidDelivery {
@@ -19,7 +57,7 @@ pub enum InvalidDelivery {
     #[error("{setting}: {error}")]
     Prefix {
         /// Which prefix.
-        setting: &'static str,
+        setting: Setting,
         /// What is wrong with it.
         error: InvalidPrefix,
     },
@@ -27,7 +65,7 @@ pub enum InvalidDelivery {
     #[error("{setting} is {value}: it must be {rule}")]
     Number {
         /// Which setting.
-        setting: &'static str,
+        setting: Setting,
         /// As given.
         value: String,
         /// What is allowed.

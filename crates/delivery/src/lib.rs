@@ -51,7 +51,7 @@ mod trying;
 mod worker;
 mod writing;
 
-pub use error::{InvalidDelivery, SourceError, StoreError};
+pub use error::{InvalidDelivery, Setting, SourceError, StoreError};
 pub use leftovers::remove_unfinished_objects;
 pub use naming::{Compression, InvalidPrefix, ObjectNaming};
 pub use position::{Intent, PositionStore, Positions, Progress, SourcePosition};

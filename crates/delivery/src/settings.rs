@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::error::InvalidDelivery;
+use crate::error::{InvalidDelivery, Setting};
 use crate::naming::ObjectNaming;
 
 const MIB: usize = 1 << 20;
@@ -128,17 +128,17 @@ impl DeliverySettings {
             }
         };
         let size = "1 byte to 1 GiB";
-        number("buffering size", self.buffering.size_bytes, 1..=1_024 * MIB, size)?;
-        number("held bytes", self.most_held_bytes, 1..=usize::MAX, "at least 1")?;
+        number(Setting::BufferingSize, self.buffering.size_bytes, 1..=1_024 * MIB, size)?;
+        number(Setting::HeldBytes, self.most_held_bytes, 1..=usize::MAX, "at least 1")?;
         if let Some(backup) = &self.backup {
-            number("backup buffering size", backup.buffering.size_bytes, 1..=1_024 * MIB, size)?;
+            number(Setting::BackupBufferingSize, backup.buffering.size_bytes, 1..=1_024 * MIB, size)?;
         }
         if let Some(transform) = &self.transform {
             let rule = "1 byte to 3 MiB, so that the event stays below 6 MiB";
-            number("transform buffering size", transform.buffering.size_bytes, 1..=3 * MIB, rule)?;
-            number("transform batch records", transform.max_records, 1..=10_000, "1 to 10000")?;
-            number("transform retries", transform.number_of_retries as usize, 0..=300, "0 to 300")?;
-            number("transform concurrency", transform.concurrency, 1..=1_000, "1 to 1000")?;
+            number(Setting::TransformBufferingSize, transform.buffering.size_bytes, 1..=3 * MIB, rule)?;
+            number(Setting::TransformRecords, transform.max_records, 1..=10_000, "1 to 10000")?;
+            number(Setting::TransformRetries, transform.number_of_retries as usize, 0..=300, "0 to 300")?;
+            number(Setting::TransformConcurrency, transform.concurrency, 1..=1_000, "1 to 1000")?;
         }
         Ok(())
     }

@@ -42,7 +42,7 @@ mod score_reviews;
 mod stars;
 
 pub use classifier::{Classifier, ClassifierError, Prediction};
-pub use classify::{Classify, ClassifySettings, LabelOutput, TextInput};
+pub use classify::{Classify, ClassifyKey, ClassifyMistake, ClassifySettings, LabelOutput, TextInput};
 pub use function::{Function, FunctionError, FunctionErrorKind};
 pub use invoker::{Invoker, InvokerSettings, InvokerStatistics, LoggedError};
 pub use json_path::JsonPath;

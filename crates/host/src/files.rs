@@ -13,6 +13,17 @@ use std::time::Duration;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::fs::OFlags;
 
+/// Why a file cannot be read, in words: those of the operating system only where nothing plainer is known.
+pub fn reason(error: &io::Error) -> String {
+    match error.kind() {
+        io::ErrorKind::NotFound => "there is no such file".to_owned(),
+        io::ErrorKind::PermissionDenied => "this user may not read it".to_owned(),
+        io::ErrorKind::IsADirectory => "it is a directory".to_owned(),
+        io::ErrorKind::NotADirectory => "a part of the path is a file, not a directory".to_owned(),
+        _ => error.to_string(),
+    }
+}
+
 /// Opens a file to be read.
 ///
 /// # Errors

@@ -12,11 +12,25 @@ pub enum Severity {
     Warning,
 }
 
+/// What a remark is about, for whoever does more than show it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Subject {
+    /// What its message says.
+    #[default]
+    Text,
+    /// A string, name or comment that is never closed: the text behind its opening quote was not read.
+    Unterminated,
+    /// A stream that a query reads and nothing declares. It may be an input that the compiler was not told of.
+    UnknownStream,
+}
+
 /// One remark on the text: what is wrong, where, and how to fix it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Diagnostic {
     /// How bad it is.
     pub severity: Severity,
+    /// What it is about.
+    pub subject: Subject,
     /// The offending text.
     pub span: Span,
     /// What is wrong and why.
@@ -28,18 +42,37 @@ pub struct Diagnostic {
 impl Diagnostic {
     /// An error at `span`.
     pub fn error(span: Span, message: impl Into<String>) -> Diagnostic {
-        Diagnostic { severity: Severity::Error, span, message: message.into(), hint: None }
+        Diagnostic {
+            severity: Severity::Error,
+            subject: Subject::default(),
+            span,
+            message: message.into(),
+            hint: None,
+        }
     }
 
     /// A warning at `span`.
     pub fn warning(span: Span, message: impl Into<String>) -> Diagnostic {
-        Diagnostic { severity: Severity::Warning, span, message: message.into(), hint: None }
+        Diagnostic {
+            severity: Severity::Warning,
+            subject: Subject::default(),
+            span,
+            message: message.into(),
+            hint: None,
+        }
     }
 
     /// The same with a hint.
     #[must_use]
     pub fn with_hint(mut self, hint: impl Into<String>) -> Diagnostic {
         self.hint = Some(hint.into());
+        self
+    }
+
+    /// The same about something.
+    #[must_use]
+    pub(crate) fn about(mut self, subject: Subject) -> Diagnostic {
+        self.subject = subject;
         self
     }
 

@@ -103,9 +103,14 @@ const FORMS: &[(&str, &str)] = &[
         "there are no percentiles; AVG(x), MIN(x), MAX(x) and STDDEV_SAMP(x) describe a window",
     ),
     (
+        "PERCENTILE_DISC",
+        "there are no percentiles; AVG(x), MIN(x), MAX(x) and STDDEV_SAMP(x) describe a window",
+    ),
+    (
         "APPROX_PERCENTILE",
         "there are no percentiles; AVG(x), MIN(x), MAX(x) and STDDEV_SAMP(x) describe a window",
     ),
+    ("MODE", "TABLE(TOP_K_ITEMS_TUMBLING(CURSOR(…), 'column', 1, seconds))"),
     ("VARIANCE", "VAR_SAMP(x)"),
     ("FIRST", "FIRST_VALUE(x)"),
     ("LAST", "LAST_VALUE(x)"),

@@ -5,7 +5,7 @@
 use crate::foreign::foreign_operator;
 use crate::limits::{MAX_NAME_CHARACTERS, MOST_REMARKS};
 use crate::token::{Token, TokenKind};
-use crate::{Diagnostic, Span};
+use crate::{Diagnostic, Span, Subject};
 
 const TWO_CHARACTER_SYMBOLS: [&str; 6] = ["<>", "!=", "<=", ">=", "||", "->"];
 const ONE_CHARACTER_SYMBOLS: [&str; 17] =
@@ -44,6 +44,13 @@ impl Lexer<'_> {
 
     fn error(&mut self, start: usize, end: usize, message: &str, hint: &str) {
         self.diagnostics.push(Diagnostic::error(Span::new(start, end), message).with_hint(hint));
+    }
+
+    /// Everything behind the opening of `what` is gone.
+    fn unterminated(&mut self, start: usize, opening: usize, what: &str, closing: &str) {
+        let mistake = Diagnostic::error(Span::new(start, start + opening), format!("unterminated {what}"));
+        let mistake = mistake.with_hint(format!("close it with {closing}"));
+        self.diagnostics.push(mistake.about(Subject::Unterminated));
     }
 
     /// Reads one token; false at the end.
@@ -87,12 +94,15 @@ impl Lexer<'_> {
             } else if rest.starts_with(['\u{2013}', '\u{2014}']) {
                 self.skip_line();
                 self.foreign_comment(start, 3);
+            } else if rest.starts_with('#') && self.is_hash_comment() {
+                self.skip_line();
+                self.error(start, start + 1, "# does not begin a comment", "comments begin with --");
             } else if let Some(comment) = rest.strip_prefix("/*") {
                 match comment.find("*/") {
                     Some(end) => self.position += end + 4,
                     None => {
                         self.position = self.text.len();
-                        self.error(start, start + 2, "unterminated comment", "close it with */");
+                        self.unterminated(start, 2, "comment", "*/");
                     }
                 }
             } else {
@@ -105,6 +115,13 @@ impl Lexer<'_> {
         self.position += self.rest().find('\n').unwrap_or(self.rest().len());
     }
 
+    /// Whether the # here is meant to begin a comment: it is the first of its line, or a blank is behind it.
+    fn is_hash_comment(&self) -> bool {
+        let before = self.text[..self.position].trim_end_matches([' ', '\t', '\u{feff}']);
+        let is_first = before.is_empty() || before.ends_with('\n');
+        is_first || self.rest()[1..].starts_with(char::is_whitespace)
+    }
+
     fn foreign_comment(&mut self, start: usize, length: usize) {
         let remark = Diagnostic::warning(Span::new(start, start + length), "read as the start of a comment");
         self.diagnostics.push(remark.with_hint("write comments as -- or /* */"));
@@ -115,7 +132,7 @@ impl Lexer<'_> {
             Some(content) if unicode => self.push(start, TokenKind::UnicodeText(content)),
             Some(content) => self.push(start, TokenKind::Text(content)),
             None => {
-                self.error(start, start + 1, "unterminated string", "close it with a single quote '");
+                self.unterminated(start, 1, "string", "a single quote '");
                 self.position = self.text.len();
             }
         }
@@ -156,7 +173,7 @@ impl Lexer<'_> {
 
     fn quoted_name(&mut self, start: usize) {
         let Some(name) = self.quoted('"') else {
-            self.error(start, start + 1, "unterminated quoted name", "close it with a double quote \"");
+            self.unterminated(start, 1, "quoted name", "a double quote \"");
             self.position = self.text.len();
             return;
         };
@@ -197,7 +214,7 @@ impl Lexer<'_> {
     fn binary(&mut self, start: usize) {
         self.position += 1;
         let Some(digits) = self.quoted('\'') else {
-            self.error(start, start + 2, "unterminated binary string", "close it with a single quote '");
+            self.unterminated(start, 2, "binary string", "a single quote '");
             self.position = self.text.len();
             return;
         };
@@ -285,7 +302,8 @@ impl Lexer<'_> {
         self.position += character.len_utf8();
         let message = format!("unexpected character {character:?}");
         let hint = match character {
-            '@' | '$' | '#' => "remove it; a name that holds it is quoted: \"a$b\"",
+            '#' => "comments begin with --; a name that holds # is quoted: \"a#b\"",
+            '@' | '$' => "remove it; a name that holds it is quoted: \"a$b\"",
             _ => "remove it",
         };
         self.error(start, self.position, &message, hint);

@@ -38,7 +38,7 @@ mod types;
 mod value;
 
 pub use catalog::{Argument, FunctionCatalog, RecordField, Signature, SignatureError};
-pub use diagnostic::{Diagnostic, Severity};
+pub use diagnostic::{Diagnostic, Severity, Subject};
 pub use excerpt::{Excerpt, excerpt};
 pub use expression::{
     ArithmeticOperator, CaseBranch, CastMode, ClockFunction, ComparisonOperator, Expression, ExpressionKind,

@@ -30,7 +30,8 @@ pub(crate) struct RunArguments {
     /// Records besides those of the file's own inputs: the lines of a file, plain or gzip, or - for standard input.
     #[arg(long, value_name = "FILE")]
     pub(crate) input: Option<PathBuf>,
-    /// The delivery stream or stream that takes them; the file's only delivery stream (or stream) unless given.
+    /// The stream or delivery stream that takes them. Without it they go to the only one that an application, a copy or a
+    /// delivery of the file reads and nothing in the file writes; where there are several, it is needed.
     #[arg(long, value_name = "NAME", requires = "input")]
     pub(crate) into: Option<String>,
     /// What the name in --into is of, when both a stream and a delivery stream have it.

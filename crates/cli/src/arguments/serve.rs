@@ -1,5 +1,6 @@
 //! The arguments of `millstream serve`.
 
+use std::convert::Infallible;
 use std::path::PathBuf;
 
 use clap::Args;
@@ -7,6 +8,11 @@ use clap::Args;
 use super::data_directory::DataDirectoryArguments;
 use super::session::SessionArguments;
 use super::take_over::TakeOverArguments;
+
+/// Refuses a file that is given without its flag.
+fn without_flag(file: &str) -> Result<Infallible, String> {
+    Err(format!("a file is applied with a flag: millstream serve --apply {file}"))
+}
 
 /// The arguments of `serve`.
 #[derive(Args, Debug)]
@@ -22,6 +28,9 @@ pub(crate) struct ServeArguments {
     /// A pipeline file to apply at the start. May be given several times.
     #[arg(long = "apply", value_name = "FILE")]
     pub(crate) files: Vec<PathBuf>,
+    // Nothing is ever in it.
+    #[arg(hide = true, value_name = "FILE", value_parser = without_flag)]
+    file: Option<Infallible>,
     #[command(flatten)]
     pub(crate) take_over: TakeOverArguments,
     #[command(flatten)]

@@ -7,7 +7,9 @@ use std::path::Path;
 use std::process::ExitCode;
 
 use anyhow::Context;
-use millstream_control::pipeline::{Mistake, Mistakes, SqlInput, WrittenApplication, check_sql};
+use millstream_control::pipeline::{
+    Mistake, Mistakes, SqlInput, WrittenApplication, check_sql, has_section, other_kind,
+};
 use millstream_golden::GoldenFile;
 use millstream_wording::counted;
 use serde_json::{Value, json};
@@ -16,7 +18,7 @@ use super::files::{has_extension, read_text};
 use super::lint::{self, Remark};
 use super::replay::sql_application;
 use crate::arguments::CheckArguments;
-use crate::loading::read_pipeline;
+use crate::loading::check_pipeline;
 
 /// As many mistakes of a pipeline file are looked for.
 const MOST_OF_A_PIPELINE: usize = 50;
@@ -74,7 +76,7 @@ fn check(path: &Path, arguments: &CheckArguments) -> anyhow::Result<Result<Check
     if has_extension(path, "sql") {
         return check_sql_file(path, arguments);
     }
-    if let Some(mistake) = other_kind(path)? {
+    if let Some(mistake) = of_other_kind(path)? {
         return Ok(Err(Mistakes(vec![mistake])));
     }
     anyhow::ensure!(
@@ -85,13 +87,10 @@ fn check(path: &Path, arguments: &CheckArguments) -> anyhow::Result<Result<Check
     if has_extension(path, "test") {
         return check_golden_file(path);
     }
-    let pipeline = match read_pipeline(path, &[])? {
+    let pipeline = match check_pipeline(path)? {
         Ok(pipeline) => pipeline,
         Err(mistakes) => return Ok(Err(mistakes)),
     };
-    if let Err(mistakes) = pipeline.check_files() {
-        return Ok(Err(mistakes));
-    }
     let lints = if arguments.lint { lint::pipeline(&pipeline, sample(arguments))? } else { Vec::new() };
     Ok(Ok({
         let declared = &pipeline.declarations;
@@ -122,7 +121,7 @@ fn tally(path: &Path, count: usize) -> String {
 
 /// Why a file is nothing that can be checked: its name ends in no known way, and nothing in it is a section of a pipeline
 /// file. What comes through a pipe has no ending that says anything.
-fn other_kind(path: &Path) -> anyhow::Result<Option<Mistake>> {
+fn of_other_kind(path: &Path) -> anyhow::Result<Option<Mistake>> {
     if !path.is_file() || ["toml", "sql", "test"].iter().any(|known| has_extension(path, known)) {
         return Ok(None);
     }
@@ -132,12 +131,10 @@ fn other_kind(path: &Path) -> anyhow::Result<Option<Mistake>> {
     };
     let reason = format!("{ending}: check reads pipeline files (.toml), SQL (.sql) and golden files (.test)");
     let text = read_text(path).with_context(|| reason.clone())?;
-    if text.lines().any(|line| line.trim_start().starts_with("[[")) {
+    if has_section(&text) {
         return Ok(None);
     }
-    let name = path.display().to_string();
-    let hint = format!("for records, millstream discover {name} finds their columns");
-    Ok(Some(Mistake::at(&name, &text, 0..0, reason, Some(hint))))
+    Ok(Some(other_kind(&path.display().to_string(), &text, &reason)))
 }
 
 /// As mistakes are, but for the file.

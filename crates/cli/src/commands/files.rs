@@ -19,7 +19,7 @@ pub(crate) fn read_text(path: &Path) -> anyhow::Result<String> {
             "cannot read {shown}: nothing has come through this pipe for {} s; give a file, or write to the pipe",
             PATIENCE.as_secs()
         ),
-        _ => anyhow::Error::new(error).context(format!("cannot read {shown}")),
+        _ => anyhow::anyhow!("cannot read {shown}: {}", millstream_host::files::reason(&error)),
     };
     let file = millstream_host::files::open_patiently(path, PATIENCE).map_err(failed)?;
     // A device or a pipe has no length of its own: what is read counts.

@@ -14,6 +14,9 @@ use super::files::PATIENCE;
 const BATCH_RECORDS: usize = 1_000;
 const MOST_RECORDS: usize = 1_000_000;
 
+/// Characters of a row in a message, at most.
+const LONGEST_ROW: usize = 80;
+
 /// Rows a second of virtual time from this time on (2024-01-01 00:00:00): windows see some of them.
 const RATE: f64 = 10.0;
 const START: i64 = 1_704_067_200_000;
@@ -51,7 +54,7 @@ pub(super) fn pipeline(pipeline: &Pipeline, sample: Option<(&Path, bool)>) -> an
         let stream =
             pipeline.declarations.streams.iter().find(|stream| Some(stream.name.get_ref()) == source);
         let written = WrittenApplication::of_pipeline(pipeline, index);
-        let hours = stream.map(|stream| stream.retention_hours);
+        let hours = stream.map(|stream| stream.retention());
         remarks.append(&mut application(&written, checked, hours, sample)?);
     }
     Ok(remarks)
@@ -92,8 +95,25 @@ impl Failures {
                 Some(_) => &mut self.records,
                 None => self.pumps.entry(error.row.pump_name.clone()).or_default(),
             };
-            Self::note(place, || error.row.message);
+            Self::note(place, || match error.record {
+                Some(number) => format!("of record {number}: {}", error.row.message),
+                None => format!("of the row {}: {}", shown(&error.row.data_row), error.row.message),
+            });
         }
+    }
+}
+
+/// A row that failed, from the hex digits of its fields: as much as fits in a line.
+fn shown(data_row: &str) -> String {
+    let digits = data_row.as_bytes().chunks_exact(2);
+    let bytes: Vec<u8> = digits
+        .filter_map(|pair| std::str::from_utf8(pair).ok().and_then(|pair| u8::from_str_radix(pair, 16).ok()))
+        .collect();
+    let row = String::from_utf8_lossy(&bytes);
+    let line: String = row.trim_end().chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
+    match line.chars().count() > LONGEST_ROW {
+        true => line.chars().take(LONGEST_ROW).chain(['…']).collect(),
+        false => line,
     }
 }
 
@@ -142,7 +162,7 @@ async fn over_sample(
     }
     let failed = |(count, first): (u64, String)| {
         let rows = counted(count, "row");
-        format!("{rows} of the sample would go to error_stream; the first: {first}")
+        format!("{rows} of the sample would go to error_stream; the first, {first}")
     };
     remarks.extend(failures.records.map(failed).map(|message| Remark::from(written.on_input(&message))));
     for (pump, failed_rows) in failures.pumps {

@@ -123,6 +123,35 @@ fn check_says_which_kinds_of_files_it_checks() {
 }
 
 #[test]
+fn check_names_every_file_that_is_not_there_beside_other_mistakes() {
+    let pipeline = "[[endpoint]]\nname = \"a\"\nmodel = \"models/a\"\n[[endpoint]]\nname = \"b\"\nmodel = \"builtin:b\"\n\
+        [[endpoint]]\nname = \"c\"\nmodel = \"models/c\"\n[[stream]]\nname = \"s\"\nshards = 0\n\
+        [[input]]\nname = \"i\"\npath = \"missing.csv\"\ninto_stream = \"s\"\n\
+        [[application]]\nname = \"x\"\nsql_file = \"missing.sql\"\n[application.input]\nstream = \"s\"\ncolumns = \"A INTEGER\"\n\
+        [[application.reference]]\nname = \"T\"\npath = \"missing.txt\"\ncolumns = \"A INTEGER\"\n";
+    let folder = folder_with(&[("p.toml", pipeline)]);
+    let found: Vec<String> = jsons(&run_in(folder.path(), &["check", "p.toml", "--json"]))
+        .iter()
+        .map(|one| format!("{}:{} {}", one["line"], one["column"], one["message"].as_str().unwrap()))
+        .collect();
+    let absolute = fs::canonicalize(folder.path()).unwrap();
+    let named = |name: &str| absolute.join(name).display().to_string();
+    let expected = [
+        format!("3:9 {} is not a model folder", named("models/a")),
+        "6:9 there is no model \"builtin:b\"".to_owned(),
+        format!("9:9 {} is not a model folder", named("models/c")),
+        "12:10 a stream has 1 to 10000 shards".to_owned(),
+        format!("15:8 cannot read {}: there is no such file", named("missing.csv")),
+        "19:12 cannot read missing.sql: there is no such file".to_owned(),
+        format!("25:8 cannot read {}: there is no such file", named("missing.txt")),
+    ];
+    assert_eq!(found.len(), expected.len(), "{found:#?}");
+    for (found, expected) in found.iter().zip(&expected) {
+        assert!(found.starts_with(expected), "{expected}: {found}");
+    }
+}
+
+#[test]
 fn check_says_when_it_has_stopped_looking() {
     let sections = |number: usize| -> String {
         (0..number).map(|n| format!("[[stream]]\nname = \"s{n}\"\nsharts = 1\n")).collect()

@@ -142,13 +142,20 @@ fn the_next_run_goes_on_in_the_file() {
 
 #[test]
 fn reviews_of_real_customers() {
-    let file = repository("../shared/data/amazon_reviews_us_Gift_Card_v1_00.tsv.gz");
-    if !file.exists() {
-        eprintln!("skipped: there is no {}", file.display());
+    // Whoever runs the tests may have said that there are no reviews beside the checkout.
+    if std::env::var("MILLSTREAM_TEST_LEAVE_OUT")
+        .is_ok_and(|names| names.split(',').any(|name| name == "reviews"))
+    {
         return;
     }
+    let file = repository("../shared/data/amazon_reviews_us_Gift_Card_v1_00.tsv.gz");
     let mut text = Vec::new();
-    let compressed = std::fs::File::open(&file).unwrap();
+    let compressed = std::fs::File::open(&file).unwrap_or_else(|error| {
+        panic!(
+            "{}: {error}; cargo xtask test leaves this test out, as does MILLSTREAM_TEST_LEAVE_OUT=reviews",
+            file.display()
+        )
+    });
     flate2::read::MultiGzDecoder::new(compressed).read_to_end(&mut text).unwrap();
     let text = String::from_utf8(text).unwrap();
     let rows: Vec<Vec<&str>> = text.lines().skip(1).map(|line| line.split('\t').collect()).collect();

@@ -137,7 +137,7 @@ fn lints_show_what_is_probably_not_meant() {
         "--> app.sql:2:62",
         "warning: B fills column A of \"T\", which has a column B elsewhere",
         "warning: 1 text of the sample would be cut to fit column \"K\" of \"T\", which is VARCHAR(3)\n  --> app.sql:1:39\n",
-        "warning: 1 row of the sample would go to error_stream; the first: column \"V\": 'x' is not a valid INTEGER\n  \
+        "warning: 1 row of the sample would go to error_stream; the first, of record 3: column \"V\": 'x' is not a valid INTEGER\n  \
          --> --stream:1:4\n",
     ] {
         assert!(shown.contains(expected), "{expected}: {shown}");
@@ -157,7 +157,8 @@ fn lints_show_what_is_probably_not_meant() {
         "warning: 1 text of the sample would be cut to fit column \"K\" of \"SOURCE_SQL_STREAM_001\", which is VARCHAR(3)\n   \
          --> app.toml:11:37\n",
         "is not a valid INTEGER\n   --> app.toml:11:12\n",
-        "warning: 1 row of the sample would go to error_stream; the first: division by zero\n  --> app.toml:7:21\n",
+        "warning: 1 row of the sample would go to error_stream; the first, of the row \
+         1,2024-01-01 00:00:00.000,GOO,2024-01-01 00:00:00.000,,,: division by zero\n  --> app.toml:7:21\n",
     ] {
         assert!(shown.contains(expected), "{expected}: {shown}");
     }

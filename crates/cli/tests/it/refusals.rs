@@ -177,7 +177,7 @@ fn sql_that_does_not_run_is_refused_with_its_place() {
 
 #[test]
 fn wrong_usage_ends_with_2_and_failure_with_1() {
-    let usage: [(&[&str], &str); 16] = [
+    let usage: [(&[&str], &str); 17] = [
         (&[], "Usage: millstream <COMMAND>"),
         (&["serve-all"], "unrecognized subcommand 'serve-all'"),
         (&["dem"], "demo"),
@@ -189,6 +189,7 @@ fn wrong_usage_ends_with_2_and_failure_with_1() {
         (&["demo", "--duration", "5parsecs"], "is not a period: write 250ms, 5s, 2m or 1h"),
         (&["demo", "--listen", "nowhere"], "invalid value 'nowhere' for '--listen <ADDRESS>'"),
         (&["demo", "--seed", "one"], "invalid value 'one' for '--seed <NUMBER>'"),
+        (&["serve", "p.toml"], "a file is applied with a flag: millstream serve --apply p.toml"),
         (&["run"], "<FILE>"),
         (&["run", "a.toml", "--header"], "--input <FILE>"),
         (&["replay", "a.sql", "--input", "x", "--rate", "1", "--rowtime", "at"], "cannot be used with"),
@@ -201,10 +202,11 @@ fn wrong_usage_ends_with_2_and_failure_with_1() {
     let folder = tempfile::tempdir().unwrap();
     let missing = folder.path().join("missing").to_str().unwrap().to_owned();
     let stock = repository("examples/stock-ticker.toml").to_str().unwrap().to_owned();
-    let failures: [(&[&str], &str); 7] = [
-        (&["check", &missing], "cannot read"),
-        (&["run", &missing], "cannot read"),
-        (&["test", &missing], "cannot read"),
+    let failures: [(&[&str], &str); 8] = [
+        (&["check", &missing], "missing: there is no such file"),
+        (&["check", folder.path().to_str().unwrap()], "it is a directory"),
+        (&["run", &missing], "missing: there is no such file"),
+        (&["test", &missing], "missing: there is no such file"),
         (&["test", folder.path().to_str().unwrap()], "holds no golden files: their names end in .test"),
         (&["replay", &missing, "--input", &missing], "cannot read"),
         (&["replay", &stock, "--input", &missing, "--format", "tsv"], "--format is for SQL alone"),

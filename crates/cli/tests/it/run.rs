@@ -393,7 +393,7 @@ fn what_an_input_needs_is_said() {
     .unwrap();
     fails(&[], &["feed \"day\": cannot read ", "missing.json: No such file"]);
     fs::remove_file(folder.path().join("sql/filter.sql")).unwrap();
-    fails(&[], &["filter.sql", "No such file"]);
+    fails(&[], &["filter.sql", "there is no such file"]);
 }
 
 #[test]

@@ -25,4 +25,4 @@ pub use output_json::push_json_text;
 
 pub use output::{EncodedRows, OutputColumn, OutputFormat, OutputWriter};
 pub use parser::{ParsedBatch, RecordError, RecordParser};
-pub use schema::{InputColumn, InputSchema, RecordFormat, SchemaError};
+pub use schema::{Delimiter, InputColumn, InputSchema, RecordFormat, SchemaError};

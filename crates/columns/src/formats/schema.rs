@@ -54,6 +54,17 @@ impl InputColumn {
     }
 }
 
+/// What is between the parts of delimited records.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Delimiter {
+    /// Between rows.
+    #[error("row")]
+    Row,
+    /// Between columns.
+    #[error("column")]
+    Column,
+}
+
 /// Why a schema cannot be used.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum SchemaError {
@@ -73,7 +84,7 @@ pub enum SchemaError {
     },
     /// A delimiter that is empty or too long.
     #[error("the {0} delimiter must have 1 to 1024 characters")]
-    Delimiter(&'static str),
+    Delimiter(Delimiter),
     /// A JSON column without a path.
     #[error("column \"{0}\" has no mapping; a JSON column needs one, such as $.{0}")]
     MissingMapping(String),
@@ -117,9 +128,11 @@ impl InputSchema {
         }
         let reader = match &self.format {
             RecordFormat::Csv { row_delimiter, column_delimiter, quoting } => {
-                for (name, delimiter) in [("row", row_delimiter), ("column", column_delimiter)] {
+                for (which, delimiter) in
+                    [(Delimiter::Row, row_delimiter), (Delimiter::Column, column_delimiter)]
+                {
                     if !(1..=1024).contains(&delimiter.chars().count()) {
-                        return Err(SchemaError::Delimiter(name));
+                        return Err(SchemaError::Delimiter(which));
                     }
                 }
                 Reader::Csv(Box::new(CsvReader::new(row_delimiter, column_delimiter, *quoting)))

@@ -2,28 +2,29 @@
 
 use std::collections::HashSet;
 use std::ops::Range;
+use std::path::Path;
 
-use millstream_delivery::InvalidDelivery;
+use millstream_functions::ClassifyKey;
 use millstream_monitor::{check_email, check_topic_name};
 use toml::Spanned;
 
 use super::checked_application::CheckedApplication;
 use super::declarations::{Builtin, Declarations};
+use super::durations::Period;
 use super::gaps::Gaps;
-use super::lower::{self, classify, delivery_stream, lower};
+use super::lower::{self, lower};
 use super::mistake::{Mistake, Mistakes};
 use super::similar_name::nearest;
 use super::source_text::SourceText;
-use super::{Pipeline, circles, declarations, shape};
-use crate::definition::{FunctionBody, Kind, Reference, check_name};
-use crate::resources::function::classify_settings;
+use super::{Pipeline, circles, classify, declarations, shape};
+use crate::definition::{Kind, Reference, check_name};
 use crate::resources::notification;
 
 /// Names that are compared with a wrong one, and names that a message lists, at most.
 const MOST_COMPARED: usize = 1_000;
 const MOST_LISTED: usize = 20;
 
-/// Gives the text of a SQL file that a pipeline names.
+/// Gives the text of a SQL file that a pipeline names, or says that it cannot be read, with the reason.
 pub type SqlFiles<'a> = dyn Fn(&str) -> Result<String, String> + 'a;
 
 pub(super) fn parse(
@@ -31,6 +32,7 @@ pub(super) fn parse(
     text: &str,
     files: &SqlFiles<'_>,
     existing: &[Reference],
+    folder: Option<&Path>,
 ) -> Result<Pipeline, Mistakes> {
     let source = SourceText::new(source_name, text);
     let shape::Read { declarations, mistakes, gaps } = shape::read(&source);
@@ -45,12 +47,21 @@ pub(super) fn parse(
     };
     if let Some(declarations) = &declarations {
         check.all(declarations);
+        if let Some(folder) = folder {
+            check.named_files(declarations, folder);
+        }
     }
     let Check { mistakes, warnings, applications, .. } = check;
     if let (true, Some(declarations)) = (mistakes.is_empty(), declarations) {
         let desired = lower(&declarations, &applications);
         let (source_name, text) = (source_name.to_owned(), text.to_owned());
-        return Ok(Pipeline { source_name, text, declarations, desired, applications, warnings });
+        let mut pipeline = Pipeline { source_name, text, declarations, desired, applications, warnings };
+        let Some(folder) = folder else { return Ok(pipeline) };
+        pipeline.resolve_paths(folder);
+        return match pipeline.misfits() {
+            found if found.is_empty() => Ok(pipeline),
+            found => Err(in_order(found)),
+        };
     }
     Err(in_order(mistakes))
 }
@@ -154,6 +165,20 @@ impl Check<'_> {
         }
     }
 
+    /// A number that is given must be one of those that something can run with. False when it is not.
+    pub(super) fn number<T: Copy>(
+        &mut self,
+        given: &Option<Spanned<T>>,
+        is_possible: impl Fn(T) -> bool,
+        rule: &str,
+    ) -> bool {
+        let Some(number) = given.as_ref().filter(|number| !is_possible(*number.get_ref())) else {
+            return true;
+        };
+        self.wrong(number.span(), rule, None);
+        false
+    }
+
     fn all(&mut self, declared: &Declarations) {
         let streams = self.names(Kind::Stream, declared.streams.iter().map(|one| &one.name));
         let delivery_streams =
@@ -167,12 +192,13 @@ impl Check<'_> {
         self.names(Kind::Feed, declared.inputs.iter().map(|one| &one.name));
 
         for stream in &declared.streams {
-            if !(1..=10_000).contains(&stream.shards.unwrap_or(1)) {
-                self.wrong(stream.name.span(), "a stream has 1 to 10000 shards", None);
-            }
-            if !(1..=8_760).contains(&stream.retention_hours) {
-                self.wrong(stream.name.span(), "retention_hours must be 1 to 8760", None);
-            }
+            self.number(
+                &stream.shards,
+                |shards| (1..=10_000).contains(&shards),
+                "a stream has 1 to 10000 shards",
+            );
+            let is_period = |hours| (1..=8_760).contains(&hours);
+            self.number(&stream.retention_hours, is_period, "retention_hours must be 1 to 8760");
         }
         for delivery in &declared.delivery_streams {
             self.bucket(&delivery.bucket);
@@ -182,16 +208,7 @@ impl Check<'_> {
             if let Some(transform) = &delivery.transform {
                 self.reference(&transform.function, &functions);
             }
-            if let Err(error) = crate::resources::delivery_stream::settings(
-                delivery.name.get_ref(),
-                &delivery_stream(delivery),
-            ) {
-                let is_of_prefix = matches!(error, InvalidDelivery::Prefix { .. });
-                match delivery.prefix.as_ref().filter(|_| is_of_prefix) {
-                    Some(prefix) => self.wrong(prefix.span(), error.to_string(), None),
-                    None => self.wrong_section(&delivery.name, error.to_string()),
-                }
-            }
+            self.delivery(delivery);
         }
         for endpoint in &declared.endpoints {
             let model = endpoint.model.get_ref();
@@ -199,12 +216,9 @@ impl Check<'_> {
                 let hint = "the model in this program is builtin:star-rating".to_owned();
                 self.wrong(endpoint.model.span(), format!("there is no model \"{model}\""), Some(hint));
             }
-            if !endpoint.threads.is_none_or(|threads| (1..=1_024).contains(&threads)) {
-                self.wrong(endpoint.name.span(), "threads must be 1 to 1024", None);
-            }
-            if endpoint.queue_texts == Some(0) {
-                self.wrong(endpoint.name.span(), "queue_texts must be at least 1", None);
-            }
+            let are_threads = |threads| (1..=1_024).contains(&threads);
+            self.number(&endpoint.threads, are_threads, "threads must be 1 to 1024");
+            self.number(&endpoint.queue_texts, |texts| texts > 0, "queue_texts must be at least 1");
         }
         for function in &declared.functions {
             self.function(function, &endpoints, &metrics, &topics, &streams);
@@ -238,9 +252,11 @@ impl Check<'_> {
             {
                 self.reference(topic, &topics);
             }
-            if !(1..=100).contains(&alarm.evaluation_periods) {
-                self.wrong(alarm.name.span(), "evaluation_periods must be 1 to 100", None);
-            } else if let Err(error) = notification::check_alarm(alarm.name.get_ref(), &lower::alarm(alarm)) {
+            let are_periods = |periods: u32| (1..=100).contains(&periods);
+            if !self.number(&alarm.evaluation_periods, are_periods, "evaluation_periods must be 1 to 100") {
+                continue;
+            }
+            if let Err(error) = notification::check_alarm(alarm.name.get_ref(), &lower::alarm(alarm)) {
                 self.wrong_section(&alarm.name, error);
             }
         }
@@ -264,11 +280,9 @@ impl Check<'_> {
             if let Some(delivery) = &input.delivery_stream {
                 self.reference(delivery, &delivery_streams);
             }
-            for (key, value) in [("rate", input.rate), ("speed", input.speed)] {
-                if value.is_some_and(|value| !(value.is_finite() && value > 0.0)) {
-                    self.wrong(input.name.span(), format!("{key} must be a number above 0"), None);
-                }
-            }
+            let is_above_zero = |value: f64| value.is_finite() && value > 0.0;
+            self.number(&input.rate, is_above_zero, "rate must be a number above 0");
+            self.number(&input.speed, is_above_zero, "speed must be a number above 0");
         }
         if let Some(circle) = circles::find(declared) {
             let message = format!("records would run in a circle forever: {}", circle.way);
@@ -311,20 +325,20 @@ impl Check<'_> {
                 self.reference(reference, names);
             }
         }
-        let place = |given: &Option<Spanned<String>>| given.as_ref().map(Spanned::span);
-        let list = |given: &Option<Spanned<Vec<String>>>| given.as_ref().map(Spanned::span);
-        let unplaced = |is_given: bool| is_given.then(|| function.name.span());
+        fn place<T>(given: &Option<Spanned<T>>) -> Option<Range<usize>> {
+            given.as_ref().map(Spanned::span)
+        }
         let given = [
             ("endpoint", place(&function.endpoint)),
-            ("columns", list(&function.columns)),
+            ("columns", place(&function.columns)),
             ("text", place(&function.text)),
             ("delimiter", place(&function.delimiter)),
-            ("output", list(&function.output)),
+            ("output", place(&function.output)),
             ("metric", place(&function.metric)),
-            ("column", unplaced(function.column.is_some())),
+            ("column", place(&function.column)),
             ("topic", place(&function.topic)),
-            ("threshold", unplaced(function.threshold.is_some())),
-            ("quiet_period", unplaced(function.quiet_period.is_some())),
+            ("threshold", place(&function.threshold)),
+            ("quiet_period", place(&function.quiet_period)),
             ("dead_letter", place(&function.dead_letter)),
         ];
         let (kind, needed, allowed): (_, &[&str], &[&str]) = match function.builtin {
@@ -335,38 +349,30 @@ impl Check<'_> {
                 ("notify-on-anomaly", &["topic"], &["threshold", "quiet_period", "column", "dead_letter"])
             }
         };
-        let known = self.mistakes.len();
+        let is_whole = self.gaps.is_whole(&function.name.span());
         for (key, span) in &given {
             let is_needed = needed.contains(key);
             match span {
                 None if is_needed => {
                     self.wrong_section(&function.name, format!("a function of kind {kind} needs {key}"));
                 }
-                Some(span) if !is_needed && !allowed.contains(key) => {
+                // Of a function whose kind could not be read nothing is known.
+                Some(span) if !is_needed && !allowed.contains(key) && is_whole => {
                     let message = format!("a function of kind {kind} does not take {key}");
                     self.wrong(span.clone(), message, None);
                 }
                 _ => {}
             }
         }
-        let is_whole = self.gaps.is_whole(&function.name.span());
-        if self.mistakes.len() == known && is_whole && function.builtin == Builtin::Classify {
-            let place_of = |key: &str| {
-                let found = given.iter().find(|(known, _)| *known == key).and_then(|(_, span)| span.clone());
-                found.unwrap_or_else(|| function.name.span())
-            };
-            match classify(function) {
-                Err((key, reason)) => self.wrong(place_of(key), reason, None),
-                Ok(FunctionBody::Classify { text, delimiter, output, .. }) => {
-                    if let Err(reason) = classify_settings(&text, delimiter, output.as_ref()) {
-                        let key = ["output", "text", "columns"]
-                            .into_iter()
-                            .find(|key| reason.starts_with(key))
-                            .unwrap_or("text");
-                        self.wrong(place_of(key), reason, None);
-                    }
-                }
-                Ok(_) => {}
+        if function.builtin == Builtin::Classify && is_whole {
+            for mistake in classify::mistakes(function) {
+                let place = match mistake.key {
+                    ClassifyKey::Columns => place(&function.columns),
+                    ClassifyKey::Text => place(&function.text),
+                    ClassifyKey::Delimiter => place(&function.delimiter),
+                    ClassifyKey::Output => place(&function.output),
+                };
+                self.wrong(place.unwrap_or_else(|| function.name.span()), mistake.reason, None);
             }
         }
         if function.builtin == Builtin::ScoreReviews
@@ -378,8 +384,8 @@ impl Check<'_> {
                 }
             }
         }
-        if function.threshold.is_some_and(|threshold| !threshold.is_finite()) {
-            self.wrong(function.name.span(), "threshold must be a number", None);
-        }
+        self.number(&function.threshold, f64::is_finite, "threshold must be a number");
+        let is_time = |limit: Period| !limit.0.is_zero();
+        self.number(&function.timeout, is_time, "timeout must be above 0: no call takes no time");
     }
 }

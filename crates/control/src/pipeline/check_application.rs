@@ -1,8 +1,9 @@
 //! Checks an application: its inputs and reference tables, its SQL, its outputs.
 
 use std::collections::HashSet;
+use std::ops::Range;
 
-use millstream_columns::formats::{InputColumn, InputSchema, RecordFormat};
+use millstream_columns::formats::{Delimiter, InputColumn, InputSchema, RecordFormat, SchemaError};
 use millstream_engine::check_memory;
 use millstream_sql::{
     Column, Diagnostic, InputStream, Program, ReferenceTable, Severity, compile_with_tables, syntax_mistakes,
@@ -14,10 +15,10 @@ use super::checked_application::{CheckedApplication, columns_of, input_names, me
 use super::declarations::{
     ApplicationDeclaration, RecordFormatChoice, ReferenceDeclaration, StartingPosition,
 };
-use super::lower::source;
+use super::lower::{source, value};
 use super::metadata_column::MetadataColumn;
 use super::reference::CheckedReference;
-use super::schema_text::parse_columns;
+use super::schema_text::{DeclaredColumn, column_place, parse_columns};
 use super::similar_name::nearest;
 use super::source_text::place_within;
 use super::switches::ApplicationSwitches;
@@ -27,6 +28,8 @@ use crate::definition::ReferencePlace;
 
 /// Input streams of an application, at most.
 const MOST_INPUT_STREAMS: u32 = 64;
+/// The least that an application may be given for its windows, joins and forests, in bytes.
+const LEAST_MEMORY: u64 = 64 << 10;
 /// Characters of a table's name.
 const LONGEST_TABLE_NAME: usize = 32;
 
@@ -34,10 +37,10 @@ const LONGEST_TABLE_NAME: usize = 32;
 struct SchemaText<'a> {
     format: RecordFormatChoice,
     encoding: Option<&'a Spanned<String>>,
-    row_delimiter: Option<&'a str>,
-    column_delimiter: Option<&'a str>,
-    quoting: Option<bool>,
-    record_row_path: Option<&'a str>,
+    row_delimiter: Option<&'a Spanned<String>>,
+    column_delimiter: Option<&'a Spanned<String>>,
+    quoting: Option<&'a Spanned<bool>>,
+    record_row_path: Option<&'a Spanned<String>>,
     columns: &'a Spanned<String>,
 }
 
@@ -70,6 +73,7 @@ impl Check<'_> {
                 self.reference(reference, names);
             }
         }
+        let is_enough = self.memory_limit(declared);
         let mut switches = ApplicationSwitches::default();
         for (name, value) in &declared.switches {
             if let Err(error) = switches.set(name, &value.get_ref().text()) {
@@ -140,14 +144,27 @@ impl Check<'_> {
             metadata,
             references,
             schema,
-            memory_limit: declared.memory_limit.map(|limit| limit.0),
+            memory_limit: value(&declared.memory_limit).map(|limit| limit.0),
             threads: declared.threads,
             switches,
         };
-        if let Err(shortage) = check_memory(&checked.program, &checked.settings(0, 0, false)) {
-            self.wrong(place, shortage.to_string(), None);
+        let place_of_limit = declared.memory_limit.as_ref().map_or(place, Spanned::span);
+        if is_enough && let Err(shortage) = check_memory(&checked.program, &checked.settings(0, 0, false)) {
+            self.wrong(place_of_limit, shortage.to_string(), None);
         }
         self.applications.push(checked);
+    }
+
+    /// Whether the memory limit is one that something can run with.
+    fn memory_limit(&mut self, declared: &ApplicationDeclaration) -> bool {
+        let Some(limit) = &declared.memory_limit else { return true };
+        let is_possible = !(1..LEAST_MEMORY).contains(&limit.get_ref().0);
+        if !is_possible {
+            let message = format!("memory_limit must be at least {LEAST_MEMORY} bytes, or 0 for no limit");
+            let hint = "a number without a unit counts bytes: write \"64MiB\" or \"1GiB\"";
+            self.wrong(limit.span(), message, Some(hint.to_owned()));
+        }
+        is_possible
     }
 
     fn no_stream(&mut self, from: &Spanned<String>, hint: Option<String>) {
@@ -180,10 +197,10 @@ impl Check<'_> {
         let schema = self.schema(&SchemaText {
             format: input.format,
             encoding: input.encoding.as_ref(),
-            row_delimiter: input.row_delimiter.as_deref(),
-            column_delimiter: input.column_delimiter.as_deref(),
-            quoting: input.quoting,
-            record_row_path: input.record_row_path.as_deref(),
+            row_delimiter: input.row_delimiter.as_ref(),
+            column_delimiter: input.column_delimiter.as_ref(),
+            quoting: input.quoting.as_ref(),
+            record_row_path: input.record_row_path.as_ref(),
             columns: &input.columns,
         });
         let parallelism = input.parallelism.as_ref().map_or(1, |parallelism| *parallelism.get_ref());
@@ -251,10 +268,10 @@ impl Check<'_> {
         let schema = self.schema(&SchemaText {
             format: reference.format,
             encoding: reference.encoding.as_ref(),
-            row_delimiter: reference.row_delimiter.as_deref(),
-            column_delimiter: reference.column_delimiter.as_deref(),
-            quoting: reference.quoting,
-            record_row_path: reference.record_row_path.as_deref(),
+            row_delimiter: reference.row_delimiter.as_ref(),
+            column_delimiter: reference.column_delimiter.as_ref(),
+            quoting: reference.quoting.as_ref(),
+            record_row_path: reference.record_row_path.as_ref(),
             columns: &reference.columns,
         });
         Some(CheckedReference { name: name.clone(), place: place?, schema: schema? }).filter(|_| is_name)
@@ -279,31 +296,102 @@ impl Check<'_> {
                 return None;
             }
         };
+        let mut fits = self.keys_of_format(text);
+        let or = |given: Option<&Spanned<String>>, default: &str| match given {
+            Some(text) => text.get_ref().clone(),
+            None => default.to_owned(),
+        };
         let delimited = |delimiter: &str, quoting: bool| RecordFormat::Csv {
-            row_delimiter: text.row_delimiter.unwrap_or("\n").to_owned(),
-            column_delimiter: text.column_delimiter.unwrap_or(delimiter).to_owned(),
-            quoting: text.quoting.unwrap_or(quoting),
+            row_delimiter: or(text.row_delimiter, "\n"),
+            column_delimiter: or(text.column_delimiter, delimiter),
+            quoting: text.quoting.map_or(quoting, |quoting| *quoting.get_ref()),
         };
         let format = match text.format {
             RecordFormatChoice::Csv => delimited(",", true),
             RecordFormatChoice::Tsv => delimited("\t", false),
-            RecordFormatChoice::Json => {
-                RecordFormat::Json { record_row_path: text.record_row_path.unwrap_or("$").to_owned() }
-            }
+            RecordFormatChoice::Json => RecordFormat::Json { record_row_path: or(text.record_row_path, "$") },
         };
         let is_json = text.format == RecordFormatChoice::Json;
+        if !is_json {
+            fits &= self.columns_without_paths(text, &columns);
+        }
         let columns = columns.into_iter().map(|(name, sql_type, mapping)| match mapping {
             None if is_json => InputColumn::of_member(&name, sql_type),
             mapping => InputColumn { name, sql_type, mapping },
         });
         let schema = InputSchema { format, columns: columns.collect() };
         match schema.parser() {
-            Ok(_) => Some(schema),
+            Ok(_) => fits.then_some(schema),
             Err(error) => {
-                self.wrong(text.columns.span(), error.to_string(), None);
+                self.wrong(self.place_of(&error, text, &schema), error.to_string(), None);
                 None
             }
         }
+    }
+
+    /// Where what makes a schema unusable is written.
+    fn place_of(&self, error: &SchemaError, text: &SchemaText<'_>, schema: &InputSchema) -> Range<usize> {
+        let of_column = |name: &str| {
+            let place = column_place(text.columns.get_ref(), name)?;
+            Some(place_within(self.source.text, text.columns, &place))
+        };
+        let of_path = |path: &String| match text.record_row_path {
+            Some(row_path) if row_path.get_ref() == path => Some(row_path.span()),
+            _ => {
+                let column = schema.columns.iter().find(|column| column.mapping.as_ref() == Some(path));
+                column.and_then(|column| of_column(&column.name))
+            }
+        };
+        let place = match error {
+            SchemaError::Delimiter(Delimiter::Row) => text.row_delimiter.map(Spanned::span),
+            SchemaError::Delimiter(Delimiter::Column) => text.column_delimiter.map(Spanned::span),
+            SchemaError::Path { path, .. } | SchemaError::TwoArrays { second: path, .. } => of_path(path),
+            SchemaError::ColumnType { column, .. } | SchemaError::MissingMapping(column) => of_column(column),
+            SchemaError::NoColumns | SchemaError::TooManyColumns(_) => None,
+        };
+        place.unwrap_or_else(|| text.columns.span())
+    }
+
+    /// A key that says how records of another format are written is a mistake: nothing would come of it.
+    fn keys_of_format(&mut self, text: &SchemaText<'_>) -> bool {
+        fn place<T>(given: Option<&Spanned<T>>) -> Option<Range<usize>> {
+            given.map(Spanned::span)
+        }
+        let of_delimited = [
+            ("row_delimiter", place(text.row_delimiter)),
+            ("column_delimiter", place(text.column_delimiter)),
+            ("quoting", place(text.quoting)),
+        ];
+        let (others, is_for): (&[_], _) = match text.format {
+            RecordFormatChoice::Json => (&of_delimited, "delimited records, not for format = \"json\""),
+            RecordFormatChoice::Csv | RecordFormatChoice::Tsv => {
+                (&[("record_row_path", place(text.record_row_path))], "format = \"json\"")
+            }
+        };
+        let mut fits = true;
+        for (key, place) in others {
+            if let Some(place) = place {
+                self.wrong(place.clone(), format!("{key} is for {is_for}"), Some("remove it".to_owned()));
+                fits = false;
+            }
+        }
+        fits
+    }
+
+    /// Delimited fields are read by their position: a path behind the type is a mistake.
+    fn columns_without_paths(&mut self, text: &SchemaText<'_>, columns: &[DeclaredColumn]) -> bool {
+        let with_paths = columns.iter().filter_map(|(name, _, path)| path.as_ref().map(|path| (name, path)));
+        let mut fits = true;
+        for (name, path) in with_paths {
+            let place = column_place(text.columns.get_ref(), name).unwrap_or_default();
+            let message =
+                format!("column \"{name}\" has the path {path}, and delimited records have no paths");
+            let hint = "write format = \"json\", or remove the path: columns are read by their position";
+            let place = place_within(self.source.text, text.columns, &place);
+            self.wrong(place, message, Some(hint.to_owned()));
+            fits = false;
+        }
+        fits
     }
 
     /// The SQL, and where it stands.
@@ -319,7 +407,7 @@ impl Check<'_> {
                 Some((contents, place))
             }
             Err(reason) => {
-                self.wrong(file.span(), format!("cannot read {}: {reason}", file.get_ref()), None);
+                self.wrong(file.span(), reason, None);
                 None
             }
         }

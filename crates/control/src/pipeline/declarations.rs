@@ -1,11 +1,16 @@
 //! The shape of a pipeline file: one section per noun.
 
+use std::fmt;
 use std::num::NonZeroUsize;
 
-use serde::{Deserialize, Serialize};
+use serde::de::Visitor;
+use serde::{Deserialize, Deserializer, Serialize};
 use toml::Spanned;
 
 use super::durations::{ByteSize, Period};
+
+/// What a stream keeps of its records unless the file says otherwise.
+const RETENTION_HOURS: u32 = 24;
 
 /// Everything that a file declares.
 #[derive(Clone, Debug, Default, Deserialize, Serialize)]
@@ -54,10 +59,10 @@ pub struct StreamDeclaration {
     pub name: Spanned<String>,
     /// Open shards; a new stream has 1 unless given, and one that is there keeps its number.
     #[serde(default)]
-    pub shards: Option<u32>,
+    pub shards: Option<Spanned<u32>>,
     /// 24 unless given.
-    #[serde(default = "day")]
-    pub retention_hours: u32,
+    #[serde(default)]
+    pub retention_hours: Option<Spanned<u32>>,
 }
 
 /// A delivery stream: buffer, transform, objects.
@@ -79,10 +84,10 @@ pub struct DeliveryStreamDeclaration {
     pub compression: CompressionChoice,
     /// An object is written when its first record is so old; 300 s unless given.
     #[serde(default)]
-    pub buffer_interval: Option<Period>,
+    pub buffer_interval: Option<Spanned<Period>>,
     /// Or when the buffer has this size; 5 MiB unless given.
     #[serde(default)]
-    pub buffer_size: Option<ByteSize>,
+    pub buffer_size: Option<Spanned<ByteSize>>,
     /// Through which function the records go.
     #[serde(default)]
     pub transform: Option<TransformDeclaration>,
@@ -99,13 +104,13 @@ pub struct TransformDeclaration {
     pub function: Spanned<String>,
     /// It is called when the oldest record has waited so long; 60 s unless given.
     #[serde(default)]
-    pub buffer_interval: Option<Period>,
+    pub buffer_interval: Option<Spanned<Period>>,
     /// Or when so much waits; 1 MiB unless given.
     #[serde(default)]
-    pub buffer_size: Option<ByteSize>,
+    pub buffer_size: Option<Spanned<ByteSize>>,
     /// How often a failed call is repeated; 3 unless given.
     #[serde(default)]
-    pub retries: Option<u32>,
+    pub retries: Option<Spanned<u32>>,
 }
 
 /// The untouched copy of every record.
@@ -119,10 +124,10 @@ pub struct BackupDeclaration {
     pub prefix: Spanned<String>,
     /// As for the delivery stream.
     #[serde(default)]
-    pub buffer_interval: Option<Period>,
+    pub buffer_interval: Option<Spanned<Period>>,
     /// As for the delivery stream.
     #[serde(default)]
-    pub buffer_size: Option<ByteSize>,
+    pub buffer_size: Option<Spanned<ByteSize>>,
     /// As for the delivery stream.
     #[serde(default)]
     pub compression: CompressionChoice,
@@ -149,10 +154,10 @@ pub struct EndpointDeclaration {
     pub model: Spanned<String>,
     /// Worker threads; one a processor unless given.
     #[serde(default)]
-    pub threads: Option<usize>,
+    pub threads: Option<Spanned<usize>>,
     /// Texts that may wait; 8192 unless given.
     #[serde(default)]
-    pub queue_texts: Option<usize>,
+    pub queue_texts: Option<Spanned<usize>>,
 }
 
 /// A function.
@@ -165,7 +170,7 @@ pub struct FunctionDeclaration {
     pub builtin: Builtin,
     /// Time limit of a call; 60 s unless given.
     #[serde(default)]
-    pub timeout: Option<Period>,
+    pub timeout: Option<Spanned<Period>>,
     /// For `classify` and `score-reviews`: who labels.
     #[serde(default)]
     pub endpoint: Option<Spanned<String>>,
@@ -187,7 +192,7 @@ pub struct FunctionDeclaration {
     pub metric: Option<Spanned<String>>,
     /// For `metric-from-average` and `notify-on-anomaly`: which column of the rows.
     #[serde(default)]
-    pub column: Option<String>,
+    pub column: Option<Spanned<String>>,
     /// For `notify-on-anomaly`: which topic.
     #[serde(default)]
     pub topic: Option<Spanned<String>>,
@@ -196,10 +201,10 @@ pub struct FunctionDeclaration {
     pub dead_letter: Option<Spanned<String>>,
     /// For `notify-on-anomaly`: scores below it have no effect.
     #[serde(default)]
-    pub threshold: Option<f64>,
+    pub threshold: Option<Spanned<f64>>,
     /// For `notify-on-anomaly`: no second notice before so much time has passed.
     #[serde(default)]
-    pub quiet_period: Option<Period>,
+    pub quiet_period: Option<Spanned<Period>>,
 }
 
 /// The functions in this program.
@@ -241,7 +246,7 @@ pub struct ApplicationDeclaration {
     pub seed: u64,
     /// What its windows, joins and forests may take in memory; 1 GiB unless given, 0 for no limit.
     #[serde(default)]
-    pub memory_limit: Option<ByteSize>,
+    pub memory_limit: Option<Spanned<ByteSize>>,
     /// Pumps that may run at once, at most; as many as there are processors unless given. The output is the same.
     #[serde(default)]
     pub threads: Option<NonZeroUsize>,
@@ -251,13 +256,44 @@ pub struct ApplicationDeclaration {
 }
 
 /// The value of a switch: a text, or `true` or `false` as they are.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
-#[serde(untagged, expecting = "a string, true or false")]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(untagged)]
 pub enum SwitchValue {
     /// In quotes.
     Text(String),
     /// Without quotes.
     Flag(bool),
+}
+
+impl StreamDeclaration {
+    /// Hours for which records are kept.
+    pub fn retention(&self) -> u32 {
+        self.retention_hours.as_ref().map_or(RETENTION_HOURS, |hours| *hours.get_ref())
+    }
+}
+
+impl<'de> Deserialize<'de> for SwitchValue {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<SwitchValue, D::Error> {
+        struct TextOrFlag;
+
+        impl Visitor<'_> for TextOrFlag {
+            type Value = SwitchValue;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a string in quotes, true or false")
+            }
+
+            fn visit_str<E>(self, text: &str) -> Result<SwitchValue, E> {
+                Ok(SwitchValue::Text(text.to_owned()))
+            }
+
+            fn visit_bool<E>(self, flag: bool) -> Result<SwitchValue, E> {
+                Ok(SwitchValue::Flag(flag))
+            }
+        }
+
+        deserializer.deserialize_any(TextOrFlag)
+    }
 }
 
 impl SwitchValue {
@@ -300,16 +336,16 @@ pub struct ApplicationInputDeclaration {
     pub encoding: Option<Spanned<String>>,
     /// For CSV: between rows; a newline unless given.
     #[serde(default)]
-    pub row_delimiter: Option<String>,
+    pub row_delimiter: Option<Spanned<String>>,
     /// For CSV: between columns; a comma unless given.
     #[serde(default)]
-    pub column_delimiter: Option<String>,
+    pub column_delimiter: Option<Spanned<String>>,
     /// For CSV: whether fields may be quoted; true unless given.
     #[serde(default)]
-    pub quoting: Option<bool>,
+    pub quoting: Option<Spanned<bool>>,
     /// For JSON: which part of a document is a row.
     #[serde(default)]
-    pub record_row_path: Option<String>,
+    pub record_row_path: Option<Spanned<String>>,
     /// `NAME TYPE, …`; for JSON with the path behind the type.
     pub columns: Spanned<String>,
 }
@@ -337,16 +373,16 @@ pub struct ReferenceDeclaration {
     pub encoding: Option<Spanned<String>>,
     /// As for inputs.
     #[serde(default)]
-    pub row_delimiter: Option<String>,
+    pub row_delimiter: Option<Spanned<String>>,
     /// As for inputs.
     #[serde(default)]
-    pub column_delimiter: Option<String>,
+    pub column_delimiter: Option<Spanned<String>>,
     /// As for inputs.
     #[serde(default)]
-    pub quoting: Option<bool>,
+    pub quoting: Option<Spanned<bool>>,
     /// As for inputs.
     #[serde(default)]
-    pub record_row_path: Option<String>,
+    pub record_row_path: Option<Spanned<String>>,
     /// As for inputs.
     pub columns: Spanned<String>,
 }
@@ -471,10 +507,10 @@ pub struct AlarmDeclaration {
     pub threshold: f64,
     /// 10 s unless given.
     #[serde(default)]
-    pub period: Option<Period>,
+    pub period: Option<Spanned<Period>>,
     /// Periods in a row that must breach; 1 unless given.
-    #[serde(default = "one")]
-    pub evaluation_periods: u32,
+    #[serde(default)]
+    pub evaluation_periods: Option<Spanned<u32>>,
     /// Who is notified when it goes off.
     #[serde(default)]
     pub topic: Option<Spanned<String>>,
@@ -574,21 +610,13 @@ pub struct InputDeclaration {
     pub header: bool,
     /// Records a second; as fast as they are taken unless given.
     #[serde(default)]
-    pub rate: Option<f64>,
+    pub rate: Option<Spanned<f64>>,
     /// Multiplies the rate.
     #[serde(default)]
-    pub speed: Option<f64>,
+    pub speed: Option<Spanned<f64>>,
     /// Start again at the end of the file.
     #[serde(default, rename = "loop")]
     pub repeat: bool,
-}
-
-fn one() -> u32 {
-    1
-}
-
-fn day() -> u32 {
-    24
 }
 
 fn source_prefix() -> String {

@@ -5,6 +5,7 @@ use std::time::Duration;
 use toml::Spanned;
 
 use super::checked_application::{CheckedApplication, schema_definition};
+use super::classify;
 use super::declarations::{self, Declarations};
 use super::durations::{ByteSize, Period};
 use crate::definition::{
@@ -13,7 +14,7 @@ use crate::definition::{
     EndpointDefinition, FeedDefinition, FeedSource, FeedTarget, FunctionBody, FunctionDefinition,
     InputDefinition, MailServerDefinition, MetricDefinition, Model, OutputFormat, OutputTarget,
     ReferenceDefinition, Shown, SmtpSecurity, StartingPosition, Statistic, StreamDefinition,
-    SubscriptionDefinition, TextPlace, TopicDefinition, TransformDefinition,
+    SubscriptionDefinition, TopicDefinition, TransformDefinition,
 };
 
 /// Time limit of a call of a function, unless the file says otherwise.
@@ -47,7 +48,8 @@ pub(super) fn lower(declared: &Declarations, applications: &[CheckedApplication]
         add(alarm.name.get_ref(), Definition::Alarm(self::alarm(alarm)));
     }
     for stream in &declared.streams {
-        let definition = StreamDefinition { shards: stream.shards, retention_hours: stream.retention_hours };
+        let definition =
+            StreamDefinition { shards: value(&stream.shards), retention_hours: stream.retention() };
         add(stream.name.get_ref(), Definition::Stream(definition));
     }
     for endpoint in &declared.endpoints {
@@ -82,8 +84,17 @@ fn needed(name: &Option<Spanned<String>>) -> String {
     optional(name).expect("the file was checked")
 }
 
-fn buffering(interval: Option<Period>, size: Option<ByteSize>) -> BufferingDefinition {
-    BufferingDefinition { interval: interval.map(|period| period.0), bytes: size.map(|size| size.0) }
+/// A value without its place.
+pub(super) fn value<T: Copy>(given: &Option<Spanned<T>>) -> Option<T> {
+    given.as_ref().map(|value| *value.get_ref())
+}
+
+fn period(given: &Option<Spanned<Period>>) -> Option<Duration> {
+    value(given).map(|period| period.0)
+}
+
+fn buffering(interval: &Option<Spanned<Period>>, size: &Option<Spanned<ByteSize>>) -> BufferingDefinition {
+    BufferingDefinition { interval: period(interval), bytes: value(size).map(|size| size.0) }
 }
 
 fn compression(choice: declarations::CompressionChoice) -> Compression {
@@ -133,8 +144,8 @@ pub(super) fn alarm(declared: &declarations::AlarmDeclaration) -> AlarmDefinitio
             declarations::Comparison::GreaterThanOrEqual => Comparison::GreaterThanOrEqual,
         },
         threshold: declared.threshold,
-        period: declared.period.map_or(ALARM_PERIOD, |period| period.0),
-        evaluation_periods: declared.evaluation_periods,
+        period: period(&declared.period).unwrap_or(ALARM_PERIOD),
+        evaluation_periods: value(&declared.evaluation_periods).unwrap_or(1),
         topic: optional(&declared.topic),
         ok_topic: optional(&declared.ok_topic),
         insufficient_data_topic: optional(&declared.insufficient_data_topic),
@@ -147,15 +158,15 @@ fn endpoint(declared: &declarations::EndpointDeclaration) -> EndpointDefinition 
             "builtin:star-rating" => Model::BuiltinStarRating,
             folder => Model::Folder(folder.into()),
         },
-        threads: declared.threads,
-        queue_texts: declared.queue_texts,
+        threads: value(&declared.threads),
+        queue_texts: value(&declared.queue_texts),
     }
 }
 
 fn function(declared: &declarations::FunctionDeclaration) -> FunctionDefinition {
-    let column = |default: &str| declared.column.clone().unwrap_or_else(|| default.to_owned());
+    let column = |default: &str| optional(&declared.column).unwrap_or_else(|| default.to_owned());
     let body = match declared.builtin {
-        declarations::Builtin::Classify => classify(declared).expect("the file was checked"),
+        declarations::Builtin::Classify => classify::body(declared),
         declarations::Builtin::ScoreReviews => FunctionBody::ScoreReviews {
             endpoint: needed(&declared.endpoint),
             columns: list(&declared.columns),
@@ -167,12 +178,12 @@ fn function(declared: &declarations::FunctionDeclaration) -> FunctionDefinition 
         declarations::Builtin::NotifyOnAnomaly => FunctionBody::NotifyOnAnomaly {
             topic: needed(&declared.topic),
             column: column("ANOMALY_SCORE"),
-            threshold: declared.threshold.unwrap_or(THRESHOLD),
-            quiet_period: declared.quiet_period.map_or(QUIET_PERIOD, |period| period.0),
+            threshold: value(&declared.threshold).unwrap_or(THRESHOLD),
+            quiet_period: period(&declared.quiet_period).unwrap_or(QUIET_PERIOD),
         },
     };
     FunctionDefinition {
-        timeout: declared.timeout.map_or(TIMEOUT, |period| period.0),
+        timeout: period(&declared.timeout).unwrap_or(TIMEOUT),
         body,
         dead_letter: optional(&declared.dead_letter),
     }
@@ -180,49 +191,6 @@ fn function(declared: &declarations::FunctionDeclaration) -> FunctionDefinition 
 
 fn list(declared: &Option<Spanned<Vec<String>>>) -> Option<Vec<String>> {
     declared.as_ref().map(|list| list.get_ref().clone())
-}
-
-/// A `classify` function; also for its check.
-///
-/// # Errors
-/// Its keys do not go together: which one, and why.
-pub(super) fn classify(
-    declared: &declarations::FunctionDeclaration,
-) -> Result<FunctionBody, (&'static str, String)> {
-    let text = match (&declared.text, list(&declared.columns)) {
-        (Some(text), Some(columns)) => TextPlace::Column { columns, text: self::text(text) },
-        (Some(text), None) => TextPlace::JsonPath(self::text(text)),
-        (None, Some(columns)) => {
-            let known = columns.join("\" or \"");
-            return Err(("columns", format!("which column is the text? add text = \"{known}\"")));
-        }
-        (None, None) => TextPlace::Line,
-    };
-    let delimiter = match &declared.delimiter {
-        None => '\t',
-        Some(delimiter) => {
-            let mut letters = delimiter.get_ref().chars();
-            match (letters.next(), letters.next()) {
-                (Some(letter), None) => letter,
-                _ => {
-                    return Err((
-                        "delimiter",
-                        "a delimiter is one character, such as \"\\t\" or \";\"".to_owned(),
-                    ));
-                }
-            }
-        }
-    };
-    let output = list(&declared.output);
-    if declared.delimiter.is_some() && output.is_none() && !matches!(text, TextPlace::Column { .. }) {
-        return Err(("delimiter", "a delimiter is for columns or output, and neither is given".to_owned()));
-    }
-    Ok(FunctionBody::Classify {
-        endpoint: optional(&declared.endpoint).unwrap_or_default(),
-        text,
-        delimiter,
-        output,
-    })
 }
 
 /// A delivery stream; also for the check of its prefixes.
@@ -234,16 +202,16 @@ pub(super) fn delivery_stream(
         prefix: optional(&declared.prefix).unwrap_or_default(),
         error_prefix: optional(&declared.error_prefix),
         compression: compression(declared.compression),
-        buffering: buffering(declared.buffer_interval, declared.buffer_size),
+        buffering: buffering(&declared.buffer_interval, &declared.buffer_size),
         transform: declared.transform.as_ref().map(|transform| TransformDefinition {
             function: text(&transform.function),
-            buffering: buffering(transform.buffer_interval, transform.buffer_size),
-            retries: transform.retries,
+            buffering: buffering(&transform.buffer_interval, &transform.buffer_size),
+            retries: value(&transform.retries),
         }),
         backup: declared.backup.as_ref().map(|backup| BackupDefinition {
             bucket: optional(&backup.bucket),
             prefix: text(&backup.prefix),
-            buffering: buffering(backup.buffer_interval, backup.buffer_size),
+            buffering: buffering(&backup.buffer_interval, &backup.buffer_size),
             compression: compression(backup.compression),
         }),
     }
@@ -286,7 +254,7 @@ fn application(
         references: references.collect(),
         outputs: declared.outputs.iter().map(output).collect(),
         seed: declared.seed,
-        memory_limit: declared.memory_limit.map(|limit| limit.0),
+        memory_limit: value(&declared.memory_limit).map(|limit| limit.0),
         threads: declared.threads,
         switches: switches.collect(),
     }
@@ -329,6 +297,6 @@ fn feed(declared: &declarations::InputDeclaration) -> FeedDefinition {
         Some(delivery) => FeedTarget::DeliveryStream(text(delivery)),
         None => FeedTarget::Stream(needed(&declared.into_stream)),
     };
-    let rate = declared.rate.map(|rate| rate * declared.speed.unwrap_or(1.0));
+    let rate = value(&declared.rate).map(|rate| rate * value(&declared.speed).unwrap_or(1.0));
     FeedDefinition { source, target, rate, from_command_line: false }
 }

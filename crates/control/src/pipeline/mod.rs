@@ -7,8 +7,10 @@
 
 mod check;
 mod check_application;
+mod check_delivery;
 mod checked_application;
 mod circles;
+mod classify;
 mod declarations;
 mod durations;
 mod gaps;
@@ -16,6 +18,7 @@ mod layout_1;
 mod lower;
 mod metadata_column;
 mod mistake;
+mod other_kind;
 mod reference;
 mod schema_text;
 mod shape;
@@ -24,6 +27,7 @@ mod source_text;
 mod sql_file;
 mod start_mistakes;
 mod switches;
+mod toml_syntax;
 mod toml_tree;
 mod value_messages;
 mod written_application;
@@ -42,6 +46,7 @@ pub use durations::{ByteSize, Period};
 pub(crate) use layout_1::definitions_of_layout_1;
 pub use metadata_column::MetadataColumn;
 pub use mistake::{Mistake, Mistakes};
+pub use other_kind::{has_section, other_kind};
 pub use reference::CheckedReference;
 pub use schema_text::{DeclaredColumn, SchemaTextError, parse_columns, parse_input_stream};
 pub use similar_name::nearest;
@@ -116,6 +121,20 @@ impl Pipeline {
         files: &SqlFiles<'_>,
         existing: &[Reference],
     ) -> Result<Pipeline, Mistakes> {
-        check::parse(source_name, text, files, existing)
+        check::parse(source_name, text, files, existing, None)
+    }
+
+    /// The same, with a look at the files that it names, without starting anything: relative to a folder. Reads the first
+    /// bytes of each file.
+    ///
+    /// # Errors
+    /// Every mistake, and every file that a start could not use, in the order of the text.
+    pub fn check(
+        source_name: &str,
+        text: &str,
+        files: &SqlFiles<'_>,
+        folder: &Path,
+    ) -> Result<Pipeline, Mistakes> {
+        check::parse(source_name, text, files, &[], Some(folder))
     }
 }

@@ -11,8 +11,10 @@ use toml::de::{DeArray, DeTable, DeValue};
 use super::declarations::Declarations;
 use super::gaps::Gaps;
 use super::mistake::Mistake;
+use super::other_kind::{has_section, json, other_kind};
 use super::source_text::SourceText;
-use super::toml_tree::{find, make_several, make_single, remove, section_of, table_at};
+use super::toml_syntax;
+use super::toml_tree::{find, make_several, make_single, remove, section_of, table_at, value_at};
 use super::value_messages::{expected_word, hint_for, meant_by, reworded};
 
 /// Sections of which there may be several.
@@ -48,16 +50,17 @@ pub(super) struct Read {
 /// Reads the declarations of a file.
 pub(super) fn read(source: &SourceText<'_>) -> Read {
     let unreadable = |mistakes| Read { declarations: None, mistakes, gaps: Gaps::default() };
-    if source.text.trim_start_matches('\u{feff}').trim_start().starts_with('{') {
-        return unreadable(vec![json(source)]);
+    if let Some(mistake) = json(source) {
+        return unreadable(vec![mistake]);
     }
     if let Ok(declarations) = toml::from_str(source.text) {
         return Read { declarations: Some(declarations), mistakes: Vec::new(), gaps: Gaps::default() };
     }
     match DeTable::parse_recoverable(source.text) {
         (table, errors) if errors.is_empty() => readable_part(source, table),
-        (_, errors) if errors.len() > 1 && !source.text.lines().any(is_section) => {
-            unreadable(vec![another_kind(source)])
+        (_, errors) if errors.len() > 1 && !has_section(source.text) => {
+            let reason = "this is no pipeline file: it has no section, such as [[stream]], and is no TOML";
+            unreadable(vec![other_kind(source.name, source.text, reason)])
         }
         (_, errors) => unreadable(syntax_mistakes(source, &errors)),
     }
@@ -73,12 +76,15 @@ fn syntax_mistakes(source: &SourceText<'_>, errors: &[toml::de::Error]) -> Vec<M
         if repeated.contains(&start) && is_duplicate(error) {
             continue;
         }
-        mistakes.push(not_toml(source, error));
+        mistakes.extend(not_toml(source, error));
         let (_, line_start) = source.line_of(start);
         if is_duplicate(error) && source.text[line_start..].starts_with('[') {
             let length = source.text[start..].find("\n[").unwrap_or(source.text.len() - start);
             repeated = start..start + length;
         }
+    }
+    if let ([], Some(first)) = (mistakes.as_slice(), errors.iter().filter_map(toml::de::Error::span).next()) {
+        mistakes.push(toml_syntax::unclosed(source, first));
     }
     mistakes.sort_by_key(|mistake| (mistake.line, mistake.column));
     mistakes.dedup_by_key(|mistake| mistake.line);
@@ -90,41 +96,9 @@ fn is_duplicate(error: &toml::de::Error) -> bool {
     error.message().contains("duplicate")
 }
 
-/// JSON where a pipeline file is expected.
-fn json(source: &SourceText<'_>) -> Mistake {
-    let (message, hint) = if source.text.contains("ApplicationDetail") {
-        (
-            "this is a describe-application answer in JSON; a pipeline file is TOML",
-            "answers cannot be imported yet: put its ApplicationCode into sql of an [[application]], its InputSchema \
-             into [application.input], and a [[application.output]] for each of its outputs",
-        )
-    } else {
-        (
-            "this is JSON; a pipeline file is TOML",
-            "write sections such as [[application]]; examples/reviews.toml is a whole file",
-        )
-    };
-    Mistake::within(source, 0..0, message, Some(hint.to_owned()))
-}
-
-/// Whether a line begins a section, of whatever name.
-fn is_section(line: &str) -> bool {
-    let line = line.trim();
-    line.starts_with('[') && line.trim_end_matches(|c: char| c != ']').ends_with(']')
-}
-
-/// Records, or SQL, where a pipeline file is expected: what is wrong with each line helps nobody.
-fn another_kind(source: &SourceText<'_>) -> Mistake {
-    let message = "this is no pipeline file: it has no section, such as [[stream]], and is no TOML";
-    let hint = "for records, millstream discover FILE finds their columns; SQL stands in an [[application]], or is run by \
-                millstream replay";
-    Mistake::within(source, 0..0, message, Some(hint.to_owned()))
-}
-
-/// What cannot be read at all.
-fn not_toml(source: &SourceText<'_>, error: &toml::de::Error) -> Mistake {
+/// What cannot be read at all; `None` for what follows from something before it.
+fn not_toml(source: &SourceText<'_>, error: &toml::de::Error) -> Option<Mistake> {
     let span = error.span().unwrap_or(0..0);
-    let message = error.message().lines().next().unwrap_or("not valid TOML");
     // `[stream]` a second time is a duplicate key.
     let (_, start) = source.line_of(span.start.min(source.text.len()));
     let line = source.text[start..].lines().next().unwrap_or_default().trim();
@@ -144,9 +118,14 @@ fn not_toml(source: &SourceText<'_>, error: &toml::de::Error) -> Mistake {
             let start = start + line.find('[').unwrap_or(0) + 1;
             start..start + section.len()
         });
-        return Mistake::within(source, span, several(section), None);
+        return Some(Mistake::within(source, span, several(section), None));
     }
-    Mistake::within(source, span, message, None)
+    if is_duplicate(error) {
+        let key = source.text.get(span.clone()).unwrap_or("a key");
+        let hint = "remove one of them".to_owned();
+        return Some(Mistake::within(source, span.clone(), format!("{key} is given twice"), Some(hint)));
+    }
+    toml_syntax::mistake(source, span)
 }
 
 fn is_repeatable(section: &str) -> bool {
@@ -247,8 +226,12 @@ impl<'text> Reading<'_, 'text> {
             return self.put_in(&span, key, DeValue::String("".into()));
         }
         let found = find(self.table.get_ref(), &span, &mut Vec::new());
+        let value = value_at(self.table.get_ref(), &span);
         let text = match &found {
-            Some(path) => reworded(&message, path.last().map_or("", String::as_str)),
+            Some(path) if path.len() == 1 && is_repeatable(&path[0]) && !message.starts_with("unknown") => {
+                format!("write [[{}]]: a section for each", path[0])
+            }
+            Some(path) => reworded(&message, path.last().map_or("", String::as_str), value),
             None => message.clone(),
         };
         self.wrong(span.clone(), text, hint_for(&message));
@@ -523,6 +506,46 @@ mod tests {
         assert_eq!(found, ["1:1 name is missing: a [[stream]] needs it"]);
         let found = mistakes("[[topic]]\nname = 5\n");
         assert_eq!(found, ["2:8 name needs a string in quotes, not 5"]);
+    }
+
+    #[test]
+    fn what_cannot_be_read_is_said_in_words() {
+        for (text, expected) in [
+            ("[[stream]]\nname = a\n", "2:8 the text of name needs quotes"),
+            ("[[stream]]\nname = \"a\"\nshards = 1\nname = \"b\"\n", "4:1 name is given twice"),
+            (
+                "[[delivery_stream]]\nname = \"d\"\nbucket = \"b\"\ncompression = 5\n",
+                "4:15 compression needs a string in quotes, not 5",
+            ),
+            (
+                "[[delivery_stream]]\nname = \"d\"\nbucket = \"b\"\ncompression = [1]\n",
+                "4:15 compression needs a string in quotes, not a list",
+            ),
+            (
+                "[[delivery_stream]]\nname = \"d\"\nbucket = \"b\"\ncompression = {}\n",
+                "4:15 compression needs a string in quotes, not a table",
+            ),
+            // What is behind a list without an end is not wrong itself.
+            (
+                "[[function]]\ncolumns = [\"a\"\nname = \"f\"\n",
+                "3:1 this is read as a part of what stands before it",
+            ),
+            ("stream = 5\n", "1:10 write [[stream]]: a section for each"),
+            (
+                "[smtp]\nhost = \"h\"\nport = 99999\nfrom = \"a@b.c\"\n",
+                "3:8 port needs a whole number from 0 to 65535, not 99999",
+            ),
+            (
+                "[[stream]]\nname = \"a\"\nshards = 99999999999\n",
+                "3:10 shards needs a whole number from 0 to 4294967295, not 99999999999",
+            ),
+            (
+                "[[application]]\nname = \"a\"\nsql = \"\"\nswitches = { tsdiff = 5 }\n[application.input]\ncolumns = \"\"\n",
+                "4:23 tsdiff needs a string in quotes, true or false, not 5",
+            ),
+        ] {
+            assert_eq!(mistakes(text), [expected], "{text}");
+        }
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! A file of SQL alone, with the streams that it reads given beside it.
 
-use millstream_sql::{InputStream, Program, Severity, compile};
+use millstream_sql::{InputStream, Program, Severity, Subject, compile};
 
 use super::metadata_column::MetadataColumn;
 use super::mistake::{Mistake, Mistakes};
@@ -51,16 +51,13 @@ pub fn check_sql(source_name: &str, sql: &str, inputs: &[InputStream]) -> Result
     let mut warnings = Vec::new();
     for diagnostic in &compilation.diagnostics {
         let span = diagnostic.span.start as usize..diagnostic.span.end as usize;
-        // The streams that it defines itself are no help to one who has not said what it reads.
-        let message = &diagnostic.message;
-        let is_of_input =
-            inputs.is_empty() && message.starts_with("there is no stream ") && message.ends_with('"');
-        let hint = match is_of_input {
-            true => Some(
+        let hint = match diagnostic.subject {
+            // The streams that it defines itself are no help to one who has not said what it reads.
+            Subject::UnknownStream if inputs.is_empty() => Some(
                 "SQL alone does not say what it reads: add --stream 'NAME (COLUMN TYPE, …)' for each input"
                     .to_owned(),
             ),
-            false => diagnostic.hint.clone(),
+            Subject::UnknownStream | Subject::Unterminated | Subject::Text => diagnostic.hint.clone(),
         };
         let mistake = Mistake::at(source_name, sql, span, &diagnostic.message, hint);
         match diagnostic.severity {
@@ -96,6 +93,21 @@ mod tests {
         let listed = "CREATE STREAM T (A INTEGER, S INTEGER);
             CREATE PUMP P AS INSERT INTO T SELECT STREAM * FROM S;";
         assert!(check_sql("app.sql", listed, &[input.stream]).is_ok());
+    }
+
+    #[test]
+    fn an_input_that_nobody_gave_is_asked_for() {
+        let hint =
+            |sql: &str| check_sql("app.sql", sql, &[]).unwrap_err().0[0].hint.clone().unwrap_or_default();
+        let reading = "CREATE STREAM T (A INTEGER); CREATE PUMP P AS INSERT INTO T SELECT STREAM A FROM TT;";
+        assert!(hint(reading).contains("add --stream"), "{}", hint(reading));
+        // What it writes to, and what it drops, it would have to declare itself.
+        for other in [
+            "CREATE STREAM T (A INTEGER); CREATE PUMP P AS INSERT INTO U SELECT STREAM A FROM T;",
+            "DROP STREAM T;",
+        ] {
+            assert!(!hint(other).contains("--stream"), "{other}: {}", hint(other));
+        }
     }
 
     #[test]

@@ -1,27 +1,61 @@
-//! What a start would meet and the text of a file does not show: models, inputs and tables that are not there.
+//! What a start would meet and the text of a file does not show: models, inputs and tables that are not there, and what does
+//! not fit together.
 
 use std::collections::HashMap;
 use std::path::Path;
 
+use millstream_host::files;
+
 use super::Pipeline;
+use super::check::Check;
+use super::declarations::Declarations;
 use super::lower;
-use super::mistake::{Mistake, Mistakes};
+use super::mistake::Mistake;
 use super::source_text::SourceText;
-use crate::definition::{
-    Definition, EndpointDefinition, FeedDefinition, FeedSource, Kind, Model, Reference, ReferencePlace,
-};
+use crate::definition::{Definition, Kind, Reference};
 use crate::feeds::{LineSource, is_endless};
 use crate::resources::endpoint::folder_mistake;
 use crate::resources::function::labels_mistake;
 use crate::resources::notification::smtp_password;
 
+impl Check<'_> {
+    /// Looks at the files that a file names, also one with other mistakes. Each that a start could not use is a mistake at the
+    /// place where it is named.
+    pub(super) fn named_files(&mut self, declared: &Declarations, folder: &Path) {
+        for endpoint in &declared.endpoints {
+            let model = endpoint.model.get_ref();
+            if !model.starts_with("builtin:")
+                && let Some(message) = model_mistake(&folder.join(model))
+            {
+                self.wrong(endpoint.model.span(), message, None);
+            }
+        }
+        if let Some(smtp) = &declared.smtp
+            && let Some(variable) = &smtp.password_variable
+            && let Err(message) = smtp_password(&lower::mail_server(smtp))
+        {
+            self.wrong(variable.span(), message, None);
+        }
+        for path in declared.inputs.iter().filter_map(|input| input.path.as_ref()) {
+            if path.get_ref() != "-"
+                && let Some(message) = input_mistake(&folder.join(path.get_ref()))
+            {
+                self.wrong(path.span(), message, None);
+            }
+        }
+        let references = declared.applications.iter().flat_map(|application| &application.references);
+        for path in references.filter_map(|reference| reference.path.as_ref()) {
+            if let Some(message) = unreadable(&folder.join(path.get_ref())) {
+                self.wrong(path.span(), message, None);
+            }
+        }
+    }
+}
+
 impl Pipeline {
-    /// Looks at the files that it names, without starting anything. To be called when its paths are resolved. Reads the
-    /// first bytes of each file.
-    ///
-    /// # Errors
-    /// Every file that a start could not use, at the place where it is named.
-    pub fn check_files(&self) -> Result<(), Mistakes> {
+    /// Functions whose models have other labels than they need, and rows without the columns that functions read. Reads a
+    /// small file of each model.
+    pub(super) fn misfits(&self) -> Vec<Mistake> {
         let source = SourceText::new(&self.source_name, &self.text);
         let mut mistakes = Vec::new();
         let mut wrong = |span, message: String| mistakes.push(Mistake::within(&source, span, message, None));
@@ -32,16 +66,6 @@ impl Pipeline {
             Some(Definition::Endpoint(endpoint)) => Some(endpoint.clone()),
             _ => None,
         };
-        for declared in &self.declarations.endpoints {
-            let Some(EndpointDefinition { model: Model::Folder(folder), .. }) =
-                endpoint(declared.name.get_ref())
-            else {
-                continue;
-            };
-            if let Some(message) = model_mistake(&folder) {
-                wrong(declared.model.span(), message);
-            }
-        }
         for declared in &self.declarations.functions {
             let Some(Definition::Function(function)) = find(Kind::Function, declared.name.get_ref()) else {
                 continue;
@@ -51,35 +75,7 @@ impl Pipeline {
                 wrong(place.span(), message);
             }
         }
-        if let Some(declared) = &self.declarations.smtp
-            && let Some(variable) = &declared.password_variable
-            && let Err(message) = smtp_password(&lower::mail_server(declared))
-        {
-            wrong(variable.span(), message);
-        }
-        for declared in &self.declarations.inputs {
-            let Some(Definition::Feed(FeedDefinition { source: FeedSource::File { path, .. }, .. })) =
-                find(Kind::Feed, declared.name.get_ref())
-            else {
-                continue;
-            };
-            if !is_endless(path)
-                && let Err(error) = LineSource::file(path, false, false)
-            {
-                let place = declared.path.as_ref().unwrap_or(&declared.name);
-                wrong(place.span(), error.to_string());
-            }
-        }
         for (declared, checked) in self.declarations.applications.iter().zip(&self.applications) {
-            for (declared, reference) in declared.references.iter().zip(&checked.references) {
-                let ReferencePlace::File(path) = &reference.place else { continue };
-                if !is_endless(path)
-                    && let Err(error) = millstream_host::files::open(path)
-                {
-                    let place = declared.path.as_ref().unwrap_or(&declared.name);
-                    wrong(place.span(), format!("cannot read {}: {error}", path.display()));
-                }
-            }
             for output in &declared.outputs {
                 let Some(name) = &output.function else { continue };
                 let Some(Definition::Function(function)) = find(Kind::Function, name.get_ref()) else {
@@ -103,8 +99,7 @@ impl Pipeline {
                 }
             }
         }
-        mistakes.sort_by_key(|mistake| (mistake.line, mistake.column));
-        if mistakes.is_empty() { Ok(()) } else { Err(Mistakes(mistakes)) }
+        mistakes
     }
 }
 
@@ -114,4 +109,21 @@ fn model_mistake(folder: &Path) -> Option<String> {
         let labels = millstream_inference::Model::labels_of_folder(folder);
         labels.err().map(|error| format!("{}: {error}", folder.display()))
     })
+}
+
+/// Why a file of records cannot be read. A pipe or a device is not looked at: it would wait.
+fn input_mistake(path: &Path) -> Option<String> {
+    if is_endless(path) {
+        return None;
+    }
+    unreadable(path).or_else(|| LineSource::file(path, false, false).err().map(|error| error.to_string()))
+}
+
+/// Why a file cannot be opened.
+fn unreadable(path: &Path) -> Option<String> {
+    if is_endless(path) {
+        return None;
+    }
+    let error = files::open(path).err()?;
+    Some(format!("cannot read {}: {}", path.display(), files::reason(&error)))
 }

@@ -49,6 +49,28 @@ fn table_within<'t, 'text>(
     }
 }
 
+/// The value at a place.
+pub(super) fn value_at<'t, 'text>(
+    table: &'t DeTable<'text>,
+    span: &Range<usize>,
+) -> Option<&'t DeValue<'text>> {
+    table.iter().find_map(|(_, value)| value_within(value, span))
+}
+
+fn value_within<'t, 'text>(
+    value: &'t Spanned<DeValue<'text>>,
+    span: &Range<usize>,
+) -> Option<&'t DeValue<'text>> {
+    if value.span() == *span {
+        return Some(value.get_ref());
+    }
+    match value.get_ref() {
+        DeValue::Table(table) => value_at(table, span),
+        DeValue::Array(items) => items.iter().find_map(|item| value_within(item, span)),
+        _ => None,
+    }
+}
+
 /// The keys that lead to a key or value at a place.
 pub(super) fn find(table: &DeTable<'_>, span: &Range<usize>, path: &mut Vec<String>) -> Option<Vec<String>> {
     for (key, value) in table.iter() {

@@ -95,8 +95,8 @@ fn an_unknown_key_hides_no_mistake_behind_it() {
         "13:12 encoding \"latin1\" is not known",
         "17:10 there is no stream \"nowhere\"",
         // It is not said that the input leads nowhere: that was the misspelled key.
-        "19:8 rate must be a number above 0",
         "21:1 unknown key `int_stream`",
+        "22:8 rate must be a number above 0",
     ];
     assert_eq!(found.len(), expected.len(), "{found:#?}");
     for (found, expected) in found.iter().zip(expected) {
@@ -107,7 +107,7 @@ fn an_unknown_key_hides_no_mistake_behind_it() {
 #[test]
 fn what_follows_from_a_mistake_of_the_file_is_not_told() {
     // The sections that others refer to cannot be read, or stand under a name that is misspelled.
-    let text = "[[strem]]\nname = \"a\"\n[[metric]]\nname = \"m\"\nunit = 5\n[[function]]\nname = \"f\"\nbuiltin = \"clasify\"\n\
+    let text = "[[strem]]\nname = \"a\"\n[[metric]]\nname = \"m\"\nunit = 5\n[[function]]\nname = \"f\"\nbuiltin = \"clasify\"\ncolumn = \"c\"\n\
                 [[topic]]\nname = \"t\"\n[[alarm]]\nname = \"alarm\"\nmetric = \"m\"\ncomparison = \"below\"\nthreshold = 3\n\
                 topic = \"t\"\n[[delivery_stream]]\nname = \"d\"\nbucket = \"bucket\"\n[delivery_stream.transform]\n\
                 function = \"f\"\n[[input]]\nname = \"i\"\npath = \"x\"\ninto_stream = \"a\"\n";
@@ -116,7 +116,7 @@ fn what_follows_from_a_mistake_of_the_file_is_not_told() {
         "1:3 unknown key `strem`",
         "5:8 unit needs a string",
         "8:11 unknown value `clasify`",
-        "14:14 unknown value `below`",
+        "15:14 unknown value `below`",
     ];
     assert_eq!(found.len(), expected.len(), "{found:#?}");
     for (found, expected) in found.iter().zip(expected) {
@@ -204,12 +204,28 @@ fn classify_keys_must_go_together() {
         ("delimiter = \"ab\"", "8:13 a delimiter is one character"),
         ("delimiter = \";\"", "8:13 a delimiter is for columns or output"),
         ("output = [\"idd\"]", "8:10 output names \"idd\"; there are: text, label, label_index, probability"),
-        ("threshold = 3.0", "5:8 a function of kind classify does not take threshold"),
+        ("threshold = 3.0", "8:13 a function of kind classify does not take threshold"),
         ("dead_letter = \"x\"", "8:15 "),
     ] {
         let found = function(wrong);
         assert!(found.iter().any(|one| one.starts_with(expected)), "{wrong}: {found:?}");
     }
+    // All of them, not only the first.
+    let found = function(
+        "columns = [\"id\", \"id\", \"label\"]\ntext = \"body\"\ndelimiter = \"\"\noutput = [\"idd\", \"x\"]\nthreshold = 3.0",
+    );
+    for (found, expected) in found.iter().zip([
+        "8:11 the columns name \"id\" more than once",
+        "8:11 \"label\" is what the function adds",
+        "9:8 text names \"body\"",
+        "10:13 a delimiter is one character",
+        "11:10 output names \"idd\"",
+        "11:10 output names \"x\"",
+        "12:13 a function of kind classify does not take threshold",
+    ]) {
+        assert!(found.starts_with(expected), "{expected}: {found}");
+    }
+    assert_eq!(found.len(), 7, "{found:#?}");
 }
 
 #[test]
@@ -232,21 +248,124 @@ fn now() -> std::time::Instant {
 fn numbers_that_nothing_can_run_with_are_refused() {
     let delivery = "[[delivery_stream]]\nname = \"d\"\nbucket = \"bucket\"\n";
     let endpoint = "[[endpoint]]\nname = \"e\"\nmodel = \"builtin:star-rating\"\n";
+    let stream = "[[stream]]\nname = \"s\"\n";
+    let input = format!("{stream}[[input]]\nname = \"i\"\npath = \"x\"\ninto_stream = \"s\"\n");
+    let function =
+        format!("{endpoint}[[function]]\nname = \"f\"\nbuiltin = \"classify\"\nendpoint = \"e\"\n");
     for (text, message) in [
-        (format!("{delivery}buffer_size = \"0MB\"\n"), "buffering size is 0: it must be 1 byte to 1 GiB"),
-        (format!("{delivery}buffer_size = \"2GiB\"\n"), "buffering size is 2147483648"),
+        (format!("{stream}retention_hours = 1\nshards = 0\n"), "4:10 a stream has 1 to 10000 shards"),
+        (format!("{stream}shards = 2\nretention_hours = 0\n"), "4:19 retention_hours must be 1 to 8760"),
+        (format!("{input}rate = 0\n"), "7:8 rate must be a number above 0"),
+        (format!("{input}rate = 1\nspeed = nan\n"), "8:9 speed must be a number above 0"),
+        (format!("{function}timeout = \"0s\"\n"), "8:11 timeout must be above 0"),
+        (
+            format!("{delivery}buffer_size = \"0MB\"\n"),
+            "4:15 buffering size is 0: it must be 1 byte to 1 GiB",
+        ),
+        (format!("{delivery}buffer_size = \"2GiB\"\n"), "4:15 buffering size is 2147483648"),
         (
             format!(
                 "{delivery}[delivery_stream.backup]\nbucket = \"backup\"\nprefix = \"raw/\"\nbuffer_size = \"4GiB\"\n"
             ),
-            "backup buffering size is 4294967296",
+            "7:15 backup buffering size is 4294967296",
         ),
-        (format!("{endpoint}queue_texts = 0\n"), "queue_texts must be at least 1"),
-        (format!("{endpoint}threads = 0\n"), "threads must be 1 to 1024"),
-        (format!("{endpoint}threads = 100000\n"), "threads must be 1 to 1024"),
+        (
+            format!("{function}{delivery}[delivery_stream.transform]\nfunction = \"f\"\nretries = 301\n"),
+            "13:11 transform retries is 301",
+        ),
+        (format!("{endpoint}queue_texts = 0\n"), "4:15 queue_texts must be at least 1"),
+        (format!("{endpoint}threads = 0\n"), "4:11 threads must be 1 to 1024"),
+        (format!("{endpoint}threads = 100000\n"), "4:11 threads must be 1 to 1024"),
     ] {
         let found = mistakes(&text);
         assert_eq!(found.len(), 1, "{text}: {found:?}");
-        assert!(found[0].starts_with("2:") && found[0].contains(message), "{text}: {found:?}");
+        assert!(found[0].starts_with(message), "{text}: {found:?}");
     }
+}
+
+#[test]
+fn prefixes_of_which_no_file_system_makes_folders_are_refused() {
+    let delivery =
+        |more: &str| mistakes(&format!("[[delivery_stream]]\nname = \"d\"\nbucket = \"bucket\"\n{more}\n"));
+    let long = "x".repeat(256);
+    assert_eq!(delivery(&format!("prefix = \"{0}/{0}/\"", "x".repeat(200))), Vec::<String>::new());
+    for (more, place) in [
+        (
+            format!("prefix = \"a/{long}/b/\""),
+            "4:10 prefix: a part of the keys between slashes has 256 bytes",
+        ),
+        (
+            format!("prefix = \"a/\"\nerror_prefix = \"{long}/\""),
+            "5:16 error output prefix: a part of the keys",
+        ),
+        (format!("[delivery_stream.backup]\nprefix = \"{long}/\""), "5:10 prefix: a part of the keys"),
+    ] {
+        let found = delivery(&more);
+        assert!(found.len() == 1 && found[0].starts_with(place), "{more}: {found:?}");
+    }
+}
+
+#[test]
+fn keys_that_nothing_comes_of_are_refused() {
+    // The input of the application is in JSON.
+    let json = |keys: &str| {
+        application("n INTEGER", "B").replace("format = \"json\"\n", &format!("format = \"json\"\n{keys}"))
+    };
+    for (keys, expected) in [
+        (
+            "column_delimiter = \";\"\n",
+            "9:20 column_delimiter is for delimited records, not for format = \"json\"",
+        ),
+        ("row_delimiter = \";\"\n", "9:17 row_delimiter is for delimited records"),
+        ("quoting = false\n", "9:11 quoting is for delimited records"),
+        ("record_row_path = \"a\"\n", "9:19 \"a\" is not a path"),
+    ] {
+        let found = mistakes(&json(keys));
+        assert!(found.len() == 1 && found[0].starts_with(expected), "{keys}: {found:?}");
+    }
+    let found = mistakes(&application("n INTEGER,\n  m DOUBLE $.a[1]", "B"));
+    assert!(found.len() == 1 && found[0].starts_with("11:3 \"$.a[1]\" is not a path"), "{found:?}");
+    let csv = |columns: &str, keys: &str| {
+        mistakes(
+            &application(columns, "B").replace("format = \"json\"\n", &format!("format = \"csv\"\n{keys}")),
+        )
+    };
+    let found = csv("n INTEGER,\n  m DOUBLE $.quote.price", "");
+    assert!(
+        found.len() == 1
+            && found[0].starts_with("11:3 column \"m\" has the path $.quote.price, and delimited records"),
+        "{found:?}"
+    );
+    let found = csv("n INTEGER $.n", "record_row_path = \"$\"\ncolumn_delimiter = \"\"\n");
+    assert_eq!(found.len(), 3, "{found:?}");
+    for (keys, expected) in [
+        ("record_row_path = \"$\"\n", "9:19 record_row_path is for format = \"json\""),
+        ("column_delimiter = \"\"\n", "9:20 the column delimiter must have 1 to 1024 characters"),
+        ("row_delimiter = \"\"\n", "9:17 the row delimiter must have 1 to 1024 characters"),
+    ] {
+        let found = csv("n INTEGER", keys);
+        assert!(found.len() == 1 && found[0].starts_with(expected), "{keys}: {found:?}");
+    }
+}
+
+#[test]
+fn a_memory_limit_in_which_nothing_runs_is_refused() {
+    let with = |limit: &str| {
+        mistakes(
+            &application("n INTEGER", "B")
+                .replace("name = \"app\"\n", &format!("name = \"app\"\nmemory_limit = {limit}\n")),
+        )
+    };
+    for right in ["\"64KiB\"", "0", "\"0\""] {
+        assert_eq!(with(right), Vec::<String>::new(), "{right}");
+    }
+    for wrong in ["\"5\"", "5", "65535"] {
+        let found = with(wrong);
+        let expected =
+            "5:16 memory_limit must be at least 65536 bytes, or 0 for no limit (a number without a unit";
+        assert!(found.len() == 1 && found[0].starts_with(expected), "{wrong}: {found:?}");
+    }
+    // Whatever else is wrong.
+    let text = application("n INTEGR", "B").replace("name = \"app\"\n", "name = \"app\"\nmemory_limit = 5\n");
+    assert_eq!(mistakes(&text).len(), 2, "{:?}", mistakes(&text));
 }

@@ -16,7 +16,7 @@ use serde::{Deserialize, Serialize};
 use prefix::{Prefix, PrefixKind};
 use time_pattern::TimePattern;
 
-use crate::error::InvalidDelivery;
+use crate::error::{InvalidDelivery, Setting};
 
 /// How objects are compressed.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -42,6 +42,10 @@ impl Compression {
 pub(crate) const PROCESSING_FAILED: &str = "processing-failed";
 const DEFAULT_TIME: &str = "yyyy/MM/dd/HH/";
 const LONGEST_EXTENSION: usize = 128;
+/// The longest name of a folder or file, in bytes, wherever buckets are folders.
+const LONGEST_PART: usize = 255;
+/// A Wednesday in September (2026-09-30 10:10:10 UTC): of all days one with the longest names.
+const SAMPLE_ARRIVAL: Timestamp = Timestamp(1_790_763_010_000);
 
 /// How the objects of one destination are called and compressed. Checked when made: naming an object cannot fail.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -71,14 +75,14 @@ impl ObjectNaming {
         error_prefix: Option<&str>,
     ) -> Result<ObjectNaming, InvalidDelivery> {
         let main = Prefix::parse(prefix, PrefixKind::Main)
-            .map_err(|error| InvalidDelivery::Prefix { setting: "prefix", error })?;
-        let wrong = |error| InvalidDelivery::Prefix { setting: "error output prefix", error };
+            .map_err(|error| InvalidDelivery::Prefix { setting: Setting::Prefix, error })?;
+        let wrong = |error| InvalidDelivery::Prefix { setting: Setting::ErrorPrefix, error };
         let error_prefix = match error_prefix.filter(|text| !text.is_empty()) {
             Some(text) => Prefix::parse(text, PrefixKind::Error).map_err(wrong)?,
             None if main.has_expressions() => return Err(wrong(InvalidPrefix::ErrorPrefixNeeded)),
             None => Prefix::parse(prefix, PrefixKind::Error).map_err(wrong)?,
         };
-        Ok(ObjectNaming {
+        let naming = ObjectNaming {
             stream: stream.to_owned(),
             version: 1,
             prefix: main.with_default_time(),
@@ -86,7 +90,22 @@ impl ObjectNaming {
             extension: None,
             compression: Compression::default(),
             time_zone: TimeZone::UTC,
-        })
+        };
+        naming.check_parts(&naming.prefix, Setting::Prefix)?;
+        naming.check_parts(&naming.error_prefix, Setting::ErrorPrefix)?;
+        Ok(naming)
+    }
+
+    /// Each part of a key between slashes names a folder or a file, compressed or not.
+    fn check_parts(&self, prefix: &Prefix, setting: Setting) -> Result<(), InvalidDelivery> {
+        let compressed = self.clone().with_compression(Compression::Gzip);
+        let key = compressed.key_below(prefix, SAMPLE_ARRIVAL, &mut Random::from_seed(0));
+        match key.split('/').map(str::len).max().filter(|length| *length > LONGEST_PART) {
+            Some(length) => {
+                Err(InvalidDelivery::Prefix { setting, error: InvalidPrefix::PartTooLong(length) })
+            }
+            None => Ok(()),
+        }
     }
 
     /// Of the delivery stream's configuration; shows in the key.
@@ -115,7 +134,7 @@ impl ObjectNaming {
             && rest.is_some_and(|rest| !rest.is_empty() && rest.bytes().all(is_allowed));
         if !extension.is_empty() && !fits {
             let error = InvalidPrefix::Extension(extension.to_owned());
-            return Err(InvalidDelivery::Prefix { setting: "file extension", error });
+            return Err(InvalidDelivery::Prefix { setting: Setting::Extension, error });
         }
         self.extension = Some(extension.to_owned()).filter(|extension| !extension.is_empty());
         Ok(self)
@@ -127,7 +146,7 @@ impl ObjectNaming {
     /// [`InvalidPrefix::TimeZone`] when this machine knows no such zone.
     pub fn with_time_zone(mut self, name: &str) -> Result<ObjectNaming, InvalidDelivery> {
         self.time_zone = TimeZone::get(name).map_err(|_| InvalidDelivery::Prefix {
-            setting: "custom time zone",
+            setting: Setting::TimeZone,
             error: InvalidPrefix::TimeZone(name.to_owned()),
         })?;
         Ok(self)
@@ -260,9 +279,40 @@ mod tests {
                 "prefix: pattern letter 'd' stands 20 times in a row: at most 19",
             ),
             (&"x".repeat(600), None, "prefix: it gives a key prefix of 614 characters: at most 512"),
+            (
+                &format!("{}/", "x".repeat(256)),
+                None,
+                "prefix: a part of the keys between slashes has 256 bytes: the name of a folder or file has at most 255",
+            ),
+            // The year is behind it.
+            (&"é".repeat(126), None, "prefix: a part of the keys between slashes has 256 bytes"),
+            // The name of the object is behind it.
+            (
+                &format!("!{{timestamp:yyyy}}/{}", "x".repeat(200)),
+                Some("e"),
+                "prefix: a part of the keys between slashes has 263 bytes",
+            ),
+            (
+                "p/",
+                Some(&format!("{}/", "e".repeat(300))),
+                "error output prefix: a part of the keys between slashes has 300 bytes",
+            ),
         ] {
             let error = ObjectNaming::new("s", prefix, error_prefix).unwrap_err().to_string();
             assert!(error.starts_with(expected), "{error}");
+        }
+    }
+
+    #[test]
+    fn parts_of_keys_are_as_long_as_a_file_system_takes_them() {
+        for (prefix, error_prefix) in [
+            (format!("{0}/{0}/", "x".repeat(240)), None),
+            ("x".repeat(251), Some("e")),
+            // That of failed records goes on with its kind and the year.
+            ("x".repeat(238), None),
+            (format!("!{{timestamp:yyyy}}/{}", "x".repeat(192)), Some("e/!{firehose:error-output-type}/")),
+        ] {
+            ObjectNaming::new("s", &prefix, error_prefix).unwrap();
         }
     }
 

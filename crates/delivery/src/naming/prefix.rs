@@ -56,6 +56,9 @@ pub enum InvalidPrefix {
     /// Too long once evaluated.
     #[error("it gives a key prefix of {0} characters: at most 512 are allowed")]
     TooLong(usize),
+    /// A part of a key that no file system takes as a name.
+    #[error("a part of the keys between slashes has {0} bytes: the name of a folder or file has at most 255")]
+    PartTooLong(usize),
     /// Not a file extension.
     #[error(
         "\"{0}\" is not an extension: use a dot and then 0-9 a-z ! - _ . * ' ( ), at most 128 characters"

@@ -64,6 +64,114 @@ fn the_nearest_name_is_offered() {
 }
 
 #[test]
+fn an_ambiguous_column_names_those_who_have_it() {
+    let join = "AS L JOIN TRADES AS \"r\" ON L.TICKER = \"r\".TICKER";
+    check_items(
+        "PRICE, \"review_id\"",
+        join,
+        &[
+            "2:1 column PRICE is ambiguous: several relations have it | say whose: L.PRICE or \"r\".PRICE",
+            "2:8 column \"review_id\" is ambiguous: several relations have it | say whose: L.\"review_id\" or \
+             \"r\".\"review_id\"",
+        ],
+    );
+    check_items(
+        "L.PRICE, 1",
+        &format!("{join} WHERE ROWTIME > TIMESTAMP '2024-01-01 00:00:00'"),
+        &[&format!(
+            "2:{} ROWTIME is ambiguous: FROM has several streams | say whose: L.ROWTIME or \"r\".ROWTIME",
+            "L.PRICE, 1 FROM TRADES  WHERE ".len() + join.len() + 1
+        )],
+    );
+    let of_query = "CREATE STREAM T (A DOUBLE);\nCREATE PUMP P AS INSERT INTO T\nSELECT STREAM A FROM";
+    check(
+        &format!("{of_query} (SELECT STREAM PRICE AS A, QUANTITY AS A FROM TRADES) AS Q;"),
+        &["3:15 column A is ambiguous: its relation has several of that name | give them names of their own"],
+    );
+    check(
+        &format!(
+            "{of_query} (SELECT STREAM PRICE AS A FROM TRADES), (SELECT STREAM QUANTITY AS A FROM TRADES);"
+        ),
+        &[
+            "3:15 column A is ambiguous: several relations have it | give each query in FROM an alias, and say whose",
+        ],
+    );
+}
+
+#[test]
+fn having_says_what_stands_for_an_alias() {
+    let group = "GROUP BY FLOOR(TRADES.ROWTIME TO MINUTE) HAVING";
+    check_items(
+        "SUM(PRICE) AS TOTAL, COUNT(*)  AS \"n\"",
+        &format!("{group} TOTAL > 1 AND \"n\" > 2 AND TOTL > 3"),
+        &[
+            "2:99 HAVING does not know TOTAL, an alias of the select list | write SUM(PRICE) in its place",
+            "2:113 HAVING does not know \"n\", an alias of the select list | write COUNT(*) in its place",
+            "2:125 column \"TOTL\" does not exist | the columns are \"TICKER\", \"PRICE\", \"review_id\", \"QUANTITY\"",
+        ],
+    );
+    // A column of that name is meant where there is one.
+    check_items(
+        "SUM(PRICE) AS PRICE, 1",
+        &format!("{group} PRICE > 1"),
+        &[
+            "2:84 PRICE is neither a grouping expression nor inside an aggregate | add it to GROUP BY, or aggregate it: \
+             MIN(…), MAX(…), AVG(…)",
+        ],
+    );
+}
+
+#[test]
+fn a_missing_comma_is_guessed_where_it_is_plain() {
+    for (items, place, found) in [
+        ("PRICE AS A QUANTITY AS B", "2:12", "QUANTITY"),
+        ("PRICE A QUANTITY", "2:9", "QUANTITY"),
+        ("PRICE \"QUANTITY\" B, 1", "2:18", "B"),
+        ("1 AS A SUM(PRICE)", "2:8", "SUM"),
+        ("PRICE SUM(QUANTITY)", "2:7", "SUM"),
+        ("TICKER CHAR_LENGTH(TICKER)", "2:8", "CHAR_LENGTH"),
+        ("PRICE AS A CAST(QUANTITY AS BIGINT)", "2:12", "CAST"),
+    ] {
+        check_items(
+            items,
+            "",
+            &[&format!(
+                "{place} expected \",\" or FROM, found {found} | a comma seems to be missing before it"
+            )],
+        );
+    }
+    // A keyword that is misspelled comes first, and others are no columns.
+    check(
+        &format!("{TARGET}SELECT STREAM\nPRICE A FORM TRADES WHERE EXTRACT(DAY FROM TRADES.ROWTIME) = 1;"),
+        &["3:9 expected FROM, found FORM | did you mean FROM?"],
+    );
+    check_items("PRICE A WHERE", "", &["2:9 expected FROM, found WHERE"]);
+    check_items("PRICE 5", "", &["2:7 expected FROM, found 5"]);
+    check_items("PRICE 'price'", "", &["2:7 expected FROM, found a string"]);
+}
+
+#[test]
+fn a_comment_of_another_language_is_one_mistake() {
+    check(
+        "# the target\nCREATE STREAM T (A DOUBLE);\n  # what's in it\nCREATE PUMP P AS INSERT INTO T SELECT STREAM PRICE # the price\n\
+         FROM TRADES;",
+        &[
+            "1:1 # does not begin a comment | comments begin with --",
+            "3:3 # does not begin a comment | comments begin with --",
+            "4:52 # does not begin a comment | comments begin with --",
+        ],
+    );
+    check_items(
+        "PRICE, A#B",
+        "",
+        &[
+            "2:8 column \"A\" does not exist | the columns are \"TICKER\", \"PRICE\", \"review_id\", \"QUANTITY\"",
+            "2:9 unexpected character '#' | comments begin with --; a name that holds # is quoted: \"a#b\"",
+        ],
+    );
+}
+
+#[test]
 fn case_is_explained() {
     let folded = "names are case-sensitive and unquoted names are folded to upper case: write";
     check_items(
@@ -588,6 +696,21 @@ fn forms_of_other_dialects_are_said_once() {
             "MEDIAN(PRICE) FROM TRADES GROUP BY STEP(TRADES.ROWTIME BY INTERVAL '1' SECOND)",
             "there is no function MEDIAN",
             "AVG(x)",
+        ),
+        (
+            "PERCENTILE_CONT(0.5) WITHIN GROUP (ORDER BY PRICE) FROM TRADES",
+            "WITHIN GROUP is not part",
+            "there are no percentiles",
+        ),
+        (
+            "LISTAGG(TICKER, ',') WITHIN GROUP (ORDER BY PRICE) FROM TRADES",
+            "WITHIN GROUP is not part",
+            "there is no aggregate of texts",
+        ),
+        (
+            "FIRST_VALUE(PRICE) WITHIN GROUP (ORDER BY QUANTITY) FROM TRADES",
+            "WITHIN GROUP is not part",
+            "remove it: FIRST_VALUE(x) and LAST_VALUE(x) go by ROWTIME",
         ),
     ] {
         let text = format!("{TARGET}SELECT STREAM {query};");

@@ -123,53 +123,84 @@ impl TextInput {
     }
 }
 
+/// The keys of a file that the settings come of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ClassifyKey {
+    /// `columns`: those of a record.
+    Columns,
+    /// `text`: the column of the text, or its path.
+    Text,
+    /// `delimiter`: what is between columns.
+    Delimiter,
+    /// `output`: the columns of an answer.
+    Output,
+}
+
+/// What is wrong with a setting.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ClassifyMistake {
+    /// Which key has to be written otherwise.
+    pub key: ClassifyKey,
+    /// Why, in words.
+    pub reason: String,
+}
+
 impl ClassifySettings {
     /// Whether they fit together.
     ///
     /// # Errors
-    /// They do not, in words.
+    /// The first of the mistakes, in words.
     pub fn check(&self) -> Result<(), String> {
+        self.mistakes().into_iter().next().map_or(Ok(()), |mistake| Err(mistake.reason))
+    }
+
+    /// All that does not fit together.
+    pub fn mistakes(&self) -> Vec<ClassifyMistake> {
+        let mut mistakes = Vec::new();
+        let mut wrong = |key, reason| mistakes.push(ClassifyMistake { key, reason });
         let mut delimiters = Vec::new();
         if let TextInput::Delimited { columns, delimiter, text } = &self.input {
             delimiters.push(delimiter);
             let mut seen = std::collections::HashSet::new();
             for column in columns {
                 if !seen.insert(column) {
-                    return Err(format!("the columns name \"{column}\" more than once"));
-                }
-                if Added::named(column).is_some() {
-                    return Err(format!(
-                        "\"{column}\" is what the function adds; give the column another name"
-                    ));
+                    wrong(ClassifyKey::Columns, format!("the columns name \"{column}\" more than once"));
+                } else if Added::named(column).is_some() {
+                    let reason =
+                        format!("\"{column}\" is what the function adds; give the column another name");
+                    wrong(ClassifyKey::Columns, reason);
                 }
             }
             if !columns.contains(text) {
-                return Err(format!(
+                let reason = format!(
                     "text names \"{text}\", which is none of the columns {}; for JSON a path begins with $, as in $.body",
                     columns.join(", ")
-                ));
+                );
+                wrong(ClassifyKey::Text, reason);
             }
         }
         if let LabelOutput::Delimited { columns, delimiter } = &self.output {
             delimiters.push(delimiter);
             if columns.is_empty() {
-                return Err("output names no column; without it the answer is JSON".to_owned());
+                let reason = "output names no column; without it the answer is JSON";
+                wrong(ClassifyKey::Output, reason.to_owned());
             }
-            let is_known = |column: &String| {
+            let is_known = |column: &&String| {
                 matches!(self.input, TextInput::Json { .. })
                     || Added::named(column).is_some()
-                    || self.input.columns().any(|known| known == column)
+                    || self.input.columns().any(|known| known == *column)
             };
-            if let Some(unknown) = columns.iter().find(|column| !is_known(column)) {
+            for unknown in columns.iter().filter(|column| !is_known(column)) {
                 let mut known: Vec<&str> = self.input.columns().collect();
                 known.extend(Added::ALL.map(Added::name));
-                return Err(format!("output names \"{unknown}\"; there are: {}", known.join(", ")));
+                let reason = format!("output names \"{unknown}\"; there are: {}", known.join(", "));
+                wrong(ClassifyKey::Output, reason);
             }
         }
         if delimiters.into_iter().any(|delimiter| matches!(delimiter, '\n' | '\r')) {
-            return Err("the delimiter cannot be a line break".to_owned());
+            wrong(ClassifyKey::Delimiter, "the delimiter cannot be a line break".to_owned());
         }
-        Ok(())
+        mistakes
     }
 }
 

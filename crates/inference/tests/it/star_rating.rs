@@ -106,11 +106,25 @@ fn a_long_text_is_read_as_far_as_needed_and_says_so() {
     assert_eq!(model.tokenize(&long_words[3]).unwrap(), model.tokenize("good").unwrap());
 }
 
+/// Whether whoever runs the tests has said that there are no reviews beside the checkout.
+fn is_left_out() -> bool {
+    std::env::var("MILLSTREAM_TEST_LEAVE_OUT")
+        .is_ok_and(|names| names.split(',').any(|name| name == "reviews"))
+}
+
 /// The first 300 of the reviews kept for measuring; no text of them is part of this repository.
 #[test]
 fn stars_agree_with_reviewers() {
+    if is_left_out() {
+        return;
+    }
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../shared/data/reviews_dev.tsv.gz");
-    let file = std::fs::File::open(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+    let file = std::fs::File::open(&path).unwrap_or_else(|error| {
+        panic!(
+            "{}: {error}; cargo xtask test leaves this test out, as does MILLSTREAM_TEST_LEAVE_OUT=reviews",
+            path.display()
+        )
+    });
     let mut table = String::new();
     flate2::read::GzDecoder::new(file).read_to_string(&mut table).unwrap();
     let rows: Vec<Vec<&str>> = table.lines().skip(1).take(300).map(|row| row.split('\t').collect()).collect();

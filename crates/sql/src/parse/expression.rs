@@ -737,6 +737,9 @@ impl Parser<'_> {
             return Err(Diagnostic::error(self.peek().span, "FILTER is not part of the language")
                 .with_hint("use SUM(CASE WHEN condition THEN 1 ELSE 0 END)"));
         }
+        if self.is_word("WITHIN") && self.is_word_ahead(1, "GROUP") {
+            return Err(self.within_group(&call.name));
+        }
         if self.is_word("FROM") && (self.is_word_ahead(1, "FIRST") || self.is_word_ahead(1, "LAST")) {
             let follows = |word| self.is_word_ahead(2, word);
             if follows("OVER") || follows("IGNORE") || follows("RESPECT") {
@@ -754,6 +757,17 @@ impl Parser<'_> {
         }
         let height = call.arguments.iter().map(|argument| argument.height).max().unwrap_or(0);
         self.node(ExprKind::Call(call), token.span.to(self.previous_span()), &[height])
+    }
+}
+
+impl Parser<'_> {
+    /// The mistake of WITHIN GROUP behind the call of a function.
+    fn within_group(&self, function: &Name) -> Diagnostic {
+        let hint = dialect_form(&function.value).unwrap_or_else(|| {
+            "remove it: FIRST_VALUE(x) and LAST_VALUE(x) go by ROWTIME, and other aggregates by no order"
+                .to_owned()
+        });
+        Diagnostic::error(self.peek().span, "WITHIN GROUP is not part of the language").with_hint(hint)
     }
 }
 

@@ -2,7 +2,7 @@
 
 use super::{Parsed, Parser};
 use crate::foreign::{dialect_form, foreign_clause};
-use crate::keywords::is_reserved_word;
+use crate::keywords::{is_misspelling, is_reserved_word, is_structural_word};
 use crate::syntax::{
     FunctionArgument, GroupBy, Join, JoinCondition, JoinKind, Name, OrderBy, Query, QueryBody, Select,
     SelectItem, SetOperator, SortKey, TableAlias, TableReference,
@@ -138,7 +138,9 @@ impl Parser<'_> {
         while self.accept_symbol(",") {
             items.push(self.select_item()?);
         }
-        self.expect_word("FROM")?;
+        if !self.accept_word("FROM") {
+            return Err(self.behind_select_list());
+        }
         let mut from = vec![self.table_reference()?];
         while self.accept_symbol(",") {
             from.push(self.table_reference()?);
@@ -163,6 +165,47 @@ impl Parser<'_> {
             }
         }
         Ok(Select { distinct, items, from, condition, group_by, having, windows })
+    }
+
+    /// The mistake of a select list that FROM does not follow: where another item does, a comma is missing.
+    fn behind_select_list(&self) -> Diagnostic {
+        let mistake = self.unexpected("FROM");
+        // `A SUM(B)`: the name of the function was read as an alias.
+        let called = self.bare_alias.filter(|alias| alias + 1 == self.position && self.is_symbol("("));
+        let item = called.map_or(self.peek(), |alias| &self.tokens[alias]);
+        let is_item = match &item.kind {
+            TokenKind::QuotedName(_) => true,
+            TokenKind::Word(word) if is_misspelling(word, "FROM") => false,
+            TokenKind::Word(word) => {
+                called.is_some()
+                    || !is_reserved_word(word)
+                    || matches!(word.as_str(), "CASE" | "CAST")
+                    || self.is_symbol_ahead(1, "(") && !is_structural_word(word)
+            }
+            _ => false,
+        };
+        if !is_item || called.is_none() && mistake.hint.is_some() || !self.has_from_ahead() {
+            return mistake;
+        }
+        Diagnostic::error(item.span, format!("expected \",\" or FROM, found {}", item.kind.describe()))
+            .with_hint("a comma seems to be missing before it")
+    }
+
+    /// Whether FROM comes before the end of the statement, outside of parentheses.
+    fn has_from_ahead(&self) -> bool {
+        let mut open = 0_usize;
+        for token in &self.tokens[self.position..] {
+            match &token.kind {
+                TokenKind::Symbol("(") => open += 1,
+                TokenKind::Symbol(")") if open == 0 => return false,
+                TokenKind::Symbol(")") => open -= 1,
+                TokenKind::Symbol(";") => return false,
+                TokenKind::Word(word) if word == "CREATE" => return false,
+                TokenKind::Word(word) if word == "FROM" && open == 0 => return true,
+                _ => {}
+            }
+        }
+        false
     }
 
     fn select_item(&mut self) -> Parsed<SelectItem> {

@@ -4,7 +4,7 @@ use super::Resolver;
 use super::scope::{Scope, is_rowtime};
 use crate::similar_name;
 use crate::syntax::{ExprKind, Name, Over, TableReference, WindowSpecification};
-use crate::{Diagnostic, Frame, Node, NodeKind, Output, Span, StreamId, TableId};
+use crate::{Diagnostic, Frame, Node, NodeKind, Output, Span, StreamId, Subject, TableId};
 
 /// A relation of FROM, perhaps joined of others.
 pub(super) struct FromItem {
@@ -202,7 +202,8 @@ impl Resolver<'_> {
         }
         let streams = self.streams.iter().map(|stream| stream.name.clone());
         let names: Vec<String> = streams.chain(self.tables.iter().map(|table| table.name.clone())).collect();
-        let mut mistake = Diagnostic::error(name.span, format!("there is no stream \"{}\"", name.value));
+        let mut mistake = Diagnostic::error(name.span, format!("there is no stream \"{}\"", name.value))
+            .about(Subject::UnknownStream);
         mistake.hint = similar_name::hint(&name.value, names.iter().map(String::as_str)).or_else(|| {
             let known: Vec<String> = names.iter().map(|name| format!("\"{name}\"")).collect();
             (!known.is_empty()).then(|| format!("the streams are {}", known.join(", ")))

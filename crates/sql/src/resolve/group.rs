@@ -1,15 +1,20 @@
 //! GROUP BY and WINDOWED BY: keys, aggregates, and what may stand beside them.
 
+use std::collections::HashMap;
+
 use super::Resolver;
 use super::aggregate::group_function_named;
 use super::column_order::ColumnOrder;
 use super::expression::{Clause, Context, Intercepted};
 use super::monotonic::driver;
 use super::scope::{RelationTime, Scope, is_rowtime, row_time};
-use crate::syntax::{Expr, ExprKind, GroupBy};
+use crate::syntax::{Expr, ExprKind, GroupBy, Name, SelectItem};
 use crate::{
     AggregateCall, Diagnostic, Expression, GroupDriver, Node, NodeKind, Output, Span, SqlType, Value,
 };
+
+/// Characters of an expression that a hint repeats, at most.
+const LONGEST_IN_A_HINT: usize = 80;
 
 /// What a grouped query collects while its select list is resolved.
 pub(super) struct Grouping {
@@ -21,6 +26,8 @@ pub(super) struct Grouping {
     window: Option<GroupWindow>,
     /// How the columns of the rows that are grouped move.
     input_orders: Vec<ColumnOrder>,
+    /// The aliases of the select list while HAVING is resolved, which does not know them, and where their expressions stand.
+    aliases: HashMap<String, Span>,
 }
 
 enum GroupWindow {
@@ -45,6 +52,7 @@ impl Grouping {
             aggregates: Vec::new(),
             window: None,
             input_orders: Vec::new(),
+            aliases: HashMap::new(),
         }
     }
 
@@ -126,7 +134,14 @@ impl Resolver<'_> {
             }
             GroupBy::Stagger { range, .. } => self.stagger_range(range, scope),
         };
-        Grouping { keys, keys_are_known, aggregates: Vec::new(), window, input_orders }
+        Grouping {
+            keys,
+            keys_are_known,
+            aggregates: Vec::new(),
+            window,
+            input_orders,
+            aliases: HashMap::new(),
+        }
     }
 
     fn stagger_range(&mut self, range: &Expr, scope: &Scope) -> Option<GroupWindow> {
@@ -204,18 +219,33 @@ impl Resolver<'_> {
         )
     }
 
-    /// HAVING.
+    /// HAVING, beside a select list of these items.
     pub(super) fn grouped_condition(
         &mut self,
         expr: &Expr,
         scope: &Scope,
+        items: &[SelectItem],
         grouping: &mut Grouping,
     ) -> Option<Expression> {
-        let predicate = self.expression(
-            expr,
-            &mut Context { scope, place: "HAVING", clause: Some(grouping), is_grouped: true },
-        )?;
-        self.boolean(predicate, "HAVING")
+        let alias = |item: &SelectItem| match item {
+            SelectItem::Expr { expr, alias: Some(alias) } => Some((alias.value.clone(), expr.span)),
+            _ => None,
+        };
+        grouping.aliases = items.iter().filter_map(alias).collect();
+        let context = &mut Context { scope, place: "HAVING", clause: Some(&mut *grouping), is_grouped: true };
+        let predicate = self.expression(expr, context);
+        grouping.aliases.clear();
+        self.boolean(predicate?, "HAVING")
+    }
+
+    /// The mistake of naming an alias of the select list in HAVING.
+    fn alias_in_having(&mut self, name: &Name, expression: Span) -> Option<Expression> {
+        let message =
+            format!("HAVING does not know {}, an alias of the select list", shown_name(&name.value));
+        let written = expression.slice(self.text);
+        let is_short = !written.contains('\n') && written.chars().count() <= LONGEST_IN_A_HINT;
+        let expression = if is_short { written } else { "its expression" };
+        self.error_with_hint(name.span, message, format!("write {expression} in its place"))
     }
 
     /// Resolves without leaving a trace in the diagnostics.
@@ -276,6 +306,12 @@ impl Clause for Grouping {
             return Intercepted::Taken(Some(Expression::column(index, key.sql_type, expr.span)));
         }
         if let ExprKind::Column(parts) = &expr.kind {
+            if let [name] = parts.as_slice()
+                && let Some(expression) = self.aliases.get(&name.value)
+                && !scope.has_column(&name.value)
+            {
+                return Intercepted::Taken(resolver.alias_in_having(name, *expression));
+            }
             let column = resolver.column(parts, scope);
             if column.is_none() || !self.keys_are_known {
                 return Intercepted::Taken(column);

@@ -137,7 +137,7 @@ impl Resolver<'_> {
     }
 
     /// Windows that reach back to the first row, as they do without ROWS and RANGE.
-    fn lint_endless_windows(&mut self, query: &Query) {
+    pub(super) fn lint_endless_windows(&mut self, query: &Query) {
         match &query.body {
             QueryBody::Values { .. } => {}
             QueryBody::SetOperation { left, right, .. } => {
@@ -417,6 +417,12 @@ mod tests {
                 }
             }
         }
+        // That of a view at its definition, once however often it is read.
+        let of_view = remarks(
+            "1 FROM S; CREATE VIEW W AS SELECT STREAM COUNT(*) OVER () AS N FROM S;
+             CREATE PUMP Q AS INSERT INTO T SELECT STREAM N FROM W UNION ALL SELECT STREAM N FROM W",
+        );
+        assert_eq!(of_view, [("()".to_owned(), missing.to_owned())]);
         // One window is told once, and two are told twice.
         let twice =
             remarks("COUNT(*) OVER W + COUNT(*) OVER W + MAX(V) OVER () FROM S WINDOW W AS (PARTITION BY K)");

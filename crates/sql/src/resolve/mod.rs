@@ -41,7 +41,7 @@ use crate::limits::{MAX_SCRIPT_CHARACTERS, MOST_REMARKS};
 use crate::parse::{parse_expression, parse_script, parse_type};
 use crate::{
     Diagnostic, Expression, FunctionCatalog, InputStream, Program, Pump, ReferenceTable, Span, SqlType,
-    Stream, StreamId,
+    Stream, StreamId, Subject,
 };
 use std::collections::{HashMap, HashSet};
 
@@ -115,13 +115,13 @@ pub fn compile_with_tables(
     }
     let mut diagnostics = Vec::new();
     let tokens = lex(text, &mut diagnostics);
-    let statements = if diagnostics.iter().any(|d| d.is_error() && d.message.starts_with("unterminated")) {
+    let statements = if diagnostics.iter().any(is_unterminated) {
         // Everything behind the opening quote is gone: what the parser would say of it helps nobody.
         Vec::new()
     } else {
         parse_script(&tokens, &mut diagnostics)
     };
-    let mut resolver = Resolver::new(inputs, tables, catalog, diagnostics);
+    let mut resolver = Resolver::new(text, inputs, tables, catalog, diagnostics);
     for statement in &statements {
         resolver.statement(statement);
     }
@@ -140,12 +140,16 @@ pub fn compile_with_tables(
     Compilation { program, diagnostics, lints, windows, places: resolver.places }
 }
 
+fn is_unterminated(remark: &Diagnostic) -> bool {
+    remark.subject == Subject::Unterminated
+}
+
 /// The mistakes of a text that need no input to be seen: those of its syntax, in the order of the text.
 pub fn syntax_mistakes(text: &str) -> Vec<Diagnostic> {
     let mut diagnostics = Vec::new();
     if text.chars().count() <= MAX_SCRIPT_CHARACTERS {
         let tokens = lex(text, &mut diagnostics);
-        if !diagnostics.iter().any(|d| d.is_error() && d.message.starts_with("unterminated")) {
+        if !diagnostics.iter().any(is_unterminated) {
             parse_script(&tokens, &mut diagnostics);
         }
     }
@@ -188,7 +192,7 @@ pub fn compile_expression(text: &str, catalog: &dyn FunctionCatalog) -> Result<E
         return Err(diagnostics);
     }
     let expr = parse_expression(&tokens).map_err(|mistake| vec![mistake])?;
-    let mut resolver = Resolver::new(&[], &[], catalog, diagnostics);
+    let mut resolver = Resolver::new(text, &[], &[], catalog, diagnostics);
     match resolver.scalar(&expr, &scope::Scope::default(), "an expression of its own") {
         Some(expression) if !resolver.diagnostics.iter().any(Diagnostic::is_error) => Ok(expression),
         _ => Err(resolver.diagnostics),
@@ -209,6 +213,8 @@ pub fn parse_sql_type(text: &str) -> Result<SqlType, Diagnostic> {
 }
 
 struct Resolver<'a> {
+    /// What is resolved, for hints that repeat a part of it.
+    text: &'a str,
     catalog: &'a dyn FunctionCatalog,
     diagnostics: Vec<Diagnostic>,
     lints: Vec<Diagnostic>,
@@ -229,6 +235,7 @@ struct Resolver<'a> {
 
 impl<'a> Resolver<'a> {
     fn new(
+        text: &'a str,
         inputs: &[InputStream],
         tables: &'a [ReferenceTable],
         catalog: &'a dyn FunctionCatalog,
@@ -244,6 +251,7 @@ impl<'a> Resolver<'a> {
             })
             .collect();
         Resolver {
+            text,
             catalog,
             diagnostics,
             lints: Vec::new(),

@@ -149,9 +149,10 @@ impl Resolver<'_> {
         let subqueries = self.subqueries_over_groups(select, scope, &mut grouping);
         let refused = self.analytic_items(&select.items, scope);
         let list = self.select_list(&select.items, scope, &refused, ListMode::Grouped(&mut grouping));
-        let having = select.having.as_ref();
-        let mut having =
-            having.and_then(|(_, condition)| self.grouped_condition(condition, scope, &mut grouping));
+        let mut having = match &select.having {
+            Some((_, condition)) => self.grouped_condition(condition, scope, &select.items, &mut grouping),
+            None => None,
+        };
         let (Some(mut list), true) = (list, grouping.is_known()) else {
             self.ordering_alone(order_by, &select.items, scope, ListMode::Grouped(&mut grouping));
             return None;

@@ -1,6 +1,7 @@
 //! Which names an expression can see.
 
 use super::Resolver;
+use super::group::shown_name;
 use crate::similar_name;
 use crate::syntax::{Name, TableAlias};
 use crate::{Diagnostic, Expression, ExpressionKind, Node, Output, Span, SqlType};
@@ -98,6 +99,12 @@ impl Scope {
     /// How many relations have a ROWTIME.
     fn streams(&self) -> usize {
         self.relations.iter().filter(|relation| relation.rowtime != RelationTime::None).count()
+    }
+
+    /// Whether an expression that names this column alone is of one, whatever comes of it.
+    pub(super) fn has_column(&self, name: &str) -> bool {
+        self.merged.iter().any(|merged| merged.name == name)
+            || self.columns().any(|(_, output)| output.name == name)
     }
 
     /// All columns in order, those included that `*` leaves out.
@@ -210,11 +217,12 @@ impl Resolver<'_> {
                 0 => self.error(column.span, "ROWTIME needs a stream in FROM"),
                 1 => Some(row_time(column.span)),
                 _ if scope.is_select_list => Some(row_time(column.span)),
-                _ => self.error_with_hint(
-                    column.span,
-                    "ROWTIME is ambiguous: FROM has several streams",
-                    "say whose: alias.ROWTIME",
-                ),
+                _ => {
+                    let timed = scope.relations.iter().filter(|it| it.rowtime != RelationTime::None);
+                    let names: Vec<Option<&str>> = timed.map(|relation| relation.name.as_deref()).collect();
+                    let message = "ROWTIME is ambiguous: FROM has several streams";
+                    self.error_with_hint(column.span, message, whose(&names, "ROWTIME"))
+                }
             };
         }
         let merged = scope.merged.iter().filter(|merged| merged.name == column.value);
@@ -225,15 +233,24 @@ impl Resolver<'_> {
         let mut matches = merged.chain(columns);
         match (matches.next(), matches.next()) {
             (Some(found), None) => Some(found),
-            (Some(_), Some(_)) => {
-                let message = format!("column {} is ambiguous: several relations have it", column.value);
-                self.error_with_hint(column.span, message, format!("say whose: alias.{}", column.value))
-            }
+            (Some(_), Some(_)) => self.ambiguous_column(column, scope),
             _ => {
                 let columns: Vec<Output> = scope.columns().map(|(_, output)| output.clone()).collect();
                 self.unknown_column(column.span, column, &columns, None)
             }
         }
+    }
+
+    fn ambiguous_column(&mut self, column: &Name, scope: &Scope) -> Option<Expression> {
+        let shown = shown_name(&column.value);
+        let has = |relation: &&Relation| relation.columns.iter().any(|output| output.name == column.value);
+        let names: Vec<Option<&str>> =
+            scope.relations.iter().filter(has).map(|relation| relation.name.as_deref()).collect();
+        let (why, hint) = match names.as_slice() {
+            [_] => ("its relation has several of that name", "give them names of their own".to_owned()),
+            _ => ("several relations have it", whose(&names, &shown)),
+        };
+        self.error_with_hint(column.span, format!("column {shown} is ambiguous: {why}"), hint)
     }
 
     fn unknown_relation(&mut self, name: &Name, scope: &Scope) -> Option<Expression> {
@@ -284,6 +301,14 @@ impl Resolver<'_> {
         self.report(mistake);
         None
     }
+}
+
+/// `say whose: A.N or B.N`.
+fn whose(relations: &[Option<&str>], column: &str) -> String {
+    let names: Option<Vec<&str>> = relations.iter().copied().collect();
+    let Some(names) = names else { return "give each query in FROM an alias, and say whose".to_owned() };
+    let columns: Vec<String> = names.iter().map(|name| format!("{}.{column}", shown_name(name))).collect();
+    format!("say whose: {}", columns.join(" or "))
 }
 
 /// The implicit time of the input row.

@@ -63,6 +63,7 @@ impl Resolver<'_> {
             self.refused_names.insert(name.value);
             return;
         }
+        self.lint_endless_windows(query);
         let listed = columns.map(<[Name]>::to_vec);
         let alias = TableAlias { name: name.clone(), columns: listed };
         let scope = self.aliased(None, node.output.clone(), 0, Some(&alias));

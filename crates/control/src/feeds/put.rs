@@ -49,7 +49,7 @@ impl FeedServices {
     }
 
     /// Waits until the log has, or has refused, all that was on its way there before. False when stopped meanwhile.
-    pub(super) async fn settled(&mut self) -> bool {
+    pub(crate) async fn settled(&mut self) -> bool {
         let mut backoff = Backoff::new(FIRST_WAIT, LONGEST_WAIT);
         // Nobody appends as this one: the log takes one thing after the other, and this does nothing but wait its turn.
         let nobody = self.producer("nobody");
@@ -126,16 +126,13 @@ pub(crate) fn producers_of_passes(feed: ResourceId, progress: FeedProgress) -> i
     passes.map(move |progress| producers::of_feed(feed, &pass_name(&progress)))
 }
 
-/// How far a feed has come in truth: what the log has of it counts, whatever was noted last.
-pub(crate) fn true_progress(
-    log: &Log,
-    key: &StreamKey,
-    feed: ResourceId,
-    noted: FeedProgress,
-) -> FeedProgress {
+/// How far a feed has come in truth: what the log has of it counts, into whatever stream it put that, whatever was noted
+/// last.
+pub(crate) fn true_progress(log: &Log, feed: ResourceId, noted: FeedProgress) -> FeedProgress {
     let producer = producers::of_feed(feed, &pass_name(&noted));
-    let position = log.producer_position(key, producer).ok().flatten().unwrap_or(0);
-    FeedProgress { produced: noted.produced.max(position), ..noted }
+    let streams = log.stream_list().into_iter().map(|stream| stream.key);
+    let positions = streams.filter_map(|key| log.producer_position(&key, producer).ok().flatten());
+    FeedProgress { produced: positions.fold(noted.produced, u64::max), ..noted }
 }
 
 /// Whether a feed has put all that its source gives.

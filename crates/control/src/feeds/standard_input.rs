@@ -118,7 +118,7 @@ mod tests {
         let services = FeedServices { key: key.clone(), ..fed.services(FEED, &catalog, None, &scope) };
         let ahead = input.lend(&Spawn::current(), false).await.unwrap();
         let noted = FeedProgress { pass, ..FeedProgress::default() };
-        let progress = true_progress(&fed.log, key, FEED, noted);
+        let progress = true_progress(&fed.log, FEED, noted);
         let (putting, end) = Putting::new(services, ahead, progress, false);
         scope.task("feed", putting.run());
         (scope, end)

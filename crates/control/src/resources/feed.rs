@@ -124,11 +124,11 @@ fn progress(
     definition: &FeedDefinition,
 ) -> impl FnOnce() -> Result<FeedProgress, String> + Send + 'static {
     let (catalog, id, name) = (world.catalog.clone(), row.id, row.name.clone());
-    let (log, key) = (Arc::clone(&world.log), log_key(&definition.target.reference()));
+    let log = Arc::clone(&world.log);
     let identity = definition.source.identity();
     move || {
         let noted = catalog.feed_progress(id, &name, &identity).map_err(|error| error.to_string())?;
-        Ok(true_progress(&log, &key, id, noted))
+        Ok(true_progress(&log, id, noted))
     }
 }
 
@@ -215,18 +215,10 @@ async fn from_stream(world: &World, row: &ResourceRow, stream: &str) -> Result<F
 impl PreparedFeed {
     pub(super) async fn start(self, world: &World, scope: TaskScope) -> Result<RunningFeed, NotReady> {
         let PreparedFeed { row, definition, occasion } = self;
-        let from = match &definition.source {
-            FeedSource::Stream { stream } => from_stream(world, &row, stream).await?,
-            FeedSource::StandardInput { header } => {
-                from_standard_input(world, &row, &definition, *header).await?
-            }
-            _ => from_source(world, &row, &definition, occasion).await?,
-        };
-        let (id, name) = (row.id, row.name);
         let records = Arc::new(AtomicU64::new(0));
-        let services = FeedServices {
-            id,
-            name,
+        let mut services = FeedServices {
+            id: row.id,
+            name: row.name.clone(),
             key: log_key(&definition.target.reference()),
             rate: definition.rate,
             records: Arc::clone(&records),
@@ -236,6 +228,19 @@ impl PreparedFeed {
             live: Arc::clone(&world.live),
             spawn: world.spawn().clone(),
             stop: scope.stop_signal(),
+        };
+        let from = match &definition.source {
+            FeedSource::Stream { stream } => from_stream(world, &row, stream).await?,
+            FeedSource::StandardInput { header } => {
+                from_standard_input(world, &row, &definition, *header).await?
+            }
+            _ => {
+                // A predecessor may have put records without an answer, into another stream, too.
+                if occasion == Occasion::Again && !services.settled().await {
+                    return Err(NotReady::yet("it was stopped while it started"));
+                }
+                from_source(world, &row, &definition, occasion).await?
+            }
         };
         let state = match from {
             From::Source { source: None, .. } => State::Ended,

@@ -2,14 +2,19 @@
 
 use std::io::Write;
 use std::path::Path;
+use std::sync::Arc;
 use std::time::Duration;
 
-use crate::support::{apply, assert_applied, feed, parse, records, start, stop};
+use crate::support::{HangingDisk, apply, assert_applied, feed, parse, records, settings, start, stop};
 use millstream_control::Server;
-use millstream_control::definition::{Kind, Reference};
+use millstream_control::catalog::ResourceRow;
+use millstream_control::definition::{
+    Definition, Desired, FeedDefinition, FeedSource, FeedTarget, Kind, Owner, Reference,
+};
 use millstream_control::pipeline::Pipeline;
 use millstream_control::registry::Status;
-use millstream_host::real_time;
+use millstream_host::{Random, SimulatedDisk, SystemClock, real_time};
+use millstream_streamlog::StreamKey;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_file_that_is_cut_has_no_end_and_its_rest_is_read_when_it_is_whole() {
@@ -176,5 +181,61 @@ async fn a_copy_of_another_stream_takes_all_that_comes_to_it_from_then_on() {
     assert_applied(&apply(&server, &copy(&streams, "long", "copied")).await);
     feed(&server, "long", ["long 10"]).await;
     assert_eq!(records(&server, "copied")[9..], ["short 1", "short 2", "long 10"]);
+    stop(server).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_batch_without_an_answer_is_put_once_though_the_feed_has_another_stream_by_then() {
+    let folder = tempfile::tempdir().unwrap();
+    let disk = SimulatedDisk::new();
+    let (clock, on) = (Arc::new(SystemClock), Arc::new(disk.clone()));
+    let server = Server::open_on(settings(folder.path()), clock, Random::from_seed(1), on).await.unwrap();
+    let report = apply(&server, &parse("[[stream]]\nname = \"a\"\n[[stream]]\nname = \"b\"\n")).await;
+    assert!(!report.is_refused(), "{report:#?}");
+    server.start(true).await.unwrap();
+    let input = folder.path().join("input");
+    // Far more than one append takes.
+    let lines: Vec<String> = (0..200_000).map(|number| format!("{number:06}\n")).collect();
+    std::fs::write(&input, lines.concat()).unwrap();
+    let feed_into = |stream: &str| Desired {
+        name: "feed".to_owned(),
+        definition: Definition::Feed(FeedDefinition {
+            source: FeedSource::File {
+                path: input.clone(),
+                header: false,
+                repeat: false,
+                review_columns: None,
+            },
+            target: FeedTarget::Stream(stream.to_owned()),
+            rate: None,
+            from_command_line: false,
+        }),
+    };
+    let mut arrivals = server.log().changes(&StreamKey::data("a".parse().unwrap())).unwrap();
+    let mut changes = server.registry().changes();
+    let mut until = async |is_reached: fn(&ResourceRow) -> bool| {
+        let reached = changes.wait_for(|rows| rows.iter().any(|row| row.name == "feed" && is_reached(row)));
+        drop(real_time::within(Duration::from_secs(60), reached).await.expect("it is reached").unwrap());
+    };
+    server.registry().create(feed_into("a"), Owner::Api).await.unwrap();
+    real_time::within(Duration::from_secs(60), arrivals.changed()).await.expect("it puts").unwrap();
+    let hanging = HangingDisk::begin(&disk);
+    until(|row| row.status == Status::Active).await;
+    server.registry().update(feed_into("b")).await.unwrap();
+    // Its predecessor has stopped; it waits for what that had on its way.
+    until(|row| row.generation.0 == 2 && row.status != Status::Pending).await;
+    drop(hanging);
+    until(|row| row.observed.0 == 2 && row.status == Status::Active).await;
+    let feed = Reference::new(Kind::Feed, "feed");
+    let ended = async {
+        while server.describe(&feed).unwrap().figures["ended"] != true {
+            real_time::sleep(Duration::from_millis(5)).await;
+        }
+    };
+    real_time::within(Duration::from_secs(60), ended).await.expect("all is put");
+    let put =
+        ["a", "b"].map(|stream| server.log().stream_describe(&StreamKey::data(stream.parse().unwrap())));
+    let put: u64 = put.into_iter().map(|stream| stream.unwrap().records_put).sum();
+    assert_eq!(put, lines.len() as u64, "each line once");
     stop(server).await;
 }

@@ -11,7 +11,7 @@ use millstream_control::registry::{Lifecycle, Status};
 use millstream_host::real_time::within;
 use millstream_host::{Random, SimulatedDisk, SystemClock};
 
-use crate::support::{Hanging, apply, feed, open, parse, records, settings, stop};
+use crate::support::{Hanging, HangingDisk, apply, feed, open, parse, records, settings, stop};
 
 /// More than any machine takes.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -225,15 +225,6 @@ async fn what_takes_long_to_start_goes_on_once_it_can() {
     stop(server).await;
 }
 
-/// A disk of a log that stores nothing before this is dropped.
-struct HangingDisk(SimulatedDisk);
-
-impl Drop for HangingDisk {
-    fn drop(&mut self) {
-        self.0.hang_syncs(false);
-    }
-}
-
 #[tokio::test(flavor = "multi_thread")]
 async fn what_uses_what_takes_long_waits_for_it() {
     let folder = tempfile::tempdir().unwrap();
@@ -244,8 +235,7 @@ async fn what_uses_what_takes_long_waits_for_it() {
         sql = 'CREATE STREAM T (N INTEGER);'\ninput = {stream = \"in\", columns = \"N INTEGER\"}\n";
     let report = apply(&server, &parse(pipeline)).await;
     assert!(!report.is_refused(), "{report:#?}");
-    disk.hang_syncs(true);
-    let hanging = HangingDisk(disk);
+    let hanging = HangingDisk::begin(&disk);
     within(PATIENCE, server.start(false)).await.expect("it starts without the stream").unwrap();
     let stream = server.registry().find(&Reference::new(Kind::Stream, "in")).unwrap();
     assert!(stream.status.reason().unwrap().contains("to prepare"), "{stream:?}");
@@ -270,8 +260,7 @@ async fn what_hangs_while_it_is_deleted_holds_up_no_other() {
     let report = apply(&server, &parse("[[stream]]\nname = \"hangs\"\n")).await;
     assert!(!report.is_refused(), "{report:#?}");
     server.start(true).await.unwrap();
-    disk.hang_syncs(true);
-    let hanging = HangingDisk(disk);
+    let hanging = HangingDisk::begin(&disk);
     server.registry().delete(&Reference::new(Kind::Stream, "hangs"), false).await.unwrap();
     let mut changes = server.registry().changes();
     let takes_long = |row: &ResourceRow| matches!(row.status, Status::TakesLong { .. });

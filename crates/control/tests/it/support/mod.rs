@@ -10,7 +10,7 @@ use bytes::Bytes;
 use millstream_control::definition::Owner;
 use millstream_control::pipeline::Pipeline;
 use millstream_control::{ApplyOptions, ApplyReport, Server, ServerSettings, StartError};
-use millstream_host::{Random, SystemClock};
+use millstream_host::{Random, SimulatedDisk, SystemClock};
 use millstream_streamlog::{Position, ReadFrom, ShardNumber, StreamKey};
 
 /// A file without mistakes.
@@ -114,5 +114,21 @@ impl Drop for Hanging {
     fn drop(&mut self) {
         // Whoever opens it for both waits for nobody, and lets go of those who wait.
         drop(std::fs::OpenOptions::new().read(true).write(true).open(&self.object));
+    }
+}
+
+/// A disk of a log that stores nothing before this is dropped.
+pub struct HangingDisk(SimulatedDisk);
+
+impl HangingDisk {
+    pub fn begin(disk: &SimulatedDisk) -> HangingDisk {
+        disk.hang_syncs(true);
+        HangingDisk(disk.clone())
+    }
+}
+
+impl Drop for HangingDisk {
+    fn drop(&mut self) {
+        self.0.hang_syncs(false);
     }
 }

@@ -3,6 +3,8 @@
 
 use std::ops::Range;
 
+use toml::de::DeValue;
+
 use super::mistake::Mistake;
 use super::source_text::SourceText;
 
@@ -19,6 +21,12 @@ struct Found {
 pub(super) fn mistake(source: &SourceText<'_>, span: Range<usize>) -> Option<Mistake> {
     if let Some(mistake) = unclosed_text(source, span.start) {
         return Some(mistake);
+    }
+    let before = source.text.get(..span.start).unwrap_or_default();
+    if before.matches("\"\"\"").count() % 2 == 1 {
+        let message = "a backslash stands in this text, which must be written otherwise";
+        let hint = "write \\\\, or put the text between ''' and ''', where a backslash is itself";
+        return Some(Mistake::within(source, span.start..span.start + 1, message, Some(hint.to_owned())));
     }
     let (_, start) = source.line_of(span.start.min(source.text.len()));
     let line = source.text[start..].lines().next().unwrap_or_default();
@@ -174,6 +182,9 @@ fn value(line: &str, after: usize, key: &str, stopped: Range<usize>) -> Option<F
     let start = after + (line[after..].len() - line[after..].trim_start().len());
     let written = line[start..].trim_end();
     let whole = start..start + written.len();
+    if DeValue::parse(written).is_ok() {
+        return None;
+    }
     let found = |place, message: String, hint: String| Some(Found { place, message, hint });
     if written.is_empty() || written.starts_with('#') {
         return found(
@@ -186,7 +197,8 @@ fn value(line: &str, after: usize, key: &str, stopped: Range<usize>) -> Option<F
         Some(quote @ ('"' | '\'')) if !written.starts_with(&quote.to_string().repeat(3)) => {
             quoted(line, start, key, quote, stopped)
         }
-        Some('"' | '\'') => found(whole, format!("the text of {key} cannot be read"), ESCAPES.to_owned()),
+        // The text goes on in the next line, and nothing is wrong with its beginning.
+        Some('"' | '\'') => None,
         Some('[') if !line[stopped.clone()].trim().is_empty() => Some(unquoted(line, key, stopped)),
         Some('[') if written.ends_with(']') => {
             found(whole, format!("the list of {key} cannot be read: a comma is missing"), LIST.to_owned())
@@ -336,6 +348,14 @@ mod tests {
             let marks = " ".repeat(found.column - 1) + &"^".repeat(marked.chars().count().max(1));
             assert!(found.rendered.contains(&format!("| {marks}\n")), "{line}:\n{}", found.rendered);
         }
+    }
+
+    #[test]
+    fn a_backslash_in_a_text_of_several_lines_is_named() {
+        let text = "[[application]]\nsql = \"\"\"\nSELECT 'a\\d'\n\"\"\"\n";
+        let (_, errors) = toml::de::DeTable::parse_recoverable(text);
+        let found = mistake(&SourceText::new("f.toml", text), errors[0].span().unwrap()).unwrap();
+        assert!(found.line == 3 && found.message.starts_with("a backslash stands in this text"), "{found:?}");
     }
 
     #[test]

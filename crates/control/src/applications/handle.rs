@@ -111,7 +111,7 @@ impl ApplicationHandle {
         self.pumps.iter()
     }
 
-    /// Rows that came out, by in-application stream.
+    /// Rows that pumps have written, by in-application stream.
     pub(crate) fn rows_by_stream(&self) -> BTreeMap<String, u64> {
         self.counters.rows_by_stream()
     }

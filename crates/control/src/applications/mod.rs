@@ -112,7 +112,7 @@ pub(crate) fn error_columns() -> Vec<(String, millstream_sql::SqlType)> {
 #[derive(Default)]
 pub(crate) struct Counters {
     status: Mutex<ApplicationStatus>,
-    /// Rows that came out, by in-application stream.
+    /// Rows that pumps have written, by in-application stream.
     rows_by_stream: Mutex<BTreeMap<String, u64>>,
     /// Error rows, by their name.
     errors_by_name: Mutex<BTreeMap<String, u64>>,
@@ -138,8 +138,12 @@ impl Counters {
         self.rows_by_stream.lock().clone()
     }
 
-    pub(crate) fn add_rows(&self, stream: &str, rows: u64) {
-        *self.rows_by_stream.lock().entry(stream.to_owned()).or_default() += rows;
+    pub(crate) fn set_rows(&self, stream: &str, rows: u64) {
+        let mut by_stream = self.rows_by_stream.lock();
+        match by_stream.get_mut(stream) {
+            Some(known) => *known = rows,
+            None => drop(by_stream.insert(stream.to_owned(), rows)),
+        }
     }
 
     pub(crate) fn add_errors(&self, rows: &[ErrorRow]) {

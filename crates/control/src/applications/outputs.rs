@@ -61,6 +61,8 @@ pub(crate) struct Outputs {
     outputs: Vec<Output>,
     /// The number of the next row of each stream that has an output.
     next_rows: BTreeMap<StreamId, u64>,
+    /// The streams that pumps write, with how many rows each had given before this run.
+    written: BTreeMap<StreamId, u64>,
     next_errors: ErrorNumbers,
     counters: Arc<Counters>,
     live: Arc<Live>,
@@ -150,9 +152,11 @@ impl Outputs {
             );
             services.live.problem(services.clock.now(), &services.application, message, rows.len() as u64);
         }
+        let pumps = application.program().pumps.iter();
+        let written = pumps.map(|pump| (pump.target, application.rows_emitted(pump.target))).collect();
         let next_errors = ErrorNumbers { input: input_errors, pumps: application.errors_emitted() };
         let (counters, live) = (Arc::clone(&services.counters), Arc::clone(&services.live));
-        Outputs { id: services.id, outputs, next_rows, next_errors, counters, live }
+        Outputs { id: services.id, outputs, next_rows, written, next_errors, counters, live }
     }
 
     /// Takes what came out of the engine into the queues, and shows it to those who follow its streams.
@@ -162,7 +166,6 @@ impl Outputs {
         for stream in streams {
             let batches = application.take_output(stream);
             let rows: usize = batches.iter().map(Batch::len).sum();
-            self.counters.add_rows(&application.program().streams[stream.0].name, rows as u64);
             if rows == 0 {
                 continue;
             }
@@ -181,6 +184,10 @@ impl Outputs {
                 }
                 number += batch.len() as u64;
             }
+        }
+        for (stream, before) in &self.written {
+            let rows = application.rows_emitted(*stream) - before;
+            self.counters.set_rows(&application.program().streams[stream.0].name, rows);
         }
     }
 

@@ -239,7 +239,7 @@ impl Reconciler {
         let (generation, dependencies) = (running.generation, running.dependencies.clone());
         let outcome = Outcome::Failed { retry_at: now.plus(attempts.backoff.wait()) };
         let known = self.known.entry(id).or_default();
-        known.attempt = Some(Attempt { generation, dependencies, outcome });
+        known.attempt = Some(Attempt { generation, dependencies, is_deletion: false, outcome });
         match &reason {
             // Said where it failed.
             Some(reason) => tracing::debug!(resource = %id, task = event.task, reason, "ended unexpectedly"),
@@ -408,8 +408,9 @@ impl Reconciler {
     /// A later pass looks what has become of it.
     fn look_again(&mut self, row: &ResourceRow, dependencies: Dependencies) {
         let outcome = Outcome::GoesOn { look_at: self.world.clock.now().plus(TICK) };
+        let (generation, is_deletion) = (row.generation, row.deleting);
         self.known.entry(row.id).or_default().attempt =
-            Some(Attempt { generation: row.generation, dependencies, outcome });
+            Some(Attempt { generation, dependencies, is_deletion, outcome });
     }
 
     /// It is not to start any more, or not as it was to.
@@ -440,6 +441,7 @@ impl Reconciler {
         known.attempt = Some(Attempt {
             generation: row.generation,
             dependencies: resolve(row, &self.world.registry.rows()).unwrap_or_default(),
+            is_deletion: row.deleting,
             outcome,
         });
         let goes_on = if known.running.is_some() { " (what ran before goes on)" } else { "" };
@@ -447,7 +449,8 @@ impl Reconciler {
         if error.outlook == Outlook::Lost {
             self.losses.push(format!("{} \"{}\": {}", row.kind(), row.name, error.reason));
         }
-        let text = format!("{} cannot start: {reason}", row.reference());
+        let cannot = if row.deleting { "be deleted" } else { "start" };
+        let text = format!("{} cannot {cannot}: {reason}", row.reference());
         self.world.live.problem(now, &row.name, text, 1);
         let status = if is_given_up { Status::Failed { reason } } else { Status::Retrying { reason } };
         self.set_status(row.id, None, status).await;

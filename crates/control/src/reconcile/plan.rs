@@ -39,6 +39,8 @@ pub(crate) struct Attempt {
     pub(crate) generation: Generation,
     /// What it depended on.
     pub(crate) dependencies: Dependencies,
+    /// To delete it, not to start it.
+    pub(crate) is_deletion: bool,
     /// What has become of it.
     pub(crate) outcome: Outcome,
 }
@@ -98,10 +100,10 @@ pub(crate) fn plan(rows: &[ResourceRow], known: &HashMap<ResourceId, Known>, now
         if state.is_some_and(|state| state.running.is_some()) {
             steps.push(Step::Stop(row.id));
         }
-        // That starting it was given up is no reason to keep it.
+        // That it could not start, or not yet, is no reason to keep it.
         let must_wait = state
             .and_then(|state| state.attempt.as_ref())
-            .is_some_and(|attempt| attempt.outcome != Outcome::GivenUp && attempt.rests(now));
+            .is_some_and(|attempt| attempt.is_deletion && attempt.rests(now));
         if !must_wait {
             steps.push(Step::Erase(row.id));
         }
@@ -271,7 +273,8 @@ mod tests {
         assert_eq!(plan(&rows, &known, NOW), [Step::Change(id)]);
         let mut tried_as = |generation, outcome| {
             let (generation, dependencies) = (Generation(generation), Dependencies::new());
-            known.get_mut(&id).unwrap().attempt = Some(Attempt { generation, dependencies, outcome });
+            known.get_mut(&id).unwrap().attempt =
+                Some(Attempt { generation, dependencies, is_deletion: false, outcome });
             known.clone()
         };
         let later = Timestamp(1_001);
@@ -292,10 +295,28 @@ mod tests {
     }
 
     #[test]
+    fn what_waits_for_another_attempt_to_start_is_deleted_at_once() {
+        let rows = [deleting(stream(1, "a"))];
+        let attempt = |is_deletion| {
+            let (generation, dependencies) = (Generation(1), Dependencies::new());
+            let outcome = Outcome::Failed { retry_at: Timestamp(9_000) };
+            let attempt = Some(Attempt { generation, dependencies, is_deletion, outcome });
+            HashMap::from([(ResourceId(1), Known { attempt, ..Known::default() })])
+        };
+        assert_eq!(plan(&rows, &attempt(false), NOW), [Step::Erase(ResourceId(1))]);
+        assert_eq!(plan(&rows, &attempt(true), NOW), []);
+    }
+
+    #[test]
     fn what_failed_for_good_is_tried_again_with_another_dependency() {
         let rows = [feed(1, "a"), stream(2, "a")];
         let dependencies = resolve(&rows[0], &rows).unwrap();
-        let failed = Attempt { generation: Generation(1), dependencies, outcome: Outcome::GivenUp };
+        let failed = Attempt {
+            generation: Generation(1),
+            dependencies,
+            is_deletion: false,
+            outcome: Outcome::GivenUp,
+        };
         let stream_runs = RunningAs { generation: Generation(1), ..RunningAs::default() };
         let mut known = HashMap::from([
             (ResourceId(1), Known { attempt: Some(failed), ..Known::default() }),

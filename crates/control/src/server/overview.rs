@@ -242,13 +242,17 @@ impl Server {
         let status = handle.status();
         let now = self.world.clock.now().millis();
         let rows_by_stream = handle.rows_by_stream();
+        let Definition::Application(definition) = &row.definition else { return None };
+        let has_output = |stream: &String| definition.outputs.iter().any(|output| output.from == *stream);
+        let rows_out: u64 =
+            rows_by_stream.iter().filter_map(|(stream, rows)| has_output(stream).then_some(*rows)).sum();
         let age = status.checkpointed_at.map(|at| now.saturating_sub(at));
         Some(json!({
             "records_in": status.records_in,
             "bytes_in": status.bytes_in,
             "lost_records": status.lost_records,
             "rows_in": status.rows_in,
-            "rows_out": rows_by_stream.values().sum::<u64>(),
+            "rows_out": rows_out,
             "rows_delivered": status.rows_delivered,
             "rows_by_stream": rows_by_stream,
             "error_rows": status.error_rows,

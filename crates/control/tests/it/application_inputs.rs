@@ -207,7 +207,9 @@ async fn an_application_with_another_source_says_what_it_begins_with() {
 async fn a_row_counts_once_however_many_outputs_take_it_and_the_flow_leads_to_all_of_them() {
     let folder = tempfile::tempdir().unwrap();
     let sql = "CREATE OR REPLACE STREAM \"OUT\" (N INTEGER);
-        CREATE OR REPLACE PUMP P AS INSERT INTO \"OUT\" SELECT STREAM 6 / \"n\" FROM SOURCE_SQL_STREAM_001;";
+        CREATE OR REPLACE PUMP P AS INSERT INTO \"OUT\" SELECT STREAM 6 / \"n\" FROM SOURCE_SQL_STREAM_001;
+        CREATE OR REPLACE STREAM \"INNER\" (N INTEGER);
+        CREATE OR REPLACE PUMP Q AS INSERT INTO \"INNER\" SELECT STREAM \"n\" FROM SOURCE_SQL_STREAM_001;";
     let more = "[[application.output]]\nfrom = \"OUT\"\nstream = \"copies\"\n\
         [[application.output]]\nfrom = \"error_stream\"\nstream = \"errors\"\n\
         [[stream]]\nname = \"copies\"\n[[stream]]\nname = \"errors\"\n";
@@ -216,12 +218,13 @@ async fn a_row_counts_once_however_many_outputs_take_it_and_the_flow_leads_to_al
     let figures = server.describe(&Reference::new(Kind::Application, "app")).unwrap().figures;
     assert_eq!((&figures["rows_in"], &figures["error_rows"]), (&3.into(), &1.into()));
     assert_eq!((&figures["rows_out"], &figures["rows_by_stream"]["OUT"]), (&2.into(), &2.into()));
+    assert_eq!(figures["rows_by_stream"]["INNER"], 3, "though it has no output");
     assert_eq!(figures["rows_delivered"], 2 + 2 + 1, "once for each destination");
     let flow = server.overview().flow;
     let stage = |kind: &str| flow.iter().find(|stage| stage.kind == kind).unwrap();
     let counted = |what: &str, count| (what.to_owned(), count);
     assert_eq!(stage("application").counters, [counted("rows in", 3), counted("error rows", 1)]);
-    assert_eq!(stage("application").feeds, ["P", "errors"]);
+    assert_eq!(stage("application").feeds, ["P", "Q", "errors"]);
     assert_eq!(stage("pump").counters, [counted("rows out", 2)]);
     assert_eq!(stage("pump").feeds, ["out", "copies"]);
     stop(server).await;

@@ -267,6 +267,13 @@ pub(super) fn sql_application(
         Format::Tsv => delimited("\t", false),
         Format::Json => RecordFormat::Json { record_row_path: "$".to_owned() },
     };
+    if format != Format::Json
+        && let Some((name, ..)) = input.declared.iter().find(|(_, _, path)| path.is_some())
+    {
+        anyhow::bail!(
+            "--stream: column \"{name}\" has a path, and delimited records have none: add --format json, or leave the path out"
+        );
+    }
     let columns = input.declared.iter().map(|(name, sql_type, mapping)| match mapping {
         None if format == Format::Json => InputColumn::of_member(name, *sql_type),
         mapping => InputColumn { name: name.clone(), sql_type: *sql_type, mapping: mapping.clone() },

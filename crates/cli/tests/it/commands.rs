@@ -316,6 +316,9 @@ fn replay_of_sql_takes_its_time_from_a_column_or_a_rate() {
         .assert_failed(2, &["--start", "\"noon\" is not a time: write 2024-01-01 00:00:00"]);
     run_in(folder.path(), &["replay", "count.sql", "--input", "prices.csv"])
         .assert_failed(1, &["add --stream"]);
+    let path = ["--stream", "PRICES (at TIMESTAMP, price DOUBLE $.price)"];
+    run_in(folder.path(), &[["replay", "count.sql", "--input", "prices.csv"].as_slice(), &path].concat())
+        .assert_failed(1, &["column \"price\" has a path", "add --format json, or leave the path out"]);
 }
 
 #[test]

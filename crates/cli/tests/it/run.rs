@@ -384,14 +384,14 @@ fn what_an_input_needs_is_said() {
     );
     fails(
         &["--input", "missing.json", "--into", "trades"],
-        &["feed \"input missing.json\": cannot read ", "missing.json: No such file"],
+        &["feed \"input missing.json\": cannot read ", "missing.json: there is no such file"],
     );
     fs::write(
         folder.path().join("chain.toml"),
         format!("{CHAIN}[[input]]\nname = \"day\"\npath = \"missing.json\"\ninto_stream = \"trades\"\n"),
     )
     .unwrap();
-    fails(&[], &["feed \"day\": cannot read ", "missing.json: No such file"]);
+    fails(&[], &["feed \"day\": cannot read ", "missing.json: there is no such file"]);
     fs::remove_file(folder.path().join("sql/filter.sql")).unwrap();
     fails(&[], &["filter.sql", "there is no such file"]);
 }

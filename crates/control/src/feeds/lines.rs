@@ -28,7 +28,7 @@ impl LongestLine {
 
 /// A file that cannot be read.
 #[derive(Debug, thiserror::Error)]
-#[error("cannot read {}: {source}", path.display())]
+#[error("cannot read {}: {}", path.display(), files::reason(source))]
 pub struct OpenInputError {
     path: PathBuf,
     source: io::Error,

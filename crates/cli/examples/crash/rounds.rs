@@ -110,9 +110,7 @@ pub(crate) fn run(program: &Path, folder: &Path, schedule: &Schedule, rate: f64)
         let refused = place.round(round, &mut damaged, &name).with_context(|| name.clone())?;
         refused_starts += usize::from(refused);
         if round.fault == FaultKind::Update {
-            // What the next start finds in the file is what it holds already.
             version = place.version()?;
-            place.write_pipeline(Some(&load), version)?;
         }
         if (number + 1) % 50 == 0 {
             let seconds = SystemClock.now().since(started_at).as_secs();
@@ -155,32 +153,25 @@ impl Place<'_> {
         Ok(std::fs::write(self.folder.join("pipeline.toml"), pipeline::text(load, version))?)
     }
 
-    /// Begins to apply the next version of the applications.
+    /// Begins to apply the next version of the applications. Where the process ends before, the next start applies it.
     fn update(&self) -> anyhow::Result<Process> {
         let path = self.folder.join("pipeline.toml");
         let text = std::fs::read_to_string(&path)?;
-        let version = self.version()?;
+        let version = version_in(&text)?;
         let of = |version: u64| format!("{VERSION}{version}\n");
-        std::fs::write(&path, text.replace(&of(version), &of(version + 1)))?;
+        // Whoever reads it gets all of one version.
+        let other = self.folder.join("pipeline.toml.new");
+        std::fs::write(&other, text.replace(&of(version), &of(version + 1)))?;
+        std::fs::rename(other, path)?;
         let mut process = Command::new(self.program);
         process.args(["apply", "pipeline.toml", "--json", "--data-dir"]).arg(&self.data);
         let process = process.current_dir(self.folder).stdin(Stdio::null());
         Ok(Process(process.stdout(self.file("out.log")?).stderr(self.file("errors.log")?).spawn()?))
     }
 
-    /// Which version of the applications is committed: all of them change at once.
+    /// Which version of the applications is in the file.
     fn version(&self) -> anyhow::Result<u64> {
-        let sql = "SELECT definition FROM resource WHERE name = 'windows' AND deleting = 0";
-        let definition: String = self.catalog()?.query_row(sql, [], |row| row.get(0))?;
-        let version = definition.split_once(VERSION).context("the SQL says its version")?.1;
-        Ok(version.chars().take_while(char::is_ascii_digit).collect::<String>().parse()?)
-    }
-
-    fn catalog(&self) -> anyhow::Result<Connection> {
-        let flags = OpenFlags::SQLITE_OPEN_READ_ONLY;
-        let catalog = Connection::open_with_flags(self.data.join("catalog.sqlite"), flags)?;
-        catalog.busy_timeout(STOP_LIMIT)?;
-        Ok(catalog)
+        version_in(&std::fs::read_to_string(self.folder.join("pipeline.toml"))?)
     }
 
     fn file(&self, name: &str) -> anyhow::Result<File> {
@@ -216,7 +207,10 @@ impl Place<'_> {
     fn all_is_read(&self) -> anyhow::Result<bool> {
         let sql =
             "SELECT COUNT(*) FROM feed_position WHERE ended = 0 AND COALESCE(source, '') NOT LIKE 'stream %'";
-        Ok(self.catalog()?.query_row(sql, [], |row| row.get::<_, i64>(0))? == 0)
+        let flags = OpenFlags::SQLITE_OPEN_READ_ONLY;
+        let catalog = Connection::open_with_flags(self.data.join("catalog.sqlite"), flags)?;
+        catalog.busy_timeout(STOP_LIMIT)?;
+        Ok(catalog.query_row(sql, [], |row| row.get::<_, i64>(0))? == 0)
     }
 
     /// The end of what the process has said.
@@ -238,9 +232,7 @@ impl Place<'_> {
         if !is_early {
             disturbance = self.disturb(round)?;
         }
-        // Before it has started it reads the file itself.
-        let updates = round.fault == FaultKind::Update && self.has_started()?;
-        let updating = if updates { Some(self.update()?) } else { None };
+        let updating = if round.fault == FaultKind::Update { Some(self.update()?) } else { None };
         sleep(round.disturbance);
         if !round.ends_disturbed {
             let was_disturbed = disturbance.take().is_some();
@@ -290,6 +282,12 @@ impl Place<'_> {
             FaultKind::Disk => Disturbance::fill_disk(self.folder, round.random).map(Some),
         }
     }
+}
+
+/// The version of the applications in a pipeline file.
+fn version_in(text: &str) -> anyhow::Result<u64> {
+    let version = text.split_once(VERSION).context("the SQL says its version")?.1;
+    Ok(version.chars().take_while(char::is_ascii_digit).collect::<String>().parse()?)
 }
 
 /// Asks a process to end.

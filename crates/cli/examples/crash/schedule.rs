@@ -16,7 +16,7 @@ pub(crate) enum FaultKind {
     Torn,
     /// SIGKILL, and the newest checkpoint of an application is damaged: it goes on from the one before.
     Checkpoint,
-    /// Another version of every application is applied, and SIGKILL comes somewhere in the middle or soon after.
+    /// Another version of every application is applied, and SIGKILL comes before, in the middle, or soon after.
     Update,
     /// Another process holds the catalog for a while: it cannot be written.
     Catalog,

@@ -56,6 +56,7 @@ pub(crate) struct Contents {
     pub(crate) waiting: WaitingRows,
     pub(crate) rows_depend_on: u64,
     pub(crate) starting_position: Option<StartingPosition>,
+    pub(crate) definition: String,
     /// The number of the checkpoint that it goes on from; `None` from scratch.
     pub(crate) follows: Option<i64>,
 }
@@ -104,6 +105,7 @@ impl Checkpoints {
             waiting,
             rows_depend_on: Some(contents.rows_depend_on),
             starting_position: contents.starting_position,
+            definition: Some(contents.definition),
         };
         self.name_newest(incarnation, &stored, contents.follows, now)
     }
@@ -263,6 +265,7 @@ mod tests {
         let at = |position| StoredCheckpoint {
             rows_depend_on: None,
             starting_position: None,
+            definition: None,
             source: ResourceId(1),
             positions: BTreeMap::from([(0, position)]),
             epoch: 0,

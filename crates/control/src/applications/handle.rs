@@ -26,9 +26,16 @@ pub(super) enum Command {
     Tail(Tail),
     /// Rows that come out from now on are in a checkpoint before they leave.
     Guard(AskedGuard),
-    /// Reads no more; answers when all rows have arrived and a checkpoint is stored that knows it.
-    Settle(oneshot::Sender<()>),
+    /// Reads no more than what left before a crash.
+    Settle(Settling),
     Stop,
+}
+
+/// Somebody waits until an application rests.
+pub(super) struct Settling {
+    /// All its rows must have arrived, too.
+    pub(super) must_arrive: bool,
+    pub(super) reply: oneshot::Sender<()>,
 }
 
 /// A guard that is asked for.
@@ -182,11 +189,20 @@ impl ApplicationHandle {
         Some(Guard { _over: held })
     }
 
-    /// Lets it read no more, and waits until its rows have arrived: what is to be stopped for a successor with other
-    /// outputs leaves none behind.
+    /// Lets it read no more than what left before a crash, and waits until its rows have arrived: what is to be stopped for
+    /// a successor leaves none behind, and its successor repeats none.
     pub(crate) async fn settle(&self) {
+        self.rest(true).await;
+    }
+
+    /// Lets it read no more than what left before a crash, and waits until it has.
+    pub(crate) async fn catch_up(&self) {
+        self.rest(false).await;
+    }
+
+    async fn rest(&self, must_arrive: bool) {
         let (reply, answer) = oneshot::channel();
-        if self.commands.send(Command::Settle(reply)).is_ok() {
+        if self.commands.send(Command::Settle(Settling { must_arrive, reply })).is_ok() {
             // An error means that it has stopped.
             let _ = answer.await;
         }

@@ -27,7 +27,7 @@ use super::Counters;
 use super::checkpointing::{Cadence, Checkpoints};
 use super::error_stream::ERROR_STREAM;
 use super::failed_row::{FailedRow, InputErrors};
-use super::handle::{ApplicationHandle, Command, Drain};
+use super::handle::{ApplicationHandle, Command, Drain, Settling};
 use super::incarnation::Incarnation;
 use super::input::{EVENT_BYTES, EVENT_RECORDS, LogInput, RawRecord};
 use super::intake::Intake;
@@ -73,6 +73,8 @@ pub(crate) struct ApplicationComponents {
     /// What its rows depend on besides the records.
     pub(crate) rows_depend_on: RowsDependOn,
     pub(crate) starting_position: Option<StartingPosition>,
+    /// As JSON.
+    pub(crate) definition: String,
     pub(crate) checkpoints: Checkpoints,
     pub(crate) incarnation: Incarnation,
     pub(crate) preprocessor: Option<Preprocessor>,
@@ -111,6 +113,7 @@ pub(crate) struct Worker {
     epoch: u64,
     rows_depend_on: RowsDependOn,
     starting_position: Option<StartingPosition>,
+    definition: String,
     /// The number of the checkpoint that it went on from, then of the last that it stored.
     follows: Option<i64>,
     name: Arc<str>,
@@ -138,8 +141,8 @@ pub(crate) struct Worker {
     asked: Vec<oneshot::Sender<()>>,
     release: Release,
     guarding: Guarding,
-    /// Who waits until it has read its last and all rows have arrived.
-    settling: Vec<oneshot::Sender<()>>,
+    /// Who waits until it rests.
+    settling: Vec<Settling>,
     has_settled: bool,
     /// Rows or waiting output have changed since the last checkpoint.
     is_changed: bool,
@@ -222,6 +225,7 @@ impl Worker {
             epoch,
             rows_depend_on: components.rows_depend_on,
             starting_position: components.starting_position,
+            definition: components.definition,
             follows: components.follows,
             name,
             intake,
@@ -275,6 +279,11 @@ impl Worker {
         self.finish_storing().await;
     }
 
+    /// Whether rows have left before a crash that have not come out again yet.
+    pub(crate) fn is_behind(&self) -> bool {
+        self.outputs.are_behind()
+    }
+
     /// Somebody looks on from now on.
     fn follow(&mut self, tail: Tail) {
         if tail.stream == ERROR_STREAM {
@@ -307,8 +316,8 @@ impl Worker {
             }
         }
         self.look_at_guards();
-        let batch =
-            if self.outputs.are_full() || self.is_settling() { None } else { Some(self.input.read()) };
+        let rests = self.outputs.are_full() || (self.is_settling() && !self.is_behind());
+        let batch = if rests { None } else { Some(self.input.read()) };
         match batch {
             Some(Ok(batch)) if !batch.is_empty() => {
                 self.counters.retrying().worked(SOURCE);
@@ -405,8 +414,8 @@ impl Worker {
                 self.take_guard(asked);
                 true
             }
-            Some(Command::Settle(reply)) => {
-                self.settle(reply);
+            Some(Command::Settle(settling)) => {
+                self.settle(settling);
                 true
             }
             Some(Command::Stop) | None => false,

@@ -35,6 +35,40 @@ pub struct StoredCheckpoint {
     pub rows_depend_on: Option<u64>,
     /// Where the application was asked to begin when it started from scratch.
     pub starting_position: Option<StartingPosition>,
+    /// What ran, as JSON: when it has changed since a crash, the rows that left meanwhile are known to it alone. Earlier
+    /// versions did not keep it.
+    pub definition: Option<String>,
+}
+
+/// A checkpoint of version 2 of the encoding.
+#[derive(Deserialize)]
+struct Version2 {
+    source: ResourceId,
+    positions: BTreeMap<u32, u64>,
+    epoch: u64,
+    input_errors: u64,
+    engine: EngineState,
+    waiting: WaitingOutput,
+    rows_depend_on: Option<u64>,
+    starting_position: Option<StartingPosition>,
+}
+
+impl From<Version2> for StoredCheckpoint {
+    fn from(stored: Version2) -> StoredCheckpoint {
+        let Version2 { source, positions, epoch, input_errors, engine, waiting, .. } = stored;
+        let Version2 { rows_depend_on, starting_position, .. } = stored;
+        StoredCheckpoint {
+            source,
+            positions,
+            epoch,
+            input_errors,
+            engine,
+            waiting,
+            rows_depend_on,
+            starting_position,
+            definition: None,
+        }
+    }
 }
 
 /// A checkpoint of version 1 of the encoding.
@@ -51,7 +85,6 @@ struct Version1 {
 impl From<Version1> for StoredCheckpoint {
     fn from(stored: Version1) -> StoredCheckpoint {
         let Version1 { source, positions, epoch, input_errors, engine, waiting } = stored;
-        let (rows_depend_on, starting_position) = (None, None);
         StoredCheckpoint {
             source,
             positions,
@@ -59,8 +92,9 @@ impl From<Version1> for StoredCheckpoint {
             input_errors,
             engine,
             waiting,
-            rows_depend_on,
-            starting_position,
+            rows_depend_on: None,
+            starting_position: None,
+            definition: None,
         }
     }
 }
@@ -89,7 +123,7 @@ pub enum WaitingOutput {
 }
 
 /// Version of the encoding of a checkpoint, in its first byte.
-const VERSION: u8 = 2;
+const VERSION: u8 = 3;
 
 impl StoredCheckpoint {
     /// A checkpoint of the layout that kept positions in the order of shards.
@@ -108,6 +142,7 @@ impl StoredCheckpoint {
             waiting: WaitingOutput::Layout1(waiting_output),
             rows_depend_on: None,
             starting_position: None,
+            definition: None,
         }
     }
 
@@ -120,6 +155,7 @@ impl StoredCheckpoint {
         let (version, body) = bytes.split_first()?;
         match *version {
             VERSION => postcard::from_bytes(body).ok(),
+            2 => postcard::from_bytes::<Version2>(body).ok().map(StoredCheckpoint::from),
             1 => postcard::from_bytes::<Version1>(body).ok().map(StoredCheckpoint::from),
             _ => None,
         }
@@ -209,5 +245,33 @@ impl Catalog {
             transaction.commit()?;
             Ok(number)
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn checkpoints_of_version_2_are_read() {
+        let stored = StoredCheckpoint {
+            source: ResourceId(1),
+            positions: BTreeMap::from([(0, 12), (7, 1_000)]),
+            epoch: 3,
+            input_errors: 5,
+            engine: EngineState::Manifest(vec![1, 2, 3]),
+            waiting: WaitingOutput::Part("part".to_owned()),
+            rows_depend_on: Some(u64::MAX),
+            starting_position: Some(StartingPosition::Now),
+            definition: None,
+        };
+        let newest = stored.encode();
+        assert_eq!(StoredCheckpoint::decode(&newest), Some(stored.clone()));
+        // What version 3 has more is its last byte: no definition.
+        let (0, before) = newest.split_last().map(|(last, before)| (*last, before)).unwrap() else {
+            panic!()
+        };
+        let version_2 = [&[2], &before[1..]].concat();
+        assert_eq!(StoredCheckpoint::decode(&version_2), Some(stored));
     }
 }

@@ -166,6 +166,7 @@ fn positions_never_pass_what_the_newest_checkpoint_needs() {
         engine: EngineState::Manifest(Vec::new()),
         waiting: WaitingOutput::Nothing,
         rows_depend_on: None,
+        definition: None,
         starting_position: None,
     };
     let lowest = || catalog.lowest_position(source, 0, &[application]).unwrap().unwrap();

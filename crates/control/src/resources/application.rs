@@ -30,12 +30,13 @@ const SETTLE_LIMIT: Duration = Duration::from_secs(2);
 
 /// An application that is ready to start; where it goes on is looked up when its predecessor has stopped.
 pub(crate) struct PreparedApplication {
-    id: ResourceId,
-    generation: Generation,
+    pub(super) id: ResourceId,
+    pub(super) generation: Generation,
     source: ResourceId,
     checked: CheckedApplication,
-    definition: ApplicationDefinition,
+    pub(super) definition: ApplicationDefinition,
     tables: Vec<ReferenceTableRows>,
+    occasion: Occasion,
 }
 
 /// An application that runs.
@@ -56,18 +57,14 @@ pub(super) async fn prepare(
     let Some(source) = world.registry.find(&source).map(|row| row.id) else {
         return Err(NotReady::yet(format!("{source} does not exist")));
     };
-    let mut tables = Vec::new();
-    for reference in &checked.references {
-        tables.push(table(world, reference).await?);
-    }
+    let prepared =
+        PreparedApplication::new(world, row, source, checked, definition.clone(), occasion).await?;
     if occasion == Occasion::Again {
         // What runs now goes on when its successor could not.
         let newest = newest_checkpoint(world, row.id).await?;
-        try_restore(world, row.id, &checked, definition.seed, newest).await?;
+        try_restore(world, row.id, &prepared.checked, definition.seed, newest).await?;
     }
-    let definition = definition.clone();
-    let (id, generation) = (row.id, row.generation);
-    Ok(PreparedApplication { id, generation, source, checked, definition, tables })
+    Ok(prepared)
 }
 
 /// The names of its pumps; none when its SQL does not compile.
@@ -201,7 +198,10 @@ async fn newest_checkpoint(world: &World, id: ResourceId) -> Result<Option<Store
 }
 
 /// The checkpoints whose manifests are whole, with their numbers, newest first; a damaged one is named in a problem.
-async fn checkpoints_of(world: &World, id: ResourceId) -> Result<Vec<(i64, StoredCheckpoint)>, NotReady> {
+pub(super) async fn checkpoints_of(
+    world: &World,
+    id: ResourceId,
+) -> Result<Vec<(i64, StoredCheckpoint)>, NotReady> {
     let catalog = world.catalog.clone();
     let found = world.spawn().blocking(move || catalog.checkpoints(id)).await.map_err(NotReady::yet)?;
     let (mut whole, mut damaged) = (Vec::new(), Vec::new());
@@ -222,9 +222,58 @@ async fn checkpoints_of(world: &World, id: ResourceId) -> Result<Vec<(i64, Store
 }
 
 impl PreparedApplication {
-    /// Starts it where its predecessor stopped, or where its definition says. A checkpoint whose parts are missing or
-    /// damaged is passed over for the one before it, never for none.
+    /// Reads its tables.
+    pub(super) async fn new(
+        world: &World,
+        row: &ResourceRow,
+        source: ResourceId,
+        checked: CheckedApplication,
+        definition: ApplicationDefinition,
+        occasion: Occasion,
+    ) -> Result<PreparedApplication, NotReady> {
+        let mut tables = Vec::new();
+        for reference in &checked.references {
+            tables.push(table(world, reference).await?);
+        }
+        let (id, generation) = (row.id, row.generation);
+        Ok(PreparedApplication { id, generation, source, checked, definition, tables, occasion })
+    }
+
+    /// Its name.
+    pub(super) fn name(&self) -> &str {
+        &self.checked.name
+    }
+
+    /// Starts it where its predecessor stopped, or where its definition says.
     pub(super) async fn start(self, world: &World, scope: TaskScope) -> Result<RunningApplication, NotReady> {
+        if self.occasion == Occasion::First {
+            self.let_predecessor_catch_up(world).await;
+        }
+        let built = self.built_at_newest(world, &scope).await?;
+        self.run(scope, built)
+    }
+
+    /// Starts it when rows have left before a crash that have not come out again.
+    pub(super) async fn start_if_behind(
+        &self,
+        world: &World,
+        scope: TaskScope,
+    ) -> Result<Option<RunningApplication>, NotReady> {
+        let built = self.built_at_newest(world, &scope).await?;
+        if built.0.is_behind() {
+            return self.run(scope, built).map(Some);
+        }
+        scope.stop(SETTLE_LIMIT).await;
+        Ok(None)
+    }
+
+    /// It with the state of its newest checkpoint, or with none. A checkpoint whose parts are missing or damaged is passed
+    /// over for the one before it, never for none.
+    async fn built_at_newest(
+        &self,
+        world: &World,
+        scope: &TaskScope,
+    ) -> Result<(Worker, ApplicationHandle), NotReady> {
         // Its predecessor may not have ended in time: from here on it stores nothing, and what is read now is the newest.
         let (incarnations, id) = (world.incarnations.clone(), self.id);
         let begun = world.spawn().blocking(move || incarnations.begin(id)).await;
@@ -239,17 +288,17 @@ impl PreparedApplication {
             // Rows that came out already go on to their destinations.
             let waiting = stored.drain(..).next().map(|(_, newest)| newest);
             let built =
-                self.build(world, &scope, incarnation, GoesOnFrom::Scratch { waiting }, epoch, wanted).await;
-            return self.run(scope, built.map_err(Failure::into_not_ready)?);
+                self.build(world, scope, incarnation, GoesOnFrom::Scratch { waiting }, epoch, wanted).await;
+            return built.map_err(Failure::into_not_ready);
         }
         let last = stored.len() - 1;
         for (place, checkpoint) in stored.into_iter().enumerate() {
             let epoch = checkpoint.1.epoch;
             match self
-                .build(world, &scope, incarnation, GoesOnFrom::Checkpoint(checkpoint), epoch, wanted)
+                .build(world, scope, incarnation, GoesOnFrom::Checkpoint(checkpoint), epoch, wanted)
                 .await
             {
-                Ok(built) => return self.run(scope, built),
+                Ok(built) => return Ok(built),
                 Err(Failure::Damaged(reason)) if place < last => {
                     let text = format!("{reason}; the checkpoint before it is taken");
                     world.live.problem(world.clock.now(), &self.checked.name, text, 1);
@@ -279,7 +328,7 @@ impl PreparedApplication {
         epoch: u64,
         wanted: Option<StartingPosition>,
     ) -> Result<(Worker, ApplicationHandle), Failure> {
-        let PreparedApplication { id, generation, source, checked, definition, tables } = self;
+        let PreparedApplication { id, generation, source, checked, definition, tables, .. } = self;
         let (follows, checkpoint, waiting_in) = match from {
             GoesOnFrom::Checkpoint((number, checkpoint)) => {
                 let waiting = checkpoint.clone();
@@ -338,6 +387,7 @@ impl PreparedApplication {
             epoch,
             rows_depend_on,
             starting_position: definition.input.starting_position,
+            definition: serde_json::to_string(definition).expect("definitions are plain data"),
             checkpoints,
             incarnation: incarnation.clone(),
             preprocessor,

@@ -16,6 +16,7 @@
 //! | `notification` | mail server, topics, subscriptions, metrics, alarms in the monitor | nothing | deletes them |
 
 pub(crate) mod application;
+mod catch_up;
 pub(crate) mod delivery_stream;
 pub(crate) mod endpoint;
 pub(crate) mod feed;

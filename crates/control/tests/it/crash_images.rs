@@ -9,6 +9,7 @@ use crate::support::{Hanging, apply, feed, open, parse, put, records, start, sto
 use millstream_control::Server;
 use millstream_control::definition::Kind;
 use millstream_control::pipeline::Pipeline;
+use millstream_control::view::OverviewSource;
 use millstream_host::real_time::within;
 
 /// Numbers and the names that a table gives them, as far as they are above `least`.
@@ -75,6 +76,16 @@ async fn nothing_is_repeated_or_lost_when_nothing_has_changed() {
     let server = start(&pipeline(0, &crashed.table, ""), &crashed.image).await;
     assert_eq!(crashed.new_rows(&server).await, ["100,a", "100,b", "101,a", "101,b", "102,a", "102,b"]);
     assert_eq!(records(&server, "out").len(), 26);
+    stop(server).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn other_sql_after_a_crash_repeats_no_row_of_the_sql_before() {
+    let crashed = Crashed::new().await;
+    let server = start(&pipeline(1, &crashed.table, ""), &crashed.image).await;
+    assert_eq!(crashed.new_rows(&server).await.len(), 6);
+    assert_eq!(records(&server, "out").len(), 20 + 6);
+    assert!(server.overview().problems.is_empty());
     stop(server).await;
 }
 

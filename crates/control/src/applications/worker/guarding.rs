@@ -11,7 +11,7 @@ use tokio::sync::{oneshot, watch};
 
 use super::Worker;
 use super::storing::Release;
-use crate::applications::handle::AskedGuard;
+use crate::applications::handle::{AskedGuard, Settling};
 use crate::applications::rows_depend_on::RowsDependOn;
 use crate::catalog::ResourceRow;
 use crate::definition::{Generation, ResourceId};
@@ -99,7 +99,7 @@ impl Worker {
             self.hold_until_stored();
         }
         // What left before a crash and comes again is not in a checkpoint before it has come.
-        if !self.outputs.are_behind() {
+        if !self.is_behind() {
             self.asked.append(&mut self.guarding.asked);
         }
         if was_on && !self.guarding.is_on && self.release == Release::Storing {
@@ -108,9 +108,9 @@ impl Worker {
         }
     }
 
-    /// It is to read no more, until its rows have arrived.
-    pub(super) fn settle(&mut self, reply: oneshot::Sender<()>) {
-        self.settling.push(reply);
+    /// It is to read no more than what left before a crash, until its rows have arrived.
+    pub(super) fn settle(&mut self, settling: Settling) {
+        self.settling.push(settling);
         if self.release == Release::Storing {
             self.release = Release::Unstored;
         }
@@ -121,14 +121,16 @@ impl Worker {
         self.has_settled || !self.settling.is_empty()
     }
 
-    /// Answers those who wait until all rows have arrived.
+    /// Answers those who wait until it rests.
     pub(super) fn answer_settled(&mut self) {
-        if !self.settling.is_empty() && self.outputs.are_empty() {
+        if self.settling.is_empty() || self.is_behind() {
+            return;
+        }
+        let has_delivered = self.outputs.are_empty();
+        for settled in self.settling.extract_if(.., |one| has_delivered || !one.must_arrive) {
             self.has_settled = true;
-            for reply in self.settling.drain(..) {
-                // Whoever asked may have gone.
-                let _ = reply.send(());
-            }
+            // Whoever asked may have gone.
+            let _ = settled.reply.send(());
         }
     }
 }

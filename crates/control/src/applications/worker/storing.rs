@@ -55,6 +55,7 @@ impl Worker {
             epoch: self.epoch,
             rows_depend_on: self.rows_depend_on.now(&self.registry.rows()),
             starting_position: self.starting_position,
+            definition: self.definition.clone(),
             follows: self.follows,
             input_errors: self.outputs.input_errors(),
             waiting: self.outputs.waiting(),

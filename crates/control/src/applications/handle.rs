@@ -118,7 +118,7 @@ impl ApplicationHandle {
         self.pumps.iter()
     }
 
-    /// Rows that pumps have written, by in-application stream.
+    /// Rows that came out, by in-application stream: of those that pumps write, and of those with outputs.
     pub(crate) fn rows_by_stream(&self) -> BTreeMap<String, u64> {
         self.counters.rows_by_stream()
     }

@@ -112,7 +112,7 @@ pub(crate) fn error_columns() -> Vec<(String, millstream_sql::SqlType)> {
 #[derive(Default)]
 pub(crate) struct Counters {
     status: Mutex<ApplicationStatus>,
-    /// Rows that pumps have written, by in-application stream.
+    /// Rows that came out, by in-application stream: of those that pumps write, and of those with outputs.
     rows_by_stream: Mutex<BTreeMap<String, u64>>,
     /// Error rows, by their name.
     errors_by_name: Mutex<BTreeMap<String, u64>>,

@@ -61,8 +61,8 @@ pub(crate) struct Outputs {
     outputs: Vec<Output>,
     /// The number of the next row of each stream that has an output.
     next_rows: BTreeMap<StreamId, u64>,
-    /// The streams that pumps write, with how many rows each had given before this run.
-    written: BTreeMap<StreamId, u64>,
+    /// The streams that pumps write or that have outputs, with how many rows each had given before this run.
+    counted: BTreeMap<StreamId, u64>,
     next_errors: ErrorNumbers,
     counters: Arc<Counters>,
     live: Arc<Live>,
@@ -152,11 +152,12 @@ impl Outputs {
             );
             services.live.problem(services.clock.now(), &services.application, message, rows.len() as u64);
         }
-        let pumps = application.program().pumps.iter();
-        let written = pumps.map(|pump| (pump.target, application.rows_emitted(pump.target))).collect();
+        let pumps = application.program().pumps.iter().map(|pump| pump.target);
+        let counted = pumps.chain(next_rows.keys().copied());
+        let counted = counted.map(|stream| (stream, application.rows_emitted(stream))).collect();
         let next_errors = ErrorNumbers { input: input_errors, pumps: application.errors_emitted() };
         let (counters, live) = (Arc::clone(&services.counters), Arc::clone(&services.live));
-        Outputs { id: services.id, outputs, next_rows, written, next_errors, counters, live }
+        Outputs { id: services.id, outputs, next_rows, counted, next_errors, counters, live }
     }
 
     /// Takes what came out of the engine into the queues, and shows it to those who follow its streams.
@@ -185,7 +186,7 @@ impl Outputs {
                 number += batch.len() as u64;
             }
         }
-        for (stream, before) in &self.written {
+        for (stream, before) in &self.counted {
             let rows = application.rows_emitted(*stream) - before;
             self.counters.set_rows(&application.program().streams[stream.0].name, rows);
         }

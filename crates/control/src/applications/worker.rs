@@ -106,6 +106,16 @@ pub(crate) enum BuildError {
     FirstCheckpoint(String),
 }
 
+/// What came of records that were given to the preprocessing function.
+enum Preprocessing {
+    /// What it made of each; `None` when there is no function.
+    Done(Option<Vec<Preprocessed>>),
+    /// They are not to be taken any more.
+    Abandoned,
+    /// The application is to stop.
+    Stopped,
+}
+
 /// An application that is ready to run.
 pub(crate) struct Worker {
     id: ResourceId,
@@ -316,16 +326,20 @@ impl Worker {
             }
         }
         self.look_at_guards();
-        let rests = self.outputs.are_full() || (self.is_settling() && !self.is_behind());
-        let batch = if rests { None } else { Some(self.input.read()) };
+        let batch = if self.outputs.are_full() || self.rests() { None } else { Some(self.input.read()) };
         match batch {
             Some(Ok(batch)) if !batch.is_empty() => {
                 self.counters.retrying().worked(SOURCE);
                 self.note_lost();
-                let Some(outcomes) = self.preprocess(&batch).await else { return false };
-                self.take(&batch, outcomes.as_deref());
-                self.input.advance(&batch);
-                self.bound(batch.bound.millis());
+                match self.preprocess(&batch).await {
+                    Preprocessing::Done(outcomes) => {
+                        self.take(&batch, outcomes.as_deref());
+                        self.input.advance(&batch);
+                        self.bound(batch.bound.millis());
+                    }
+                    Preprocessing::Abandoned => {}
+                    Preprocessing::Stopped => return false,
+                }
                 // Others on this thread's runtime get their turn.
                 tokio::task::yield_now().await;
             }
@@ -422,18 +436,31 @@ impl Worker {
         }
     }
 
-    /// What the preprocessing function made of each record, if there is one: the outer `None` when the application is to
-    /// stop.
-    async fn preprocess(&mut self, batch: &MergedBatch) -> Option<Option<Vec<Preprocessed>>> {
-        let Some(preprocessor) = self.preprocessor.clone() else { return Some(None) };
+    /// Lets the preprocessing function have the records, if there is one. That may take as long as the function is away:
+    /// what has come out before is stored and delivered meanwhile.
+    async fn preprocess(&mut self, batch: &MergedBatch) -> Preprocessing {
+        let Some(preprocessor) = self.preprocessor.clone() else { return Preprocessing::Done(None) };
         let records: Vec<RawRecord> = batch.iter().map(RawRecord::of).collect();
         let counters = Arc::clone(&self.counters);
         let mut run = std::pin::pin!(preprocessor.run_noting(&records, counters.retrying()));
         loop {
-            tokio::select! {
-                outcomes = &mut run => return Some(Some(outcomes)),
-                command = self.commands.recv() => if !self.obey(command) { return None },
+            let outcomes = tokio::select! {
+                outcomes = &mut run => Some(outcomes),
+                goes_on = self.wait(BOUND_INTERVAL, false) => match goes_on {
+                    true => None,
+                    false => return Preprocessing::Stopped,
+                },
+            };
+            // The function may be another one by now.
+            self.look_at_guards();
+            if self.rests() {
+                // Whoever comes next reads the records again.
+                return Preprocessing::Abandoned;
             }
+            if let Some(outcomes) = outcomes {
+                return Preprocessing::Done(Some(outcomes));
+            }
+            self.store_what_is_due();
         }
     }
 

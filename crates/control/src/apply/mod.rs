@@ -192,7 +192,12 @@ pub(crate) async fn apply(
     if is_dry_run || report.is_refused() {
         return Ok(report);
     }
-    let is_changed = |change: &&ResourceChange| matches!(change.action, Action::Changed | Action::Deleted);
+    let is_changed = |change: &&ResourceChange| match change.action {
+        Action::Changed => true,
+        // The rows of an application that is deleted itself come no second time.
+        Action::Deleted => change.kind != Kind::Application,
+        Action::Created | Action::Unchanged | Action::Refused => false,
+    };
     let changed = report.changes.iter().filter(is_changed);
     let changed: Vec<Reference> = changed.map(|change| Reference::new(change.kind, &change.name)).collect();
     let _guards = guard(&changed).await;

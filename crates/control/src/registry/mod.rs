@@ -145,13 +145,22 @@ impl Registry {
     /// See [`DeleteError`]; nothing has changed then.
     pub async fn delete(&self, reference: &Reference, force: bool) -> Result<ResourceId, DeleteError> {
         let writing = self.writing().await;
+        let id = self.may_delete(reference, force)?;
+        self.commit_locked(writing, vec![RowChange::MarkDeleting { id }]).await?;
+        Ok(id)
+    }
+
+    /// The resource that would be deleted.
+    ///
+    /// # Errors
+    /// It would be refused.
+    pub(crate) fn may_delete(&self, reference: &Reference, force: bool) -> Result<ResourceId, DeleteError> {
         let rows = self.rows();
         let row = find(&rows, reference).ok_or_else(|| DeleteError::NotFound(reference.clone()))?;
         let by = references::dependants(&rows, reference);
         if !by.is_empty() && !force {
             return Err(DeleteError::InUse { of: reference.clone(), by });
         }
-        self.commit_locked(writing, vec![RowChange::MarkDeleting { id: row.id }]).await?;
         Ok(row.id)
     }
 

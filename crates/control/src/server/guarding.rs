@@ -5,7 +5,7 @@ use millstream_host::real_time;
 use super::{CHECKPOINT_LIMIT, Server};
 use crate::applications::{Guard, functions_before};
 use crate::catalog::ResourceRow;
-use crate::definition::{Definition, Reference, ResourceId};
+use crate::definition::{Definition, Kind, Reference, ResourceId};
 use crate::registry::DeleteError;
 
 impl Server {
@@ -26,7 +26,12 @@ impl Server {
     /// # Errors
     /// See [`DeleteError`]; nothing has changed then.
     pub async fn delete(&self, reference: &Reference, force: bool) -> Result<ResourceId, DeleteError> {
-        let _guards = self.guard(std::slice::from_ref(reference)).await;
+        self.world.registry.may_delete(reference, force)?;
+        // The rows of one that is deleted itself come no second time.
+        let _guards = match reference.kind {
+            Kind::Application => Vec::new(),
+            _ => self.guard(std::slice::from_ref(reference)).await,
+        };
         self.world.registry.delete(reference, force).await
     }
 }

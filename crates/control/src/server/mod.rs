@@ -198,12 +198,12 @@ impl Server {
         let changes = |wanted: &&Desired| {
             find(&rows, &wanted.reference()).is_some_and(|row| row.definition != wanted.definition)
         };
-        for wanted in desired.iter().filter(changes) {
-            if let Some(application) = self.application(&wanted.name) {
-                // One that hangs is no reason not to compare the file.
-                let _ = real_time::within(CHECKPOINT_LIMIT, application.checkpoint()).await;
-            }
-        }
+        let applications = desired.iter().filter(changes).filter_map(|wanted| self.application(&wanted.name));
+        let storing = applications.map(async |application| {
+            // One that hangs is no reason not to compare the file.
+            let _ = real_time::within(CHECKPOINT_LIMIT, application.checkpoint()).await;
+        });
+        futures::future::join_all(storing).await;
     }
 
     /// What exists.

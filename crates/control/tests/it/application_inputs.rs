@@ -229,3 +229,15 @@ async fn a_row_counts_once_however_many_outputs_take_it_and_the_flow_leads_to_al
     assert_eq!(stage("pump").feeds, ["out", "copies"]);
     stop(server).await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn rows_of_an_input_stream_that_is_an_output_count() {
+    let folder = tempfile::tempdir().unwrap();
+    let sql = "CREATE OR REPLACE STREAM \"OUT\" (N INTEGER);
+        CREATE OR REPLACE PUMP P AS INSERT INTO \"OUT\" SELECT STREAM \"n\" FROM SOURCE_SQL_STREAM_001;";
+    let server = start(&parse(&text_of("", sql, "SOURCE_SQL_STREAM_001")), folder.path()).await;
+    crate::support::feed(&server, "in", 0..3).await;
+    let figures = server.describe(&Reference::new(Kind::Application, "app")).unwrap().figures;
+    assert_eq!((&figures["rows_out"], &figures["rows_delivered"]), (&3.into(), &3.into()));
+    stop(server).await;
+}

@@ -19,3 +19,4 @@ mod stop;
 mod support;
 mod tail;
 mod update;
+mod waiting_for_functions;

@@ -116,9 +116,14 @@ impl Worker {
         }
     }
 
-    /// It reads no more.
+    /// It is to read no more than what left before a crash.
     pub(super) fn is_settling(&self) -> bool {
         self.has_settled || !self.settling.is_empty()
+    }
+
+    /// It reads no more.
+    pub(super) fn rests(&self) -> bool {
+        self.is_settling() && !self.is_behind()
     }
 
     /// Answers those who wait until it rests.

@@ -5,7 +5,7 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use crate::support::{Hanging, apply, feed, open, parse, put, records, start, stop};
+use crate::support::{Hanging, apply, copy, feed, open, parse, put, records, start, stop};
 use millstream_control::Server;
 use millstream_control::definition::Kind;
 use millstream_control::pipeline::Pipeline;
@@ -24,20 +24,6 @@ fn pipeline(least: u32, table: &Path, more: &str) -> Pipeline {
          [[application.output]]\nfrom = \"OUT\"\nstream = \"out\"\nformat = \"csv\"\n{more}",
         table.display()
     ))
-}
-
-fn copy(from: &Path, to: &Path) {
-    std::fs::create_dir_all(to).unwrap();
-    for entry in std::fs::read_dir(from).unwrap() {
-        let entry = entry.unwrap();
-        let to = to.join(entry.file_name());
-        let kind = entry.file_type().unwrap();
-        if kind.is_dir() {
-            copy(&entry.path(), &to);
-        } else if kind.is_file() {
-            std::fs::copy(entry.path(), to).unwrap();
-        }
-    }
 }
 
 /// The image of a server that has put out twenty rows since its newest checkpoint.

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::support::{apply, assert_applied, feed, open, parse, put, records, start, stop};
+use crate::support::{apply, assert_applied, copy, feed, open, parse, put, records, start, stop};
 use millstream_control::Server;
 use millstream_control::definition::{Kind, Reference};
 use millstream_control::pipeline::Pipeline;
@@ -48,7 +48,7 @@ async fn rows_that_were_made_before_it_went_arrive() {
     let server = start(&pipeline(), folder.path()).await;
     // Records come before, while and after the function goes.
     let feeding = async {
-        for number in 0..200 {
+        for number in 0..500 {
             put(&server, "in", [format!("good {number}")]).await;
         }
     };
@@ -63,25 +63,37 @@ async fn rows_that_were_made_before_it_went_arrive() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn rows_of_one_that_is_made_again_are_in_a_checkpoint_before_they_leave() {
+async fn one_that_is_made_again_and_a_crash_repeat_no_row() {
     let folder = tempfile::tempdir().unwrap();
-    let server = start(&pipeline(), folder.path()).await;
-    feed(&server, "in", (0..10).map(|number| format!("good {number}"))).await;
+    let (data, image) = (folder.path().join("data"), folder.path().join("image"));
+    let text = |number: u32| format!("good {number}");
+    let server = start(&pipeline(), &data).await;
+    feed(&server, "in", (0..10).map(text)).await;
     server.delete(&function(), true).await.unwrap();
     stop(server).await;
-    let server = open(folder.path()).await.unwrap();
+    let server = open(&data).await.unwrap();
     server.start(true).await.unwrap();
-    put(&server, "in", (10..20).map(|number| format!("good {number}"))).await;
-    // No checkpoint can be stored from here on.
-    let parts = std::fs::read_dir(folder.path().join("checkpoints")).unwrap().next().unwrap().unwrap().path();
-    let away = folder.path().join("away");
+    put(&server, "in", (10..20).map(text)).await;
+    // No state can be stored from here on.
+    let id = std::fs::read_dir(data.join("checkpoints")).unwrap().next().unwrap().unwrap().file_name();
+    let [parts, away] = [data.join("checkpoints").join(&id), data.join("away")];
     std::fs::rename(&parts, &away).unwrap();
     std::fs::write(&parts, "").unwrap();
     assert_applied(&apply(&server, &pipeline()).await);
-    until(|| rows_in(&server) == 10).await;
-    assert_eq!(records(&server, "out").len(), 10, "they wait");
+    for number in 20..30 {
+        put(&server, "in", [text(number)]).await;
+    }
+    until(|| rows_in(&server) == 20).await;
+    // A kill at this moment.
+    copy(&data, &image);
     std::fs::remove_file(&parts).unwrap();
     std::fs::rename(&away, &parts).unwrap();
-    until(|| records(&server, "out").len() == 20).await;
+    until(|| records(&server, "out").len() == 30).await;
     stop(server).await;
+    std::fs::remove_file(image.join("checkpoints").join(&id)).unwrap();
+    std::fs::rename(image.join("away"), image.join("checkpoints").join(&id)).unwrap();
+    let crashed = start(&pipeline(), &image).await;
+    crashed.drain(false).await;
+    assert_eq!(records(&crashed, "out").len(), 30);
+    stop(crashed).await;
 }

@@ -218,6 +218,23 @@ async fn reset_lets_an_application_start_from_scratch() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn files_of_applications_that_are_gone_are_deleted_when_the_directory_is_opened() {
+    let folder = tempfile::tempdir().unwrap();
+    let server = start(&pipeline(&other("COUNT(*)"), ""), folder.path()).await;
+    feed(&server, "in", 0..4).await;
+    stop(server).await;
+    let left = folder.path().join("checkpoints/1000");
+    std::fs::create_dir(&left).unwrap();
+    std::fs::write(left.join("part"), "state").unwrap();
+    let server = open(folder.path()).await.unwrap();
+    assert!(!left.exists());
+    server.start(true).await.unwrap();
+    feed(&server, "in", 0..1).await;
+    assert_eq!(last(&server, "counts").trim(), "{\"N\":5}", "what is there goes on from its files");
+    stop(server).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn the_log_forgets_who_was_deleted() {
     let folder = tempfile::tempdir().unwrap();
     std::fs::write(folder.path().join("input.csv"), "1\n0\n").unwrap();

@@ -11,7 +11,7 @@ use millstream_control::view::OverviewSource;
 use millstream_control::{Action, ApplyOptions};
 use millstream_host::real_time;
 use millstream_host::{ManualClock, Random, Timestamp};
-use millstream_monitor::MailStatus;
+use millstream_monitor::{MailStatus, MetricFilter, MetricKey, Point};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::net::TcpListener;
@@ -272,6 +272,35 @@ async fn the_log_forgets_who_was_deleted() {
     // Nor does it come back with what is kept on disk.
     let server = open(&data).await.unwrap();
     assert_eq!(producers(&server), 0);
+    stop(server).await;
+}
+
+/// A metric that was reset, and one that was deleted and made again, has no points; also those are gone that it had in another
+/// namespace.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_metric_that_is_made_again_starts_from_scratch() {
+    let folder = tempfile::tempdir().unwrap();
+    let metric = |namespace: &str| {
+        parse(&format!(
+            "[[metric]]\nname = \"m\"\nnamespace = \"{namespace}\"\n[[metric]]\nname = \"other\"\n"
+        ))
+    };
+    let server = start(&metric("before"), folder.path()).await;
+    let key = |namespace: &str, name: &str| MetricKey::new(namespace, name, []).unwrap();
+    let put = |key: MetricKey| server.monitor().put(&[Point::value(key, 7.0)]).unwrap();
+    put(key("before", "m"));
+    put(key("Millstream", "other"));
+    server.monitor().tick().unwrap();
+    assert_applied(&apply(&server, &metric("now")).await);
+    put(key("now", "m"));
+    server.reset(Some(Kind::Metric), Some("m")).await.unwrap();
+    let known = server.monitor().metrics(&MetricFilter::default()).unwrap();
+    assert_eq!(known, [key("Millstream", "other")]);
+    put(key("now", "m"));
+    server.delete(&Reference::new(Kind::Metric, "m"), false).await.unwrap();
+    assert_applied(&apply(&server, &metric("now")).await);
+    let known = server.monitor().metrics(&MetricFilter::default()).unwrap();
+    assert_eq!(known, [key("Millstream", "other")]);
     stop(server).await;
 }
 

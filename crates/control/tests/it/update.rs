@@ -275,6 +275,41 @@ async fn the_log_forgets_who_was_deleted() {
     stop(server).await;
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn the_log_forgets_who_was_deleted_in_every_stream_that_it_wrote() {
+    let folder = tempfile::tempdir().unwrap();
+    let lines = folder.path().join("lines");
+    std::fs::write(&lines, "1\n2\n").unwrap();
+    let streams = ["one", "other", "third"];
+    let declared = streams.map(|name| format!("[[stream]]\nname = \"{name}\"\n")).concat();
+    let writers = |from: &str, into: &str| {
+        let file = format!("[[input]]\nname = \"file\"\npath = {lines:?}\ninto_stream = \"{into}\"\n");
+        parse(&format!(
+            "{declared}[[stream]]\nname = \"in\"\n{file}\
+             [[application]]\nname = \"a\"\nsql = '''CREATE STREAM T (N INTEGER);\nCREATE STREAM U (N INTEGER);\n\
+             CREATE PUMP P AS INSERT INTO T SELECT STREAM \"n\" FROM SOURCE_SQL_STREAM_001;\n\
+             CREATE PUMP Q AS INSERT INTO U SELECT STREAM \"n\" FROM SOURCE_SQL_STREAM_001;'''\n\
+             [application.input]\nstream = \"in\"\ncolumns = \"n INTEGER\"\n\
+             [[application.output]]\nfrom = \"{from}\"\nstream = \"{into}\"\n"
+        ))
+    };
+    let server = start(&writers("T", "one"), &folder.path().join("data")).await;
+    let producers = |server: &Server| {
+        let keys = streams.map(|name| millstream_streamlog::StreamKey::data(name.parse().unwrap()));
+        keys.map(|key| server.log().producer_list(&key).unwrap().len())
+    };
+    feed(&server, "in", 0..4).await;
+    for (from, into) in [("T", "other"), ("U", "third")] {
+        assert_applied(&apply(&server, &writers(from, into)).await);
+        feed(&server, "in", 0..4).await;
+    }
+    assert!(producers(&server).iter().all(|count| *count > 0), "{:?}", producers(&server));
+    let without = parse(&format!("{declared}[[stream]]\nname = \"in\"\n"));
+    assert_applied(&apply(&server, &without).await);
+    assert_eq!(producers(&server), [0; 3]);
+    stop(server).await;
+}
+
 /// A metric that was reset, and one that was deleted and made again, has no points; also those are gone that it had in another
 /// namespace.
 #[tokio::test(flavor = "multi_thread")]

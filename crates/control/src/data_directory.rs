@@ -55,9 +55,14 @@ impl DataDirectory {
         self.root.join("catalog.sqlite")
     }
 
+    /// Of the parts of all checkpoints.
+    pub fn all_checkpoints(&self) -> PathBuf {
+        self.root.join("checkpoints")
+    }
+
     /// Of the parts of an application's checkpoints.
     pub fn checkpoints(&self, application: i64) -> PathBuf {
-        self.root.join("checkpoints").join(application.to_string())
+        self.all_checkpoints().join(application.to_string())
     }
 
     /// The monitor's file.

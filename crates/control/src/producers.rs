@@ -4,7 +4,7 @@
 
 use std::collections::HashSet;
 
-use millstream_streamlog::{AppendError, Log, StreamKey};
+use millstream_streamlog::{AppendError, Log, StreamKey, StreamKind};
 
 use crate::definition::{OutputTarget, ResourceId};
 use crate::identifier::stable_hash;
@@ -18,6 +18,15 @@ pub(crate) fn of_output(application: ResourceId, epoch: u64, output: &str) -> [u
 /// Names an output over restarts: rows of one must not go to another.
 pub(crate) fn output_name(from: &str, target: &OutputTarget) -> String {
     format!("{from} to {}", target.reference())
+}
+
+/// The target of an output that writes this stream of the log.
+pub(crate) fn target_of(stream: &StreamKey) -> OutputTarget {
+    let name = stream.name.to_string();
+    match stream.kind {
+        StreamKind::Data => OutputTarget::Stream(name),
+        StreamKind::Delivery => OutputTarget::DeliveryStream(name),
+    }
 }
 
 /// The producer of one pass or shard of a feed's source.

@@ -124,6 +124,19 @@ impl Monitor {
         Ok(self.0.pending.lock().known().iter().filter(|metric| filter.fits(metric)).cloned().collect())
     }
 
+    /// Deletes a metric with its points; an unknown one is fine. The next point that is put makes a new one.
+    ///
+    /// # Errors
+    /// The database fails; nothing is deleted then.
+    pub fn delete_metric(&self, metric: &MetricKey) -> Result<(), StoreError> {
+        let mut store = self.0.store.lock();
+        let transaction = store.connection.transaction()?;
+        metrics::table::delete(&transaction, metric)?;
+        transaction.commit()?;
+        self.0.pending.lock().forget(metric);
+        Ok(())
+    }
+
     /// Creates or replaces an alarm. The same definition again changes nothing; another one starts from scratch, as
     /// `INSUFFICIENT_DATA`, without telling anyone.
     ///

@@ -13,7 +13,7 @@ use std::time::Duration;
 
 use millstream_engine::{
     Application, ApplicationSettings, CheckpointError, Manifest, PartId, RestoreReport, Snapshot,
-    plan_restore, read_saved_checkpoint,
+    SnapshotError, plan_restore, read_saved_checkpoint,
 };
 use millstream_host::Timestamp;
 use millstream_sql::Program;
@@ -81,17 +81,18 @@ impl Checkpoints {
         contents: Contents,
         now: Timestamp,
     ) -> Result<i64, StoreError> {
-        // Before it writes parts that nobody would ever name.
-        drop(incarnation.hold()?);
-        let manifest = snapshot
-            .store(|id, bytes| self.parts.put(id, bytes))
-            .map_err(|error| StoreError::State(error.to_string()))?;
+        let manifest = snapshot.store(|id, bytes| self.put_part(incarnation, id, bytes)).map_err(
+            |error| match error {
+                SnapshotError::Part { error, .. } => error,
+                SnapshotError::Unstored => StoreError::State(error.to_string()),
+            },
+        )?;
         let waiting = match contents.waiting.is_empty() {
             true => WaitingOutput::Nothing,
             false => {
                 let bytes = postcard::to_stdvec(&contents.waiting).expect("texts and bytes can be encoded");
                 let id = PartId::of(&bytes);
-                self.parts.put(&id, &bytes)?;
+                self.put_part(incarnation, &id, &bytes)?;
                 WaitingOutput::Part(id.to_string())
             }
         };
@@ -108,6 +109,13 @@ impl Checkpoints {
             definition: Some(contents.definition),
         };
         self.name_newest(incarnation, &stored, contents.follows, now)
+    }
+
+    /// Writes a part. Nobody begins in between: one that has a successor writes none that nobody would ever name, and when the
+    /// application is deleted, nothing comes after what is deleted of it.
+    fn put_part(&self, incarnation: &Incarnation, id: &PartId, bytes: &[u8]) -> Result<(), StoreError> {
+        let _newest = incarnation.hold()?;
+        Ok(self.parts.put(id, bytes)?)
     }
 
     /// Makes a checkpoint whose parts are on disk the newest, and deletes the parts that none needs any more. No other
@@ -256,6 +264,8 @@ impl Cadence {
 mod tests {
     use super::super::incarnation::Incarnations;
     use super::*;
+    use millstream_sql::{Column, InputStream, SqlType, compile};
+    use std::fs::DirEntry;
 
     #[test]
     fn one_that_has_a_successor_stores_nothing_and_deletes_nothing() {
@@ -291,6 +301,51 @@ mod tests {
         assert!(checkpoints.parts.get(&part).is_err(), "nobody has named it");
         incarnations.end(ResourceId(7));
         assert!(checkpoints.name_newest(&new, &at(50), None, Timestamp(5)).is_err(), "it was deleted");
+    }
+
+    #[test]
+    fn nothing_is_left_of_one_that_is_deleted_while_it_stores() {
+        let folder = tempfile::tempdir().unwrap();
+        let own_folder = folder.path().join("checkpoints/7");
+        let parts = PartStore::new(own_folder.clone());
+        let checkpoints = Checkpoints { id: ResourceId(7), catalog: Catalog::in_memory().unwrap(), parts };
+        let incarnations = Incarnations::default();
+        let own = incarnations.begin(ResourceId(7));
+        let sql = "CREATE STREAM T (N INTEGER); \
+                   CREATE PUMP P AS INSERT INTO T SELECT STREAM COUNT(*) OVER (ROWS UNBOUNDED PRECEDING) FROM S;";
+        let input = InputStream {
+            name: "S".to_owned(),
+            columns: vec![Column { name: "N".to_owned(), sql_type: SqlType::Integer, not_null: false }],
+            metadata_columns: 0,
+        };
+        let program = compile(sql, &[input], &millstream_engine::catalog()).program.unwrap();
+        let snapshot = Application::new(program, ApplicationSettings::default()).unwrap().snapshot().unwrap();
+        // Their part is the last one, and takes a while.
+        let waiting = vec![StoredRow { number: None, data: vec![0; 32 << 20] }];
+        let contents = Contents {
+            source: ResourceId(1),
+            positions: BTreeMap::new(),
+            epoch: 0,
+            input_errors: 0,
+            waiting: WaitingRows::from([("T".to_owned(), waiting)]),
+            rows_depend_on: 0,
+            starting_position: None,
+            definition: String::new(),
+            follows: None,
+        };
+        std::thread::scope(|scope| {
+            let storing = scope.spawn(|| checkpoints.store(&own, snapshot, contents, Timestamp(1)));
+            let is_whole =
+                |part: io::Result<DirEntry>| part.is_ok_and(|part| part.path().extension().is_none());
+            while !own_folder.read_dir().is_ok_and(|mut parts| parts.any(is_whole)) {
+                std::thread::yield_now();
+            }
+            incarnations.end(ResourceId(7));
+            checkpoints.parts.erase().unwrap();
+            let refused = storing.join().unwrap();
+            assert!(matches!(refused, Err(StoreError::Superseded(Superseded))), "{refused:?}");
+        });
+        assert!(!own_folder.exists());
     }
 
     #[test]

@@ -59,7 +59,7 @@ pub(crate) use handle::{ApplicationHandle, EndedEarly, Guard};
 pub(crate) use incarnation::{Incarnation, Incarnations};
 pub(crate) use input::{BeyondEnd, EVENT_RECORDS, LogInput, RawRecord};
 pub(crate) use outputs::OutputPlan;
-pub(crate) use parts::PartStore;
+pub(crate) use parts::{PartStore, erase_all_but};
 pub(crate) use preprocess::{Preprocessed, Preprocessor};
 pub(crate) use reference_table::{ReferenceTableRows, read_file, read_object, rows_of};
 pub(crate) use retrying::Retrying;

@@ -1,7 +1,8 @@
 //! The parts of checkpoints, as files: `DATA_DIR/checkpoints/APPLICATION_ID/PART`.
 //!
 //! A part is named by its content and written once: it is on disk before a manifest names it, and deleted when none does
-//! any more. So a crash leaves at most parts that nobody names, which the next checkpoint deletes.
+//! any more. So a crash leaves at most parts that nobody names, which the next checkpoint deletes, and folders of applications
+//! that are gone, which the next opening of the directory deletes.
 
 use std::collections::BTreeSet;
 use std::io;
@@ -9,6 +10,8 @@ use std::path::{Path, PathBuf};
 
 use millstream_engine::PartId;
 use millstream_host::{Disk, Open, RealDisk, files, remove_folder};
+
+use crate::definition::ResourceId;
 
 /// Ends the name of a file that is being written.
 const UNFINISHED: &str = ".new";
@@ -89,6 +92,26 @@ impl PartStore {
     }
 }
 
+/// Deletes the folders of applications that are not there any more from the folder of all of them. An earlier process may have
+/// left some behind. Gives how many; waits for the disk.
+pub(crate) fn erase_all_but(folder: &Path, kept: &BTreeSet<ResourceId>) -> io::Result<usize> {
+    let entries = match files::entries(folder) {
+        Ok(entries) => entries,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(0),
+        Err(error) => return Err(error),
+    };
+    let mut erased = 0;
+    for entry in entries {
+        let application = entry.file_name().to_str().and_then(|name| name.parse().ok()).map(ResourceId);
+        if entry.file_type()?.is_dir() && application.is_some_and(|application| !kept.contains(&application))
+        {
+            PartStore::new(entry.path()).erase()?;
+            erased += 1;
+        }
+    }
+    Ok(erased)
+}
+
 /// What is ours to delete.
 fn is_part(name: &str) -> bool {
     name.strip_suffix(UNFINISHED).unwrap_or(name).parse::<PartId>().is_ok()
@@ -118,5 +141,20 @@ mod tests {
         store.erase().unwrap();
         store.erase().unwrap();
         assert!(store.retain(&BTreeSet::new()).is_ok());
+    }
+
+    #[test]
+    fn folders_of_applications_that_are_gone_go() {
+        let folder = tempfile::tempdir().unwrap();
+        let all = folder.path().join("checkpoints");
+        let erase = || erase_all_but(&all, &BTreeSet::from([ResourceId(8)])).unwrap();
+        assert_eq!(erase(), 0);
+        for name in ["7", "8", "mine"] {
+            fs::create_dir_all(all.join(name)).unwrap();
+            fs::write(all.join(name).join("part"), "state").unwrap();
+        }
+        fs::write(all.join("9"), "somebody else's").unwrap();
+        assert_eq!([erase(), erase()], [1, 0]);
+        assert_eq!(["7", "8", "9", "mine"].map(|name| all.join(name).exists()), [false, true, true, true]);
     }
 }

@@ -1,5 +1,6 @@
 //! Applications: a thread with the engine, and tasks for its outputs.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -10,9 +11,9 @@ use millstream_wording::counted;
 
 use super::{NotReady, Occasion, StateOutlook, Stopped, records_in};
 use crate::applications::{
-    ApplicationComponents, ApplicationHandle, BuildError, Checkpoints, Destination, Incarnation, LogInput,
-    OutputPlan, PartStore, Preprocessor, ReferenceTableRows, RowsDependOn, Worker, read_file, read_object,
-    rows_of,
+    ApplicationComponents, ApplicationHandle, BuildError, Checkpoints, Destination, ERROR_STREAM,
+    Incarnation, LogInput, OutputPlan, PartStore, Preprocessor, ReferenceTableRows, RowsDependOn, Worker,
+    read_file, read_object, rows_of,
 };
 use crate::apply::FromScratch;
 use crate::catalog::{ResourceRow, StoredCheckpoint};
@@ -503,28 +504,45 @@ impl RunningApplication {
     }
 }
 
-/// How often it started from scratch, as far as its checkpoints can be read.
-async fn newest_epoch(world: &World, id: ResourceId) -> Result<u64, NotReady> {
-    let catalog = world.catalog.clone();
+/// Forgets its producers in every stream of the log: it may have had other outputs before. Known are those of streams that its
+/// SQL has, and those that it had when its checkpoints were stored.
+async fn forget_producers(
+    world: &World,
+    row: &ResourceRow,
+    definition: &ApplicationDefinition,
+) -> Result<(), NotReady> {
+    let (catalog, id) = (world.catalog.clone(), row.id);
     let stored = world.spawn().blocking(move || catalog.checkpoints(id)).await;
     let stored = stored.map_err(NotReady::yet)?.map_err(NotReady::yet)?;
-    let whole = stored.iter().filter_map(|(_, checkpoint)| checkpoint.as_ref().ok());
-    Ok(whole.map(|checkpoint| checkpoint.epoch).max().unwrap_or(0))
+    let (mut from, mut newest_epoch) = (streams_with_outputs(&row.name, definition), 0);
+    for checkpoint in stored.into_iter().filter_map(|(_, checkpoint)| checkpoint.ok()) {
+        newest_epoch = newest_epoch.max(checkpoint.epoch);
+        let earlier = checkpoint.definition.and_then(|text| serde_json::from_str(&text).ok());
+        from.extend(earlier.iter().flat_map(|earlier| streams_with_outputs(&row.name, earlier)));
+    }
+    for stream in world.log.stream_list() {
+        let target = producers::target_of(&stream.key);
+        let names = from.iter().map(|from| producers::output_name(from, &target));
+        let of_epochs = names.flat_map(|name| {
+            (0..=newest_epoch).flat_map(move |epoch| producers::of_output(id, epoch, &name))
+        });
+        producers::forget(&world.log, &stream.key, of_epochs.collect()).await.map_err(NotReady::yet)?;
+    }
+    Ok(())
+}
+
+/// The in-application streams that an output may be of: those that have one, and all others as far as the SQL compiles.
+fn streams_with_outputs(name: &str, definition: &ApplicationDefinition) -> BTreeSet<String> {
+    let with_output = definition.outputs.iter().map(|output| output.from.clone());
+    let checked = CheckedApplication::of(name, definition);
+    let of_sql = checked.into_iter().flat_map(|checked| checked.program.streams).map(|stream| stream.name);
+    with_output.chain(of_sql).chain([ERROR_STREAM.to_owned()]).collect()
 }
 
 /// Deletes its state, and what the log knows of it.
 pub(super) async fn erase(world: &World, row: &ResourceRow) -> Result<(), NotReady> {
     if let Definition::Application(definition) = &row.definition {
-        let newest_epoch = newest_epoch(world, row.id).await?;
-        for output in &definition.outputs {
-            if matches!(output.target, OutputTarget::Function(_)) {
-                continue;
-            }
-            let name = producers::output_name(&output.from, &output.target);
-            let of_epochs = (0..=newest_epoch).flat_map(|epoch| producers::of_output(row.id, epoch, &name));
-            let key = log_key(&output.target.reference());
-            producers::forget(&world.log, &key, of_epochs.collect()).await.map_err(NotReady::yet)?;
-        }
+        forget_producers(world, row, definition).await?;
     }
     let parts = PartStore::new(world.directory.checkpoints(row.id.0));
     let (incarnations, waiting_tails, id) = (world.incarnations.clone(), world.waiting_tails.clone(), row.id);

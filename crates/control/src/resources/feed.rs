@@ -325,14 +325,11 @@ pub(super) async fn erase(world: &World, row: &ResourceRow) -> Result<(), NotRea
     };
     let progress = world.spawn().blocking(released).await.map_err(NotReady::yet)?.map_err(NotReady::yet)?;
     let progress = progress.unwrap_or_default();
-    let key = log_key(&definition.target.reference());
+    // It may have had other sources and other targets before.
     let of_passes = producers_of_passes(row.id, progress);
-    producers::forget(&world.log, &key, of_passes.collect()).await.map_err(NotReady::yet)?;
-    if let FeedSource::Stream { .. } = &definition.source {
-        let of_copy = producers_of_copy(&world.log, row.id, progress.pass);
-        for target in world.log.stream_list() {
-            producers::forget(&world.log, &target.key, of_copy.clone()).await.map_err(NotReady::yet)?;
-        }
+    let own: Vec<u64> = of_passes.chain(producers_of_copy(&world.log, row.id, progress.pass)).collect();
+    for stream in world.log.stream_list() {
+        producers::forget(&world.log, &stream.key, own.clone()).await.map_err(NotReady::yet)?;
     }
     Ok(())
 }

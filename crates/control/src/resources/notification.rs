@@ -1,9 +1,9 @@
 //! Mail server, topics, subscriptions, metrics and alarms: rows of the monitor.
 
 use millstream_monitor::{
-    AlarmActions, AlarmDefinition as MonitorAlarm, Comparison as MonitorComparison, MetricKey, MissingData,
-    Monitor, Protocol, SmtpCredentials, SmtpSecurity as MonitorSecurity, SmtpSettings,
-    Statistic as MonitorStatistic, TopicError, check_metric_unit,
+    AlarmActions, AlarmDefinition as MonitorAlarm, Comparison as MonitorComparison, MetricFilter, MetricKey,
+    MissingData, Monitor, Protocol, QueryError, SmtpCredentials, SmtpSecurity as MonitorSecurity,
+    SmtpSettings, Statistic as MonitorStatistic, TopicError, check_metric_unit,
 };
 
 use super::{NotReady, Prepared};
@@ -51,12 +51,22 @@ pub(super) async fn ensure(world: &World, row: &ResourceRow) -> Result<Prepared,
     Ok(Prepared::Nothing)
 }
 
-/// Deletes it from the monitor. The points of a metric stay until they are old.
+/// Deletes it from the monitor.
 pub(super) async fn erase(world: &World, row: &ResourceRow) -> Result<(), NotReady> {
     let (monitor, name) = (world.monitor.clone(), row.name.clone());
     match row.definition.clone() {
         Definition::MailServer(_) => world.monitor.set_smtp(None).map_err(NotReady::ever),
-        Definition::Metric(_) => Ok(()),
+        Definition::Metric(_) => {
+            on_disk(world, move || {
+                // In whatever namespace it was.
+                let own = MetricFilter { name: Some(name), ..MetricFilter::default() };
+                for metric in monitor.metrics(&own)? {
+                    monitor.delete_metric(&metric)?;
+                }
+                Ok::<(), QueryError>(())
+            })
+            .await
+        }
         Definition::Topic(_) => {
             on_disk(world, move || {
                 let is_known = |monitor: &Monitor| {

@@ -9,7 +9,7 @@ use millstream_streamlog::{Log, LogSettings, OpenError};
 use tokio::sync::Mutex;
 
 use super::{Server, ServerSettings};
-use crate::applications::{Incarnations, WaitingTails};
+use crate::applications::{Incarnations, WaitingTails, erase_all_but};
 use crate::catalog::Catalog;
 use crate::connect::monitor_to_functions::PageAddress;
 use crate::connect::monitor_to_live::MonitorWatch;
@@ -127,8 +127,14 @@ fn open_files(
     }
     let catalog = Catalog::open(&directory.catalog())?;
     // An empty one tells as little. What exists has a row for as long as the log has anything of it.
-    if catalog.resources()?.is_empty() && !log.stream_list().is_empty() {
+    let resources = catalog.resources()?;
+    if resources.is_empty() && !log.stream_list().is_empty() {
         return Err(StartError::NoCatalog { directory: directory.root().to_owned() });
+    }
+    match erase_all_but(&directory.all_checkpoints(), &resources.iter().map(|row| row.id).collect()) {
+        Ok(0) => {}
+        Ok(erased) => tracing::info!(erased, "states of deleted applications were deleted"),
+        Err(error) => tracing::warn!(%error, "states of deleted applications cannot be deleted"),
     }
     let clock: Arc<dyn Clock> = log.clock();
     let location = Location::File(directory.monitor());

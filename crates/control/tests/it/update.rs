@@ -11,7 +11,7 @@ use millstream_control::view::OverviewSource;
 use millstream_control::{Action, ApplyOptions};
 use millstream_host::real_time;
 use millstream_host::{ManualClock, Random, Timestamp};
-use millstream_monitor::MailStatus;
+use millstream_monitor::{MailStatus, MetricFilter, MetricKey, Point};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::net::TcpListener;
@@ -218,6 +218,23 @@ async fn reset_lets_an_application_start_from_scratch() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn files_of_applications_that_are_gone_are_deleted_when_the_directory_is_opened() {
+    let folder = tempfile::tempdir().unwrap();
+    let server = start(&pipeline(&other("COUNT(*)"), ""), folder.path()).await;
+    feed(&server, "in", 0..4).await;
+    stop(server).await;
+    let left = folder.path().join("checkpoints/1000");
+    std::fs::create_dir(&left).unwrap();
+    std::fs::write(left.join("part"), "state").unwrap();
+    let server = open(folder.path()).await.unwrap();
+    assert!(!left.exists());
+    server.start(true).await.unwrap();
+    feed(&server, "in", 0..1).await;
+    assert_eq!(last(&server, "counts").trim(), "{\"N\":5}", "what is there goes on from its files");
+    stop(server).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn the_log_forgets_who_was_deleted() {
     let folder = tempfile::tempdir().unwrap();
     std::fs::write(folder.path().join("input.csv"), "1\n0\n").unwrap();
@@ -255,6 +272,70 @@ async fn the_log_forgets_who_was_deleted() {
     // Nor does it come back with what is kept on disk.
     let server = open(&data).await.unwrap();
     assert_eq!(producers(&server), 0);
+    stop(server).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_log_forgets_who_was_deleted_in_every_stream_that_it_wrote() {
+    let folder = tempfile::tempdir().unwrap();
+    let lines = folder.path().join("lines");
+    std::fs::write(&lines, "1\n2\n").unwrap();
+    let streams = ["one", "other", "third"];
+    let declared = streams.map(|name| format!("[[stream]]\nname = \"{name}\"\n")).concat();
+    let writers = |from: &str, into: &str| {
+        let file = format!("[[input]]\nname = \"file\"\npath = {lines:?}\ninto_stream = \"{into}\"\n");
+        parse(&format!(
+            "{declared}[[stream]]\nname = \"in\"\n{file}\
+             [[application]]\nname = \"a\"\nsql = '''CREATE STREAM T (N INTEGER);\nCREATE STREAM U (N INTEGER);\n\
+             CREATE PUMP P AS INSERT INTO T SELECT STREAM \"n\" FROM SOURCE_SQL_STREAM_001;\n\
+             CREATE PUMP Q AS INSERT INTO U SELECT STREAM \"n\" FROM SOURCE_SQL_STREAM_001;'''\n\
+             [application.input]\nstream = \"in\"\ncolumns = \"n INTEGER\"\n\
+             [[application.output]]\nfrom = \"{from}\"\nstream = \"{into}\"\n"
+        ))
+    };
+    let server = start(&writers("T", "one"), &folder.path().join("data")).await;
+    let producers = |server: &Server| {
+        let keys = streams.map(|name| millstream_streamlog::StreamKey::data(name.parse().unwrap()));
+        keys.map(|key| server.log().producer_list(&key).unwrap().len())
+    };
+    feed(&server, "in", 0..4).await;
+    for (from, into) in [("T", "other"), ("U", "third")] {
+        assert_applied(&apply(&server, &writers(from, into)).await);
+        feed(&server, "in", 0..4).await;
+    }
+    assert!(producers(&server).iter().all(|count| *count > 0), "{:?}", producers(&server));
+    let without = parse(&format!("{declared}[[stream]]\nname = \"in\"\n"));
+    assert_applied(&apply(&server, &without).await);
+    assert_eq!(producers(&server), [0; 3]);
+    stop(server).await;
+}
+
+/// A metric that was reset, and one that was deleted and made again, has no points; also those are gone that it had in another
+/// namespace.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_metric_that_is_made_again_starts_from_scratch() {
+    let folder = tempfile::tempdir().unwrap();
+    let metric = |namespace: &str| {
+        parse(&format!(
+            "[[metric]]\nname = \"m\"\nnamespace = \"{namespace}\"\n[[metric]]\nname = \"other\"\n"
+        ))
+    };
+    let server = start(&metric("before"), folder.path()).await;
+    let key = |namespace: &str, name: &str| MetricKey::new(namespace, name, []).unwrap();
+    let put = |key: MetricKey| server.monitor().put(&[Point::value(key, 7.0)]).unwrap();
+    put(key("before", "m"));
+    put(key("Millstream", "other"));
+    server.monitor().tick().unwrap();
+    assert_applied(&apply(&server, &metric("now")).await);
+    put(key("now", "m"));
+    server.reset(Some(Kind::Metric), Some("m")).await.unwrap();
+    let known = server.monitor().metrics(&MetricFilter::default()).unwrap();
+    assert_eq!(known, [key("Millstream", "other")]);
+    put(key("now", "m"));
+    server.delete(&Reference::new(Kind::Metric, "m"), false).await.unwrap();
+    assert_applied(&apply(&server, &metric("now")).await);
+    let known = server.monitor().metrics(&MetricFilter::default()).unwrap();
+    assert_eq!(known, [key("Millstream", "other")]);
     stop(server).await;
 }
 

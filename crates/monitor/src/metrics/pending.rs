@@ -116,6 +116,12 @@ impl Pending {
         }
     }
 
+    /// Forgets a metric and its waiting buckets.
+    pub fn forget(&mut self, metric: &MetricKey) {
+        self.count -= self.slots.remove(metric).map_or(0, |slots| slots.len());
+        self.known.remove(metric);
+    }
+
     /// All metrics, sorted.
     pub fn known(&self) -> &BTreeSet<MetricKey> {
         &self.known

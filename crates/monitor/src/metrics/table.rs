@@ -92,6 +92,14 @@ fn metric_id_or_new(connection: &Connection, metric: &MetricKey) -> rusqlite::Re
     Ok(connection.last_insert_rowid())
 }
 
+/// Deletes a metric with its buckets. To be called in a transaction.
+pub(crate) fn delete(connection: &Connection, metric: &MetricKey) -> rusqlite::Result<()> {
+    let Some(id) = metric_id(connection, metric)? else { return Ok(()) };
+    connection.execute("DELETE FROM buckets WHERE metric_id = ?1", [id])?;
+    connection.execute("DELETE FROM metrics WHERE id = ?1", [id])?;
+    Ok(())
+}
+
 /// Every metric that is stored.
 pub(crate) fn metrics(connection: &Connection) -> rusqlite::Result<BTreeSet<MetricKey>> {
     let mut query = connection.prepare("SELECT namespace, name, dimensions FROM metrics")?;

@@ -204,6 +204,34 @@ fn metrics_survive_a_restart() {
 }
 
 #[test]
+fn a_deleted_metric_leaves_no_point_and_the_others_stay() {
+    let folder = tempfile::tempdir().unwrap();
+    let location = Location::File(folder.path().join("monitor.sqlite"));
+    let settings = MonitorSettings { max_metrics: 2, max_pending_buckets: 2, ..MonitorSettings::default() };
+    let world = World::with(&location, settings.clone());
+    let other = MetricKey::new("n", "other", []).unwrap();
+    let sum = |world: &World, metric: &MetricKey| {
+        let query = StatisticsQuery { metric: metric.clone(), ..query(&["Sum"], 60, 0, 60) };
+        rows(world.monitor.statistics(&query).unwrap())
+    };
+    world.monitor.put(&[point(0, 1.0), Point::value(other.clone(), 2.0)]).unwrap();
+    world.tick();
+    world.monitor.put(&[point(1, 3.0), Point::value(other.clone(), 4.0)]).unwrap();
+    for _ in 0..2 {
+        world.monitor.delete_metric(&metric()).unwrap();
+        assert_eq!(sum(&world, &metric()), []);
+        assert_eq!(world.monitor.metrics(&MetricFilter::default()).unwrap(), std::slice::from_ref(&other));
+    }
+    world.tick();
+    assert_eq!(sum(&world, &other), [(0, some(&[6.0]))]);
+    drop(world);
+    let world = World::with(&location, settings);
+    assert_eq!(sum(&world, &metric()), []);
+    world.monitor.put(&[point(2, 5.0)]).unwrap();
+    assert_eq!(sum(&world, &metric()), [(0, some(&[5.0]))]);
+}
+
+#[test]
 fn old_points_become_coarser_and_at_last_go() {
     let world = World::new();
     let points: Vec<Point> = (0..600).map(|at| point(at, at as f64)).collect();

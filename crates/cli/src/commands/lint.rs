@@ -143,6 +143,7 @@ async fn over_sample(
     replay.finish()?;
     failures.take_from(&mut replay);
     let mut remarks: Vec<Remark> = Vec::new();
+    remarks.extend(replay.table_remarks().iter().map(|remark| written.on_input(remark).into()));
     if let Some(wrong) = replay.wrong_shape() {
         let message = format!("the sample is not as the format and columns of the input say: {wrong}");
         remarks.push(written.on_input(&message).into());

@@ -80,6 +80,7 @@ async fn replay(arguments: &ReplayArguments) -> anyhow::Result<ExitCode> {
     let mut batch = SourceBatch::default();
     let mut goes_on = true;
     let mut is_first = true;
+    replay.table_remarks().iter().for_each(|remark| tracing::warn!("{remark}"));
     while goes_on {
         batch.clear();
         let state = source.read(&mut batch, BATCH_RECORDS);
@@ -174,7 +175,11 @@ impl Warnings {
         self.failed += 1;
         self.bad_records += u64::from(error.record.is_some());
         let ReplayedError { record, row } = error;
-        let place = if row.pump_name.is_empty() { "the input" } else { &row.pump_name };
+        let place = match (row.pump_name.as_str(), record) {
+            ("", Some(_)) => "the input",
+            ("", None) => "a reference table",
+            (pump, _) => pump,
+        };
         let number = record.map(|record| format!("record {record}: ")).unwrap_or_default();
         let kind = format!("error_stream: {place}: {}", row.error_name);
         let text = format!("{kind}: {number}{}", row.message);

@@ -44,6 +44,14 @@ impl InputErrors {
         &self.rows
     }
 
+    /// Where the newest comes from, in words.
+    pub(crate) fn origin(&self) -> &'static str {
+        match self.places.last() {
+            Some(None) => "a reference table",
+            _ => "the input",
+        }
+    }
+
     /// What failed in each of them, of records of a stream or buffer.
     pub(crate) fn failed(&self, source: &StreamKey) -> impl Iterator<Item = FailedRow> {
         let both = self.rows.iter().zip(&self.places);

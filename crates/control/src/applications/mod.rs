@@ -61,14 +61,14 @@ pub(crate) use input::{BeyondEnd, EVENT_RECORDS, LogInput, RawRecord};
 pub(crate) use outputs::OutputPlan;
 pub(crate) use parts::{PartStore, erase_all_but};
 pub(crate) use preprocess::{Preprocessed, Preprocessor};
-pub(crate) use reference_table::{ReferenceTableRows, read_file, read_object, rows_of};
+pub(crate) use reference_table::{ReferenceTableRows, read_file, read_object, table_of};
 pub(crate) use retrying::Retrying;
 pub(crate) use row_reader::{Failure, RowReader, TextColumn};
 pub(crate) use rows_depend_on::{RowsDependOn, functions_before};
 pub use tail::{RowTail, TailedRow, TailedRows};
 pub(crate) use tail::{Tail, WaitingTails};
 pub(crate) use worker::{ApplicationComponents, BuildError, Worker};
-pub(crate) use wrong_shape::wrong_shape;
+pub(crate) use wrong_shape::{HEADER_OF_INPUT, wrong_shape};
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};

@@ -36,7 +36,7 @@ use super::preprocess::{Preprocessed, Preprocessor};
 use super::reference_table::ReferenceTableRows;
 use super::rows_depend_on::RowsDependOn;
 use super::tail::{Tail, Tails, WaitingTails};
-use super::wrong_shape::wrong_shape;
+use super::wrong_shape::{HEADER_OF_INPUT, wrong_shape};
 use crate::catalog::StoredCheckpoint;
 use crate::definition::{Generation, ResourceId, StartingPosition};
 use crate::live::Live;
@@ -205,6 +205,10 @@ impl Worker {
             let id = application.program().table(&table.name).expect("the plan was made with this table");
             application.load_table(id, &table.rows)?;
             table_errors.extend(table.errors);
+            if let Some(reason) = &table.wrong_shape {
+                let text = format!("reference table \"{}\": {reason}", table.name);
+                components.live.problem(now, &name, text, 1);
+            }
         }
         if preprocessor.is_some() {
             input.limit(EVENT_RECORDS, EVENT_BYTES);
@@ -492,13 +496,15 @@ impl Worker {
         const MOST: usize = 100;
         let Some(schema) = self.unchecked_schema.take_if(|_| batch.len() >= FEWEST) else { return };
         let wrong = match outcomes {
-            None => wrong_shape(&schema, batch.iter().take(MOST).map(|record| record.data())),
+            None => {
+                wrong_shape(&schema, batch.iter().take(MOST).map(|record| record.data()), HEADER_OF_INPUT)
+            }
             Some(outcomes) => {
                 let data = outcomes.iter().take(MOST).filter_map(|outcome| match outcome {
                     Preprocessed::Data(data) => Some(data.as_ref()),
                     Preprocessed::Dropped | Preprocessed::Failed(_) => None,
                 });
-                wrong_shape(&schema, data)
+                wrong_shape(&schema, data, HEADER_OF_INPUT)
             }
         };
         if let Some(wrong) = wrong {
@@ -525,7 +531,7 @@ impl Worker {
         self.is_changed |= self.counters.status().rows_out != before;
         let pump_errors = self.application.take_errors();
         let Some(newest) = pump_errors.last().or(input_errors.rows().last()) else { return };
-        let pump = if newest.pump_name.is_empty() { "the input" } else { &newest.pump_name };
+        let pump = if newest.pump_name.is_empty() { input_errors.origin() } else { &newest.pump_name };
         let count = input_errors.rows().len() + pump_errors.len();
         let message = format!(
             "{} went to error_stream; the newest from {pump}: {}: {}",

@@ -5,11 +5,15 @@ use millstream_columns::formats::{InputSchema, RecordFormat};
 /// Separators that people use.
 const SEPARATORS: [char; 4] = [',', ';', '\t', '|'];
 
+/// How the first line of an input is said to be a header.
+pub(crate) const HEADER_OF_INPUT: &str = "give --header, or header = true where the file is read";
+
 /// What is wrong with the shape of the first records, as far as it can be seen: another delimiter, JSON where text is
-/// expected, JSON over several lines.
+/// expected, JSON over several lines. `header` is how one says that the first line is a header.
 pub(crate) fn wrong_shape<'r>(
     schema: &InputSchema,
     records: impl Iterator<Item = &'r [u8]>,
+    header: &str,
 ) -> Option<String> {
     let records: Vec<&[u8]> =
         records.map(|record| record.trim_ascii()).filter(|record| !record.is_empty()).collect();
@@ -38,11 +42,9 @@ pub(crate) fn wrong_shape<'r>(
             }
             let columns = schema.columns.len();
             if is_header(schema, first, column_delimiter) {
-                return Some(
-                    "the first record holds the names of the columns: if it is a header, give --header, or header = true \
-                     where the file is read"
-                        .to_owned(),
-                );
+                return Some(format!(
+                    "the first record holds the names of the columns: if it is a header, {header}"
+                ));
             }
             let fields =
                 |record: &[u8], separator: &[u8]| memchr::memmem::find_iter(record, separator).count() + 1;
@@ -109,7 +111,7 @@ mod tests {
     fn shape_of(columns: &[&str], format: RecordFormat, records: &[&'static str]) -> Option<String> {
         let column = |name: &&str| InputColumn::of_member(name, SqlType::Integer);
         let schema = InputSchema { format, columns: columns.iter().map(column).collect() };
-        wrong_shape(&schema, records.iter().map(|record| record.as_bytes()))
+        wrong_shape(&schema, records.iter().map(|record| record.as_bytes()), HEADER_OF_INPUT)
     }
 
     #[test]

@@ -96,6 +96,7 @@ async fn look(
         match looked.unwrap_or_else(|| Err(NotReady::yet(takes_too_long(limit)))) {
             Ok(outlook) => {
                 change.details.extend(outlook.begins);
+                change.details.extend(outlook.remarks);
                 change.keeps_state = outlook.keeps_state;
                 change.starts_from_scratch = outlook.starts_from_scratch;
             }

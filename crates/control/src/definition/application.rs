@@ -116,6 +116,9 @@ pub struct ReferenceDefinition {
     pub place: ReferencePlace,
     /// How they are written.
     pub schema: SchemaDefinition,
+    /// The first line is no row.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub header: bool,
 }
 
 /// Where the rows of a table are.

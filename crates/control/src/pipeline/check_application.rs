@@ -274,7 +274,13 @@ impl Check<'_> {
             record_row_path: reference.record_row_path.as_ref(),
             columns: &reference.columns,
         });
-        Some(CheckedReference { name: name.clone(), place: place?, schema: schema? }).filter(|_| is_name)
+        let header = reference.header.as_ref().is_some_and(|header| *header.get_ref());
+        if let (Some(key), true, RecordFormatChoice::Json) = (&reference.header, header, reference.format) {
+            let message = "JSON has no header: its members have names";
+            self.wrong(key.span(), message.to_owned(), None);
+        }
+        Some(CheckedReference { name: name.clone(), place: place?, schema: schema?, header })
+            .filter(|_| is_name)
     }
 
     /// How records become rows.

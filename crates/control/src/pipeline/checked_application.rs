@@ -61,8 +61,8 @@ impl CheckedApplication {
             .collect();
         let mut references = Vec::new();
         for reference in &definition.references {
-            let (name, place) = (reference.name.clone(), reference.place.clone());
-            references.push(CheckedReference { name, place, schema: schema_of(&reference.schema)? });
+            let (name, place, header) = (reference.name.clone(), reference.place.clone(), reference.header);
+            references.push(CheckedReference { name, place, schema: schema_of(&reference.schema)?, header });
         }
         let tables: Vec<ReferenceTable> = references.iter().map(table_of).collect();
         let compilation =

@@ -383,6 +383,9 @@ pub struct ReferenceDeclaration {
     /// As for inputs.
     #[serde(default)]
     pub record_row_path: Option<Spanned<String>>,
+    /// The first line is a header, not a row.
+    #[serde(default)]
+    pub header: Option<Spanned<bool>>,
     /// As for inputs.
     pub columns: Spanned<String>,
 }

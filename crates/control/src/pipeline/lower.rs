@@ -235,6 +235,7 @@ fn application(
         name: reference.name.clone(),
         place: reference.place.clone(),
         schema: schema_definition(&reference.schema),
+        header: reference.header,
     });
     let switches = declared.switches.iter().map(|(name, value)| (name.clone(), value.get_ref().text()));
     ApplicationDefinition {

@@ -13,4 +13,6 @@ pub struct CheckedReference {
     pub place: ReferencePlace,
     /// How they are written.
     pub schema: InputSchema,
+    /// The first line is no row.
+    pub header: bool,
 }

@@ -32,8 +32,8 @@ use reorder::Reorder;
 use rowtime::RowTimes;
 
 use crate::applications::{
-    EVENT_RECORDS, Failure, Preprocessed, Preprocessor, RawRecord, RowReader, TextColumn, read_file, rows_of,
-    wrong_shape,
+    EVENT_RECORDS, Failure, HEADER_OF_INPUT, Preprocessed, Preprocessor, RawRecord, RowReader, TextColumn,
+    read_file, table_of, wrong_shape,
 };
 use crate::connect::monitor_to_functions::MonitorServices;
 use crate::definition::{Definition, ReferencePlace};
@@ -118,6 +118,7 @@ pub struct Replay {
     watched: Vec<Watched>,
     rows: Vec<ReplayedRow>,
     errors: Vec<ReplayedError>,
+    table_remarks: Vec<String>,
     schema: InputSchema,
     /// Looked at once, with the first records.
     wrong_shape: Option<Option<String>>,
@@ -143,6 +144,7 @@ impl Replay {
         let settings = checked.settings(seed, rowtimes.start(), true);
         let mut application = Application::new(checked.program.clone(), settings)?;
         let program = application.program().clone();
+        let (mut errors, mut table_remarks) = (Vec::new(), Vec::new());
         for reference in &checked.references {
             let failed =
                 |reason: String| ReplayError::ReferenceTable { table: reference.name.clone(), reason };
@@ -150,9 +152,13 @@ impl Replay {
                 let reason = "it is in a bucket; a replay reads tables only from files, named with path";
                 return Err(failed(reason.to_owned()));
             };
-            let table = rows_of(reference, &read_file(path.as_path()).map_err(failed)?, rowtimes.start());
+            let bytes = read_file(path.as_path()).map_err(failed)?;
+            let table = table_of(reference, &bytes, rowtimes.start()).map_err(failed)?;
             let id = program.table(&table.name).expect("the plan was made with this table");
             application.load_table(id, &table.rows)?;
+            errors.extend(table.errors.into_iter().map(|row| ReplayedError { record: None, row }));
+            let remark = |reason| format!("reference table \"{}\": {reason}", reference.name);
+            table_remarks.extend(table.wrong_shape.map(remark));
         }
         let stream = |name: &String| program.stream(name).expect("the plan was made with these inputs");
         let inputs = checked.input_streams.iter().map(stream).collect();
@@ -179,7 +185,8 @@ impl Replay {
             preprocessor: None,
             watched,
             rows: Vec::new(),
-            errors: Vec::new(),
+            errors,
+            table_remarks,
             schema: checked.schema.clone(),
             wrong_shape: None,
             reorder,
@@ -285,7 +292,7 @@ impl Replay {
             Some(outcomes) => self.reader.read_preprocessed(batch.iter(), outcomes),
             None => {
                 if self.wrong_shape.is_none() {
-                    self.wrong_shape = Some(wrong_shape(&self.schema, batch.iter()));
+                    self.wrong_shape = Some(wrong_shape(&self.schema, batch.iter(), HEADER_OF_INPUT));
                 }
                 self.reader.read_all(batch.bytes(), batch.ends())
             }
@@ -363,7 +370,7 @@ impl Replay {
                 Preprocessed::Data(data) => Some(data.as_ref()),
                 Preprocessed::Dropped | Preprocessed::Failed(_) => None,
             });
-            self.wrong_shape = Some(wrong_shape(&self.schema, data));
+            self.wrong_shape = Some(wrong_shape(&self.schema, data, HEADER_OF_INPUT));
         }
         outcomes
     }
@@ -431,6 +438,11 @@ impl Replay {
     /// What the first records look like that the schema does not say, such as another delimiter.
     pub fn wrong_shape(&self) -> Option<&str> {
         self.wrong_shape.as_ref()?.as_deref()
+    }
+
+    /// What reference tables look like that their schemas do not say.
+    pub fn table_remarks(&self) -> &[String] {
+        &self.table_remarks
     }
 
     /// The streams whose rows come out, by name.

@@ -13,7 +13,7 @@ use super::{NotReady, Occasion, StateOutlook, Stopped, records_in};
 use crate::applications::{
     ApplicationComponents, ApplicationHandle, BuildError, Checkpoints, Destination, ERROR_STREAM,
     Incarnation, LogInput, OutputPlan, PartStore, Preprocessor, ReferenceTableRows, RowsDependOn, Worker,
-    read_file, read_object, rows_of,
+    read_file, read_object, table_of,
 };
 use crate::apply::FromScratch;
 use crate::catalog::{ResourceRow, StoredCheckpoint};
@@ -83,9 +83,21 @@ pub(super) async fn look(
     before: Option<ResourceId>,
 ) -> Result<StateOutlook, NotReady> {
     let checked = CheckedApplication::of(name, definition).map_err(NotReady::ever)?;
+    let mut remarks = Vec::new();
     for reference in &checked.references {
-        table(world, reference).await?;
+        remarks.extend(table(world, reference).await?.remarks());
     }
+    let outlook = look_at_state(world, definition, before, &checked).await?;
+    Ok(StateOutlook { remarks, ..outlook })
+}
+
+/// Which of its pumps would keep their state.
+async fn look_at_state(
+    world: &World,
+    definition: &ApplicationDefinition,
+    before: Option<ResourceId>,
+    checked: &CheckedApplication,
+) -> Result<StateOutlook, NotReady> {
     let all = |reason: &str| {
         let pumps = checked.program.pumps.iter();
         pumps.map(|pump| FromScratch { name: pump.name.clone(), reason: reason.to_owned() }).collect()
@@ -108,7 +120,7 @@ pub(super) async fn look(
         let source = world.registry.find(&definition.input.source.reference());
         source.is_some_and(|source| source.id != newest.source)
     });
-    match try_restore(world, id, &checked, definition.seed, newest).await? {
+    match try_restore(world, id, checked, definition.seed, newest).await? {
         Some(report) => {
             let scratch = report.started_from_scratch.into_iter();
             let of_pump =
@@ -117,6 +129,7 @@ pub(super) async fn look(
                 begins: if is_elsewhere { all_records(world, definition).await } else { None },
                 keeps_state: report.resumed,
                 starts_from_scratch: scratch.map(of_pump).collect(),
+                ..StateOutlook::default()
             })
         }
         None => Ok(StateOutlook {
@@ -162,7 +175,9 @@ async fn table(world: &World, reference: &CheckedReference) -> Result<ReferenceT
             world.spawn().blocking(move || read_file(&path)).await.map_err(failed)?.map_err(failed)?
         }
     };
-    Ok(rows_of(reference, &bytes, world.clock.now().millis()))
+    let (own, now) = (reference.clone(), world.clock.now().millis());
+    let read = world.spawn().blocking(move || table_of(&own, &bytes, now)).await;
+    read.map_err(failed)?.map_err(failed)
 }
 
 /// What a restart with this plan from this checkpoint would keep; `None` without one.

@@ -228,6 +228,8 @@ pub(crate) async fn erase(world: &World, row: &ResourceRow) -> Result<(), NotRea
 pub(crate) struct StateOutlook {
     /// What a new one reads first, where that is not what comes from now on.
     pub(crate) begins: Option<String>,
+    /// What its reference tables look like that their schemas do not say, and rows of them that are refused.
+    pub(crate) remarks: Vec<String>,
     /// Pumps that go on with their state.
     pub(crate) keeps_state: Vec<String>,
     /// Pumps that start from scratch.

@@ -1,10 +1,14 @@
 //! Rows looked up in reference tables that come from objects and files.
 
+use std::io::Write;
 use std::sync::Arc;
 
 use crate::support::{apply, assert_applied, feed, open, parse, records, settings, start, stop};
-use millstream_control::Server;
+use flate2::Compression;
+use flate2::write::GzEncoder;
 use millstream_control::pipeline::Pipeline;
+use millstream_control::view::OverviewSource;
+use millstream_control::{ApplyReport, Server};
 use millstream_host::{ManualClock, Random, Timestamp};
 
 fn pipeline(place: &str) -> Pipeline {
@@ -99,8 +103,65 @@ async fn what_failed_is_tried_at_once_when_its_file_is_applied_again() {
     std::fs::write(&file, TABLE).unwrap();
     let report = apply(&server, &pipeline).await;
     let change = report.changes.iter().find(|change| change.name == "app").unwrap();
-    assert_eq!(change.details, ["it is tried again now"]);
+    assert_eq!(change.details[0], "it is tried again now");
     assert_applied(&report);
     assert!(server.application_status("app").is_some());
+    stop(server).await;
+}
+
+/// As other programs write them: a mark of the byte order, line ends of Windows, a header, gzip.
+#[tokio::test(flavor = "multi_thread")]
+async fn tables_are_read_as_inputs_are() {
+    let table = |bytes: &[u8], more: &str| (bytes.to_vec(), more.to_owned());
+    let gzip = |text: &[u8]| {
+        let mut packed = GzEncoder::new(Vec::new(), Compression::default());
+        packed.write_all(text).unwrap();
+        packed.finish().unwrap()
+    };
+    let tables = [
+        table(b"\xef\xbb\xbfAMZN,Amazon,1994\r\nIBM,Big Blue\r\n", ""),
+        table(&gzip(b"AMZN,Amazon,1994\nIBM,Big Blue,1911\n"), ""),
+        table(b"ticker,company,founded\r\nAMZN,Amazon,1994\r\nIBM,Big Blue,1911", "header = true\n"),
+        table(b"\xef\xbb\xbfticker,company\nAMZN,Amazon\nIBM,Big Blue\n", "header = true\n"),
+    ];
+    for (bytes, more) in tables {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("names.csv");
+        std::fs::write(&file, &bytes).unwrap();
+        let pipeline = pipeline(&format!("path = \"{}\"\n{more}", file.display()));
+        let server = start(&pipeline, &folder.path().join("data")).await;
+        feed(&server, "in", ["AMZN", "IBM"]).await;
+        assert_eq!(records(&server, "named"), ["AMZN,Amazon\n", "IBM,Big Blue\n"], "{more}");
+        assert_eq!(records(&server, "errors"), Vec::<String>::new());
+        stop(server).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_does_not_fit_in_a_table_is_said_when_it_is_applied_and_where_it_fails() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("names.csv");
+    let pipeline = pipeline(&format!("path = \"{}\"", file.display()));
+    std::fs::write(&file, b"IBM,Big Blue,1911\nBAD,No year,never\n\xff\n").unwrap();
+    let server = open(&folder.path().join("data")).await.unwrap();
+    let details = |report: &ApplyReport| {
+        let change = report.changes.iter().find(|change| change.name == "app").unwrap();
+        change.details.join("; ")
+    };
+    let row_2 = "reference table \"CompanyName\", row 2: column \"Founded\": 'never' is not a valid INTEGER";
+    let report = apply(&server, &pipeline).await;
+    assert!(details(&report).contains(&format!("2 rows are refused: {row_2}")), "{report:?}");
+    server.start(true).await.unwrap();
+    let problems = server.overview().problems;
+    let message = "2 rows went to error_stream; the newest from a reference table: ";
+    assert!(problems.iter().any(|problem| problem.message.starts_with(message)), "{problems:?}");
+    for (text, remark) in [
+        ("IBM;Big Blue;1911\n", "is the delimiter `;`?"),
+        ("ticker,company,founded\n", "if it is a header, write header = true in [[application.reference]]"),
+    ] {
+        std::fs::write(&file, text).unwrap();
+        let report = apply(&server, &pipeline).await;
+        assert!(details(&report).contains(remark), "{report:?}");
+    }
     stop(server).await;
 }

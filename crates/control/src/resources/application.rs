@@ -10,9 +10,8 @@ use millstream_wording::counted;
 
 use super::{NotReady, Occasion, StateOutlook, Stopped, records_in};
 use crate::applications::{
-    ApplicationComponents, ApplicationHandle, BuildError, Checkpoints, Destination, Incarnation, LogInput,
-    OutputPlan, PartStore, Preprocessor, ReferenceTableRows, RowsDependOn, Worker, read_file, read_object,
-    rows_of,
+    ApplicationComponents, ApplicationHandle, BuildError, Checkpoints, Destination, Incarnation, OutputPlan,
+    PartStore, Preprocessor, ReferenceTableRows, RowsDependOn, Worker, read_file, read_object, rows_of,
 };
 use crate::apply::FromScratch;
 use crate::catalog::{ResourceRow, StoredCheckpoint};
@@ -336,8 +335,8 @@ impl PreparedApplication {
             }
             GoesOnFrom::Scratch { waiting } => (None, None, waiting),
         };
-        let key = log_key(&definition.input.source.reference());
-        let mut input = LogInput::new(Arc::clone(&world.log), key.clone()).map_err(NotReady::yet)?;
+        let mut input = super::input_of(world, &definition.input.source.reference(), *source)?;
+        let key = input.key().clone();
         match &checkpoint {
             Some(checkpoint) if checkpoint.source == *source => {
                 input

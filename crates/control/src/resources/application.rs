@@ -278,25 +278,19 @@ impl PreparedApplication {
         let begun = world.spawn().blocking(move || incarnations.begin(id)).await;
         let incarnation = &begun.map_err(NotReady::yet)?;
         let mut stored = checkpoints_of(world, self.id).await?;
-        let newest = stored.first().map(|(_, newest)| newest);
-        let newest_epoch = newest.map(|newest| newest.epoch);
-        let wanted = wanted_position(&self.definition, newest);
+        let next_epoch = next_epoch(world, self.id).await?;
+        let wanted = wanted_position(&self.definition, stored.first().map(|(_, newest)| newest));
         if stored.is_empty() || starts_over(wanted) {
-            // Rows are counted from 0: what an earlier start from scratch has put out is no repetition.
-            let epoch = newest_epoch.map_or(0, |epoch| epoch + 1);
             // Rows that came out already go on to their destinations.
             let waiting = stored.drain(..).next().map(|(_, newest)| newest);
-            let built =
-                self.build(world, scope, incarnation, GoesOnFrom::Scratch { waiting }, epoch, wanted).await;
+            let from = GoesOnFrom::Scratch { waiting };
+            let built = self.build(world, scope, incarnation, from, next_epoch, wanted).await;
             return built.map_err(Failure::into_not_ready);
         }
         let last = stored.len() - 1;
         for (place, checkpoint) in stored.into_iter().enumerate() {
-            let epoch = checkpoint.1.epoch;
-            match self
-                .build(world, scope, incarnation, GoesOnFrom::Checkpoint(checkpoint), epoch, wanted)
-                .await
-            {
+            let from = GoesOnFrom::Checkpoint(checkpoint);
+            match self.build(world, scope, incarnation, from, next_epoch, wanted).await {
                 Ok(built) => return Ok(built),
                 Err(Failure::Damaged(reason)) if place < last => {
                     let text = format!("{reason}; the checkpoint before it is taken");
@@ -324,7 +318,7 @@ impl PreparedApplication {
         scope: &TaskScope,
         incarnation: &Incarnation,
         from: GoesOnFrom,
-        epoch: u64,
+        next_epoch: u64,
         wanted: Option<StartingPosition>,
     ) -> Result<(Worker, ApplicationHandle), Failure> {
         let PreparedApplication { id, generation, source, checked, definition, tables, .. } = self;
@@ -383,7 +377,7 @@ impl PreparedApplication {
             checkpoint,
             follows,
             waiting,
-            epoch,
+            next_epoch,
             rows_depend_on,
             starting_position: definition.input.starting_position,
             definition: serde_json::to_string(definition).expect("definitions are plain data"),
@@ -502,25 +496,23 @@ impl RunningApplication {
     }
 }
 
-/// How often it started from scratch, as far as its checkpoints can be read.
-async fn newest_epoch(world: &World, id: ResourceId) -> Result<u64, NotReady> {
+/// The first epoch in which none of its rows was ever numbered.
+async fn next_epoch(world: &World, id: ResourceId) -> Result<u64, NotReady> {
     let catalog = world.catalog.clone();
-    let stored = world.spawn().blocking(move || catalog.checkpoints(id)).await;
-    let stored = stored.map_err(NotReady::yet)?.map_err(NotReady::yet)?;
-    let whole = stored.iter().filter_map(|(_, checkpoint)| checkpoint.as_ref().ok());
-    Ok(whole.map(|checkpoint| checkpoint.epoch).max().unwrap_or(0))
+    let next = world.spawn().blocking(move || catalog.next_epoch(id)).await;
+    next.map_err(NotReady::yet)?.map_err(NotReady::yet)
 }
 
 /// Deletes its state, and what the log knows of it.
 pub(super) async fn erase(world: &World, row: &ResourceRow) -> Result<(), NotReady> {
     if let Definition::Application(definition) = &row.definition {
-        let newest_epoch = newest_epoch(world, row.id).await?;
+        let next_epoch = next_epoch(world, row.id).await?;
         for output in &definition.outputs {
             if matches!(output.target, OutputTarget::Function(_)) {
                 continue;
             }
             let name = producers::output_name(&output.from, &output.target);
-            let of_epochs = (0..=newest_epoch).flat_map(|epoch| producers::of_output(row.id, epoch, &name));
+            let of_epochs = (0..next_epoch).flat_map(|epoch| producers::of_output(row.id, epoch, &name));
             let key = log_key(&output.target.reference());
             producers::forget(&world.log, &key, of_epochs.collect()).await.map_err(NotReady::yet)?;
         }

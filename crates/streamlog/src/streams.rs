@@ -159,6 +159,14 @@ impl Log {
         Ok(describe(&*self.stream(key)?))
     }
 
+    /// Which of the streams that ever bore the name bears it now.
+    ///
+    /// # Errors
+    /// [`StreamError::NotFound`].
+    pub fn stream_id(&self, key: &StreamKey) -> Result<StreamId, StreamError> {
+        Ok(StreamId(self.stream(key)?.id))
+    }
+
     /// All streams: those that users see first, then the delivery buffers, each by name.
     pub fn stream_list(&self) -> Vec<StreamDescription> {
         self.shared.streams.read().iter().map(|stream| describe(stream)).collect()

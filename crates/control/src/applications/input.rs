@@ -99,8 +99,8 @@ pub(crate) struct LogInput {
 impl LogInput {
     /// Reads `key` from its oldest records.
     pub(crate) fn new(log: Arc<Log>, key: StreamKey) -> Result<LogInput, StreamError> {
+        let positions = ShardPositions::new(&log, &key)?;
         let changes = log.changes(&key)?;
-        let positions = ShardPositions::default();
         let (most_records, most_bytes) = (ENGINE_RECORDS, ENGINE_BYTES);
         Ok(LogInput { log, key, positions, lost: 0, most_records, most_bytes, changes })
     }
@@ -117,21 +117,25 @@ impl LogInput {
     pub(crate) fn go_to(&mut self, positions: &BTreeMap<u32, u64>) -> Result<(), BeyondEnd> {
         BeyondEnd::check(&self.log, &self.key, positions)?;
         let positions = positions.iter();
-        let next: Positions =
-            positions.map(|(shard, position)| (ShardNumber(*shard), Position(*position))).collect();
-        self.positions = next.into();
+        let next = positions.map(|(shard, position)| (ShardNumber(*shard), Position(*position)));
+        self.positions.go_to(next.collect());
         Ok(())
     }
 
     /// Goes behind the newest records.
     pub(crate) fn go_to_end(&mut self) -> Result<(), StreamError> {
-        self.positions = self.ends()?.into();
+        self.positions.go_to(self.ends()?);
         Ok(())
     }
 
     /// The stream that is read.
     pub(crate) fn key(&self) -> &StreamKey {
         &self.key
+    }
+
+    /// How far it has come.
+    pub(crate) fn progress(&self) -> &ShardPositions {
+        &self.positions
     }
 
     /// The next record of each shard.
@@ -141,8 +145,7 @@ impl LogInput {
 
     /// Just after the newest record of each shard.
     pub(crate) fn ends(&self) -> Result<Positions, StreamError> {
-        let extents = self.log.shard_extents(&self.key)?.into_iter();
-        Ok(extents.map(|extent| (extent.shard, extent.end)).collect())
+        self.positions.ends_now(&self.log, &self.key)
     }
 
     /// Whether everything before these ends has been taken, or has gone.
@@ -157,7 +160,7 @@ impl LogInput {
                 self.positions.next().get(&extent.shard).map_or(extent.start.0, |position| position.0);
             extent.end.0.saturating_sub(position.max(extent.start.0))
         };
-        self.log.shard_extents(&self.key).unwrap_or_default().into_iter().map(left).sum()
+        self.positions.extents(&self.log, &self.key).unwrap_or_default().into_iter().map(left).sum()
     }
 
     /// The next records, perhaps none, with a bound on what follows. Takes nothing before [`LogInput::advance`].

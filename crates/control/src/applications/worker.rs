@@ -68,8 +68,8 @@ pub(crate) struct ApplicationComponents {
     pub(crate) follows: Option<i64>,
     /// Rows of the last run that wait for their destinations.
     pub(crate) waiting: WaitingRows,
-    /// That of the checkpoint, or a new one.
-    pub(crate) epoch: u64,
+    /// The first in which no row was ever numbered.
+    pub(crate) next_epoch: u64,
     /// What its rows depend on besides the records.
     pub(crate) rows_depend_on: RowsDependOn,
     pub(crate) starting_position: Option<StartingPosition>,
@@ -121,6 +121,8 @@ pub(crate) struct Worker {
     id: ResourceId,
     source: ResourceId,
     epoch: u64,
+    /// The first in which no row was ever numbered.
+    next_epoch: u64,
     rows_depend_on: RowsDependOn,
     starting_position: Option<StartingPosition>,
     definition: String,
@@ -172,7 +174,6 @@ impl Worker {
         let (now, monotonic) = (components.clock.now(), components.clock.monotonic());
         // What starts from scratch has read nothing that could have gone.
         let lost = components.checkpoint.as_ref().map_or(0, |_| input.look_for_losses());
-        let mut epoch = components.epoch;
         let repeats_otherwise = components.checkpoint.as_ref().is_some_and(|checkpoint| {
             lost > 0
                 || checked.switches.rowtime == RowtimeSource::Processing
@@ -180,9 +181,10 @@ impl Worker {
                     .rows_depend_on
                     .is_some_and(|then| then != components.rows_depend_on.now(&components.registry.rows()))
         });
-        if repeats_otherwise {
-            epoch += 1;
-        }
+        let epoch = match &components.checkpoint {
+            Some(checkpoint) if !repeats_otherwise => checkpoint.epoch,
+            _ => components.next_epoch,
+        };
         let settings = checked.settings(seed, now.millis(), checked.switches.has_virtual_clock());
         let mut restored = RestoreReport::default();
         let is_new = components.checkpoint.is_none();
@@ -237,6 +239,7 @@ impl Worker {
             id: components.id,
             source: components.source,
             epoch,
+            next_epoch: components.next_epoch.max(epoch + 1),
             rows_depend_on: components.rows_depend_on,
             starting_position: components.starting_position,
             definition: components.definition,
@@ -398,7 +401,8 @@ impl Worker {
         let lost = self.input.take_lost();
         if lost > 0 {
             // Whoever reads again from the last checkpoint gets other rows than this reading gave.
-            self.epoch += 1;
+            self.epoch = self.next_epoch;
+            self.next_epoch += 1;
             self.outputs.number_from_now_on(self.epoch);
             self.hold_until_stored();
         }

@@ -8,7 +8,7 @@ use millstream_host::Timestamp;
 use rusqlite::{OptionalExtension, params};
 use serde::{Deserialize, Serialize};
 
-use super::{Catalog, CatalogError, signed};
+use super::{Catalog, CatalogError, signed, unsigned};
 use crate::definition::{ResourceId, StartingPosition};
 
 /// Manifests kept of each application.
@@ -150,6 +150,11 @@ impl StoredCheckpoint {
         postcard::to_extend(self, vec![VERSION]).expect("numbers and bytes can be encoded")
     }
 
+    /// `None` for one that is not as it was written, or of a later version.
+    pub(super) fn decode_whole(manifest: &[u8], checksum: i64) -> Option<StoredCheckpoint> {
+        StoredCheckpoint::decode(manifest).filter(|_| i64::from(self::checksum(manifest)) == checksum)
+    }
+
     /// `None` for bytes that are damaged or of a later version.
     fn decode(bytes: &[u8]) -> Option<StoredCheckpoint> {
         let (version, body) = bytes.split_first()?;
@@ -191,12 +196,22 @@ impl Catalog {
             query.query_map([application.0], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))?.collect()
         })?;
         let decode = |(number, manifest, sum): (i64, Vec<u8>, i64)| {
-            let is_whole = i64::from(checksum(&manifest)) == sum;
-            let decoded = StoredCheckpoint::decode(&manifest).filter(|_| is_whole);
             let damaged = || self.damaged(format!("checkpoint {number} of application {application}"));
-            (number, decoded.ok_or_else(damaged))
+            (number, StoredCheckpoint::decode_whole(&manifest, sum).ok_or_else(damaged))
         };
         Ok(rows.into_iter().map(decode).collect())
+    }
+
+    /// The first epoch of an application in which no row was ever numbered, whatever its checkpoints tell.
+    ///
+    /// # Errors
+    /// The file cannot be read.
+    pub fn next_epoch(&self, application: ResourceId) -> Result<u64, CatalogError> {
+        let newest: Option<i64> = self.with(|connection| {
+            let sql = "SELECT newest FROM epoch WHERE application = ?1";
+            connection.query_row(sql, [application.0], |row| row.get(0)).optional()
+        })?;
+        Ok(newest.map_or(0, |newest| unsigned(newest) + 1))
     }
 
     /// Stores a checkpoint of an application, and its positions for those who trim; all of it or nothing. Gives its number.
@@ -227,6 +242,10 @@ impl Catalog {
             transaction.execute(
                 "INSERT INTO checkpoint VALUES (?1, ?2, ?3, ?4, ?5)",
                 params![application.0, number, now.millis(), manifest, sum],
+            )?;
+            transaction.execute(
+                "INSERT INTO epoch VALUES (?1, ?2) ON CONFLICT (application) DO UPDATE SET newest = MAX(newest, ?2)",
+                [application.0, signed(checkpoint.epoch)],
             )?;
             transaction.execute(
                 "DELETE FROM checkpoint WHERE application = ?1 AND number NOT IN \

@@ -5,6 +5,7 @@
 //! | 1 | 0.1 | definitions as they were in the file; everything kept by name |
 //! | 2 | 0.2 | resources with ids, generations, owners; positions and checkpoints by id |
 //! | 3 | 0.2 | the source that the progress of a feed is of; `deleting` is 2 for what its file no longer declares |
+//! | 4 | 0.2 | the newest epoch of each application, which a damaged checkpoint does not tell |
 //!
 //! A migration runs in one transaction together with its new version number: a crash leaves the layout before.
 
@@ -19,7 +20,7 @@ use crate::definition::{Definition, Kind};
 use crate::pipeline::definitions_of_layout_1;
 
 /// The layout that this program reads and writes.
-const LAYOUT: i64 = 3;
+const LAYOUT: i64 = 4;
 
 const LAYOUT_2: &str = "
 CREATE TABLE resource (
@@ -53,6 +54,12 @@ ALTER TABLE feed_position ADD COLUMN source TEXT;
 ALTER TABLE unclaimed_feed_position ADD COLUMN source TEXT;
 ";
 
+const LAYOUT_4: &str = "
+CREATE TABLE epoch (
+  application INTEGER PRIMARY KEY, newest INTEGER NOT NULL
+) STRICT;
+";
+
 /// Brings the layout up to date.
 pub(super) fn run(path: &Path, connection: &mut Connection) -> Result<(), CatalogError> {
     let failed = |source| CatalogError::Sqlite { path: path.to_owned(), source };
@@ -68,7 +75,11 @@ pub(super) fn run(path: &Path, connection: &mut Connection) -> Result<(), Catalo
         1 => from_layout_1(&transaction).map_err(failed)?,
         _ => {}
     }
-    transaction.execute_batch(LAYOUT_3).map_err(failed)?;
+    if found < 3 {
+        transaction.execute_batch(LAYOUT_3).map_err(failed)?;
+    }
+    transaction.execute_batch(LAYOUT_4).map_err(failed)?;
+    note_epochs(&transaction).map_err(failed)?;
     transaction.pragma_update(None, "user_version", LAYOUT).map_err(failed)?;
     transaction.commit().map_err(failed)
 }
@@ -177,6 +188,26 @@ fn copy_positions(
             "INSERT INTO checkpoint VALUES (?1, 1, ?2, ?3, ?4)",
             params![application, taken_at, manifest, i64::from(super::checkpoints::checksum(&manifest))],
         )?;
+    }
+    Ok(())
+}
+
+/// Epochs were known to checkpoints alone. One that is damaged may have begun another than the one before it.
+fn note_epochs(transaction: &Transaction<'_>) -> Result<(), rusqlite::Error> {
+    let checkpoints: Vec<(i64, Vec<u8>, i64)> = transaction
+        .prepare("SELECT application, manifest, checksum FROM checkpoint ORDER BY application, number")?
+        .query_map([], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))?
+        .collect::<Result<_, _>>()?;
+    let mut newest: HashMap<i64, u64> = HashMap::new();
+    for (application, manifest, checksum) in checkpoints {
+        let epoch = newest.entry(application).or_default();
+        *epoch = match super::StoredCheckpoint::decode_whole(&manifest, checksum) {
+            Some(checkpoint) => checkpoint.epoch.max(*epoch),
+            None => *epoch + 1,
+        };
+    }
+    for (application, epoch) in newest {
+        transaction.execute("INSERT INTO epoch VALUES (?1, ?2)", [application, super::signed(epoch)])?;
     }
     Ok(())
 }

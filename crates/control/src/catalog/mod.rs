@@ -7,6 +7,7 @@
 //! | | `delivery_progress` | how far each delivery has come, and the objects that it is about to write |
 //! | | `feed_position` | how many records each feed has put |
 //! | `checkpoints.rs` | `checkpoint` | manifests of application states, the newest two of each application |
+//! | | `epoch` | the newest in which rows of each application were numbered |
 //! | `migrations.rs` | `PRAGMA user_version` | the layouts of earlier versions, brought up to date |
 //!
 //! Every change is on disk when its call returns. Calls wait for the disk: not for a thread of the runtime.

@@ -147,6 +147,7 @@ impl Catalog {
                 "DELETE FROM delivery_progress WHERE delivery_stream = ?1",
                 "DELETE FROM feed_position WHERE feed = ?1",
                 "DELETE FROM checkpoint WHERE application = ?1",
+                "DELETE FROM epoch WHERE application = ?1",
                 "DELETE FROM resource WHERE id = ?1",
             ] {
                 transaction.execute(sql, [id.0])?;

@@ -154,12 +154,12 @@ fn positions_and_progress_are_kept() {
     });
 }
 
-#[test]
-fn positions_never_pass_what_the_newest_checkpoint_needs() {
-    let catalog = Catalog::in_memory().unwrap();
-    let (application, source) = (ResourceId(7), ResourceId(1));
-    let at = |position| StoredCheckpoint {
-        source,
+const SOURCE: ResourceId = ResourceId(1);
+
+/// A checkpoint in the first epoch.
+fn at(position: u64) -> StoredCheckpoint {
+    StoredCheckpoint {
+        source: SOURCE,
         positions: BTreeMap::from([(0, position)]),
         epoch: 0,
         input_errors: 0,
@@ -168,7 +168,39 @@ fn positions_never_pass_what_the_newest_checkpoint_needs() {
         rows_depend_on: None,
         definition: None,
         starting_position: None,
-    };
+    }
+}
+
+#[test]
+fn epochs_are_known_whatever_becomes_of_checkpoints() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("catalog.sqlite");
+    let (first, second) = (ResourceId(7), ResourceId(8));
+    let in_epoch = |epoch| StoredCheckpoint { epoch, ..at(0) };
+    let catalog = Catalog::open(&path).unwrap();
+    assert_eq!(catalog.next_epoch(first).unwrap(), 0);
+    let older = catalog.put_checkpoint(first, &in_epoch(3), None, Timestamp(1)).unwrap();
+    catalog.put_checkpoint(first, &in_epoch(5), Some(older), Timestamp(1)).unwrap();
+    catalog.put_checkpoint(first, &in_epoch(3), Some(older), Timestamp(1)).unwrap();
+    let older = catalog.put_checkpoint(second, &in_epoch(1), None, Timestamp(1)).unwrap();
+    catalog.put_checkpoint(second, &in_epoch(2), Some(older), Timestamp(1)).unwrap();
+    let epochs = |catalog: &Catalog| [first, second].map(|id| catalog.next_epoch(id).unwrap());
+    assert_eq!(epochs(&catalog), [6, 3]);
+    // As layout 3 was, with a damaged checkpoint: it may have begun an epoch.
+    let sql = "DROP TABLE epoch; PRAGMA user_version = 3; \
+               UPDATE checkpoint SET checksum = checksum + 1 WHERE application = 8 AND number = 2";
+    catalog.with(|connection| connection.execute_batch(sql)).unwrap();
+    drop(catalog);
+    let catalog = Catalog::open(&path).unwrap();
+    assert_eq!(epochs(&catalog), [4, 3]);
+    catalog.erase_resource(first).unwrap();
+    assert_eq!(epochs(&catalog), [0, 3]);
+}
+
+#[test]
+fn positions_never_pass_what_the_newest_checkpoint_needs() {
+    let catalog = Catalog::in_memory().unwrap();
+    let (application, source) = (ResourceId(7), SOURCE);
     let lowest = || catalog.lowest_position(source, 0, &[application]).unwrap().unwrap();
     let put = |position, follows| {
         catalog.put_checkpoint(application, &at(position), follows, Timestamp(1)).unwrap()

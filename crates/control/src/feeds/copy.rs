@@ -13,7 +13,7 @@ use std::time::Duration;
 
 use millstream_host::Timestamp;
 use millstream_streamlog::{
-    Log, MergedBatch, Position, Positions, Producer, RecordBatch, RecordBatchBuilder, ShardNumber, StreamKey,
+    Log, MergedBatch, Position, Producer, RecordBatch, RecordBatchBuilder, ShardNumber, StreamKey,
 };
 use tokio::sync::watch;
 
@@ -22,7 +22,7 @@ use super::put::{FeedServices, Put};
 use crate::applications::{EndedEarly, LogInput};
 use crate::definition::ResourceId;
 use crate::producers;
-use crate::shard_positions::have_reached;
+use crate::shard_positions::ShardPositions;
 
 /// Before the source is read again after a failure.
 const READ_RETRY: Duration = Duration::from_secs(1);
@@ -33,7 +33,7 @@ pub(crate) struct CopyProgress {
     log: Arc<Log>,
     source: StreamKey,
     /// The next record of each shard: those before it have been acknowledged by the target.
-    positions: watch::Receiver<Positions>,
+    positions: watch::Receiver<ShardPositions>,
 }
 
 impl CopyProgress {
@@ -42,16 +42,19 @@ impl CopyProgress {
     /// # Errors
     /// The copy has ended before.
     pub(crate) async fn caught_up(&self) -> Result<(), EndedEarly> {
-        let ends = LogInput::new(Arc::clone(&self.log), self.source.clone()).and_then(|input| input.ends());
+        let ends = self.positions.borrow().ends_now(&self.log, &self.source);
         let ends = match ends {
-            Ok(ends) => ends,
+            Ok(ends) => Some(ends),
+            // It was made again: this copy ends, and its successor copies that one.
+            Err(_) if self.log.stream_id(&self.source).is_ok() => None,
             // It is gone: there is nothing to wait for.
             Err(error) => {
                 tracing::warn!(stream = %self.source, %error, "a copy cannot be waited for");
                 return Ok(());
             }
         };
-        let has_all = |positions: &Positions| have_reached(positions, &ends);
+        let has_all =
+            |positions: &ShardPositions| ends.as_ref().is_some_and(|ends| positions.have_reached(ends));
         self.positions.clone().wait_for(has_all).await.map(drop).map_err(|_| EndedEarly)
     }
 }
@@ -61,7 +64,7 @@ pub(crate) struct Copying {
     services: FeedServices,
     input: LogInput,
     from: CopiedFrom,
-    positions: watch::Sender<Positions>,
+    positions: watch::Sender<ShardPositions>,
 }
 
 /// What is copied.
@@ -100,7 +103,7 @@ struct ShardRun {
 impl Copying {
     /// A copy of what an input reads, behind what its targets have already.
     pub(crate) fn new(services: FeedServices, input: LogInput, from: CopiedFrom) -> (Copying, CopyProgress) {
-        let (sender, positions) = watch::channel(positions_of(&input));
+        let (sender, positions) = watch::channel(input.progress().clone());
         let progress =
             CopyProgress { log: Arc::clone(&services.log), source: input.key().clone(), positions };
         (Copying { services, input, from, positions: sender }, progress)
@@ -201,7 +204,7 @@ impl Copying {
     }
 
     fn publish(&self) {
-        self.positions.send_replace(positions_of(&self.input));
+        self.positions.send_replace(self.input.progress().clone());
     }
 
     /// Puts the first records of a batch, shard by shard. Gives how many, or `None` when stopped meanwhile. What is left is
@@ -230,11 +233,6 @@ impl Copying {
     }
 }
 
-fn positions_of(input: &LogInput) -> Positions {
-    let positions = input.positions().into_iter();
-    positions.map(|(shard, position)| (ShardNumber(shard), Position(position))).collect()
-}
-
 /// The first records of a batch by shard, each numbered by its place in the shard. Numbers may have gaps, where a commit
 /// failed: the next one is what follows the last record that is taken.
 fn runs_of(batch: &MergedBatch, most: usize, id_of: impl Fn(ShardNumber) -> u64) -> Vec<ShardRun> {
@@ -261,7 +259,7 @@ mod tests {
     use super::*;
     use crate::catalog::Catalog;
     use millstream_host::{SimulatedDisk, SystemClock, real_time};
-    use millstream_streamlog::{LogSettings, NewRecord, Retention};
+    use millstream_streamlog::{LogSettings, NewRecord, Positions, Retention};
 
     const FROM: CopiedFrom = CopiedFrom { source: ResourceId(1), pass: 0 };
 

@@ -77,7 +77,7 @@ pub(super) struct Check<'a> {
     /// What exists beside the file.
     existing: HashSet<&'a Reference>,
     /// What of the file could not be read.
-    gaps: Gaps,
+    pub(super) gaps: Gaps,
     pub(super) mistakes: Vec<Mistake>,
     pub(super) warnings: Vec<Mistake>,
     pub(super) applications: Vec<CheckedApplication>,

@@ -1,6 +1,6 @@
 //! Checks an application: its inputs and reference tables, its SQL, its outputs.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::ops::Range;
 
 use millstream_columns::formats::{Delimiter, InputColumn, InputSchema, RecordFormat, SchemaError};
@@ -24,7 +24,7 @@ use super::source_text::place_within;
 use super::switches::ApplicationSwitches;
 use super::written_application::SqlPlace;
 use crate::applications::ERROR_STREAM;
-use crate::definition::ReferencePlace;
+use crate::definition::{Kind, Reference, ReferencePlace};
 
 /// Input streams of an application, at most.
 const MOST_INPUT_STREAMS: u32 = 64;
@@ -108,6 +108,7 @@ impl Check<'_> {
                 }
             }
         }
+        self.outputs_once(declared);
         let (inputs, references) = (self.inputs(declared), self.references(declared));
         let Some((sql, place_of_sql)) = self.sql(declared) else { return };
         let (Some((schema, metadata, input_streams)), Some(references)) = (inputs, references) else {
@@ -165,6 +166,33 @@ impl Check<'_> {
             self.wrong(limit.span(), message, Some(hint.to_owned()));
         }
         is_possible
+    }
+
+    /// Rows go to a destination once: in a second output to it they would bear the same numbers, and be taken for repetitions.
+    fn outputs_once(&mut self, declared: &ApplicationDeclaration) {
+        let mut lines: HashMap<(&str, Reference), usize> = HashMap::new();
+        for output in &declared.outputs {
+            let targets = [
+                (Kind::Function, &output.function),
+                (Kind::Stream, &output.stream),
+                (Kind::DeliveryStream, &output.delivery_stream),
+            ];
+            let given = targets.into_iter().find_map(|(kind, name)| Some((kind, name.as_ref()?)));
+            let Some((kind, name)) = given.filter(|_| !self.gaps.is_substitute(&output.from.span())) else {
+                continue;
+            };
+            let (from, target) = (output.from.get_ref(), Reference::new(kind, name.get_ref()));
+            let line = self.source.line_of(name.span().start).0 + 1;
+            if let Some(first) = lines.get(&(from, target.clone())) {
+                let message =
+                    format!("in-application stream \"{from}\" goes to {target} twice, first in line {first}");
+                let hint = "remove one of the two outputs; to write the rows in another format, too, send them to \
+                            another stream or function";
+                self.wrong(name.span(), message, Some(hint.to_owned()));
+            } else {
+                lines.insert((from, target), line);
+            }
+        }
     }
 
     fn no_stream(&mut self, from: &Spanned<String>, hint: Option<String>) {

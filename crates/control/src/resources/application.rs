@@ -12,8 +12,8 @@ use millstream_wording::counted;
 use super::{NotReady, Occasion, StateOutlook, Stopped, records_in};
 use crate::applications::{
     ApplicationComponents, ApplicationHandle, BuildError, Checkpoints, Destination, ERROR_STREAM,
-    Incarnation, LogInput, OutputPlan, PartStore, Preprocessor, ReferenceTableRows, RowsDependOn, Worker,
-    read_file, read_object, table_of,
+    Incarnation, OutputPlan, PartStore, Preprocessor, ReferenceTableRows, RowsDependOn, Worker, read_file,
+    read_object, table_of,
 };
 use crate::apply::FromScratch;
 use crate::catalog::{ResourceRow, StoredCheckpoint};
@@ -295,25 +295,19 @@ impl PreparedApplication {
         let begun = world.spawn().blocking(move || incarnations.begin(id)).await;
         let incarnation = &begun.map_err(NotReady::yet)?;
         let mut stored = checkpoints_of(world, self.id).await?;
-        let newest = stored.first().map(|(_, newest)| newest);
-        let newest_epoch = newest.map(|newest| newest.epoch);
-        let wanted = wanted_position(&self.definition, newest);
+        let next_epoch = next_epoch(world, self.id).await?;
+        let wanted = wanted_position(&self.definition, stored.first().map(|(_, newest)| newest));
         if stored.is_empty() || starts_over(wanted) {
-            // Rows are counted from 0: what an earlier start from scratch has put out is no repetition.
-            let epoch = newest_epoch.map_or(0, |epoch| epoch + 1);
             // Rows that came out already go on to their destinations.
             let waiting = stored.drain(..).next().map(|(_, newest)| newest);
-            let built =
-                self.build(world, scope, incarnation, GoesOnFrom::Scratch { waiting }, epoch, wanted).await;
+            let from = GoesOnFrom::Scratch { waiting };
+            let built = self.build(world, scope, incarnation, from, next_epoch, wanted).await;
             return built.map_err(Failure::into_not_ready);
         }
         let last = stored.len() - 1;
         for (place, checkpoint) in stored.into_iter().enumerate() {
-            let epoch = checkpoint.1.epoch;
-            match self
-                .build(world, scope, incarnation, GoesOnFrom::Checkpoint(checkpoint), epoch, wanted)
-                .await
-            {
+            let from = GoesOnFrom::Checkpoint(checkpoint);
+            match self.build(world, scope, incarnation, from, next_epoch, wanted).await {
                 Ok(built) => return Ok(built),
                 Err(Failure::Damaged(reason)) if place < last => {
                     let text = format!("{reason}; the checkpoint before it is taken");
@@ -341,7 +335,7 @@ impl PreparedApplication {
         scope: &TaskScope,
         incarnation: &Incarnation,
         from: GoesOnFrom,
-        epoch: u64,
+        next_epoch: u64,
         wanted: Option<StartingPosition>,
     ) -> Result<(Worker, ApplicationHandle), Failure> {
         let PreparedApplication { id, generation, source, checked, definition, tables, .. } = self;
@@ -352,8 +346,8 @@ impl PreparedApplication {
             }
             GoesOnFrom::Scratch { waiting } => (None, None, waiting),
         };
-        let key = log_key(&definition.input.source.reference());
-        let mut input = LogInput::new(Arc::clone(&world.log), key.clone()).map_err(NotReady::yet)?;
+        let mut input = super::input_of(world, &definition.input.source.reference(), *source)?;
+        let key = input.key().clone();
         match &checkpoint {
             Some(checkpoint) if checkpoint.source == *source => {
                 input
@@ -400,7 +394,7 @@ impl PreparedApplication {
             checkpoint,
             follows,
             waiting,
-            epoch,
+            next_epoch,
             rows_depend_on,
             starting_position: definition.input.starting_position,
             definition: serde_json::to_string(definition).expect("definitions are plain data"),
@@ -529,18 +523,17 @@ async fn forget_producers(
     let (catalog, id) = (world.catalog.clone(), row.id);
     let stored = world.spawn().blocking(move || catalog.checkpoints(id)).await;
     let stored = stored.map_err(NotReady::yet)?.map_err(NotReady::yet)?;
-    let (mut from, mut newest_epoch) = (streams_with_outputs(&row.name, definition), 0);
+    let next_epoch = next_epoch(world, id).await?;
+    let mut from = streams_with_outputs(&row.name, definition);
     for checkpoint in stored.into_iter().filter_map(|(_, checkpoint)| checkpoint.ok()) {
-        newest_epoch = newest_epoch.max(checkpoint.epoch);
         let earlier = checkpoint.definition.and_then(|text| serde_json::from_str(&text).ok());
         from.extend(earlier.iter().flat_map(|earlier| streams_with_outputs(&row.name, earlier)));
     }
     for stream in world.log.stream_list() {
         let target = producers::target_of(&stream.key);
         let names = from.iter().map(|from| producers::output_name(from, &target));
-        let of_epochs = names.flat_map(|name| {
-            (0..=newest_epoch).flat_map(move |epoch| producers::of_output(id, epoch, &name))
-        });
+        let of_epochs = names
+            .flat_map(|name| (0..next_epoch).flat_map(move |epoch| producers::of_output(id, epoch, &name)));
         producers::forget(&world.log, &stream.key, of_epochs.collect()).await.map_err(NotReady::yet)?;
     }
     Ok(())
@@ -552,6 +545,13 @@ fn streams_with_outputs(name: &str, definition: &ApplicationDefinition) -> BTree
     let checked = CheckedApplication::of(name, definition);
     let of_sql = checked.into_iter().flat_map(|checked| checked.program.streams).map(|stream| stream.name);
     with_output.chain(of_sql).chain([ERROR_STREAM.to_owned()]).collect()
+}
+
+/// The first epoch in which none of its rows was ever numbered.
+async fn next_epoch(world: &World, id: ResourceId) -> Result<u64, NotReady> {
+    let catalog = world.catalog.clone();
+    let next = world.spawn().blocking(move || catalog.next_epoch(id)).await;
+    next.map_err(NotReady::yet)?.map_err(NotReady::yet)
 }
 
 /// Deletes its state, and what the log knows of it.

@@ -201,8 +201,7 @@ fn open(
 /// record.
 async fn from_stream(world: &World, row: &ResourceRow, stream: &str) -> Result<From, NotReady> {
     let source = source_of(world, stream)?;
-    let key = log_key(&Reference::new(Kind::Stream, stream));
-    let mut input = LogInput::new(Arc::clone(&world.log), key).map_err(NotReady::yet)?;
+    let mut input = super::input_of(world, &Reference::new(Kind::Stream, stream), source)?;
     let ends = input.ends().map_err(NotReady::yet)?;
     let ends = ends.into_iter().map(|(shard, end)| (shard.0, end.0)).collect();
     let (catalog, id) = (world.catalog.clone(), row.id);

@@ -29,9 +29,10 @@ use std::time::Duration;
 
 use millstream_wording::{agreeing, counted};
 
+use crate::applications::LogInput;
 use crate::apply::FromScratch;
 use crate::catalog::ResourceRow;
-use crate::definition::{Definition, FeedSource, Reference, StartingPosition};
+use crate::definition::{Definition, FeedSource, Reference, ResourceId, StartingPosition};
 use crate::supervise::TaskScope;
 use crate::world::{World, log_key};
 
@@ -294,6 +295,15 @@ pub(crate) async fn what_is_done_again(
         }),
         _ => None,
     }
+}
+
+/// The records of a source, which must be the one of this id: another one of its name has other records.
+fn input_of(world: &World, source: &Reference, id: ResourceId) -> Result<LogInput, NotReady> {
+    let input = LogInput::new(Arc::clone(&world.log), log_key(source)).map_err(NotReady::yet)?;
+    // Looked at afterwards: the row of another one is there before its records are, and until they are gone.
+    let rows = world.registry.rows();
+    let is_alone = rows.iter().filter(|row| row.reference() == *source).all(|row| row.id == id);
+    if is_alone { Ok(input) } else { Err(NotReady::yet(format!("{source} has been made again meanwhile"))) }
 }
 
 /// Records of a stream or buffer that a reader could read now. 0 when there is none of that name, or it cannot be read.

@@ -65,7 +65,8 @@ impl RecordTail {
     /// Begins where it is asked to. May read files.
     pub(super) fn begin(log: Arc<Log>, key: StreamKey, from: &TailFrom) -> Result<RecordTail, TailError> {
         let changes = log.changes(&key)?;
-        let positions = beginning(&log, &key, from)?.into();
+        let mut positions = ShardPositions::new(&log, &key)?;
+        positions.go_to(beginning(&log, &key, from)?);
         Ok(RecordTail { log, key, positions, changes })
     }
 

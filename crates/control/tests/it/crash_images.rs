@@ -105,6 +105,36 @@ async fn new_rows_of_another_table_arrive() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn new_rows_behind_a_damaged_checkpoint_arrive() {
+    let folder = tempfile::tempdir().unwrap();
+    let (table, data) = (folder.path().join("table.csv"), folder.path().join("data"));
+    let image = folder.path().join("image");
+    std::fs::write(&table, "0,a\n").unwrap();
+    let server = start(&pipeline(0, &table, ""), &data).await;
+    feed(&server, "in", 0..10).await;
+    stop(server).await;
+    std::fs::write(&table, "0,b\n0,b\n").unwrap();
+    let server = start(&pipeline(0, &table, ""), &data).await;
+    // A crash before its next checkpoint.
+    copy(&data, &image);
+    feed(&server, "in", 10..20).await;
+    assert_eq!(records(&server, "out").len(), 10 + 20);
+    copy(&data.join("log"), &image.join("log"));
+    stop(server).await;
+    let catalog = rusqlite::Connection::open(image.join("catalog.sqlite")).unwrap();
+    let sql =
+        "UPDATE checkpoint SET checksum = checksum + 1 WHERE number = (SELECT MAX(number) FROM checkpoint)";
+    assert_eq!(catalog.execute(sql, []).unwrap(), 1);
+    drop(catalog);
+    std::fs::write(&table, "0,c\n").unwrap();
+    let server = start(&pipeline(0, &table, ""), &image).await;
+    feed(&server, "in", 100..103).await;
+    let rows = records(&server, "out");
+    assert_eq!(rows.iter().filter(|row| row.contains('c')).count(), 10 + 3, "{rows:?}");
+    stop(server).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn new_rows_of_a_stream_that_was_reset_arrive() {
     let crashed = Crashed::new().await;
     let server = open(&crashed.image).await.unwrap();

@@ -3,8 +3,8 @@
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use crate::support::{open, put, stop};
-use millstream_control::definition::{Kind, Owner, Reference};
+use crate::support::{feed, open, parse, put, records, start, stop};
+use millstream_control::definition::{Definition, Kind, Owner, Reference};
 use millstream_control::pipeline::Pipeline;
 use millstream_control::{Action, ApplyOptions};
 
@@ -99,4 +99,29 @@ async fn h5_a_log_without_its_tail_is_refused_and_both_numbers_are_named() {
     let error = server.start(false).await.unwrap_err().to_string();
     assert!(error.contains("records are missing from the log"), "{error}");
     assert!(error.contains("application \"prices\"") && error.contains("millstream reset"), "{error}");
+}
+
+/// Files may no longer say so; what earlier versions took goes on.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_catalog_with_two_outputs_to_one_destination_opens_and_goes_on() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut pipeline = parse(
+        "[[stream]]\nname = \"in\"\n[[stream]]\nname = \"out\"\n[[stream]]\nname = \"other\"\n\
+         [[application]]\nname = \"app\"\nsql = '''CREATE STREAM \"OUT\" (N INTEGER);\n\
+         CREATE PUMP P AS INSERT INTO \"OUT\" SELECT STREAM N FROM SOURCE_SQL_STREAM_001;'''\n\
+         [application.input]\nstream = \"in\"\ncolumns = \"N INTEGER\"\n\
+         [[application.output]]\nfrom = \"OUT\"\nstream = \"out\"\n\
+         [[application.output]]\nfrom = \"OUT\"\nstream = \"other\"\n",
+    );
+    for desired in &mut pipeline.desired {
+        if let Definition::Application(application) = &mut desired.definition {
+            application.outputs[1].target = application.outputs[0].target.clone();
+        }
+    }
+    stop(start(&pipeline, folder.path()).await).await;
+    let server = open(folder.path()).await.unwrap();
+    server.start(true).await.unwrap();
+    feed(&server, "in", 0..3).await;
+    assert_eq!(records(&server, "out").len(), 3);
+    stop(server).await;
 }

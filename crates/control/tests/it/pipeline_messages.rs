@@ -52,6 +52,33 @@ fn a_stream_that_is_not_there_lists_those_that_are() {
 }
 
 #[test]
+fn rows_go_to_a_destination_once() {
+    let output =
+        |from: &str, to: &str| format!("[[application.output]]\nfrom = \"{from}\"\nstream = \"{to}\"\n");
+    let other = [output("B", "in2"), output("AGGREGATES", "in3")].concat();
+    let file = |more: &str| {
+        let text = application("n INTEGER", "AGGREGATES");
+        format!("{text}[[stream]]\nname = \"in3\"\n").replacen(
+            "[[stream]]\nname = \"in2\"",
+            &format!("{more}[[stream]]\nname = \"in2\""),
+            1,
+        )
+    };
+    assert_eq!(mistakes(&file(&other)), Vec::<String>::new());
+    let again = output("AGGREGATES", "in2");
+    assert_eq!(
+        mistakes(&file(&format!("{other}{again}format = \"csv\"\n"))),
+        [
+            "22:10 in-application stream \"AGGREGATES\" goes to stream \"in2\" twice, first in line 13 (remove one of the two \
+             outputs; to write the rows in another format, too, send them to another stream or function)"
+        ]
+    );
+    // Where the names are not known nothing is said of them.
+    let without = again.replace("from = \"AGGREGATES\"\n", "");
+    assert!(mistakes(&file(&without.repeat(2))).iter().all(|found| !found.contains("twice")));
+}
+
+#[test]
 fn mistakes_of_the_input_the_sql_and_the_outputs_are_told_together() {
     let columns = application("n INTEGR", "AGGREGATE").replace("SELECT STREAM", "SELECT STREEM STREAM");
     let found = mistakes(&columns);

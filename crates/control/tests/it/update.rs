@@ -172,6 +172,47 @@ async fn r18_a_stream_made_again_under_its_name_is_another() {
     stop(server).await;
 }
 
+/// While the successor of its reader is slow to start, the old one is still there.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_stream_that_is_made_again_is_read_once() {
+    let folder = tempfile::tempdir().unwrap();
+    let table = folder.path().join("buckets/tables/t.csv");
+    std::fs::create_dir_all(table.parent().unwrap()).unwrap();
+    std::fs::write(&table, "").unwrap();
+    let file = parse(
+        "[[stream]]\nname = \"in\"\n[[stream]]\nname = \"out\"\n[[application]]\nname = \"app\"\nsql = '''\n\
+         CREATE OR REPLACE STREAM \"OUT\" (N INTEGER, NAME VARCHAR(8));\n\
+         CREATE OR REPLACE PUMP P AS INSERT INTO \"OUT\" SELECT STREAM S.N, T.NAME \
+         FROM SOURCE_SQL_STREAM_001 AS S LEFT JOIN T ON S.N = T.N;\n'''\n\
+         [application.input]\nstream = \"in\"\ncolumns = \"N INTEGER\"\n\
+         [[application.reference]]\nname = \"T\"\nbucket = \"tables\"\nkey = \"t.csv\"\n\
+         columns = \"N INTEGER, NAME VARCHAR(8)\"\n\
+         [[application.output]]\nfrom = \"OUT\"\nstream = \"out\"\nformat = \"csv\"\n",
+    );
+    let server = start(&file, folder.path()).await;
+    feed(&server, "in", 0..10).await;
+    let hanging = Hanging::in_place_of(table);
+    server.reset(Some(Kind::Stream), Some("in")).await.unwrap();
+    put(&server, "in", 10..40).await;
+    let is_told = || server.overview().problems.iter().any(|one| one.message.contains("does not exist"));
+    until("the old reader has looked at it", || is_told() || records(&server, "out").len() > 10).await;
+    drop(hanging);
+    until("the new one has read it", || records(&server, "out").len() >= 40).await;
+    server.drain(false).await;
+    let rows = records(&server, "out");
+    assert!(rows.iter().map(|row| row.trim_end()).eq((0..40).map(|n| format!("{n},"))), "{rows:?}");
+    stop(server).await;
+}
+
+async fn until(what: &str, is_so: impl Fn() -> bool) {
+    let waiting = async {
+        while !is_so() {
+            real_time::sleep(Duration::from_millis(5)).await;
+        }
+    };
+    real_time::within(Duration::from_secs(60), waiting).await.expect(what);
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_file_that_declares_nothing_deletes_nothing() {
     let folder = tempfile::tempdir().unwrap();

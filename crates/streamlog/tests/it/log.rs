@@ -172,6 +172,7 @@ fn streams_survive_a_restart_and_are_told_apart_from_earlier_ones() {
     assert!(matches!(log.stream_describe(&data), Err(StreamError::NotFound(_))));
     let second = log.stream_create(&data, 3, Retention::default()).unwrap();
     assert_ne!(first.id, second.id);
+    assert_eq!(log.stream_id(&data).unwrap(), second.id);
     drop(log);
 
     let log = open(directory.path(), &clock);

@@ -61,4 +61,4 @@ pub use status::{DeliveredObject, DeliveryStatus, ObjectKind, Observer, Retrying
 pub use transform::{
     FailureClass, Outcome, Transform, TransformError, TransformErrorKind, TransformedRecord,
 };
-pub use worker::{Components, DeliveryHandle, DeliveryStopped, DeliveryWorker};
+pub use worker::{Components, DeliveryHandle, DeliveryStopped, DeliveryWorker, Resting};

@@ -232,6 +232,11 @@ impl Pipeline {
         self.flush_target = self.flush_target.max(Some(target));
     }
 
+    /// Delivers everything that was taken in without waiting for size or age, and nothing that comes later.
+    pub fn flush_taken(&mut self) {
+        self.flush_target = Some(self.read_through);
+    }
+
     /// How far each kind of object has come, and which object of each is next: to be stored whenever it changes. Nothing
     /// is written that is not in it.
     pub fn progress(&self) -> Progress {

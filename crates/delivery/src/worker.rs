@@ -1,5 +1,6 @@
 //! The thin shell around the [`Pipeline`]: one task that reads, calls, writes and stores.
 
+use std::convert::Infallible;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -57,7 +58,14 @@ pub struct DeliveryStopped;
 
 enum Command {
     Flush(oneshot::Sender<()>),
+    Rest { ready: oneshot::Sender<()>, over: oneshot::Receiver<Infallible> },
     Stop,
+}
+
+/// While it lives, a delivery takes in no records.
+#[derive(Debug)]
+pub struct Resting {
+    _over: oneshot::Sender<Infallible>,
 }
 
 /// Asks things of a running delivery. Cheap to clone; the delivery ends when the last one is dropped.
@@ -82,6 +90,19 @@ impl DeliveryHandle {
         let (reply, answer) = oneshot::channel();
         self.commands.send(Command::Flush(reply)).map_err(|_| DeliveryStopped)?;
         answer.await.map_err(|_| DeliveryStopped)
+    }
+
+    /// Delivers everything that was taken in, and takes in no more until what this gives is dropped: all kinds of objects have
+    /// then come to one place, which means the same under other settings. Takes as long as the destination is down.
+    ///
+    /// # Errors
+    /// [`DeliveryStopped`].
+    pub async fn rest(&self) -> Result<Resting, DeliveryStopped> {
+        let (ready, answer) = oneshot::channel();
+        let (held, over) = oneshot::channel();
+        self.commands.send(Command::Rest { ready, over }).map_err(|_| DeliveryStopped)?;
+        answer.await.map_err(|_| DeliveryStopped)?;
+        Ok(Resting { _over: held })
     }
 
     /// Ends the delivery at once. What is buffered is read again by the next one: nothing is lost.
@@ -133,14 +154,14 @@ impl DeliveryWorker {
                 tokio::select! {
                     loaded = &mut load => break loaded,
                     command = self.commands.recv() => match command {
-                        Some(Command::Flush(reply)) => early.push(reply),
                         Some(Command::Stop) | None => return,
+                        Some(command) => early.push(command),
                     },
                 }
             };
             (loaded, early)
         };
-        let (progress, early_flushes) = loaded;
+        let (progress, early) = loaded;
         let pipeline = Pipeline::new(Arc::clone(&self.settings), &progress, self.components.random.clone());
         let mut running = Running {
             components: self.components,
@@ -154,9 +175,11 @@ impl DeliveryWorker {
             writes: FuturesUnordered::new(),
             ends: FuturesUnordered::new(),
             flushes: Vec::new(),
+            rests: FuturesUnordered::new(),
+            to_rest: Vec::new(),
         };
-        for reply in early_flushes {
-            running.find_end(reply);
+        for command in early {
+            running.obey(command);
         }
         running.run(&mut self.commands).await;
     }
@@ -177,6 +200,10 @@ struct Running {
     ends: FuturesUnordered<BoxFuture<'static, (SourcePosition, oneshot::Sender<()>)>>,
     /// Flushes that wait for their position to be stored.
     flushes: Vec<(SourcePosition, oneshot::Sender<()>)>,
+    /// Who wants that nothing is taken in.
+    rests: FuturesUnordered<oneshot::Receiver<Infallible>>,
+    /// Those of them who have not been answered, nor wait among the flushes.
+    to_rest: Vec<oneshot::Sender<()>>,
 }
 
 impl Running {
@@ -187,12 +214,15 @@ impl Running {
             let sleep = self.pipeline.deadline().map_or(LONGEST_SLEEP, |deadline| deadline.since(now));
             tokio::select! {
                 command = commands.recv() => match command {
-                    Some(Command::Flush(reply)) => self.find_end(reply),
                     Some(Command::Stop) | None => return,
+                    Some(command) => self.obey(command),
                 },
+                Some(_over) = self.rests.next(), if !self.rests.is_empty() => self.rest_is_over(),
                 Some((target, reply)) = self.ends.next(), if !self.ends.is_empty() => {
-                    self.pipeline.flush_to(target);
                     self.flushes.push((target, reply));
+                    if self.rests.is_empty() {
+                        self.pipeline.flush_to(target);
+                    }
                 }
                 Some(object) = self.writes.next(), if !self.writes.is_empty() => self.object_written(&object),
                 Some((batch, result)) = self.calls.next(), if !self.calls.is_empty() => {
@@ -214,8 +244,36 @@ impl Running {
         }
     }
 
+    fn obey(&mut self, command: Command) {
+        match command {
+            Command::Flush(reply) => self.find_end(reply),
+            Command::Rest { ready, over } => {
+                self.rests.push(over);
+                self.to_rest.push(ready);
+                // What it would bring is read again.
+                self.reading = None;
+            }
+            // Whoever reads the commands has ended.
+            Command::Stop => {}
+        }
+    }
+
+    /// Flushes that wait for records which come later go on.
+    fn rest_is_over(&mut self) {
+        if self.rests.is_empty()
+            && let Some(target) = self.flushes.iter().map(|(target, _)| *target).max()
+        {
+            self.pipeline.flush_to(target);
+        }
+    }
+
     fn start_what_is_due(&mut self) {
         let now = self.components.clock.now();
+        if !self.to_rest.is_empty() {
+            self.pipeline.flush_taken();
+            let target = self.pipeline.read_position();
+            self.flushes.extend(self.to_rest.drain(..).map(|ready| (target, ready)));
+        }
         for action in self.pipeline.poll(now) {
             match action {
                 Action::Invoke { batch, records } => {
@@ -254,7 +312,7 @@ impl Running {
             let _ = reply.send(());
         }
         let room = self.pipeline.room();
-        if self.reading.is_none() && room > 0 {
+        if self.reading.is_none() && room > 0 && self.rests.is_empty() {
             let source = Arc::clone(&self.components.source);
             let from = self.pipeline.read_position();
             let most = (self.pipeline.room_records().min(READ_RECORDS), room.min(READ_BYTES));

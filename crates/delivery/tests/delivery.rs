@@ -568,3 +568,32 @@ async fn settings_and_components_must_fit() {
     nothing.buffering.size_bytes = 0;
     assert_eq!(refused(nothing).to_string(), "buffering size is 0: it must be 1 byte to 1 GiB");
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_delivery_that_rests_has_written_what_it_took_and_takes_no_more() {
+    let setup = Setup::new();
+    let function = Function(|id: &str, data: &str| {
+        Ok(Some(match data {
+            "fail\n" => json!({ "recordId": id, "result": "ProcessingFailed" }),
+            other => ok(id, &other.to_uppercase()),
+        }))
+    });
+    // Objects are due after a minute, or at 1 MiB.
+    let (handle, _) = setup.start(with_backup(with_function(settings(1.0))), Some(Arc::new(function)));
+    setup.source.add(["a\n", "fail\n"].map(str::to_owned));
+    tokio::time::sleep(Duration::from_secs(2)).await;
+    let resting = handle.rest().await.unwrap();
+    assert_eq!(setup.texts("main/2026/").await, ["A\n"]);
+    assert_eq!(setup.texts("raw/").await, ["a\nfail\n"]);
+    assert_eq!(setup.texts("main/processing-failed/").await.len(), 1);
+    setup.source.add(["b\n"].map(str::to_owned));
+    let flushed = handle.flush();
+    let mut flushed = std::pin::pin!(flushed);
+    let waits = tokio::time::timeout(Duration::from_secs(3_600), flushed.as_mut()).await;
+    assert!(waits.is_err(), "nothing is taken in");
+    assert_eq!(handle.status().records_in, 2);
+    drop(resting);
+    flushed.await.unwrap();
+    assert_eq!(setup.texts("main/2026/").await, ["A\n", "B\n"]);
+    assert_eq!(setup.texts("raw/").await, ["a\nfail\n", "b\n"]);
+}

@@ -28,12 +28,11 @@ use millstream_host::real_time;
 pub use report::{Action, ApplyReport, FromScratch, ResourceChange, TakenOver};
 
 use self::decide::{Claims, Decision, decide, refuse_to_delete_all};
-use crate::applications::Guard;
 use crate::catalog::{CatalogError, ResourceRow};
 use crate::definition::{Definition, Desired, Kind, Owner, Reference};
 use crate::registry::{Lifecycle, Registry, Status, find};
 use crate::resources::function::labels_mistake;
-use crate::resources::{self, NotReady};
+use crate::resources::{self, Guard, NotReady};
 use crate::world::World;
 
 /// How long a change may take until it is reported as still under way.
@@ -195,8 +194,8 @@ pub(crate) async fn apply(
     }
     let is_changed = |change: &&ResourceChange| match change.action {
         Action::Changed => true,
-        // The rows of an application that is deleted itself come no second time.
-        Action::Deleted => change.kind != Kind::Application,
+        // What is deleted itself makes nothing any more.
+        Action::Deleted => !matches!(change.kind, Kind::Application | Kind::DeliveryStream),
         Action::Created | Action::Unchanged | Action::Refused => false,
     };
     let changed = report.changes.iter().filter(is_changed);

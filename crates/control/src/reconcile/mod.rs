@@ -345,7 +345,7 @@ impl Reconciler {
         }
         let overlaps = self.running.with(id, Running::overlaps).unwrap_or(true);
         if !overlaps && let Some(before) = self.running.take(id) {
-            before.settle().await;
+            let _settled = before.settle().await;
             self.report(before.stop(STOP_LIMIT, false).await);
             self.known.entry(id).or_default().running = None;
         }

@@ -7,8 +7,9 @@ use std::time::Duration;
 
 use millstream_delivery::{
     BackupSettings, BufferingHints, Components, Compression, DeliveryHandle, DeliverySettings,
-    DeliveryWorker, InvalidDelivery, ObjectNaming, Positions, Transform, TransformSettings,
+    DeliveryWorker, InvalidDelivery, ObjectNaming, Positions, Resting, Transform, TransformSettings,
 };
+use millstream_host::real_time;
 use millstream_streamlog::{Retention, StreamError};
 use object_store::ObjectStore;
 use object_store::local::LocalFileSystem;
@@ -125,6 +126,9 @@ fn store_at(path: &Path, name: &str) -> Result<Arc<dyn ObjectStore>, BucketError
     Ok(Arc::new(store.with_fsync(true)))
 }
 
+/// How long what was taken in may take to be written before a successor starts.
+const SETTLE_LIMIT: Duration = Duration::from_secs(2);
+
 /// Makes the buffer, opens the buckets, checks the settings.
 pub(super) async fn prepare(
     world: &World,
@@ -196,6 +200,12 @@ impl RunningDelivery {
     /// Asks it things.
     pub(crate) fn handle(&self) -> &DeliveryHandle {
         &self.handle
+    }
+
+    /// Writes what it has taken in, for a moment, and takes in no more.
+    pub(super) async fn settle(&self) -> Option<Resting> {
+        // What is not written by then is left to its successor.
+        real_time::within(SETTLE_LIMIT, self.handle.rest()).await?.ok()
     }
 
     pub(super) async fn stop(self, limit: Duration) -> Stopped {

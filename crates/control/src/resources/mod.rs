@@ -27,9 +27,12 @@ pub(crate) mod stream;
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures::FutureExt;
+use futures::future::BoxFuture;
+use millstream_delivery::Resting;
 use millstream_wording::{agreeing, counted};
 
-use crate::applications::LogInput;
+use crate::applications::{self, LogInput};
 use crate::apply::FromScratch;
 use crate::catalog::ResourceRow;
 use crate::definition::{Definition, FeedSource, Reference, ResourceId, StartingPosition};
@@ -93,6 +96,14 @@ pub(crate) enum Running {
     Function(function::RunningFunction),
     Application(application::RunningApplication),
     Feed(feed::RunningFeed),
+}
+
+/// While it lives, a change of a resource, or of what it uses, loses and repeats nothing, whenever the process is killed: an
+/// application lets no row go that is in no checkpoint, a delivery takes in no record.
+#[derive(Debug)]
+pub(crate) enum Guard {
+    Application(#[allow(dead_code, reason = "it is kept")] applications::Guard),
+    Delivery(#[allow(dead_code, reason = "it is kept")] Resting),
 }
 
 /// What a stop left behind.
@@ -188,10 +199,31 @@ impl Running {
         }
     }
 
-    /// Before a successor takes its place that may have other outputs: what it has made already arrives, for a moment.
-    pub(crate) async fn settle(&self) {
-        if let Running::Application(running) = self {
-            running.settle().await;
+    /// Before a successor takes its place that may be something else: what it has made, or taken in, already arrives, for a
+    /// moment. What this gives is kept until it is stopped.
+    pub(crate) async fn settle(&self) -> Option<Guard> {
+        match self {
+            Running::Application(running) => {
+                running.settle().await;
+                None
+            }
+            Running::DeliveryStream(running) => running.settle().await.map(Guard::Delivery),
+            Running::Passive | Running::Endpoint(_) | Running::Function(_) | Running::Feed(_) => None,
+        }
+    }
+
+    /// Prepares it for a change of itself or of what it uses: see [`Guard`]. `None` when it needs none.
+    pub(crate) fn guarding(&self) -> Option<BoxFuture<'static, Option<Guard>>> {
+        match self {
+            Running::Application(running) => {
+                let handle = running.handle().clone();
+                Some(async move { handle.guard().await.map(Guard::Application) }.boxed())
+            }
+            Running::DeliveryStream(running) => {
+                let handle = running.handle().clone();
+                Some(async move { handle.rest().await.ok().map(Guard::Delivery) }.boxed())
+            }
+            Running::Passive | Running::Endpoint(_) | Running::Function(_) | Running::Feed(_) => None,
         }
     }
 

@@ -1,22 +1,22 @@
-//! Guarding applications while something changes that makes their rows.
+//! Guarding applications and deliveries while something changes that makes their rows or objects.
 
 use millstream_host::real_time;
 
 use super::{CHECKPOINT_LIMIT, Server};
-use crate::applications::{Guard, functions_before};
+use crate::applications::functions_before;
 use crate::catalog::ResourceRow;
 use crate::definition::{Definition, Kind, Reference, ResourceId};
 use crate::registry::DeleteError;
+use crate::resources::{Guard, Running};
 
 impl Server {
-    /// Guards the applications whose rows one of these resources makes: a crash in the middle of the change repeats none of
-    /// their rows. One that hangs keeps nobody from changing it: it is guarded when it goes on.
+    /// Guards the applications and deliveries whose rows or objects one of these resources makes: the change loses and repeats
+    /// none, whenever the process is killed. One that hangs keeps nobody from changing it: it is guarded when it goes on.
     pub(super) async fn guard(&self, changed: &[Reference]) -> Vec<Guard> {
         let rows = self.world.registry.rows();
         let concerned = rows.iter().filter(|row| !row.deleting && is_made_by(row, changed, &rows));
-        let guarding = concerned.filter_map(|row| self.application(&row.name)).map(async |application| {
-            real_time::within(CHECKPOINT_LIMIT, application.guard()).await.flatten()
-        });
+        let guarding = concerned.filter_map(|row| self.running.with(row.id, Running::guarding).flatten());
+        let guarding = guarding.map(async |guard| real_time::within(CHECKPOINT_LIMIT, guard).await.flatten());
         futures::future::join_all(guarding).await.into_iter().flatten().collect()
     }
 
@@ -27,18 +27,25 @@ impl Server {
     /// See [`DeleteError`]; nothing has changed then.
     pub async fn delete(&self, reference: &Reference, force: bool) -> Result<ResourceId, DeleteError> {
         self.world.registry.may_delete(reference, force)?;
-        // The rows of one that is deleted itself come no second time.
+        // What is deleted itself makes nothing any more.
         let _guards = match reference.kind {
-            Kind::Application => Vec::new(),
+            Kind::Application | Kind::DeliveryStream => Vec::new(),
             _ => self.guard(std::slice::from_ref(reference)).await,
         };
         self.world.registry.delete(reference, force).await
     }
 }
 
-/// Whether one of these resources makes the rows of an application: itself, its function, or the model behind that.
+/// Whether one of these resources makes the rows of an application or the objects of a delivery: itself, its function, or the
+/// model behind that.
 fn is_made_by(row: &ResourceRow, changed: &[Reference], rows: &[ResourceRow]) -> bool {
-    let Definition::Application(definition) = &row.definition else { return false };
-    let functions = functions_before(definition.input.preprocessor.as_deref(), rows).into_iter();
+    let function = match &row.definition {
+        Definition::Application(definition) => definition.input.preprocessor.as_deref(),
+        Definition::DeliveryStream(definition) => {
+            definition.transform.as_ref().map(|transform| transform.function.as_str())
+        }
+        _ => return false,
+    };
+    let functions = functions_before(function, rows).into_iter();
     functions.chain([row]).any(|maker| changed.contains(&maker.reference()))
 }

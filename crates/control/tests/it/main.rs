@@ -6,6 +6,7 @@
 #![allow(clippy::disallowed_methods, reason = "a test works on the machine itself")]
 
 mod application_inputs;
+mod changed_deliveries;
 mod compatibility_page;
 mod crash_images;
 mod feeds;

@@ -1,12 +1,9 @@
 //! An application whose preprocessing function is away: what it has made before goes on, and changes find it awake.
 
-use std::time::Duration;
-
-use crate::support::{apply, assert_applied, copy, feed, open, parse, put, records, start, stop};
+use crate::support::{apply, assert_applied, copy, feed, open, parse, put, records, start, stop, until};
 use millstream_control::Server;
 use millstream_control::definition::{Kind, Reference};
 use millstream_control::pipeline::Pipeline;
-use millstream_host::real_time::within;
 
 fn pipeline() -> Pipeline {
     parse(
@@ -26,16 +23,6 @@ fn pipeline() -> Pipeline {
 
 fn function() -> Reference {
     Reference::new(Kind::Function, "f")
-}
-
-/// Comes back when something that happens beside this test has happened.
-async fn until(is_so: impl Fn() -> bool) {
-    let happened = async {
-        while !is_so() {
-            tokio::task::yield_now().await;
-        }
-    };
-    within(Duration::from_secs(60), happened).await.expect("it happens");
 }
 
 fn rows_in(server: &Server) -> u64 {

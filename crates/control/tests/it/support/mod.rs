@@ -147,3 +147,13 @@ pub fn copy(from: &Path, to: &Path) {
         }
     }
 }
+
+/// Comes back when something that happens beside this test has happened.
+pub async fn until(is_so: impl Fn() -> bool) {
+    let happened = async {
+        while !is_so() {
+            tokio::task::yield_now().await;
+        }
+    };
+    millstream_host::real_time::within(Duration::from_secs(60), happened).await.expect("it happens");
+}

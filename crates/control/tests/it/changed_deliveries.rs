@@ -1,0 +1,118 @@
+//! What a delivery has taken in when it changes, or what it works with: in objects once, of the kind that it was.
+
+use std::path::Path;
+
+use crate::support::{apply, assert_applied, parse, put, start, stop, until};
+use millstream_control::Server;
+use millstream_control::definition::{Kind, Reference};
+use millstream_control::pipeline::Pipeline;
+
+/// Nothing is due by itself.
+const HINTS: &str = "buffer_interval = \"900s\"\nbuffer_size = \"64MiB\"\n";
+
+fn delivery(more: &str) -> Pipeline {
+    parse(&format!(
+        "[[endpoint]]\nname = \"model\"\nmodel = \"builtin:star-rating\"\nthreads = 1\n\
+         [[delivery_stream]]\nname = \"in\"\n{HINTS}{more}"
+    ))
+}
+
+/// Lines of all objects below these folders of the buckets, in order.
+fn lines(data: &Path, below: &str) -> Vec<String> {
+    let mut folders = vec![data.join("buckets").join(below)];
+    let mut found = Vec::new();
+    while let Some(folder) = folders.pop() {
+        for entry in std::fs::read_dir(folder).into_iter().flatten() {
+            let path = entry.unwrap().path();
+            match path.is_dir() {
+                true => folders.push(path),
+                false => found.extend(std::fs::read_to_string(path).unwrap().lines().map(str::to_owned)),
+            }
+        }
+    }
+    found.sort_unstable();
+    found
+}
+
+async fn put_numbers(server: &Server, numbers: std::ops::Range<u32>) {
+    let taken = |server: &Server| {
+        server.describe(&Reference::new(Kind::DeliveryStream, "in")).unwrap().figures["records_in"].as_u64()
+    };
+    let wanted = taken(server).map(|before| before + u64::from(numbers.end - numbers.start));
+    put(server, "in", numbers.map(|number| format!("{number:03}\n"))).await;
+    until(|| taken(server) == wanted).await;
+}
+
+fn numbers(range: std::ops::Range<u32>) -> Vec<String> {
+    range.map(|number| format!("{number:03}")).collect()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn records_that_failed_are_in_objects_when_the_function_goes_or_changes() {
+    let with = |columns: &str| {
+        delivery(&format!(
+            "bucket = \"objects\"\nprefix = \"main/\"\nerror_prefix = \"failed/\"\ntransform.function = \"f\"\n\
+             transform.buffer_interval = \"1s\"\n[[function]]\nname = \"f\"\nbuiltin = \"classify\"\n\
+             endpoint = \"model\"\ncolumns = [{columns}]\ntext = \"b\"\n"
+        ))
+    };
+    let without = delivery("bucket = \"objects\"\nprefix = \"main/\"\nerror_prefix = \"failed/\"\n");
+    // Records of one column have no second one.
+    for successor in [without, with("\"b\"")] {
+        let folder = tempfile::tempdir().unwrap();
+        let server = start(&with("\"a\", \"b\""), folder.path()).await;
+        put_numbers(&server, 0..20).await;
+        let failed = || {
+            let view = server.describe(&Reference::new(Kind::DeliveryStream, "in")).unwrap();
+            view.figures["failed_records"].as_u64()
+        };
+        until(|| failed() == Some(20)).await;
+        assert_applied(&apply(&server, &successor).await);
+        assert_eq!(lines(folder.path(), "objects/failed").len(), 20);
+        put_numbers(&server, 20..30).await;
+        server.drain(false).await;
+        assert_eq!(lines(folder.path(), "objects/main").len(), 10);
+        assert_eq!(lines(folder.path(), "objects/failed").len(), 20);
+        stop(server).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_backup_that_goes_and_comes_has_what_came_while_it_was_there() {
+    let main = "bucket = \"objects\"\nprefix = \"main/\"\n";
+    let with = delivery(&format!("{main}backup.prefix = \"raw/\"\nbackup.buffer_interval = \"900s\"\n"));
+    let folder = tempfile::tempdir().unwrap();
+    let server = start(&with, folder.path()).await;
+    put_numbers(&server, 0..10).await;
+    assert_applied(&apply(&server, &delivery(main)).await);
+    put_numbers(&server, 10..20).await;
+    assert_applied(&apply(&server, &with).await);
+    put_numbers(&server, 20..30).await;
+    server.drain(false).await;
+    assert_eq!(lines(folder.path(), "objects/main"), numbers(0..30));
+    assert_eq!(lines(folder.path(), "objects/raw"), [numbers(0..10), numbers(20..30)].concat());
+    stop(server).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn each_record_is_in_one_bucket_when_the_bucket_changes_under_load() {
+    let folder = tempfile::tempdir().unwrap();
+    let into = |bucket: usize| delivery(&format!("bucket = \"objects-{bucket}\"\n"));
+    let server = start(&into(0), folder.path()).await;
+    let feeding = async {
+        for number in 0..200 {
+            put(&server, "in", (number * 5..number * 5 + 5).map(|number| format!("{number:03}\n"))).await;
+        }
+    };
+    let changing = async {
+        for round in 1..10 {
+            assert_applied(&apply(&server, &into(round % 2)).await);
+        }
+    };
+    tokio::join!(feeding, changing);
+    server.drain(false).await;
+    let mut all = [lines(folder.path(), "objects-0"), lines(folder.path(), "objects-1")].concat();
+    all.sort_unstable();
+    assert_eq!(all, numbers(0..1_000));
+    stop(server).await;
+}

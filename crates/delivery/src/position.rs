@@ -92,6 +92,13 @@ pub struct Progress {
 }
 
 impl Progress {
+    /// The end of what is in objects, or is about to be written.
+    pub(crate) fn furthest(&self) -> SourcePosition {
+        let Positions { delivered, failed, backed_up } = self.positions;
+        let announced = self.intents.iter().map(|intent| intent.last.next());
+        announced.fold(delivered.max(failed).max(backed_up), SourcePosition::max)
+    }
+
     /// The intent for objects of this kind.
     pub(crate) fn intent(&self, kind: ObjectKind) -> Option<&Intent> {
         self.intents.iter().find(|intent| intent.kind == kind)

@@ -168,7 +168,9 @@ impl DeliveryWorker {
             settings: self.settings,
             status: self.status,
             pipeline,
+            furthest: progress.furthest(),
             stored: progress,
+            has_stored: false,
             reading: None,
             storing: None,
             calls: FuturesUnordered::new(),
@@ -192,6 +194,10 @@ struct Running {
     status: Arc<Mutex<DeliveryStatus>>,
     pipeline: Pipeline,
     stored: Progress,
+    /// What is in objects, or is about to be written, of an earlier run ends here.
+    furthest: SourcePosition,
+    /// By this run: its store may keep more than the progress.
+    has_stored: bool,
     reading: Option<BoxFuture<'static, SourceBatch>>,
     storing: Option<BoxFuture<'static, Progress>>,
     calls: FuturesUnordered<BoxFuture<'static, (BatchId, Invocation)>>,
@@ -234,6 +240,7 @@ impl Running {
                     self.storing = None;
                     self.pipeline.stored(&progress);
                     self.stored = progress;
+                    self.has_stored = true;
                 }
                 batch = until(&mut self.reading) => {
                     self.reading = None;
@@ -250,12 +257,19 @@ impl Running {
             Command::Rest { ready, over } => {
                 self.rests.push(over);
                 self.to_rest.push(ready);
-                // What it would bring is read again.
-                self.reading = None;
+                if !self.may_read() {
+                    // What it would bring is read again.
+                    self.reading = None;
+                }
             }
             // Whoever reads the commands has ended.
             Command::Stop => {}
         }
+    }
+
+    /// Whether records are taken in: all kinds of objects come to one place behind what an earlier run has written.
+    fn may_read(&self) -> bool {
+        self.rests.is_empty() || self.pipeline.read_position() < self.furthest
     }
 
     /// Flushes that wait for records which come later go on.
@@ -269,7 +283,7 @@ impl Running {
 
     fn start_what_is_due(&mut self) {
         let now = self.components.clock.now();
-        if !self.to_rest.is_empty() {
+        if !self.to_rest.is_empty() && !self.may_read() {
             self.pipeline.flush_taken();
             let target = self.pipeline.read_position();
             self.flushes.extend(self.to_rest.drain(..).map(|ready| (target, ready)));
@@ -301,7 +315,7 @@ impl Running {
         }
         if self.storing.is_none() {
             let progress = self.pipeline.progress();
-            if progress != self.stored {
+            if progress != self.stored || !self.has_stored {
                 let store = Arc::clone(&self.components.positions);
                 self.storing = Some(store_progress(store, progress, self.trying()).boxed());
             }
@@ -312,7 +326,7 @@ impl Running {
             let _ = reply.send(());
         }
         let room = self.pipeline.room();
-        if self.reading.is_none() && room > 0 && self.rests.is_empty() {
+        if self.reading.is_none() && room > 0 && self.may_read() {
             let source = Arc::clone(&self.components.source);
             let from = self.pipeline.read_position();
             let most = (self.pipeline.room_records().min(READ_RECORDS), room.min(READ_BYTES));

@@ -64,7 +64,7 @@ pub(crate) use preprocess::{Preprocessed, Preprocessor};
 pub(crate) use reference_table::{ReferenceTableRows, read_file, read_object, table_of};
 pub(crate) use retrying::Retrying;
 pub(crate) use row_reader::{Failure, RowReader, TextColumn};
-pub(crate) use rows_depend_on::{RowsDependOn, functions_before};
+pub(crate) use rows_depend_on::{RowsDependOn, functions_before, functions_hash};
 pub use tail::{RowTail, TailedRow, TailedRows};
 pub(crate) use tail::{Tail, WaitingTails};
 pub(crate) use worker::{ApplicationComponents, BuildError, Worker};

@@ -72,6 +72,12 @@ pub(crate) fn functions_before<'r>(
     found
 }
 
+/// Tells apart what the functions of [`functions_before`] are.
+pub(crate) fn functions_hash(preprocessor: Option<&str>, rows: &[ResourceRow]) -> u64 {
+    let functions = functions_before(preprocessor, rows);
+    stable_hash(&functions.into_iter().map(|row| text(&row.definition)).collect::<Vec<_>>().join("\n"))
+}
+
 fn is_changing(row: &ResourceRow) -> bool {
     row.observed < row.generation
 }

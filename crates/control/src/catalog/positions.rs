@@ -4,9 +4,10 @@ use std::collections::BTreeMap;
 
 use millstream_delivery::Progress;
 use rusqlite::{OptionalExtension, params};
+use serde::{Deserialize, Serialize};
 
 use super::{Catalog, CatalogError, signed, unsigned};
-use crate::definition::ResourceId;
+use crate::definition::{DeliveryStreamDefinition, ResourceId};
 
 /// How far a feed has come.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -43,6 +44,26 @@ pub(super) fn progress_of(
 
 /// A progress, and the source that it is of where that was kept.
 pub(super) type Of = (FeedProgress, Option<String>);
+
+/// How far a delivery stream has come, and as what.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct StoredDelivery {
+    /// Its positions mean something with this definition alone, unless all kinds of objects have come to one place.
+    #[serde(flatten)]
+    pub progress: Progress,
+    /// Earlier versions did not keep it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub definition: Option<DeliveryStreamDefinition>,
+    /// Tells apart the function that the records went through, and the model behind it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub functions: Option<u64>,
+}
+
+impl From<Progress> for StoredDelivery {
+    fn from(progress: Progress) -> StoredDelivery {
+        StoredDelivery { progress, definition: None, functions: None }
+    }
+}
 
 impl Catalog {
     /// The next record of each shard for a consumer of a stream or buffer; empty before the first time.
@@ -110,7 +131,7 @@ impl Catalog {
     ///
     /// # Errors
     /// The file cannot be read.
-    pub fn delivery_progress(&self, delivery: ResourceId) -> Result<Option<Progress>, CatalogError> {
+    pub fn delivery_progress(&self, delivery: ResourceId) -> Result<Option<StoredDelivery>, CatalogError> {
         let text: Option<String> = self.with(|connection| {
             let sql = "SELECT progress FROM delivery_progress WHERE delivery_stream = ?1";
             connection.query_row(sql, [delivery.0], |row| row.get(0)).optional()
@@ -127,9 +148,9 @@ impl Catalog {
     pub fn put_delivery_progress(
         &self,
         delivery: ResourceId,
-        progress: &Progress,
+        stored: &StoredDelivery,
     ) -> Result<(), CatalogError> {
-        let text = serde_json::to_string(progress).expect("progress is plain data");
+        let text = serde_json::to_string(stored).expect("progress is plain data");
         self.with(|connection| {
             let transaction = connection.transaction()?;
             transaction.execute(
@@ -138,7 +159,7 @@ impl Catalog {
             )?;
             transaction.execute(
                 "INSERT OR REPLACE INTO position VALUES (?1, ?1, 0, ?2)",
-                params![delivery.0, signed(progress.positions.oldest().0)],
+                params![delivery.0, signed(stored.progress.positions.oldest().0)],
             )?;
             transaction.commit()
         })

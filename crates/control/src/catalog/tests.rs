@@ -110,8 +110,20 @@ fn positions_and_progress_are_kept() {
         let delivery = ResourceId(3);
         let progress = Progress::from(Positions::at(SourcePosition(5)));
         assert_eq!(catalog.delivery_progress(delivery).unwrap(), None);
-        catalog.put_delivery_progress(delivery, &progress).unwrap();
-        assert_eq!(catalog.delivery_progress(delivery).unwrap(), Some(progress));
+        let definition = Some(crate::definition::DeliveryStreamDefinition {
+            bucket: "bucket".to_owned(),
+            prefix: "p/".to_owned(),
+            error_prefix: None,
+            compression: crate::definition::Compression::None,
+            buffering: crate::definition::BufferingDefinition::default(),
+            transform: None,
+            backup: None,
+        });
+        let stored = StoredDelivery { progress: progress.clone(), definition, functions: Some(u64::MAX) };
+        for stored in [StoredDelivery::from(progress), stored] {
+            catalog.put_delivery_progress(delivery, &stored).unwrap();
+            assert_eq!(catalog.delivery_progress(delivery).unwrap(), Some(stored));
+        }
         let reader = ResourceId(4);
         assert_eq!(catalog.lowest_position(delivery, 0, &[delivery, reader]).unwrap(), None);
         catalog.put_positions(reader, delivery, &BTreeMap::from([(0, 2)])).unwrap();

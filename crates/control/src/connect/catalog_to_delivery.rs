@@ -10,16 +10,17 @@ use millstream_delivery::{PositionStore, Progress, StoreError};
 use millstream_host::Spawn;
 use millstream_streamlog::Log;
 
-use crate::applications::{Incarnation, Incarnations};
-use crate::catalog::Catalog;
+use crate::applications::{Incarnation, Incarnations, functions_hash};
+use crate::catalog::{Catalog, StoredDelivery};
 use crate::consumers;
-use crate::definition::ResourceId;
+use crate::definition::{DeliveryStreamDefinition, ResourceId};
 use crate::registry::Registry;
 use crate::world::World;
 
 /// The positions of one delivery stream.
 pub(crate) struct CatalogPositions {
     delivery: ResourceId,
+    definition: DeliveryStreamDefinition,
     catalog: Catalog,
     registry: Arc<Registry>,
     log: Arc<Log>,
@@ -30,10 +31,15 @@ pub(crate) struct CatalogPositions {
 }
 
 impl CatalogPositions {
-    /// Of a delivery stream.
-    pub(crate) fn new(world: &World, delivery: ResourceId) -> CatalogPositions {
+    /// Of a delivery stream that runs as this.
+    pub(crate) fn new(
+        world: &World,
+        delivery: ResourceId,
+        definition: DeliveryStreamDefinition,
+    ) -> CatalogPositions {
         CatalogPositions {
             delivery,
+            definition,
             catalog: world.catalog.clone(),
             registry: Arc::clone(&world.registry),
             log: Arc::clone(&world.log),
@@ -65,18 +71,24 @@ impl PositionStore for CatalogPositions {
     async fn load(&self) -> Result<Option<Progress>, StoreError> {
         let (catalog, delivery) = (self.catalog.clone(), self.delivery);
         let load = move || catalog.delivery_progress(delivery);
-        self.spawn.blocking(load).await.map_err(failed)?.map_err(failed)
+        let stored = self.spawn.blocking(load).await.map_err(failed)?.map_err(failed)?;
+        Ok(stored.map(|stored| stored.progress))
     }
 
     async fn store(&self, progress: &Progress) -> Result<(), StoreError> {
-        let progress = progress.clone();
+        let function = self.definition.transform.as_ref().map(|transform| transform.function.as_str());
+        let stored = StoredDelivery {
+            progress: progress.clone(),
+            definition: Some(self.definition.clone()),
+            functions: Some(functions_hash(function, &self.registry.rows())),
+        };
         let (catalog, delivery) = (self.catalog.clone(), self.delivery);
         let (log, registry) = (Arc::clone(&self.log), Arc::clone(&self.registry));
         let incarnation = Arc::clone(&self.incarnation);
         let store = move || {
             let incarnation = incarnation.get().ok_or_else(|| failed("the delivery has not begun"))?;
             let held = incarnation.hold().map_err(|_| failed("another delivery goes on in its place"))?;
-            catalog.put_delivery_progress(delivery, &progress).map_err(failed)?;
+            catalog.put_delivery_progress(delivery, &stored).map_err(failed)?;
             drop(held);
             consumers::trim_buffer(&log, &catalog, &registry, delivery);
             Ok(())
@@ -88,6 +100,7 @@ impl PositionStore for CatalogPositions {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::definition::{BufferingDefinition, Compression};
     use millstream_delivery::{Positions, SourcePosition};
     use millstream_host::SystemClock;
     use millstream_streamlog::LogSettings;
@@ -103,6 +116,15 @@ mod tests {
         let incarnations = Incarnations::default();
         let positions = || CatalogPositions {
             delivery: ResourceId(7),
+            definition: DeliveryStreamDefinition {
+                bucket: "bucket".to_owned(),
+                prefix: String::new(),
+                error_prefix: None,
+                compression: Compression::None,
+                buffering: BufferingDefinition::default(),
+                transform: None,
+                backup: None,
+            },
             catalog: catalog.clone(),
             registry: Arc::clone(&registry),
             log: Arc::clone(&log),

@@ -14,7 +14,7 @@ use millstream_streamlog::{Retention, StreamError};
 use object_store::ObjectStore;
 use object_store::local::LocalFileSystem;
 
-use super::{NotReady, Stopped};
+use super::{NotReady, Occasion, Stopped};
 use crate::applications::BeyondEnd;
 use crate::catalog::ResourceRow;
 use crate::connect::catalog_to_delivery::CatalogPositions;
@@ -22,13 +22,16 @@ use crate::connect::delivery_to_live::LiveDelivery;
 use crate::connect::function_to_transform::FunctionTransform;
 use crate::connect::log_to_delivery::{BUFFER_SHARD, LogSource};
 use crate::data_directory::{DataDirectory, DirectoryError};
-use crate::definition::{self, BufferingDefinition, DeliveryStreamDefinition};
+use crate::definition::{self, BufferingDefinition, DeliveryStreamDefinition, ResourceId};
 use crate::resource_name::{delivery_stream_arn, function_arn};
 use crate::supervise::TaskScope;
 use crate::world::{World, log_key};
 
 /// A delivery that is ready to run.
 pub(crate) struct PreparedDelivery {
+    pub(super) id: ResourceId,
+    pub(super) definition: DeliveryStreamDefinition,
+    occasion: Occasion,
     positions: Arc<CatalogPositions>,
     handle: DeliveryHandle,
     worker: DeliveryWorker,
@@ -134,6 +137,7 @@ pub(super) async fn prepare(
     world: &World,
     row: &ResourceRow,
     definition: &DeliveryStreamDefinition,
+    occasion: Occasion,
 ) -> Result<PreparedDelivery, NotReady> {
     let key = log_key(&row.reference());
     let buckets = {
@@ -152,8 +156,8 @@ pub(super) async fn prepare(
     let (destination, backup) = opened.map_err(NotReady::yet)?;
     let (catalog, id) = (world.catalog.clone(), row.id);
     let progress = world.spawn().blocking(move || catalog.delivery_progress(id)).await;
-    if let Some(progress) = progress.map_err(NotReady::yet)?.map_err(NotReady::yet)? {
-        let Positions { delivered, failed, backed_up } = progress.positions;
+    if let Some(stored) = progress.map_err(NotReady::yet)?.map_err(NotReady::yet)? {
+        let Positions { delivered, failed, backed_up } = stored.progress.positions;
         let furthest = delivered.max(failed).max(backed_up).0;
         let positions = BTreeMap::from([(BUFFER_SHARD.0, furthest)]);
         BeyondEnd::check(&world.log, &key, &positions)
@@ -166,7 +170,7 @@ pub(super) async fn prepare(
         spawn: world.spawn().clone(),
     };
     let function = definition.transform.as_ref().map(|transform| world.functions.slot(&transform.function));
-    let positions = Arc::new(CatalogPositions::new(world, row.id));
+    let positions = Arc::new(CatalogPositions::new(world, row.id, definition.clone()));
     let components = Components {
         source: Arc::new(source),
         positions: Arc::<CatalogPositions>::clone(&positions),
@@ -185,11 +189,15 @@ pub(super) async fn prepare(
     };
     let settings = settings(&row.name, definition).map_err(NotReady::ever)?;
     let (handle, worker) = DeliveryWorker::new(components, settings).map_err(NotReady::ever)?;
-    Ok(PreparedDelivery { positions, handle, worker })
+    Ok(PreparedDelivery { id: row.id, definition: definition.clone(), occasion, positions, handle, worker })
 }
 
 impl PreparedDelivery {
-    pub(super) async fn start(self, scope: TaskScope) -> Result<RunningDelivery, NotReady> {
+    pub(super) async fn start(self, world: &World, scope: TaskScope) -> Result<RunningDelivery, NotReady> {
+        if self.occasion == Occasion::First {
+            // The future of the predecessor is one of this kind, too.
+            Box::pin(self.let_predecessor_catch_up(world)).await?;
+        }
         self.positions.begin().await.map_err(NotReady::yet)?;
         scope.task("delivery", self.worker.run());
         Ok(RunningDelivery { handle: self.handle, scope })

@@ -17,6 +17,7 @@
 
 pub(crate) mod application;
 mod catch_up;
+mod delivery_catch_up;
 pub(crate) mod delivery_stream;
 pub(crate) mod endpoint;
 pub(crate) mod feed;
@@ -146,7 +147,7 @@ pub(crate) async fn prepare(
         | Definition::Metric(_)
         | Definition::Alarm(_) => notification::ensure(world, row).await,
         Definition::DeliveryStream(definition) => {
-            let prepared = delivery_stream::prepare(world, row, definition).await?;
+            let prepared = delivery_stream::prepare(world, row, definition, occasion).await?;
             Ok(Prepared::DeliveryStream(Box::new(prepared)))
         }
         Definition::Endpoint(definition) => {
@@ -173,7 +174,7 @@ pub(crate) async fn prepare(
 pub(crate) async fn start(world: &World, prepared: Prepared, scope: TaskScope) -> Result<Running, NotReady> {
     Ok(match prepared {
         Prepared::Nothing => Running::Passive,
-        Prepared::DeliveryStream(prepared) => Running::DeliveryStream(prepared.start(scope).await?),
+        Prepared::DeliveryStream(prepared) => Running::DeliveryStream(prepared.start(world, scope).await?),
         Prepared::Endpoint(prepared) => Running::Endpoint(prepared.start()),
         Prepared::Function(prepared) => Running::Function(prepared.start()),
         Prepared::Application(prepared) => Running::Application(prepared.start(world, scope).await?),

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use crate::support::{apply, assert_applied, parse, put, start, stop, until};
+use crate::support::{apply, assert_applied, copy, parse, put, start, stop, until};
 use millstream_control::Server;
 use millstream_control::definition::{Kind, Reference};
 use millstream_control::pipeline::Pipeline;
@@ -40,7 +40,7 @@ async fn put_numbers(server: &Server, numbers: std::ops::Range<u32>) {
     };
     let wanted = taken(server).map(|before| before + u64::from(numbers.end - numbers.start));
     put(server, "in", numbers.map(|number| format!("{number:03}\n"))).await;
-    until(|| taken(server) == wanted).await;
+    until(|| taken(server) >= wanted).await;
 }
 
 fn numbers(range: std::ops::Range<u32>) -> Vec<String> {
@@ -115,4 +115,66 @@ async fn each_record_is_in_one_bucket_when_the_bucket_changes_under_load() {
     all.sort_unstable();
     assert_eq!(all, numbers(0..1_000));
     stop(server).await;
+}
+
+/// A figure of the delivery.
+fn figure(server: &Server, name: &str) -> u64 {
+    let view = server.describe(&Reference::new(Kind::DeliveryStream, "in")).unwrap();
+    view.figures[name].as_u64().unwrap()
+}
+
+/// The server is killed when some kinds of objects have come further than others, and the file changes before it starts again.
+async fn killed_and_changed(first: &Pipeline, is_time: impl Fn(&Server) -> bool, then: &Pipeline) -> Image {
+    let folder = tempfile::tempdir().unwrap();
+    let (data, image) = (folder.path().join("data"), folder.path().join("image"));
+    let server = start(first, &data).await;
+    put_numbers(&server, 0..20).await;
+    until(|| is_time(&server)).await;
+    copy(&data, &image);
+    stop(server).await;
+    let server = start(then, &image).await;
+    put_numbers(&server, 20..30).await;
+    server.drain(false).await;
+    stop(server).await;
+    Image { _folder: folder, data: image }
+}
+
+struct Image {
+    _folder: tempfile::TempDir,
+    data: std::path::PathBuf,
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_backup_that_goes_after_a_crash_has_what_is_in_main_objects() {
+    let text = |more: &str| {
+        parse(&format!(
+            "[[delivery_stream]]\nname = \"in\"\nbucket = \"objects\"\nprefix = \"main/\"\n\
+             buffer_interval = \"1s\"\n{more}"
+        ))
+    };
+    let first = text("backup.prefix = \"raw/\"\nbackup.buffer_interval = \"900s\"\n");
+    let is_written = |server: &Server| {
+        let folder = server.data_directory();
+        lines(folder, "objects/main").len() == 20 && figure(server, "objects") > 0
+    };
+    let image = killed_and_changed(&first, is_written, &text("")).await;
+    assert_eq!(lines(&image.data, "objects/main"), numbers(0..30));
+    assert_eq!(lines(&image.data, "objects/raw"), numbers(0..20));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn records_that_failed_before_a_crash_are_in_objects_whatever_becomes_of_the_function() {
+    let main = "bucket = \"objects\"\nprefix = \"main/\"\nerror_prefix = \"failed/\"\n";
+    let with = |columns: &str| {
+        delivery(&format!(
+            "{main}transform.function = \"f\"\ntransform.buffer_interval = \"1s\"\n[[function]]\nname = \"f\"\n\
+             builtin = \"classify\"\nendpoint = \"model\"\ncolumns = [{columns}]\ntext = \"b\"\n"
+        ))
+    };
+    let has_failed = |server: &Server| figure(server, "failed_records") == 20;
+    for then in [with("\"b\""), delivery(main)] {
+        let image = killed_and_changed(&with("\"a\", \"b\""), has_failed, &then).await;
+        let (main, failed) = (lines(&image.data, "objects/main"), lines(&image.data, "objects/failed"));
+        assert_eq!(main.len() + failed.len(), 30, "{main:?} {failed:?}");
+    }
 }

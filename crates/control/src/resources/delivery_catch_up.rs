@@ -1,0 +1,123 @@
+//! A delivery stream, or the function of its records, that has changed since a crash. How far each kind of object has come means
+//! something with the definition alone that wrote them: the one from before the crash first writes what it had taken in,
+//! until all kinds have come to one place.
+//!
+//! Where it can no longer do that, because its function is gone or another, nobody knows which kind a record was: it is
+//! delivered again rather than not at all.
+
+use std::time::Duration;
+
+use millstream_delivery::{ObjectKind, Positions, Progress};
+use millstream_host::real_time;
+
+use super::delivery_stream::{PreparedDelivery, prepare};
+use super::{NotReady, Occasion};
+use crate::applications::functions_hash;
+use crate::catalog::{ResourceRow, StoredDelivery};
+use crate::definition::{DeliveryStreamDefinition, Kind, Reference, ResourceId};
+use crate::world::World;
+
+/// How long writing what was taken in before the crash may take.
+const LIMIT: Duration = Duration::from_secs(30);
+
+impl PreparedDelivery {
+    /// Brings all kinds of objects to one place where they are not, and something has changed since they were written.
+    pub(super) async fn let_predecessor_catch_up(&self, world: &World) -> Result<(), NotReady> {
+        let Some(row) = world.registry.row(self.id) else { return Ok(()) };
+        let Some(stored) = load(world, self.id).await? else { return Ok(()) };
+        let Some(before) = &stored.definition else { return Ok(()) };
+        if is_at_one_place(&stored.progress, before) {
+            return Ok(());
+        }
+        let function = before.transform.as_ref().map(|transform| transform.function.as_str());
+        let rows = world.registry.rows();
+        let is_same_function = stored.functions == Some(functions_hash(function, &rows));
+        if is_same_function && *before == self.definition {
+            return Ok(());
+        }
+        let is_there =
+            function.is_none_or(|name| world.registry.find(&Reference::new(Kind::Function, name)).is_some());
+        if is_same_function && is_there {
+            match write_what_was_taken_in(world, &row, before).await {
+                Ok(()) => return Ok(()),
+                Err(NotReady { reason, .. }) => say(world, &row, &reason),
+            }
+        } else {
+            say(world, &row, "the function that its records went through is another one now, or gone");
+        }
+        if let Some(stored) = load(world, self.id).await? {
+            let progress = taking_all_again(stored.progress);
+            let stored = StoredDelivery { progress, definition: None, functions: None };
+            let (catalog, id) = (world.catalog.clone(), self.id);
+            let put = world.spawn().blocking(move || catalog.put_delivery_progress(id, &stored)).await;
+            put.map_err(NotReady::yet)?.map_err(NotReady::yet)?;
+        }
+        Ok(())
+    }
+}
+
+async fn load(world: &World, id: ResourceId) -> Result<Option<StoredDelivery>, NotReady> {
+    let catalog = world.catalog.clone();
+    let loaded = world.spawn().blocking(move || catalog.delivery_progress(id)).await;
+    loaded.map_err(NotReady::yet)?.map_err(NotReady::yet)
+}
+
+fn say(world: &World, row: &ResourceRow, reason: &str) {
+    let text = format!(
+        "it has changed since a crash, and records of the time before may be in two objects: {reason}"
+    );
+    world.live.problem(world.clock.now(), &row.name, text, 1);
+}
+
+/// Whether the positions mean the same with every definition.
+fn is_at_one_place(progress: &Progress, definition: &DeliveryStreamDefinition) -> bool {
+    let Positions { delivered, failed, backed_up } = progress.positions;
+    let has_backup = definition.backup.is_some();
+    progress.intents.is_empty() && delivered == failed && (!has_backup || backed_up == delivered)
+}
+
+/// Main and failed objects from the older of their positions on.
+fn taking_all_again(mut progress: Progress) -> Progress {
+    let Positions { delivered, failed, backed_up } = progress.positions;
+    let oldest = delivered.min(failed);
+    progress.positions = Positions { delivered: oldest, failed: oldest, backed_up };
+    progress.intents.retain(|intent| intent.kind == ObjectKind::Backup);
+    progress
+}
+
+async fn write_what_was_taken_in(
+    world: &World,
+    row: &ResourceRow,
+    before: &DeliveryStreamDefinition,
+) -> Result<(), NotReady> {
+    let predecessor = prepare(world, row, before, Occasion::Again).await?;
+    // Not the resource's own tasks: their end is no event.
+    let scope = world.supervisor.scope(None, &row.name);
+    let running = predecessor.start(world, scope).await?;
+    let rested = real_time::within(LIMIT, running.handle().rest()).await;
+    let stopped = running.stop(LIMIT).await;
+    match (rested, stopped.left.first()) {
+        (Some(Ok(_resting)), None) => Ok(()),
+        (_, Some(left)) => Err(NotReady::yet(format!("{left} did not stop in time"))),
+        _ => Err(NotReady::yet(format!("it was not written within {} s", LIMIT.as_secs()))),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use millstream_delivery::SourcePosition;
+
+    use super::*;
+
+    #[test]
+    fn what_was_of_an_unknown_kind_is_taken_again() {
+        let at = |delivered, failed, backed_up| Positions {
+            delivered: SourcePosition(delivered),
+            failed: SourcePosition(failed),
+            backed_up: SourcePosition(backed_up),
+        };
+        let again = |positions| taking_all_again(Progress::from(positions)).positions;
+        assert_eq!(again(at(9, 3, 5)), at(3, 3, 5));
+        assert_eq!(again(at(3, 9, 5)), at(3, 3, 5));
+    }
+}

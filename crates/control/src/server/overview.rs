@@ -6,9 +6,9 @@ use tokio::sync::watch;
 
 use super::Server;
 use crate::catalog::ResourceRow;
-use crate::definition::{Definition, FunctionBody, Kind, Reference};
+use crate::definition::{Definition, FunctionBody, Kind, Reference, ResourceId};
 use crate::registry::Lifecycle;
-use crate::resources::{Running, records_in};
+use crate::resources::{Running, delivery_stream, records_in};
 use crate::view::{Overview, OverviewSource, ResourceView, RetryingView};
 
 impl OverviewSource for Server {
@@ -76,8 +76,8 @@ impl Server {
         rows.into_iter().map(|row| self.resource_view(row)).collect()
     }
 
-    /// As [`Server::describe`], with what only files know: the records of a stream that could be read now, and the mails that
-    /// wait for a mail server.
+    /// As [`Server::describe`], with what only files know: the records of a stream that could be read now, those of a
+    /// delivery stream that are not delivered yet, and the mails that wait for a mail server.
     pub async fn describe_counted(&self, reference: &Reference) -> Option<ResourceView> {
         self.counted(self.describe(reference)?).await.into()
     }
@@ -96,6 +96,11 @@ impl Server {
             Kind::Stream => {
                 let records = records_in(&self.world, &Reference::new(view.kind, &view.name)).await;
                 view.figures.insert("records".to_owned(), records.into());
+            }
+            Kind::DeliveryStream => {
+                let id = ResourceId(view.id);
+                let waiting = delivery_stream::waiting_records(&self.world, id, &view.name).await;
+                view.figures.insert("waiting_records".to_owned(), waiting.into());
             }
             Kind::MailServer => {
                 let monitor = self.world.monitor.clone();

@@ -30,6 +30,7 @@ use millstream_streamlog::{Log, LogHealth};
 use tokio::sync::Mutex;
 
 pub use data::{PutError, TailError, TailFrom, Tailing};
+pub use guarding::Deleted;
 pub use record_tail::{RecordTail, TailedRecord, TailedRecords};
 pub use reset::ResetOutlook;
 pub use settings::ServerSettings;

@@ -12,6 +12,7 @@ mod data;
 mod drain;
 mod flow;
 mod guarding;
+mod monitor_figures;
 mod open;
 mod overview;
 mod record_tail;

@@ -5,6 +5,7 @@ use serde_json::{Map, Value, json};
 use tokio::sync::watch;
 
 use super::Server;
+use super::monitor_figures::monitor_figures;
 use crate::catalog::ResourceRow;
 use crate::definition::{Definition, FunctionBody, Kind, Reference, ResourceId};
 use crate::registry::Lifecycle;
@@ -77,7 +78,8 @@ impl Server {
     }
 
     /// As [`Server::describe`], with what only files know: the records of a stream that could be read now, those of a
-    /// delivery stream that are not delivered yet, and the mails that wait for a mail server.
+    /// delivery stream that are not delivered yet, the mails that wait for a mail server or were published to a topic, the
+    /// newest value of a metric, and the state of an alarm.
     pub async fn describe_counted(&self, reference: &Reference) -> Option<ResourceView> {
         self.counted(self.describe(reference)?).await.into()
     }
@@ -121,7 +123,13 @@ impl Server {
                     reason: mail.error,
                 }));
             }
-            _ => {}
+            Kind::Topic | Kind::Metric | Kind::Alarm => {
+                let Some(row) = self.world.registry.row(ResourceId(view.id)) else { return view };
+                let monitor = self.world.monitor.clone();
+                let figures = self.world.spawn().blocking(move || monitor_figures(&monitor, &row)).await;
+                view.figures.extend(figures.unwrap_or_default());
+            }
+            Kind::Application | Kind::Function | Kind::Endpoint | Kind::Feed | Kind::Subscription => {}
         }
         view
     }

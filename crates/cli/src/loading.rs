@@ -32,13 +32,14 @@ pub(crate) fn existing(server: &Server, owner: &Owner) -> Vec<Reference> {
     others.map(|row| row.reference()).collect()
 }
 
-/// Reads a file; what it says that is odd, but no mistake, is logged.
+/// Reads a file that this process is to run; what it says that is odd, but no mistake, is logged.
 pub(crate) fn load(file: &Path, existing: &[Reference]) -> anyhow::Result<Result<Loaded, Mistakes>> {
-    Ok(read_pipeline(file, existing)?.map(|pipeline| {
+    Ok(read_pipeline(file, existing)?.and_then(|pipeline| {
+        pipeline.check_environment()?;
         for warning in &pipeline.warnings {
             tracing::warn!("{}", warning.rendered.trim_start_matches("warning: ").trim_end());
         }
-        Loaded { desired: pipeline.desired, owner: owner_of(file) }
+        Ok(Loaded { desired: pipeline.desired, owner: owner_of(file) })
     }))
 }
 

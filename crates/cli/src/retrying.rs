@@ -32,6 +32,11 @@ pub(crate) fn short_time(millis: i64, now: i64) -> String {
     instant.map_or_else(|_| String::new(), |instant| instant.strftime(pattern).to_string())
 }
 
+/// Whether the figure of this name is a time.
+pub(crate) fn is_time(figure: &str) -> bool {
+    figure.ends_with("_at") || figure.ends_with("_since")
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

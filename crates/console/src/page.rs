@@ -16,6 +16,7 @@ pub(crate) fn page(overview: &Overview) -> String {
     sections::rendered(&Page {
         assets: PageAssets::new(),
         edition: edition(overview),
+        scores_reviews: overview.scores_reviews,
         fragments: sections::fragments(overview),
         version: excerpt(&overview.version, 100),
         data_directory: excerpt(&overview.data_directory, 400),
@@ -23,10 +24,12 @@ pub(crate) fn page(overview: &Overview) -> String {
     })
 }
 
-/// What changes when a page that is open no longer fits its server: another program, or another start of it.
+/// What changes when a page that is open no longer fits its server: another program, another start of it, or reviews that are
+/// rated from now on or no longer.
 pub(crate) fn edition(overview: &Overview) -> String {
     let mut hasher = DefaultHasher::new();
-    (&overview.version, overview.started_at, &STYLE.path, &SCRIPT.path).hash(&mut hasher);
+    (&overview.version, overview.started_at, overview.scores_reviews).hash(&mut hasher);
+    (&STYLE.path, &SCRIPT.path).hash(&mut hasher);
     format!("{:016x}", hasher.finish())
 }
 
@@ -35,6 +38,8 @@ pub(crate) fn edition(overview: &Overview) -> String {
 struct Page {
     assets: PageAssets,
     edition: String,
+    /// Reviews are rated: the page is about them.
+    scores_reviews: bool,
     fragments: Vec<Fragment>,
     version: String,
     data_directory: String,
@@ -81,7 +86,7 @@ mod tests {
 
     #[test]
     fn every_part_has_a_place_on_the_page() {
-        let overview = Overview::default();
+        let overview = Overview { scores_reviews: true, ..Overview::default() };
         let page = page(&overview);
         for fragment in sections::fragments(&overview) {
             assert!(!fragment.html.trim().is_empty(), "{} is empty", fragment.id);

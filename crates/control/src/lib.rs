@@ -71,6 +71,6 @@ pub use compatibility_page::compatibility_page;
 pub use data_directory::{DataDirectory, DirectoryError};
 pub use error::StartError;
 pub use server::{
-    PutError, RecordTail, ResetOutlook, Server, ServerSettings, StopReport, TailError, TailFilter, TailFrom,
-    TailedRecord, TailedRecords, Tailing,
+    Deleted, PutError, RecordTail, ResetOutlook, Server, ServerSettings, StopReport, TailError, TailFilter,
+    TailFrom, TailedRecord, TailedRecords, Tailing,
 };

@@ -80,10 +80,10 @@ pub use alarms::{
 pub use checks::{check_alarm, check_email, check_metric_unit, check_topic_name};
 pub use database::Location;
 pub use error::{AlarmError, OpenError, PutError, QueryError, StoreError, TopicError};
-pub use mail::{Mail, MailCounts, MailStatus, RetriedMail};
+pub use mail::{Mail, MailCounts, MailStatus, RetriedMail, TopicMails};
 pub use metrics::{
-    Datapoint, InvalidStatistic, Measured, MetricFilter, MetricKey, Point, Statistic, StatisticsQuery,
-    StorageResolution,
+    Datapoint, InvalidStatistic, Measured, MetricFilter, MetricKey, NewestValue, Point, Statistic,
+    StatisticsQuery, StorageResolution,
 };
 pub use monitor::Monitor;
 pub use settings::{MonitorSettings, SmtpCredentials, SmtpSecurity, SmtpSettings};

@@ -13,9 +13,9 @@ use crate::alarms::round::Judged;
 use crate::alarms::{self, Alarm, AlarmDefinition, AlarmTransition};
 use crate::database::{self, Location};
 use crate::error::{AlarmError, OpenError, PutError, QueryError, StoreError, TopicError};
-use crate::mail::{self, Mail, MailCounts, SmtpServer};
+use crate::mail::{self, Mail, MailCounts, SmtpServer, TopicMails};
 use crate::metrics::{
-    self, CheckedPoint, Datapoint, MetricFilter, MetricKey, Pending, Point, StatisticsQuery,
+    self, CheckedPoint, Datapoint, MetricFilter, MetricKey, NewestValue, Pending, Point, StatisticsQuery,
 };
 use crate::settings::{MonitorSettings, SmtpSettings};
 use crate::topics::{self, Message, MessageId, Protocol, Publishing, Subscription, Topic};
@@ -114,6 +114,15 @@ impl Monitor {
     pub fn statistics(&self, query: &StatisticsQuery) -> Result<Vec<Datapoint>, QueryError> {
         let store = self.0.store.lock();
         metrics::statistics(&store.connection, &self.0.pending, query, self.now())
+    }
+
+    /// What a metric measured last; `None` when nothing of it is kept.
+    ///
+    /// # Errors
+    /// The database fails.
+    pub fn newest_value(&self, metric: &MetricKey) -> Result<Option<NewestValue>, QueryError> {
+        let store = self.0.store.lock();
+        Ok(metrics::newest(&store.connection, &self.0.pending, metric)?)
     }
 
     /// The metrics that fit the filter, sorted. A new one is there at once. Works in memory.
@@ -309,6 +318,14 @@ impl Monitor {
     /// The database cannot be read.
     pub fn mail_counts(&self) -> Result<MailCounts, TopicError> {
         Ok(mail::table::counts(&self.0.store.lock().connection)?)
+    }
+
+    /// The mails of a topic. Reads the database.
+    ///
+    /// # Errors
+    /// The database cannot be read.
+    pub fn topic_mails(&self, topic: &str) -> Result<TopicMails, TopicError> {
+        Ok(mail::table::of_topic(&self.0.store.lock().connection, topic)?)
     }
 
     /// A number that moves when a mail, its status, or the state of an alarm changes.

@@ -21,7 +21,8 @@ pub(crate) struct CheckArguments {
     pub(crate) streams: Vec<String>,
     /// Also show what is legal and probably not meant: TSDIFF with the later time first, windows longer than records are
     /// kept, windows that reach back to the first row, columns that are filled in another order than their names say, joins
-    /// without windows, comparisons with NULL, CURRENT_TIMESTAMP where the time of each row may be meant.
+    /// without windows, comparisons with NULL, AVG of integers for a column that holds fractions, CURRENT_TIMESTAMP where the
+    /// time of each row may be meant.
     #[arg(long)]
     pub(crate) lint: bool,
     /// Records of the input, one a line, to see which texts would be cut and which rows would fail.

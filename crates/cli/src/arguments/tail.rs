@@ -18,7 +18,8 @@ failed as text, and which record it was.
 
 Unquoted names in --where are in upper case, as everywhere in the SQL: quote others.")]
 pub(crate) struct TailArguments {
-    /// A stream, a delivery stream (what waits in its buffer), APPLICATION/IN_APPLICATION_STREAM, or error_stream.
+    /// A stream, a delivery stream (its buffer, where delivered records stay for a while), APPLICATION/IN_APPLICATION_STREAM,
+    /// or error_stream.
     #[arg(value_name = "WHAT")]
     pub(crate) what: String,
     #[command(flatten)]

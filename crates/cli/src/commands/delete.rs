@@ -14,9 +14,13 @@ pub(super) async fn run(arguments: DeleteArguments) -> anyhow::Result<ExitCode> 
     let (kind, name) = (arguments.kind, &arguments.name);
     let path = format!("/v1/resources/{}/{}?force={}", kind.as_str(), escaped(name), arguments.force);
     let answer: Value = client.call(Method::DELETE, &path, "").await?;
-    match arguments.json {
-        true => print(&answer.to_string())?,
-        false => print(&format!("deleted {kind} \"{name}\"; its name is free"))?,
-    };
+    if arguments.json {
+        print(&answer.to_string())?;
+        return Ok(ExitCode::SUCCESS);
+    }
+    print(&format!("deleted {kind} \"{name}\"; its name is free"))?;
+    for detail in answer["details"].as_array().into_iter().flatten().filter_map(Value::as_str) {
+        print(&format!("    {detail}"))?;
+    }
     Ok(ExitCode::SUCCESS)
 }

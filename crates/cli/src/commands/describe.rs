@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use super::print;
 use crate::arguments::DescribeArguments;
-use crate::retrying::{self, time};
+use crate::retrying::{self, is_time, time};
 use crate::socket::{Client, escaped};
 
 pub(super) async fn run(arguments: DescribeArguments) -> anyhow::Result<ExitCode> {
@@ -57,6 +57,7 @@ fn section(title: &str, members: &Value) -> std::io::Result<()> {
             Value::Object(_) | Value::Array(_) => {
                 indented(&serde_json::to_string_pretty(value).unwrap_or_default())?;
             }
+            Value::Number(_) if is_time(name) => print(&format!("  {name}: {}", time(value)))?,
             other => print(&format!("  {name}: {other}"))?,
         }
     }

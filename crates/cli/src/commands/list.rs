@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use super::print;
 use crate::arguments::ListArguments;
-use crate::retrying::{self, time};
+use crate::retrying::{self, is_time, time};
 use crate::socket::Client;
 
 pub(super) async fn run(arguments: ListArguments) -> anyhow::Result<ExitCode> {
@@ -51,13 +51,17 @@ pub(super) async fn run(arguments: ListArguments) -> anyhow::Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// The figures that are numbers above zero, in one line.
+/// The state of an alarm; else the figures that are numbers above zero, in one line.
 fn figures(figures: &Value) -> String {
+    if let Some(state) = figures["alarm_state"].as_str() {
+        return format!("{state} since {}", time(&figures["alarm_since"]));
+    }
     let Some(figures) = figures.as_object() else { return String::new() };
     let shown = figures.iter().filter_map(|(name, value)| match value {
         Value::Number(millis) if name == "checkpoint_age_ms" => {
             Some(format!("checkpoint {:.1} s ago", millis.as_f64().unwrap_or_default() / 1_000.0))
         }
+        Value::Number(_) if is_time(name) => Some(format!("{} {}", name.replace('_', " "), time(value))),
         Value::Number(number) if number.as_u64() != Some(0) => {
             Some(format!("{} {number}", name.replace('_', " ")))
         }

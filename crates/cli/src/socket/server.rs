@@ -12,7 +12,7 @@ use axum::routing::{get, post};
 use axum::{Json, Router};
 use millstream_control::definition::{Kind, Reference};
 use millstream_control::registry::DeleteError;
-use millstream_control::{ApplyOptions, Server, TailFrom};
+use millstream_control::{ApplyOptions, Deleted, Server, TailFrom};
 use millstream_host::Spawn;
 use serde::Deserialize;
 use tokio::sync::{Semaphore, watch};
@@ -162,7 +162,9 @@ async fn delete(
     };
     let reference = Reference::new(kind, &name);
     match shared.server.delete(&reference, query.force).await {
-        Ok(id) => Json(serde_json::json!({ "deleted": reference, "id": id })).into_response(),
+        Ok(Deleted { id, details }) => {
+            Json(serde_json::json!({ "deleted": reference, "id": id, "details": details })).into_response()
+        }
         Err(DeleteError::NotFound(reference)) => {
             refused(StatusCode::NOT_FOUND, not_found(&shared.server, &reference))
         }

@@ -247,6 +247,24 @@ fn a_report_says_what_goes_and_what_a_new_application_begins_with() {
 }
 
 #[test]
+fn a_delete_says_what_goes_with_it() {
+    let server =
+        Server::start(&format!("{PRICES}\n[[delivery_stream]]\nname = \"d\"\nbucket = \"bucket\"\n"), &[]);
+    server.put("prices", &[price("A", 1)]);
+    server.put("d", &[price("A", 1), price("B", 200)]);
+    let buffer = "its buffer goes with it, with 2 records not delivered yet; objects stay";
+    let deleted = server.ask(&["delete", "delivery-stream", "d"]);
+    assert_eq!(deleted, ["deleted delivery stream \"d\"; its name is free", &format!("    {buffer}")]);
+    let deleted = server.ask_json(&["delete", "application", "watch"]);
+    assert_eq!(deleted["details"], json!(["its state (pumps P, Q) goes with it"]), "{deleted}");
+    let deleted = server.ask_json(&["delete", "stream", "prices"]);
+    assert_eq!(deleted["details"], json!(["1 record goes with it"]), "{deleted}");
+    let deleted = server.ask_json(&["delete", "stream", "high"]);
+    assert_eq!(deleted["details"], json!([]), "{deleted}");
+    server.stop();
+}
+
+#[test]
 fn what_waits_for_a_deleted_resource_is_not_called_active() {
     let server = Server::start(PRICES, &[]);
     server.ask(&["delete", "stream", "high", "--force"]);

@@ -44,6 +44,29 @@ fn a_dead_mail_server_stops_nothing() {
     for words in ["waiting mails ", "retrying the oldest mail since ", "cannot connect to 127.0.0.1"] {
         assert!(listed.lines[0].contains(words), "{words}: {listed:#?}");
     }
+    // What the page shows of alarm, metric and topic can be seen from the command line.
+    let ask = |command: &[&str]| run_in(folder.path(), &[command, &["--data-dir", "data"]].concat());
+    let figures = |kind: &str, name: &str| {
+        let described = ask(&["describe", kind, name, "--json"]);
+        serde_json::from_str::<Value>(&described.stdout()).unwrap()["figures"].clone()
+    };
+    let alarm = figures("alarm", "bad-reviews");
+    assert_eq!(alarm["alarm_state"], "ALARM", "{alarm}");
+    assert!(alarm["alarm_since"].as_i64() > Some(0), "{alarm}");
+    assert!(alarm["alarm_reason"].as_str().unwrap().contains("(alarm "), "{alarm}");
+    assert!(ask(&["list", "alarm"]).lines[0].contains("  ALARM since 2"));
+    assert!(ask(&["describe", "alarm", "bad-reviews"]).stdout().contains("  alarm_since: 2"));
+    let metric = figures("metric", "AVGStarRating");
+    assert!(metric["newest_value"].as_f64() >= Some(1.0), "{metric}");
+    assert!(metric["newest_value_at"].as_i64() > Some(0), "{metric}");
+    wait_for("the newest mail of the topic is that of the page", || {
+        let topic = figures("topic", "review-alerts");
+        let mails = page::overview(&url)["mails"].clone();
+        let newest = (&mails[0]["subject"], &mails[0]["at"]);
+        let is_it = (&topic["newest_subject"], &topic["newest_mail_at"]) == newest;
+        (is_it && topic["mails"] == mails.as_array()?.len()).then_some(())
+    });
+
     let overview = page::overview(&url);
     let alarms: &Vec<Value> = overview["alarms"].as_array().unwrap();
     assert_eq!(

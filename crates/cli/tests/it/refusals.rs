@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 
 use crate::support::objects::{BACKUP, joined};
 use crate::support::reviews::{first_occurrences, made_up_numbers};
+use crate::support::server::Server;
 use crate::support::{Program, objects_of, page, repository, run, run_in};
 use serde_json::Value;
 use tempfile::TempDir;
@@ -444,13 +445,23 @@ fn a_password_that_is_not_set_is_a_mistake() {
     let text = "[smtp]\nhost = \"localhost\"\nport = 2525\nfrom = \"a@example.com\"\nuser = \"a\"\n\
                 password_variable = \"NO_SUCH_PASSWORD\"\n";
     fs::write(&file, text).unwrap();
+    let said =
+        ["environment variable NO_SUCH_PASSWORD, which is not set", "mail.toml:6:", "where run or serve"];
     let finished = run(&["check", file.to_str().unwrap()]);
     assert_eq!(finished.code, Some(1), "{finished:#?}");
-    let said = finished.stdout();
-    assert!(
-        said.contains("environment variable NO_SUCH_PASSWORD, which is not set") && said.contains(":6:"),
-        "{said}"
-    );
+    for words in said {
+        assert!(finished.stdout().contains(words), "{finished:#?}");
+    }
+    // Whoever is to run it makes nothing.
+    for command in [["run", "mail.toml"].as_slice(), &["serve", "--apply", "mail.toml"]] {
+        let more = ["--no-console", "--data-dir", "data"].as_slice();
+        run_in(folder.path(), &[command, more].concat()).assert_failed(1, &said);
+        assert!(!folder.path().join("data").exists(), "{command:?}");
+    }
+    let server = Server::start_in(folder, &[]);
+    server.refuse(&["apply", "mail.toml"], &said);
+    assert_eq!(server.ask(&["list", "--json"]), [""; 0]);
+    server.stop();
 }
 
 #[test]

@@ -33,7 +33,7 @@ impl OverviewSource for Scripted {
 impl Scripted {
     fn new() -> Arc<Scripted> {
         Arc::new(Scripted {
-            overview: Mutex::default(),
+            overview: Mutex::new(Overview { scores_reviews: true, ..Overview::default() }),
             changes: watch::Sender::new(0),
             asked: AtomicUsize::new(0),
         })

@@ -14,6 +14,7 @@ use crate::{
 #[template(path = "averages.html")]
 pub(crate) struct Averages {
     is_synthetic: bool,
+    scores_reviews: bool,
     /// They are ratings of 1 to 5 stars.
     are_stars: bool,
     newest: Option<String>,
@@ -33,6 +34,7 @@ impl Averages {
         let chart = LineChart::new("averages", &series, &scale, Marks::WhileFew, numbers);
         Averages {
             is_synthetic: overview.is_synthetic,
+            scores_reviews: overview.scores_reviews,
             are_stars,
             newest: series.ends().map(|(_, newest)| rounded(newest.value, 2)),
             chart: chart.as_ref().map(rendered),

@@ -17,6 +17,7 @@ const MOST_CHARACTERS: usize = 1500;
 #[template(path = "mails.html")]
 pub(crate) struct Mails {
     is_synthetic: bool,
+    scores_reviews: bool,
     threshold: Option<String>,
     left_out: usize,
     mails: Vec<MailShown>,
@@ -52,6 +53,7 @@ impl Mails {
         mails.reverse();
         Mails {
             is_synthetic: overview.is_synthetic,
+            scores_reviews: overview.scores_reviews,
             threshold: overview.score_threshold.map(|threshold| rounded(threshold, 2)),
             left_out: overview.mails.len().saturating_sub(MOST_MAILS),
             mails,

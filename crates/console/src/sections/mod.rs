@@ -31,10 +31,10 @@ pub(crate) fn fragments(overview: &Overview) -> Vec<Fragment> {
         fragment("totals", totals::Totals::new(overview)),
         fragment("flow", flow::Flow::new(overview)),
         fragment("averages", averages::Averages::new(overview)),
-        fragment("distribution", distribution::Distribution::new(overview)),
+        about_reviews("distribution", distribution::Distribution::new(overview), overview),
         fragment("scores", scores::Scores::new(overview)),
         fragment("counts", counts::Counts::new(overview)),
-        fragment("reviews", reviews::Reviews::new(overview)),
+        about_reviews("reviews", reviews::Reviews::new(overview), overview),
         fragment("mails", mails::Mails::new(overview)),
         fragment("alarms", alarms::Alarms::new(overview)),
         fragment("problems", problems::Problems::new(overview)),
@@ -43,6 +43,11 @@ pub(crate) fn fragments(overview: &Overview) -> Vec<Fragment> {
 
 fn fragment(id: &'static str, template: impl Template) -> Fragment {
     Fragment { id, html: rendered(&template) }
+}
+
+/// A part that stays empty, and is then not shown, while nothing rates reviews.
+fn about_reviews(id: &'static str, template: impl Template, overview: &Overview) -> Fragment {
+    if overview.scores_reviews { fragment(id, template) } else { Fragment { id, html: String::new() } }
 }
 
 /// Renders a template into a string.

@@ -14,6 +14,7 @@ use crate::{
 #[template(path = "scores.html")]
 pub(crate) struct Scores {
     is_synthetic: bool,
+    scores_reviews: bool,
     newest: Option<String>,
     threshold: Option<String>,
     chart: Option<String>,
@@ -31,6 +32,7 @@ impl Scores {
         let chart = LineChart::new("scores", &series, &scale, marks, numbers);
         Scores {
             is_synthetic: overview.is_synthetic,
+            scores_reviews: overview.scores_reviews,
             newest: series.ends().map(|(_, newest)| rounded(newest.value, 2)),
             threshold: threshold.map(|threshold| rounded(threshold, 2)),
             chart: chart.as_ref().map(rendered),

@@ -10,6 +10,7 @@ use crate::show::{Moment, excerpt, span};
 #[template(path = "status.html")]
 pub(crate) struct Status {
     is_synthetic: bool,
+    scores_reviews: bool,
     source: String,
     running_for: String,
     now: Moment,
@@ -19,6 +20,7 @@ impl Status {
     pub(crate) fn new(overview: &Overview) -> Status {
         Status {
             is_synthetic: overview.is_synthetic,
+            scores_reviews: overview.scores_reviews,
             source: excerpt(&overview.source, 200),
             running_for: span(overview.now.saturating_sub(overview.started_at)),
             now: Moment::at(overview.now),

@@ -41,23 +41,35 @@ impl Totals {
         if summary.errors > 0 {
             errors.class = "alarming";
         }
+        let rates = overview.scores_reviews;
+        let [objects, backup_objects] = if rates {
+            ["reviews with stars", "raw reviews"]
+        } else {
+            ["records delivered", "records as they came"]
+        };
+        let classified = total("Classified", grouped(summary.records_classified), "rated by the model");
+        let leading = [
+            Some(total("Records in", grouped(summary.records_in), "taken and durable")),
+            rates.then_some(classified),
+            Some(total(
+                "Newest average",
+                optional(summary.newest_average),
+                if are_stars(overview) { "stars, last window" } else { "last window" },
+            )),
+            Some(highest),
+        ];
         Totals {
             is_synthetic: overview.is_synthetic,
-            leading: vec![
-                total("Records in", grouped(summary.records_in), "taken and durable"),
-                total("Classified", grouped(summary.records_classified), "rated by the model"),
-                total(
-                    "Newest average",
-                    optional(summary.newest_average),
-                    if are_stars(overview) { "stars, last window" } else { "last window" },
-                ),
-                highest,
-            ],
+            leading: leading.into_iter().flatten().collect(),
             others: vec![
-                total("Distinct reviews", distinct.unwrap_or_else(|| "–".to_owned()), "last window"),
+                total(
+                    if rates { "Distinct reviews" } else { "Distinct items" },
+                    distinct.unwrap_or_else(|| "–".to_owned()),
+                    "last window",
+                ),
                 total("Windows", grouped(summary.windows), "averages out"),
-                total("Objects", grouped(summary.objects_written), "reviews with stars"),
-                total("Backup objects", grouped(summary.backup_objects_written), "raw reviews"),
+                total("Objects", grouped(summary.objects_written), objects),
+                total("Backup objects", grouped(summary.backup_objects_written), backup_objects),
                 total("Mails", grouped(summary.mails), "in the mailbox"),
                 errors,
             ],

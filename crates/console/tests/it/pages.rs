@@ -50,7 +50,7 @@ fn check(html: &str) {
 
 #[tokio::test]
 async fn an_empty_overview_says_what_will_appear() {
-    for overview in [Overview::default(), overviews::empty()] {
+    for overview in [Overview { scores_reviews: true, ..Overview::default() }, overviews::empty()] {
         let html = page(overview).await;
         check(&html);
         for promise in [
@@ -66,6 +66,38 @@ async fn an_empty_overview_says_what_will_appear() {
             assert!(html.contains(promise), "{promise}");
         }
         assert!(!html.contains("<path class=\"line\""));
+    }
+}
+
+#[tokio::test]
+async fn a_pipeline_without_reviews_is_not_said_to_have_some() {
+    let sensors = Overview {
+        scores_reviews: false,
+        is_synthetic: false,
+        source: "sensors.toml".to_owned(),
+        flow: Vec::new(),
+        ..overviews::empty()
+    };
+    let busy = Overview {
+        summary: overviews::busy(180).summary,
+        averages: overviews::busy(180).averages,
+        scores: overviews::busy(180).scores,
+        counts: overviews::busy(180).counts,
+        ..sensors.clone()
+    };
+    for overview in [sensors, busy] {
+        let html = page(overview).await;
+        check(&html);
+        let shown = html.to_lowercase().replace("id=\"reviews\"", "").replace("reviews-title", "");
+        for word in ["review", "rated", "stars", "in the demo"] {
+            assert!(!shown.contains(word), "{word}: {shown}");
+        }
+        for part in ["distribution", "reviews"] {
+            assert!(html.contains(&format!("id=\"{part}\" data-part")), "{part}");
+        }
+        for words in ["Records stream in", "Records from <strong>sensors.toml</strong>", "Distinct items"] {
+            assert!(html.contains(words), "{words}");
+        }
     }
 }
 

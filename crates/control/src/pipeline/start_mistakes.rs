@@ -2,6 +2,7 @@
 //! not fit together.
 
 use std::collections::HashMap;
+use std::ops::Range;
 use std::path::Path;
 
 use millstream_host::files;
@@ -10,13 +11,16 @@ use super::Pipeline;
 use super::check::Check;
 use super::declarations::Declarations;
 use super::lower;
-use super::mistake::Mistake;
+use super::mistake::{Mistake, Mistakes};
 use super::source_text::SourceText;
 use crate::definition::{Definition, Kind, Reference};
 use crate::feeds::{LineSource, is_endless};
 use crate::resources::endpoint::folder_mistake;
 use crate::resources::function::labels_mistake;
 use crate::resources::notification::smtp_password;
+
+/// How to set a variable.
+const WHERE_TO_SET: &str = "set it where run or serve is started: the server sends the mails";
 
 impl Check<'_> {
     /// Looks at the files that a file names, also one with other mistakes. Each that a start could not use is a mistake at the
@@ -30,11 +34,8 @@ impl Check<'_> {
                 self.wrong(endpoint.model.span(), message, None);
             }
         }
-        if let Some(smtp) = &declared.smtp
-            && let Some(variable) = &smtp.password_variable
-            && let Err(message) = smtp_password(&lower::mail_server(smtp))
-        {
-            self.wrong(variable.span(), message, None);
+        if let Some((place, message)) = password_mistake(declared) {
+            self.wrong(place, message, Some(WHERE_TO_SET.to_owned()));
         }
         for path in declared.inputs.iter().filter_map(|input| input.path.as_ref()) {
             if path.get_ref() != "-"
@@ -53,6 +54,16 @@ impl Check<'_> {
 }
 
 impl Pipeline {
+    /// Looks whether the environment holds what the file expects there. To be asked in the process that is to run it.
+    ///
+    /// # Errors
+    /// A variable is not set.
+    pub fn check_environment(&self) -> Result<(), Mistakes> {
+        let Some((place, message)) = password_mistake(&self.declarations) else { return Ok(()) };
+        let source = SourceText::new(&self.source_name, &self.text);
+        Err(Mistakes(vec![Mistake::within(&source, place, message, Some(WHERE_TO_SET.to_owned()))]))
+    }
+
     /// Functions whose models have other labels than they need, and rows without the columns that functions read. Reads a
     /// small file of each model.
     pub(super) fn misfits(&self) -> Vec<Mistake> {
@@ -101,6 +112,14 @@ impl Pipeline {
         }
         mistakes
     }
+}
+
+/// Where the variable of a mail server's password is named that is not set, and what to say.
+fn password_mistake(declared: &Declarations) -> Option<(Range<usize>, String)> {
+    let smtp = declared.smtp.as_ref()?;
+    let variable = smtp.password_variable.as_ref()?;
+    let message = smtp_password(&lower::mail_server(smtp)).err()?;
+    Some((variable.span(), message))
 }
 
 /// What is wrong with a model folder, as far as its configuration shows.

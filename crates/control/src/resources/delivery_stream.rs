@@ -22,7 +22,7 @@ use crate::connect::delivery_to_live::LiveDelivery;
 use crate::connect::function_to_transform::FunctionTransform;
 use crate::connect::log_to_delivery::{BUFFER_SHARD, LogSource};
 use crate::data_directory::{DataDirectory, DirectoryError};
-use crate::definition::{self, BufferingDefinition, DeliveryStreamDefinition, ResourceId};
+use crate::definition::{self, BufferingDefinition, DeliveryStreamDefinition, Kind, Reference, ResourceId};
 use crate::resource_name::{delivery_stream_arn, function_arn};
 use crate::supervise::TaskScope;
 use crate::world::{World, log_key};
@@ -221,6 +221,20 @@ impl RunningDelivery {
         self.handle.stop();
         Stopped { left: self.scope.stop(limit).await, unsaved: Vec::new() }
     }
+}
+
+/// Records in the buffer of a delivery stream that are not in all of its objects yet; delivered ones stay in the log for a
+/// while. 0 when they cannot be counted.
+pub(crate) async fn waiting_records(world: &World, id: ResourceId, name: &str) -> u64 {
+    let (log, catalog) = (Arc::clone(&world.log), world.catalog.clone());
+    let key = log_key(&Reference::new(Kind::DeliveryStream, name));
+    let counting = move || {
+        let stored = catalog.delivery_progress(id).ok()?;
+        let delivered = stored.map_or(0, |stored| stored.progress.positions.oldest().0);
+        let end = log.shard_end(&key, BUFFER_SHARD).ok()?.0;
+        Some(end.saturating_sub(delivered))
+    };
+    world.spawn().blocking(counting).await.ok().flatten().unwrap_or(0)
 }
 
 /// Deletes the buffer. Objects stay: they belong to the bucket.

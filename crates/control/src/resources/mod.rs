@@ -278,11 +278,11 @@ pub(crate) async fn what_is_deleted_with(world: &World, row: &ResourceRow) -> Op
             records => Some(format!("{} with it", agreeing(records, "record goes", "records go"))),
         },
         Definition::DeliveryStream(_) => {
-            let buffer = match records_in(world, &row.reference()).await {
-                0 => "its buffer, which is empty,".to_owned(),
-                records => format!("its buffer of {}", counted(records, "record")),
+            let waiting = match delivery_stream::waiting_records(world, row.id, &row.name).await {
+                0 => "nothing left to deliver".to_owned(),
+                records => format!("{} not delivered yet", counted(records, "record")),
             };
-            Some(format!("{buffer} goes with it; objects stay"))
+            Some(format!("its buffer goes with it, with {waiting}; objects stay"))
         }
         Definition::Application(definition) => {
             let pumps = application::pumps(&row.name, definition);
@@ -339,7 +339,8 @@ fn input_of(world: &World, source: &Reference, id: ResourceId) -> Result<LogInpu
     if is_alone { Ok(input) } else { Err(NotReady::yet(format!("{source} has been made again meanwhile"))) }
 }
 
-/// Records of a stream or buffer that a reader could read now. 0 when there is none of that name, or it cannot be read.
+/// Records of a stream or buffer that a reader could read now, delivered ones included. 0 when there is none of that name, or
+/// it cannot be read.
 pub(crate) async fn records_in(world: &World, place: &Reference) -> u64 {
     let (log, key) = (Arc::clone(&world.log), log_key(place));
     let counted = world.spawn().blocking(move || log.readable_records(&key)).await;

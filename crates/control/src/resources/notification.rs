@@ -160,7 +160,8 @@ fn smtp_settings_with(definition: &MailServerDefinition, password: String) -> Sm
     }
 }
 
-fn metric_key(name: &str, definition: &MetricDefinition) -> Result<MetricKey, NotReady> {
+/// What the monitor calls a metric.
+pub(crate) fn metric_key(name: &str, definition: &MetricDefinition) -> Result<MetricKey, NotReady> {
     MetricKey::new(&definition.namespace, name, []).map_err(NotReady::ever)
 }
 

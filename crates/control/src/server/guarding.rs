@@ -1,5 +1,7 @@
 //! Guarding applications and deliveries while something changes that makes their rows or objects.
 
+use std::time::Duration;
+
 use millstream_host::real_time;
 
 use super::{CHECKPOINT_LIMIT, Server};
@@ -7,7 +9,19 @@ use crate::applications::functions_before;
 use crate::catalog::ResourceRow;
 use crate::definition::{Definition, Kind, Reference, ResourceId};
 use crate::registry::DeleteError;
-use crate::resources::{Guard, Running};
+use crate::resources::{self, Guard, Running};
+
+/// How long it may take to see what goes with a resource that is deleted.
+const LOOK_LIMIT: Duration = Duration::from_secs(2);
+
+/// A resource that was deleted.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Deleted {
+    /// Which it was.
+    pub id: ResourceId,
+    /// What goes with it.
+    pub details: Vec<String>,
+}
 
 impl Server {
     /// Guards the applications and deliveries whose rows or objects one of these resources makes: the change loses and repeats
@@ -25,14 +39,19 @@ impl Server {
     ///
     /// # Errors
     /// See [`DeleteError`]; nothing has changed then.
-    pub async fn delete(&self, reference: &Reference, force: bool) -> Result<ResourceId, DeleteError> {
+    pub async fn delete(&self, reference: &Reference, force: bool) -> Result<Deleted, DeleteError> {
         self.world.registry.may_delete(reference, force)?;
+        let row = self.world.registry.find(reference);
+        // A disk that hangs keeps nobody from deleting: nothing is said then.
+        let looking = async { resources::what_is_deleted_with(&self.world, &row?).await };
+        let goes = real_time::within(LOOK_LIMIT, looking).await.flatten();
         // What is deleted itself makes nothing any more.
         let _guards = match reference.kind {
             Kind::Application | Kind::DeliveryStream => Vec::new(),
             _ => self.guard(std::slice::from_ref(reference)).await,
         };
-        self.world.registry.delete(reference, force).await
+        let id = self.world.registry.delete(reference, force).await?;
+        Ok(Deleted { id, details: goes.into_iter().collect() })
     }
 }
 

@@ -12,6 +12,7 @@ mod data;
 mod drain;
 mod flow;
 mod guarding;
+mod monitor_figures;
 mod open;
 mod overview;
 mod record_tail;
@@ -30,6 +31,7 @@ use millstream_streamlog::{Log, LogHealth};
 use tokio::sync::Mutex;
 
 pub use data::{PutError, TailError, TailFrom, Tailing};
+pub use guarding::Deleted;
 pub use record_tail::{RecordTail, TailedRecord, TailedRecords};
 pub use reset::ResetOutlook;
 pub use settings::ServerSettings;

@@ -5,10 +5,11 @@ use serde_json::{Map, Value, json};
 use tokio::sync::watch;
 
 use super::Server;
+use super::monitor_figures::monitor_figures;
 use crate::catalog::ResourceRow;
-use crate::definition::{Definition, FunctionBody, Kind, Reference};
+use crate::definition::{Definition, FunctionBody, Kind, Reference, ResourceId};
 use crate::registry::Lifecycle;
-use crate::resources::{Running, records_in};
+use crate::resources::{Running, delivery_stream, records_in};
 use crate::view::{Overview, OverviewSource, ResourceView, RetryingView};
 
 impl OverviewSource for Server {
@@ -76,8 +77,9 @@ impl Server {
         rows.into_iter().map(|row| self.resource_view(row)).collect()
     }
 
-    /// As [`Server::describe`], with what only files know: the records of a stream that could be read now, and the mails that
-    /// wait for a mail server.
+    /// As [`Server::describe`], with what only files know: the records of a stream that could be read now, those of a
+    /// delivery stream that are not delivered yet, the mails that wait for a mail server or were published to a topic, the
+    /// newest value of a metric, and the state of an alarm.
     pub async fn describe_counted(&self, reference: &Reference) -> Option<ResourceView> {
         self.counted(self.describe(reference)?).await.into()
     }
@@ -96,6 +98,11 @@ impl Server {
             Kind::Stream => {
                 let records = records_in(&self.world, &Reference::new(view.kind, &view.name)).await;
                 view.figures.insert("records".to_owned(), records.into());
+            }
+            Kind::DeliveryStream => {
+                let id = ResourceId(view.id);
+                let waiting = delivery_stream::waiting_records(&self.world, id, &view.name).await;
+                view.figures.insert("waiting_records".to_owned(), waiting.into());
             }
             Kind::MailServer => {
                 let monitor = self.world.monitor.clone();
@@ -116,7 +123,13 @@ impl Server {
                     reason: mail.error,
                 }));
             }
-            _ => {}
+            Kind::Topic | Kind::Metric | Kind::Alarm => {
+                let Some(row) = self.world.registry.row(ResourceId(view.id)) else { return view };
+                let monitor = self.world.monitor.clone();
+                let figures = self.world.spawn().blocking(move || monitor_figures(&monitor, &row)).await;
+                view.figures.extend(figures.unwrap_or_default());
+            }
+            Kind::Application | Kind::Function | Kind::Endpoint | Kind::Feed | Kind::Subscription => {}
         }
         view
     }

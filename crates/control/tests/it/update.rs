@@ -537,6 +537,31 @@ async fn records_past_the_retention_are_not_counted() {
     stop(server).await;
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn of_a_delivery_stream_only_what_is_not_delivered_yet_counts() {
+    let folder = tempfile::tempdir().unwrap();
+    let server =
+        start(&parse("[[delivery_stream]]\nname = \"d\"\nbucket = \"bucket\"\n"), folder.path()).await;
+    let reference = Reference::new(Kind::DeliveryStream, "d");
+    let looking = ApplyOptions { is_dry_run: true, ..ApplyOptions::default() };
+    feed(&server, "d", 0..3).await;
+    for (put_now, waiting, words) in
+        [(0, 0, "nothing left to deliver"), (2, 2, "2 records not delivered yet")]
+    {
+        put(&server, "d", 0..put_now).await;
+        let goes = format!("its buffer goes with it, with {words}; objects stay");
+        let described = server.describe_counted(&reference).await.unwrap();
+        assert_eq!(described.figures["waiting_records"], waiting);
+        let report =
+            server.apply(parse("[[stream]]\nname = \"s\"\n").desired, owner(), looking).await.unwrap();
+        let deleted = report.changes.iter().find(|change| change.action == Action::Deleted).unwrap();
+        assert_eq!(deleted.details, [goes.clone()]);
+        let would = server.would_reset(Some(Kind::DeliveryStream), Some("d")).await;
+        assert_eq!(would[0].consequences, [goes]);
+    }
+    stop(server).await;
+}
+
 /// A file that hangs keeps neither the caller waiting for ever nor the next one.
 #[tokio::test(flavor = "multi_thread")]
 async fn what_cannot_be_read_in_time_is_refused() {

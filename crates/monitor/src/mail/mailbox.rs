@@ -85,6 +85,15 @@ pub struct MailCounts {
     pub retried: Option<RetriedMail>,
 }
 
+/// The mails that were published to a topic.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct TopicMails {
+    /// How many of them the mailbox keeps.
+    pub kept: usize,
+    /// The subject of the newest, and when it was published.
+    pub newest: Option<(String, Timestamp)>,
+}
+
 /// A mail that is tried again.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RetriedMail {

@@ -18,5 +18,5 @@ pub(crate) mod sender;
 pub(crate) mod table;
 
 pub(crate) use mailbox::NewMail;
-pub use mailbox::{Mail, MailCounts, MailStatus, RetriedMail};
+pub use mailbox::{Mail, MailCounts, MailStatus, RetriedMail, TopicMails};
 pub(crate) use sender::SmtpServer;

@@ -4,7 +4,7 @@ use millstream_host::Timestamp;
 use rusqlite::types::Type;
 use rusqlite::{Connection, OptionalExtension, Row, params};
 
-use super::{Mail, MailCounts, MailStatus, NewMail, RetriedMail};
+use super::{Mail, MailCounts, MailStatus, NewMail, RetriedMail, TopicMails};
 use crate::database;
 
 const COLUMNS: &str = "id, message_id, topic, recipient, subject, body, created_at, smtp_status, attempts, last_error, \
@@ -68,6 +68,19 @@ pub(crate) fn counts(connection: &Connection) -> rusqlite::Result<MailCounts> {
         newest_refusal,
         retried,
     })
+}
+
+/// The mails of a topic since it was created: those of an earlier one of its name stay in the mailbox.
+pub(crate) fn of_topic(connection: &Connection, topic: &str) -> rusqlite::Result<TopicMails> {
+    let condition = "topic = ?1 AND created_at >= (SELECT created_at FROM topics WHERE name = ?1)";
+    let newest = connection
+        .prepare_cached(&format!(
+            "SELECT subject, created_at FROM mail WHERE {condition} ORDER BY id DESC LIMIT 1"
+        ))?
+        .query_row([topic], |row| Ok((row.get(0)?, Timestamp(row.get(1)?))))
+        .optional()?;
+    let kept = database::count(connection, &format!("SELECT count(*) FROM mail WHERE {condition}"), [topic])?;
+    Ok(TopicMails { kept, newest })
 }
 
 /// The newest mails, newest first.

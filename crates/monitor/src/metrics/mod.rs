@@ -22,8 +22,8 @@ pub(crate) use bucket::Bucket;
 pub use list::MetricFilter;
 pub(crate) use pending::{CheckedPoint, Pending, check_unit};
 pub use statistic::{InvalidStatistic, Statistic};
-pub use statistics::{Datapoint, StatisticsQuery};
-pub(crate) use statistics::{is_period, samples, statistics};
+pub use statistics::{Datapoint, NewestValue, StatisticsQuery};
+pub(crate) use statistics::{is_period, newest, samples, statistics};
 
 use crate::error::PutError;
 use crate::limits;

@@ -38,6 +38,30 @@ pub struct Datapoint {
     pub values: Vec<Option<f64>>,
 }
 
+/// What a metric measured last: the mean of its newest bucket, and when that begins.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct NewestValue {
+    /// When, to the second or minute in which the metric is kept.
+    pub at: Timestamp,
+    /// The mean of what was measured then.
+    pub value: f64,
+}
+
+/// The newest value of a metric, from the database and what waits in memory. The caller keeps points from moving between
+/// the two meanwhile.
+pub(crate) fn newest(
+    connection: &Connection,
+    pending: &Mutex<Pending>,
+    metric: &MetricKey,
+) -> rusqlite::Result<Option<NewestValue>> {
+    let stored = table::newest_at(connection, metric)?;
+    let waiting = pending.lock().of(metric).and_then(|slots| slots.keys().map(|slot| slot.at).max());
+    let Some(at) = stored.max(waiting) else { return Ok(None) };
+    let range = (at, Timestamp(at.0.saturating_add(1)));
+    let values = samples(connection, pending, metric, Statistic::Average, 1, range)?;
+    Ok(values.into_iter().map(|(at, value)| NewestValue { at, value }).next_back())
+}
+
 /// Whether periods may have this length, in seconds.
 pub(crate) fn is_period(seconds: u32) -> bool {
     matches!(seconds, 1 | 5 | 10 | 20 | 30) || (seconds > 0 && seconds.is_multiple_of(60))

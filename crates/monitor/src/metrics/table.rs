@@ -9,6 +9,7 @@ use rusqlite::{Connection, OptionalExtension, Row, params};
 use super::distribution::Distribution;
 use super::pending::{Slot, Slots};
 use super::{Bucket, MetricKey};
+use crate::limits;
 
 /// Writes all buckets, each merged with what is there. To be called in a transaction.
 pub(crate) fn write(connection: &Connection, all: &HashMap<MetricKey, Slots>) -> rusqlite::Result<()> {
@@ -109,6 +110,18 @@ pub(crate) fn metrics(connection: &Connection) -> rusqlite::Result<BTreeSet<Metr
         Ok(MetricKey { namespace: row.get(0)?, name: row.get(1)?, dimensions })
     })?;
     rows.collect()
+}
+
+/// Where the newest stored bucket of a metric begins.
+pub(super) fn newest_at(connection: &Connection, metric: &MetricKey) -> rusqlite::Result<Option<Timestamp>> {
+    let Some(id) = metric_id(connection, metric)? else { return Ok(None) };
+    let mut query =
+        connection.prepare_cached("SELECT max(at) FROM buckets WHERE metric_id = ?1 AND resolution = ?2")?;
+    let mut newest: Option<i64> = None;
+    for (resolution, _) in limits::TIERS {
+        newest = newest.max(query.query_row(params![id, resolution], |row| row.get(0))?);
+    }
+    Ok(newest.map(Timestamp))
 }
 
 /// Calls `each` for the stored buckets of a metric that begin in `[start, end)`. Without `with_distributions` the

@@ -59,6 +59,24 @@ fn periods_of_a_second_and_of_a_minute_before_and_after_a_flush() {
 }
 
 #[test]
+fn the_newest_value_is_known_before_and_after_a_flush() {
+    let world = World::new();
+    let newest = || {
+        let newest = world.monitor.newest_value(&metric()).unwrap();
+        newest.map(|newest| ((newest.at.0 - START.0) / 1_000, newest.value))
+    };
+    assert_eq!(newest(), None);
+    world.monitor.put(&[point(10, 1.0), point(12, 3.0), point(12, 4.0)]).unwrap();
+    assert_eq!(newest(), Some((12, 3.5)));
+    world.tick();
+    assert_eq!(newest(), Some((12, 3.5)));
+    world.monitor.put(&[point(11, 9.0)]).unwrap();
+    assert_eq!(newest(), Some((12, 3.5)), "an older one that comes later is not the newest");
+    world.monitor.put(&[point(13, 0.0)]).unwrap();
+    assert_eq!(newest(), Some((13, 0.0)));
+}
+
+#[test]
 fn start_is_included_and_rounded_down_end_is_excluded() {
     let world = World::new();
     world.monitor.put(&[point(0, 1.0), point(9, 2.0), point(10, 4.0), point(20, 8.0)]).unwrap();

@@ -4,7 +4,7 @@ use crate::world::{START, World};
 use millstream_host::Random;
 use millstream_monitor::{
     Location, MailStatus, Monitor, MonitorSettings, OpenError, Protocol, SmtpCredentials, SmtpSecurity,
-    SmtpSettings, TopicError,
+    SmtpSettings, TopicError, TopicMails,
 };
 
 /// A server that no test connects to.
@@ -44,11 +44,16 @@ async fn each_subscriber_gets_one_mail() {
     assert_eq!(mails[0].recipient.as_deref(), Some("b@example.com"));
     assert_eq!(mails[0].subject, "Message from topic t");
     assert_eq!(monitor.mails(10).unwrap().len(), 3);
+    let of_topic = monitor.topic_mails("t").unwrap();
+    assert_eq!((of_topic.kept, of_topic.newest), (3, Some(("Message from topic t".to_owned(), START))));
 
     monitor.delete_topic("t").unwrap();
     monitor.delete_topic("t").unwrap();
     assert_eq!(monitor.subscriptions(None).unwrap(), []);
     assert_eq!(monitor.mails(10).unwrap().len(), 3, "mails outlive their topic");
+    world.advance(1);
+    monitor.create_topic("t").unwrap();
+    assert_eq!(monitor.topic_mails("t").unwrap(), TopicMails::default(), "they are not those of another one");
 }
 
 #[tokio::test]

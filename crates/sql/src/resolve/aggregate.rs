@@ -135,6 +135,9 @@ impl Resolver<'_> {
             A::Sum | A::Avg => match found {
                 SqlType::Null => (SqlType::BigInt, SqlType::BigInt),
                 integer if integer.is_integer() => {
+                    if function == A::Avg {
+                        self.integer_averages.insert(span);
+                    }
                     (SqlType::BigInt, if function == A::Sum { SqlType::BigInt } else { integer })
                 }
                 SqlType::Decimal { scale, .. } => {

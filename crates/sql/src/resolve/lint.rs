@@ -81,11 +81,46 @@ impl Resolver<'_> {
         );
     }
 
-    /// Windows without an end in the query of an INSERT, and names in it that say something else than the columns that they
-    /// fill: those go by position.
+    /// Windows without an end in the query of an INSERT, whole averages for columns that hold fractions, and names in it that
+    /// say something else than the columns that they fill: those go by position.
     pub(super) fn lint_positions(&mut self, stream: &Stream, positions: &[usize], query: &Query) {
         self.lint_endless_windows(query);
+        self.lint_whole_averages(stream, positions, query);
         self.lint_column_names(stream, positions, query);
+    }
+
+    /// AVG of integers, itself or behind a CAST, for a column of numbers with a fraction.
+    fn lint_whole_averages(&mut self, stream: &Stream, positions: &[usize], query: &Query) {
+        let select = match &query.body {
+            QueryBody::Values { .. } => return,
+            QueryBody::SetOperation { left, right, .. } => {
+                self.lint_whole_averages(stream, positions, left);
+                self.lint_whole_averages(stream, positions, right);
+                return;
+            }
+            QueryBody::Select(select) => select,
+        };
+        if select.items.len() != positions.len() {
+            return;
+        }
+        for (item, position) in select.items.iter().zip(positions) {
+            let SelectItem::Expr { expr, .. } = item else { return };
+            let column = &stream.columns[*position];
+            let value = value_of_casts(expr);
+            let ExprKind::Call(call) = &value.kind else { continue };
+            if !holds_fractions(column.sql_type) || !self.integer_averages.contains(&value.span) {
+                continue;
+            }
+            let argument = call.arguments.first().map(|argument| argument.span.slice(self.text).to_owned());
+            self.lint(
+                value.span,
+                format!(
+                    "AVG of integers is a whole number, and {} holds fractions",
+                    shown_name(&column.name)
+                ),
+                format!("write AVG(CAST({} AS DOUBLE))", argument.unwrap_or_else(|| "x".to_owned())),
+            );
+        }
     }
 
     fn lint_column_names(&mut self, stream: &Stream, positions: &[usize], query: &Query) {
@@ -265,6 +300,22 @@ fn kept_by(call: &Call, is_partitioned: bool) -> Option<&'static str> {
     }
 }
 
+/// What an expression converts, whatever it converts it to.
+fn value_of_casts(expr: &Expr) -> &Expr {
+    match &super::query::strip(expr).kind {
+        ExprKind::Cast { operand, .. } => value_of_casts(operand),
+        _ => super::query::strip(expr),
+    }
+}
+
+fn holds_fractions(sql_type: SqlType) -> bool {
+    match sql_type {
+        SqlType::Real | SqlType::Double => true,
+        SqlType::Decimal { scale, .. } => scale > 0,
+        _ => false,
+    }
+}
+
 /// The select list that names the columns of a query.
 fn first_select(query: &Query) -> Option<&Select> {
     match &query.body {
@@ -343,6 +394,11 @@ mod tests {
 
     /// The remarks on a query, each with the text at its place.
     fn remarks(query: &str) -> Vec<(String, String)> {
+        remarks_into("BIGINT", query)
+    }
+
+    /// Those on a query that fills a column of this type.
+    fn remarks_into(column_type: &str, query: &str) -> Vec<(String, String)> {
         let column = |name: &str, sql_type| Column { name: name.to_owned(), sql_type, not_null: false };
         let columns = vec![column("K", SqlType::Varchar { length: 4 }), column("V", SqlType::Integer)];
         let inputs = ["S", "R"].map(|name| InputStream {
@@ -350,8 +406,9 @@ mod tests {
             columns: columns.clone(),
             metadata_columns: 0,
         });
-        let text =
-            format!("CREATE STREAM T (A BIGINT); CREATE PUMP P AS INSERT INTO T SELECT STREAM {query};");
+        let text = format!(
+            "CREATE STREAM T (A {column_type}); CREATE PUMP P AS INSERT INTO T SELECT STREAM {query};"
+        );
         let compilation = compile(&text, &inputs, &NoFunctions);
         assert!(compilation.program.is_some(), "{query}: {:?}", compilation.diagnostics);
         let shown = |it: &Diagnostic| {
@@ -440,6 +497,29 @@ mod tests {
             "L.V FROM S OVER (RANGE INTERVAL '1' MINUTE PRECEDING) AS L JOIN R ON L.K = R.K",
         ] {
             assert!(remarks(query).is_empty(), "{query}: {:?}", remarks(query));
+        }
+    }
+
+    #[test]
+    fn whole_averages_are_told_where_fractions_are_held() {
+        let told = "AVG of integers is a whole number, and A holds fractions";
+        for (column, query, places) in [
+            ("DOUBLE", "AVG(V) FROM S GROUP BY FLOOR(S.ROWTIME TO MINUTE)", ["AVG(V)"].as_slice()),
+            ("REAL", "CAST((AVG(V)) AS REAL) FROM S GROUP BY FLOOR(S.ROWTIME TO MINUTE)", &["AVG(V)"]),
+            ("DECIMAL(6,2)", "AVG(V) OVER (ROWS 9 PRECEDING) FROM S", &["AVG(V) OVER (ROWS 9 PRECEDING)"]),
+            (
+                "DOUBLE",
+                "AVG(V) OVER (ROWS 9 PRECEDING) FROM S UNION ALL SELECT STREAM AVG(V + 1) OVER (ROWS 8 PRECEDING) FROM S",
+                &["AVG(V) OVER (ROWS 9 PRECEDING)", "AVG(V + 1) OVER (ROWS 8 PRECEDING)"],
+            ),
+            ("DOUBLE", "AVG(CAST(V AS DOUBLE)) OVER (ROWS 9 PRECEDING) FROM S", &[]),
+            ("DECIMAL(6,0)", "AVG(V) OVER (ROWS 9 PRECEDING) FROM S", &[]),
+            ("BIGINT", "AVG(V) OVER (ROWS 9 PRECEDING) FROM S", &[]),
+            ("DOUBLE", "SUM(V) OVER (ROWS 9 PRECEDING) FROM S", &[]),
+        ] {
+            let expected: Vec<_> =
+                places.iter().map(|place| ((*place).to_owned(), told.to_owned())).collect();
+            assert_eq!(remarks_into(column, query), expected, "{column}: {query}");
         }
     }
 

@@ -227,6 +227,8 @@ struct Resolver<'a> {
     views: Vec<view::View>,
     /// The columns that hold what subqueries give, by where those stand; `None` for those that were refused.
     subqueries: HashMap<Span, Option<Expression>>,
+    /// Calls of AVG over integers, which give integers.
+    integer_averages: HashSet<Span>,
     /// Calls of MONOTONIC: their authors vouch for them.
     asserted_monotonic: HashSet<Span>,
     /// Streams, functions and views whose definition was refused: that is said once, not again at each use.
@@ -263,6 +265,7 @@ impl<'a> Resolver<'a> {
             functions: Vec::new(),
             views: Vec::new(),
             subqueries: HashMap::new(),
+            integer_averages: HashSet::new(),
             asserted_monotonic: HashSet::new(),
             refused_names: HashSet::new(),
         }

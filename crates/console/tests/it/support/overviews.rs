@@ -18,6 +18,7 @@ pub fn empty() -> Overview {
         data_directory: "./millstream-data".into(),
         flow: flow(0),
         score_threshold: Some(2.5),
+        scores_reviews: true,
         ..Overview::default()
     }
 }

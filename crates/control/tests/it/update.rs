@@ -555,7 +555,7 @@ async fn of_a_delivery_stream_only_what_is_not_delivered_yet_counts() {
         let report =
             server.apply(parse("[[stream]]\nname = \"s\"\n").desired, owner(), looking).await.unwrap();
         let deleted = report.changes.iter().find(|change| change.action == Action::Deleted).unwrap();
-        assert_eq!(deleted.details, [goes.clone()]);
+        assert_eq!(deleted.details, std::slice::from_ref(&goes));
         let would = server.would_reset(Some(Kind::DeliveryStream), Some("d")).await;
         assert_eq!(would[0].consequences, [goes]);
     }

@@ -28,10 +28,11 @@ impl LongestLine {
 
 /// A file that cannot be read.
 #[derive(Debug, thiserror::Error)]
-#[error("cannot read {}: {}", path.display(), files::reason(source))]
+#[error("cannot read {}: {}", path.display(), files::reason(error))]
 pub struct OpenInputError {
     path: PathBuf,
-    source: io::Error,
+    /// Its words are in the text already.
+    error: io::Error,
 }
 
 /// Lines, with their line ends.
@@ -99,14 +100,14 @@ impl LineSource {
         header: bool,
         patience: Duration,
     ) -> Result<LineSource, OpenInputError> {
-        let failed = |source: io::Error| OpenInputError {
+        let failed = |error: io::Error| OpenInputError {
             path: path.to_owned(),
-            source: match source.kind() {
+            error: match error.kind() {
                 io::ErrorKind::TimedOut => io::Error::other(format!(
                     "nothing has come through this pipe for {} s",
                     patience.as_secs()
                 )),
-                _ => source,
+                _ => error,
             },
         };
         let reader = files::open_patiently(path, patience).and_then(plain_or_gzip).map_err(failed)?;
@@ -135,7 +136,7 @@ impl LineSource {
     /// # Errors
     /// It cannot be read.
     pub fn first_line(path: &Path) -> Result<String, OpenInputError> {
-        let failed = |source| OpenInputError { path: path.to_owned(), source };
+        let failed = |error| OpenInputError { path: path.to_owned(), error };
         let mut line = Vec::new();
         open(path)?.take(LongestLine::BYTES as u64).read_until(b'\n', &mut line).map_err(failed)?;
         let line = line.strip_prefix(BYTE_ORDER_MARK).unwrap_or(&line);
@@ -292,7 +293,7 @@ pub(crate) fn is_endless(path: &Path) -> bool {
 }
 
 fn open(path: &Path) -> Result<Box<dyn BufRead + Send>, OpenInputError> {
-    let failed = |source| OpenInputError { path: path.to_owned(), source };
+    let failed = |error| OpenInputError { path: path.to_owned(), error };
     files::open(path).and_then(plain_or_gzip).map_err(failed)
 }
 

@@ -274,9 +274,12 @@ impl Running {
 
     /// Flushes that wait for records which come later go on.
     fn rest_is_over(&mut self) {
-        if self.rests.is_empty()
-            && let Some(target) = self.flushes.iter().map(|(target, _)| *target).max()
-        {
+        if !self.rests.is_empty() {
+            return;
+        }
+        // Something has changed that the store may keep: from this place on it counts.
+        self.has_stored = false;
+        if let Some(target) = self.flushes.iter().map(|(target, _)| *target).max() {
             self.pipeline.flush_to(target);
         }
     }

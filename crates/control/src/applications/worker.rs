@@ -301,6 +301,11 @@ impl Worker {
         self.outputs.are_behind()
     }
 
+    /// Whether rows wait for their destinations.
+    pub(crate) fn has_rows_waiting(&self) -> bool {
+        !self.outputs.are_empty()
+    }
+
     /// Somebody looks on from now on.
     fn follow(&mut self, tail: Tail) {
         if tail.stream == ERROR_STREAM {

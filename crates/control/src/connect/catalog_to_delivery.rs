@@ -6,11 +6,12 @@
 use std::sync::{Arc, OnceLock};
 
 use async_trait::async_trait;
-use millstream_delivery::{PositionStore, Progress, StoreError};
+use millstream_delivery::{PositionStore, Positions, Progress, StoreError};
 use millstream_host::Spawn;
 use millstream_streamlog::Log;
+use parking_lot::Mutex;
 
-use crate::applications::{Incarnation, Incarnations, functions_hash};
+use crate::applications::{Incarnation, Incarnations, functions_before, functions_hash};
 use crate::catalog::{Catalog, StoredDelivery};
 use crate::consumers;
 use crate::definition::{DeliveryStreamDefinition, ResourceId};
@@ -28,6 +29,15 @@ pub(crate) struct CatalogPositions {
     incarnations: Incarnations,
     /// Set when it begins.
     incarnation: Arc<OnceLock<Incarnation>>,
+    /// What the functions were that decided which kind a record is, of those whose objects are not all written.
+    functions: Arc<Mutex<Option<u64>>>,
+}
+
+/// Whether positions mean the same with every definition and function.
+pub(crate) fn is_at_one_place(progress: &Progress, definition: &DeliveryStreamDefinition) -> bool {
+    let Positions { delivered, failed, backed_up } = progress.positions;
+    let has_backup = definition.backup.is_some();
+    progress.intents.is_empty() && delivered == failed && (!has_backup || backed_up == delivered)
 }
 
 impl CatalogPositions {
@@ -46,6 +56,20 @@ impl CatalogPositions {
             spawn: world.spawn().clone(),
             incarnations: world.incarnations.clone(),
             incarnation: Arc::default(),
+            functions: Arc::default(),
+        }
+    }
+
+    /// What the functions are to be stored as. One that is exchanged counts when all that was decided before is in objects.
+    fn functions(&self, progress: &Progress) -> u64 {
+        let rows = self.registry.rows();
+        let function = self.definition.transform.as_ref().map(|transform| transform.function.as_str());
+        let are_changing =
+            functions_before(function, &rows).into_iter().any(|row| row.observed < row.generation);
+        let mut functions = self.functions.lock();
+        match *functions {
+            Some(before) if are_changing || !is_at_one_place(progress, &self.definition) => before,
+            _ => *functions.insert(functions_hash(function, &rows)),
         }
     }
 
@@ -76,11 +100,10 @@ impl PositionStore for CatalogPositions {
     }
 
     async fn store(&self, progress: &Progress) -> Result<(), StoreError> {
-        let function = self.definition.transform.as_ref().map(|transform| transform.function.as_str());
         let stored = StoredDelivery {
             progress: progress.clone(),
             definition: Some(self.definition.clone()),
-            functions: Some(functions_hash(function, &self.registry.rows())),
+            functions: Some(self.functions(progress)),
         };
         let (catalog, delivery) = (self.catalog.clone(), self.delivery);
         let (log, registry) = (Arc::clone(&self.log), Arc::clone(&self.registry));
@@ -101,7 +124,7 @@ impl PositionStore for CatalogPositions {
 mod tests {
     use super::*;
     use crate::definition::{BufferingDefinition, Compression};
-    use millstream_delivery::{Positions, SourcePosition};
+    use millstream_delivery::SourcePosition;
     use millstream_host::SystemClock;
     use millstream_streamlog::LogSettings;
 
@@ -131,6 +154,7 @@ mod tests {
             spawn: Spawn::current(),
             incarnations: incarnations.clone(),
             incarnation: Arc::default(),
+            functions: Arc::default(),
         };
         let up_to = |position| Progress::from(Positions::at(SourcePosition(position)));
         let (first, second) = (positions(), positions());

@@ -344,9 +344,12 @@ impl Reconciler {
             return;
         }
         let overlaps = self.running.with(id, Running::overlaps).unwrap_or(true);
-        if !overlaps && let Some(before) = self.running.take(id) {
-            let _settled = before.settle().await;
-            self.report(before.stop(STOP_LIMIT, false).await);
+        if !overlaps && let Some(settling) = self.running.with(id, Running::settling) {
+            // It is among what runs for as long as it does: a stop of the server finds it.
+            let _settled = settling.await;
+            if let Some(before) = self.running.take(id) {
+                self.report(before.stop(STOP_LIMIT, false).await);
+            }
             self.known.entry(id).or_default().running = None;
         }
         let starting = Starting::begin(&self.world, &row, &dependencies, prepared);

@@ -6,7 +6,6 @@ use std::time::Duration;
 
 use millstream_columns::formats::OutputFormat as EngineFormat;
 use millstream_engine::{RestoreReport, ScratchReason};
-use millstream_host::real_time;
 use millstream_wording::counted;
 
 use super::{NotReady, Occasion, StateOutlook, Stopped, records_in};
@@ -269,14 +268,14 @@ impl PreparedApplication {
         self.run(scope, built)
     }
 
-    /// Starts it when rows have left before a crash that have not come out again.
+    /// Starts it when rows have left before a crash that have not come out again, or wait for their destinations.
     pub(super) async fn start_if_behind(
         &self,
         world: &World,
         scope: TaskScope,
     ) -> Result<Option<RunningApplication>, NotReady> {
         let built = self.built_at_newest(world, &scope).await?;
-        if built.0.is_behind() {
+        if built.0.is_behind() || built.0.has_rows_waiting() {
             return self.run(scope, built).map(Some);
         }
         scope.stop(SETTLE_LIMIT).await;
@@ -492,12 +491,6 @@ impl RunningApplication {
     /// Asks it things.
     pub(crate) fn handle(&self) -> &ApplicationHandle {
         &self.handle
-    }
-
-    /// Lets it read no more and waits until its rows have arrived, for a moment.
-    pub(super) async fn settle(&self) {
-        // What does not arrive is left to its successor.
-        let _ = real_time::within(SETTLE_LIMIT, self.handle.settle()).await;
     }
 
     /// Stops it with a last checkpoint.

@@ -9,7 +9,7 @@ use std::time::Duration;
 use millstream_host::real_time;
 
 use super::application::{PreparedApplication, checkpoints_of};
-use super::{NotReady, Occasion};
+use super::{NotReady, Occasion, SETTLE_LIMIT, StopOnDrop};
 use crate::definition::ApplicationDefinition;
 use crate::pipeline::CheckedApplication;
 use crate::world::World;
@@ -55,8 +55,11 @@ impl PreparedApplication {
     async fn catch_up(self, world: &World) -> Result<(), NotReady> {
         // Not the resource's own tasks: their end is no event.
         let scope = world.supervisor.scope(None, self.name());
+        let _stopped = StopOnDrop(scope.clone());
         let Some(running) = self.start_if_behind(world, scope).await? else { return Ok(()) };
         let caught_up = real_time::within(LIMIT, running.handle().catch_up()).await;
+        // Its successor may have other destinations. What does not answer is left to it.
+        let _ = real_time::within(SETTLE_LIMIT, running.handle().settle()).await;
         let stopped = running.stop(LIMIT).await;
         let left = stopped.left.into_iter().chain(stopped.unsaved).next();
         match (caught_up, left) {

@@ -1,5 +1,5 @@
-//! A delivery stream, or the function of its records, that has changed since a crash. How far each kind of object has come means
-//! something with the definition alone that wrote them: the one from before the crash first writes what it had taken in,
+//! A delivery stream, or the function of its records, that has changed since a crash, or could not rest before it changed. How
+//! far each kind of object has come means something with the definition alone that wrote them: the one from before the crash first writes what it had taken in,
 //! until all kinds have come to one place.
 //!
 //! Where it can no longer do that, because its function is gone or another, nobody knows which kind a record was: it is
@@ -11,9 +11,10 @@ use millstream_delivery::{ObjectKind, Positions, Progress};
 use millstream_host::real_time;
 
 use super::delivery_stream::{PreparedDelivery, prepare};
-use super::{NotReady, Occasion};
+use super::{NotReady, Occasion, StopOnDrop};
 use crate::applications::functions_hash;
 use crate::catalog::{ResourceRow, StoredDelivery};
+use crate::connect::catalog_to_delivery::is_at_one_place;
 use crate::definition::{DeliveryStreamDefinition, Kind, Reference, ResourceId};
 use crate::world::World;
 
@@ -22,7 +23,11 @@ const LIMIT: Duration = Duration::from_secs(30);
 
 impl PreparedDelivery {
     /// Brings all kinds of objects to one place where they are not, and something has changed since they were written.
-    pub(super) async fn let_predecessor_catch_up(&self, world: &World) -> Result<(), NotReady> {
+    pub(super) async fn let_predecessor_catch_up(
+        &self,
+        world: &World,
+        occasion: Occasion,
+    ) -> Result<(), NotReady> {
         let Some(row) = world.registry.row(self.id) else { return Ok(()) };
         let Some(stored) = load(world, self.id).await? else { return Ok(()) };
         let Some(before) = &stored.definition else { return Ok(()) };
@@ -37,7 +42,10 @@ impl PreparedDelivery {
         }
         let is_there =
             function.is_none_or(|name| world.registry.find(&Reference::new(Kind::Function, name)).is_some());
-        if is_same_function && is_there {
+        if occasion == Occasion::Again {
+            // It has just had its time.
+            say(world, &row, "what it had taken in could not be written before the change");
+        } else if is_same_function && is_there {
             match write_what_was_taken_in(world, &row, before).await {
                 Ok(()) => return Ok(()),
                 Err(NotReady { reason, .. }) => say(world, &row, &reason),
@@ -45,6 +53,9 @@ impl PreparedDelivery {
         } else {
             say(world, &row, "the function that its records went through is another one now, or gone");
         }
+        // What the one before is just storing comes before this.
+        let (incarnations, id) = (world.incarnations.clone(), self.id);
+        world.spawn().blocking(move || drop(incarnations.begin(id))).await.map_err(NotReady::yet)?;
         if let Some(stored) = load(world, self.id).await? {
             let progress = taking_all_again(stored.progress);
             let stored = StoredDelivery { progress, definition: None, functions: None };
@@ -63,17 +74,8 @@ async fn load(world: &World, id: ResourceId) -> Result<Option<StoredDelivery>, N
 }
 
 fn say(world: &World, row: &ResourceRow, reason: &str) {
-    let text = format!(
-        "it has changed since a crash, and records of the time before may be in two objects: {reason}"
-    );
+    let text = format!("it has changed, and records of the time before may be in two objects: {reason}");
     world.live.problem(world.clock.now(), &row.name, text, 1);
-}
-
-/// Whether the positions mean the same with every definition.
-fn is_at_one_place(progress: &Progress, definition: &DeliveryStreamDefinition) -> bool {
-    let Positions { delivered, failed, backed_up } = progress.positions;
-    let has_backup = definition.backup.is_some();
-    progress.intents.is_empty() && delivered == failed && (!has_backup || backed_up == delivered)
 }
 
 /// Main and failed objects from the older of their positions on.
@@ -90,9 +92,10 @@ async fn write_what_was_taken_in(
     row: &ResourceRow,
     before: &DeliveryStreamDefinition,
 ) -> Result<(), NotReady> {
-    let predecessor = prepare(world, row, before, Occasion::Again).await?;
+    let predecessor = prepare(world, row, before, None).await?;
     // Not the resource's own tasks: their end is no event.
     let scope = world.supervisor.scope(None, &row.name);
+    let _stopped = StopOnDrop(scope.clone());
     let running = predecessor.start(world, scope).await?;
     let rested = real_time::within(LIMIT, running.handle().rest()).await;
     let stopped = running.stop(LIMIT).await;

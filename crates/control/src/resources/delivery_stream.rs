@@ -7,9 +7,8 @@ use std::time::Duration;
 
 use millstream_delivery::{
     BackupSettings, BufferingHints, Components, Compression, DeliveryHandle, DeliverySettings,
-    DeliveryWorker, InvalidDelivery, ObjectNaming, Positions, Resting, Transform, TransformSettings,
+    DeliveryWorker, InvalidDelivery, ObjectNaming, Positions, Transform, TransformSettings,
 };
-use millstream_host::real_time;
 use millstream_streamlog::{Retention, StreamError};
 use object_store::ObjectStore;
 use object_store::local::LocalFileSystem;
@@ -31,7 +30,8 @@ use crate::world::{World, log_key};
 pub(crate) struct PreparedDelivery {
     pub(super) id: ResourceId,
     pub(super) definition: DeliveryStreamDefinition,
-    occasion: Occasion,
+    /// `None` for one that only writes what it had taken in before a crash.
+    occasion: Option<Occasion>,
     positions: Arc<CatalogPositions>,
     handle: DeliveryHandle,
     worker: DeliveryWorker,
@@ -129,15 +129,12 @@ fn store_at(path: &Path, name: &str) -> Result<Arc<dyn ObjectStore>, BucketError
     Ok(Arc::new(store.with_fsync(true)))
 }
 
-/// How long what was taken in may take to be written before a successor starts.
-const SETTLE_LIMIT: Duration = Duration::from_secs(2);
-
 /// Makes the buffer, opens the buckets, checks the settings.
 pub(super) async fn prepare(
     world: &World,
     row: &ResourceRow,
     definition: &DeliveryStreamDefinition,
-    occasion: Occasion,
+    occasion: Option<Occasion>,
 ) -> Result<PreparedDelivery, NotReady> {
     let key = log_key(&row.reference());
     let buckets = {
@@ -194,9 +191,9 @@ pub(super) async fn prepare(
 
 impl PreparedDelivery {
     pub(super) async fn start(self, world: &World, scope: TaskScope) -> Result<RunningDelivery, NotReady> {
-        if self.occasion == Occasion::First {
+        if let Some(occasion) = self.occasion {
             // The future of the predecessor is one of this kind, too.
-            Box::pin(self.let_predecessor_catch_up(world)).await?;
+            Box::pin(self.let_predecessor_catch_up(world, occasion)).await?;
         }
         self.positions.begin().await.map_err(NotReady::yet)?;
         scope.task("delivery", self.worker.run());
@@ -208,12 +205,6 @@ impl RunningDelivery {
     /// Asks it things.
     pub(crate) fn handle(&self) -> &DeliveryHandle {
         &self.handle
-    }
-
-    /// Writes what it has taken in, for a moment, and takes in no more.
-    pub(super) async fn settle(&self) -> Option<Resting> {
-        // What is not written by then is left to its successor.
-        real_time::within(SETTLE_LIMIT, self.handle.rest()).await?.ok()
     }
 
     pub(super) async fn stop(self, limit: Duration) -> Stopped {

@@ -31,6 +31,7 @@ use std::time::Duration;
 use futures::FutureExt;
 use futures::future::BoxFuture;
 use millstream_delivery::Resting;
+use millstream_host::real_time;
 use millstream_wording::{agreeing, counted};
 
 use crate::applications::{self, LogInput};
@@ -99,6 +100,18 @@ pub(crate) enum Running {
     Feed(feed::RunningFeed),
 }
 
+/// How long what was made or taken in may take to arrive before a successor starts.
+const SETTLE_LIMIT: Duration = Duration::from_secs(2);
+
+/// Stops a scope when it is dropped: what was begun beside a resource goes with the attempt that began it.
+struct StopOnDrop(TaskScope);
+
+impl Drop for StopOnDrop {
+    fn drop(&mut self) {
+        self.0.begin_stop();
+    }
+}
+
 /// While it lives, a change of a resource, or of what it uses, loses and repeats nothing, whenever the process is killed: an
 /// application lets no row go that is in no checkpoint, a delivery takes in no record.
 #[derive(Debug)]
@@ -147,7 +160,7 @@ pub(crate) async fn prepare(
         | Definition::Metric(_)
         | Definition::Alarm(_) => notification::ensure(world, row).await,
         Definition::DeliveryStream(definition) => {
-            let prepared = delivery_stream::prepare(world, row, definition, occasion).await?;
+            let prepared = delivery_stream::prepare(world, row, definition, Some(occasion)).await?;
             Ok(Prepared::DeliveryStream(Box::new(prepared)))
         }
         Definition::Endpoint(definition) => {
@@ -202,14 +215,26 @@ impl Running {
 
     /// Before a successor takes its place that may be something else: what it has made, or taken in, already arrives, for a
     /// moment. What this gives is kept until it is stopped.
-    pub(crate) async fn settle(&self) -> Option<Guard> {
+    pub(crate) fn settling(&self) -> BoxFuture<'static, Option<Guard>> {
         match self {
             Running::Application(running) => {
-                running.settle().await;
-                None
+                let handle = running.handle().clone();
+                async move {
+                    // What does not arrive is left to its successor.
+                    let _ = real_time::within(SETTLE_LIMIT, handle.settle()).await;
+                    None
+                }
+                .boxed()
             }
-            Running::DeliveryStream(running) => running.settle().await.map(Guard::Delivery),
-            Running::Passive | Running::Endpoint(_) | Running::Function(_) | Running::Feed(_) => None,
+            Running::DeliveryStream(running) => {
+                let handle = running.handle().clone();
+                // What is not written by then is left to its successor.
+                async move { Some(Guard::Delivery(real_time::within(SETTLE_LIMIT, handle.rest()).await?.ok()?)) }
+                    .boxed()
+            }
+            Running::Passive | Running::Endpoint(_) | Running::Function(_) | Running::Feed(_) => {
+                std::future::ready(None).boxed()
+            }
         }
     }
 

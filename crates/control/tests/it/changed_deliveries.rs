@@ -6,6 +6,7 @@ use crate::support::{apply, assert_applied, copy, parse, put, start, stop, until
 use millstream_control::Server;
 use millstream_control::definition::{Kind, Reference};
 use millstream_control::pipeline::Pipeline;
+use millstream_control::view::OverviewSource;
 
 /// Nothing is due by itself.
 const HINTS: &str = "buffer_interval = \"900s\"\nbuffer_size = \"64MiB\"\n";
@@ -177,4 +178,34 @@ async fn records_that_failed_before_a_crash_are_in_objects_whatever_becomes_of_t
         let (main, failed) = (lines(&image.data, "objects/main"), lines(&image.data, "objects/failed"));
         assert_eq!(main.len() + failed.len(), 30, "{main:?} {failed:?}");
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_crash_after_a_function_was_changed_repeats_nothing() {
+    let with = |columns: &str| {
+        delivery(&format!(
+            "bucket = \"objects\"\nprefix = \"main/\"\nerror_prefix = \"failed/\"\ntransform.function = \"f\"\n\
+             transform.buffer_interval = \"1s\"\n[[function]]\nname = \"f\"\nbuiltin = \"classify\"\n\
+             endpoint = \"model\"\ncolumns = [{columns}]\ntext = \"b\"\n"
+        ))
+    };
+    let folder = tempfile::tempdir().unwrap();
+    let (data, image) = (folder.path().join("data"), folder.path().join("image"));
+    let server = start(&with("\"b\""), &data).await;
+    put_numbers(&server, 0..20).await;
+    let changed = with("\"a\", \"b\"");
+    assert_applied(&apply(&server, &changed).await);
+    assert_eq!(lines(&data, "objects/main").len(), 20);
+    // Records of both kinds: main and failed objects come to different places.
+    put(&server, "in", ["a\tb\n"]).await;
+    put_numbers(&server, 20..30).await;
+    until(|| figure(&server, "failed_records") == 10).await;
+    copy(&data, &image);
+    stop(server).await;
+    let server = start(&changed, &image).await;
+    server.drain(false).await;
+    let problems = server.overview().problems;
+    assert!(!problems.iter().any(|one| one.message.contains("in two objects")), "{problems:?}");
+    stop(server).await;
+    assert_eq!((lines(&image, "objects/main").len(), lines(&image, "objects/failed").len()), (21, 10));
 }

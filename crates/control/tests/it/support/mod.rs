@@ -4,6 +4,7 @@
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -37,7 +38,10 @@ pub fn owner() -> Owner {
 
 /// Opened, not started.
 pub async fn open(folder: &Path) -> Result<Arc<Server>, StartError> {
-    Server::open(settings(folder), Arc::new(SystemClock), Random::from_seed(1)).await
+    // Two servers never give their objects the same names.
+    static OPENED: AtomicU64 = AtomicU64::new(1);
+    let random = Random::from_seed(OPENED.fetch_add(1, Ordering::Relaxed));
+    Server::open(settings(folder), Arc::new(SystemClock), random).await
 }
 
 /// With the resources of a file.

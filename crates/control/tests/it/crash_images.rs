@@ -234,3 +234,30 @@ async fn an_update_that_hangs_and_a_crash_repeat_no_row_and_lose_none() {
     assert!(numbers == (0..end).collect::<Vec<_>>(), "{} rows of {end} records", numbers.len());
     stop(server).await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn another_output_after_a_crash_loses_no_row() {
+    let folder = tempfile::tempdir().unwrap();
+    let (data, image) = (folder.path().join("data"), folder.path().join("image"));
+    for data in [&data, &image] {
+        let table = data.join("buckets/tables/t.csv");
+        std::fs::create_dir_all(table.parent().unwrap()).unwrap();
+        std::fs::write(&table, "").unwrap();
+    }
+    let server = start(&numbers("S.N", "out"), &data).await;
+    feed(&server, "in", 0..10).await;
+    copy(&data, &image);
+    stop(server).await;
+    // What came since the checkpoint comes again, and more that nobody has read.
+    let reader = open(&image).await.unwrap();
+    put(&reader, "in", 10..5_000).await;
+    stop(reader).await;
+    let server = start(&numbers("S.N + 0", "other"), &image).await;
+    server.drain(false).await;
+    let rows = [records(&server, "out"), records(&server, "other")].concat();
+    let mut numbers: Vec<u32> =
+        rows.iter().map(|row| row.split(',').next().unwrap().parse().unwrap()).collect();
+    numbers.sort_unstable();
+    assert!(numbers == (0..5_000).collect::<Vec<_>>(), "{} rows", numbers.len());
+    stop(server).await;
+}

@@ -275,11 +275,15 @@ impl Worker {
         };
         worker.report_lost(lost);
         if is_new || repeats_otherwise {
-            // Before a row comes out: whoever goes on from here numbers as this one does.
-            let (snapshot, contents) = worker.snapshot().map_err(BuildError::FirstCheckpoint)?;
-            worker.guarding.stored(contents.rows_depend_on);
-            let stored = worker.checkpoints.store(&worker.incarnation, snapshot, contents, now);
-            worker.follows = Some(stored.map_err(|error| BuildError::FirstCheckpoint(error.to_string()))?);
+            // Before a row comes out: whoever goes on from here numbers as this one does. Twice: should the newest checkpoint be
+            // damaged, the one before it is of this run, too, and not of what ran before.
+            for _ in 0..2 {
+                let (snapshot, contents) = worker.snapshot().map_err(BuildError::FirstCheckpoint)?;
+                worker.guarding.stored(contents.rows_depend_on);
+                let stored = worker.checkpoints.store(&worker.incarnation, snapshot, contents, now);
+                let number = stored.map_err(|error| BuildError::FirstCheckpoint(error.to_string()))?;
+                worker.follows = Some(number);
+            }
         }
         worker.collect(InputErrors::without_places(table_errors));
         Ok((worker, handle))

@@ -40,34 +40,18 @@ pub struct StoredCheckpoint {
     pub definition: Option<String>,
 }
 
-/// A checkpoint of version 2 of the encoding.
+/// A checkpoint of version 2 of the encoding: what version 1 had, and more behind it.
 #[derive(Deserialize)]
 struct Version2 {
-    source: ResourceId,
-    positions: BTreeMap<u32, u64>,
-    epoch: u64,
-    input_errors: u64,
-    engine: EngineState,
-    waiting: WaitingOutput,
+    first: Version1,
     rows_depend_on: Option<u64>,
     starting_position: Option<StartingPosition>,
 }
 
 impl From<Version2> for StoredCheckpoint {
     fn from(stored: Version2) -> StoredCheckpoint {
-        let Version2 { source, positions, epoch, input_errors, engine, waiting, .. } = stored;
-        let Version2 { rows_depend_on, starting_position, .. } = stored;
-        StoredCheckpoint {
-            source,
-            positions,
-            epoch,
-            input_errors,
-            engine,
-            waiting,
-            rows_depend_on,
-            starting_position,
-            definition: None,
-        }
+        let Version2 { first, rows_depend_on, starting_position } = stored;
+        StoredCheckpoint { rows_depend_on, starting_position, ..StoredCheckpoint::from(first) }
     }
 }
 

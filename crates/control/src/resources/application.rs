@@ -8,7 +8,7 @@ use millstream_columns::formats::OutputFormat as EngineFormat;
 use millstream_engine::{RestoreReport, ScratchReason};
 use millstream_wording::counted;
 
-use super::{NotReady, Occasion, StateOutlook, Stopped, records_in};
+use super::{NotReady, Occasion, SETTLE_LIMIT, StateOutlook, Stopped, records_in};
 use crate::applications::{
     ApplicationComponents, ApplicationHandle, BuildError, Checkpoints, Destination, ERROR_STREAM,
     Incarnation, OutputPlan, PartStore, Preprocessor, ReferenceTableRows, RowsDependOn, Worker, read_file,
@@ -24,9 +24,6 @@ use crate::pipeline::{CheckedApplication, CheckedReference};
 use crate::producers;
 use crate::supervise::TaskScope;
 use crate::world::{World, log_key};
-
-/// How long the rows of an application may take to arrive before its successor starts.
-const SETTLE_LIMIT: Duration = Duration::from_secs(2);
 
 /// An application that is ready to start; where it goes on is looked up when its predecessor has stopped.
 pub(crate) struct PreparedApplication {

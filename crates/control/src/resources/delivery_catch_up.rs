@@ -1,6 +1,6 @@
 //! A delivery stream, or the function of its records, that has changed since a crash, or could not rest before it changed. How
-//! far each kind of object has come means something with the definition alone that wrote them: the one from before the crash first writes what it had taken in,
-//! until all kinds have come to one place.
+//! far each kind of object has come means something with the definition alone that wrote them: the one from before the crash
+//! first writes what it had taken in, until all kinds have come to one place.
 //!
 //! Where it can no longer do that, because its function is gone or another, nobody knows which kind a record was: it is
 //! delivered again rather than not at all.

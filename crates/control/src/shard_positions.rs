@@ -8,7 +8,7 @@
 use std::collections::BTreeMap;
 
 use millstream_streamlog::{
-    Log, MergedBatch, Position, Positions, ReadError, ShardExtent, ShardNumber, StreamError, StreamId,
+    Log, MergedBatch, Position, Positions, ReadError, ShardNumber, StreamError, StreamExtent, StreamId,
     StreamKey,
 };
 
@@ -19,8 +19,11 @@ pub(crate) struct ShardPositions {
     stream: StreamId,
     /// The next record of each shard; empty before the first read from the oldest records.
     next: Positions,
-    /// How far each shard was seen to go: what is left of one that is no longer there is lost.
-    ends: Positions,
+    /// Records of shards that were no longer there when `next` was taken: what was put into those that went later, and was
+    /// not taken, is lost. `None` when that is not known.
+    spent_records: Option<u64>,
+    /// Records that went before they could be read, and that no read has told of.
+    lost: u64,
 }
 
 impl ShardPositions {
@@ -29,22 +32,24 @@ impl ShardPositions {
     /// # Errors
     /// There is none.
     pub(crate) fn new(log: &Log, key: &StreamKey) -> Result<ShardPositions, StreamError> {
-        Ok(ShardPositions { stream: log.stream_id(key)?, next: Positions::new(), ends: Positions::new() })
+        let (stream, next) = (log.stream_id(key)?, Positions::new());
+        Ok(ShardPositions { stream, next, spent_records: None, lost: 0 })
     }
 
-    /// Goes on there.
-    pub(crate) fn go_to(&mut self, next: Positions) {
-        (self.next, self.ends) = (next, Positions::new());
+    /// Goes on there. Without the records that were spent when the positions were taken, what goes with its shard before the
+    /// next read is not counted.
+    pub(crate) fn go_to(&mut self, next: Positions, spent_records: Option<u64>) {
+        (self.next, self.spent_records, self.lost) = (next, spent_records, 0);
     }
 
-    /// What each shard of the stream holds.
+    /// What the stream holds.
     ///
     /// # Errors
     /// It is gone, perhaps with another one in its place.
-    pub(crate) fn extents(&self, log: &Log, key: &StreamKey) -> Result<Vec<ShardExtent>, StreamError> {
-        let extents = log.shard_extents(key)?;
+    pub(crate) fn extent(&self, log: &Log, key: &StreamKey) -> Result<StreamExtent, StreamError> {
+        let extent = log.extent(key)?;
         self.check_stream(log, key)?;
-        Ok(extents)
+        Ok(extent)
     }
 
     /// Whether the stream bears the name still. A name never goes back to an earlier stream: then what was read under it before
@@ -56,9 +61,9 @@ impl ShardPositions {
     /// Just after the newest record of each shard of the stream.
     ///
     /// # Errors
-    /// As [`ShardPositions::extents`].
+    /// As [`ShardPositions::extent`].
     pub(crate) fn ends_now(&self, log: &Log, key: &StreamKey) -> Result<Positions, StreamError> {
-        let extents = self.extents(log, key)?.into_iter();
+        let extents = self.extent(log, key)?.shards.into_iter();
         Ok(extents.map(|extent| (extent.shard, extent.end)).collect())
     }
 
@@ -80,25 +85,39 @@ impl ShardPositions {
         most_bytes: usize,
     ) -> Result<(MergedBatch, u64), ReadError> {
         let is_gone = |_| ReadError::StreamNotFound(key.clone());
-        let extents = self.extents(log, key).map_err(is_gone)?;
+        let batch = loop {
+            let extent = self.extent(log, key).map_err(is_gone)?;
+            self.leave_spent_shards(&extent);
+            let batch = log.read_merged(key, &self.next, most_records, most_bytes)?;
+            self.check_stream(log, key).map_err(is_gone)?;
+            // A shard may have gone in between: then how much of it was not taken is looked up first.
+            if extent.shards.iter().all(|extent| batch.next.contains_key(&extent.shard)) {
+                break batch;
+            }
+        };
+        for (shard, passed) in &batch.lost {
+            self.next.entry(*shard).and_modify(|next| next.0 += passed);
+            self.lost += passed;
+        }
+        Ok((batch, std::mem::take(&mut self.lost)))
+    }
+
+    /// Forgets the positions in shards that are no longer there, and counts what was not taken of them and of those that came
+    /// and went meanwhile. Who has never read has lost nothing.
+    fn leave_spent_shards(&mut self, extent: &StreamExtent) {
         if !self.next.is_empty() {
+            let is_there = |shard: &ShardNumber| extent.shards.iter().any(|extent| extent.shard == *shard);
+            let spent = self.next.extract_if(.., |shard, _| !is_there(shard));
+            let taken: u64 = spent.map(|(_, next)| next.records_before()).sum();
+            if let Some(before) = self.spent_records {
+                self.lost += extent.spent_records.saturating_sub(before).saturating_sub(taken);
+            }
             // What was in a shard that came meanwhile can be lost, too.
-            for extent in &extents {
+            for extent in &extent.shards {
                 self.next.entry(extent.shard).or_insert(Position::START);
             }
         }
-        let batch = log.read_merged(key, &self.next, most_records, most_bytes)?;
-        self.check_stream(log, key).map_err(is_gone)?;
-        let mut lost = 0;
-        for (shard, passed) in &batch.lost {
-            self.next.entry(*shard).and_modify(|next| next.0 += passed);
-            lost += passed;
-        }
-        for (shard, next) in self.next.extract_if(.., |shard, _| !batch.next.contains_key(shard)) {
-            lost += self.ends.get(&shard).map_or(0, |end| end.0.saturating_sub(next.0));
-        }
-        self.ends = extents.iter().map(|extent| (extent.shard, extent.end)).collect();
-        Ok((batch, lost))
+        self.spent_records = Some(extent.spent_records);
     }
 
     /// A batch has been taken.
@@ -119,6 +138,11 @@ impl ShardPositions {
             Some(position) => position >= end,
             None => *end == Position::START || newest.is_some_and(|newest| shard < newest),
         })
+    }
+
+    /// Records of shards that were no longer there when the positions were taken; `None` when that is not known.
+    pub(crate) fn spent_records(&self) -> Option<u64> {
+        self.spent_records
     }
 
     /// As they are kept.
@@ -157,19 +181,27 @@ mod tests {
         clock.advance(2 * HOUR);
         log.trim(clock.now()).unwrap();
         put(7);
-        let mut read = |most| {
+        let read = |positions: &mut ShardPositions, most| {
             let (batch, lost) = positions.read(&log, &key, most, 1 << 20).unwrap();
             (batch.len(), lost)
         };
-        assert_eq!([read(3), read(7)], [(3, 200), (7, 0)]);
-        // The shard goes with what was not taken of it.
+        assert_eq!([read(&mut positions, 3), read(&mut positions, 7)], [(3, 200), (7, 0)]);
+        // The shard goes with what was not taken of it, and so it does for those who go on at stored positions.
+        let stored = |spent_records| {
+            let mut stored = ShardPositions::new(&log, &key).unwrap();
+            stored.go_to(positions.next().clone(), spent_records);
+            stored
+        };
+        let (mut stored, mut of_an_earlier_version) = (stored(positions.spent_records()), stored(None));
         log.stream_split(&key, ShardNumber(0), 1 << 100).unwrap();
         clock.advance(2 * HOUR);
         put(200);
         for _ in 0..2 {
             log.trim(clock.now()).unwrap();
         }
-        assert_eq!([read(300), read(300)], [(200, 7), (200, 0)]);
+        for (positions, lost) in [(&mut positions, 7), (&mut stored, 7), (&mut of_an_earlier_version, 0)] {
+            assert_eq!([read(positions, 300), read(positions, 300)], [(200, lost), (200, 0)]);
+        }
         // Whoever waits for that shard does not wait for ever.
         let ends = positions.ends_now(&log, &key).unwrap();
         assert!(!positions.have_reached(&ends));

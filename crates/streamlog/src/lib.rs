@@ -99,5 +99,5 @@ pub use sequence_number::{InvalidSequenceNumber, SequenceNumber};
 pub use settings::{InvalidSettings, LogSettings};
 pub use shard::{ShardDescription, ShardNumber};
 pub use stream_name::{InvalidStreamName, StreamKey, StreamKind, StreamName};
-pub use streams::{Retention, ShardExtent, StreamDescription, StreamId};
+pub use streams::{Retention, ShardExtent, StreamDescription, StreamExtent, StreamId};
 pub use trim::TrimReport;

@@ -15,6 +15,11 @@ impl Position {
     /// Before the first record a shard ever held.
     pub const START: Position = Position(0);
 
+    /// How many records of the shard lie before it. The first one has index 1.
+    pub fn records_before(self) -> u64 {
+        self.0.saturating_sub(1)
+    }
+
     /// Just after the record with this number.
     pub fn after(sequence_number: SequenceNumber) -> Position {
         Position(sequence_number.index() + 1)

@@ -93,7 +93,7 @@ impl Log {
     }
 
     /// How many records of each shard a reader who begins at the oldest could read now. Records past the retention, which
-    /// [`Log::shard_extents`] holds until their segment goes, do not count.
+    /// [`Log::extent`] holds until their segment goes, do not count.
     ///
     /// Reads files: of each shard with records, the place at which reading would begin.
     ///

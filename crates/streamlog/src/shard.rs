@@ -116,8 +116,7 @@ impl Shard {
 
     /// Durable records that were ever put into it.
     pub(crate) fn records_put(&self) -> u64 {
-        // The first has index 1.
-        self.state.lock().next_durable_index.saturating_sub(1)
+        Position(self.state.lock().next_durable_index).records_before()
     }
 
     pub(crate) fn is_open(&self) -> bool {

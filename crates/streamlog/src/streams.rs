@@ -89,6 +89,15 @@ pub struct ShardExtent {
     pub is_finished: bool,
 }
 
+/// What a stream holds at one time.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct StreamExtent {
+    /// Its shards, by number.
+    pub shards: Vec<ShardExtent>,
+    /// Records that were ever put into shards that are no longer among them.
+    pub spent_records: u64,
+}
+
 impl Log {
     /// Creates a stream with `shards` shards that divide the hash space evenly. Durable when this returns: it waits for one
     /// `fdatasync`, so it is not for a thread that must not block.
@@ -192,11 +201,11 @@ impl Log {
         Ok(end)
     }
 
-    /// What each shard of a stream holds, by number: what stored positions are compared with before they are used.
+    /// What a stream holds: what stored positions are compared with before they are used.
     ///
     /// # Errors
     /// [`StreamError::NotFound`].
-    pub fn shard_extents(&self, key: &StreamKey) -> Result<Vec<ShardExtent>, StreamError> {
+    pub fn extent(&self, key: &StreamKey) -> Result<StreamExtent, StreamError> {
         let topology = self.stream(key)?.topology();
         let extent = |shard: &Arc<Shard>| {
             let state = shard.state.lock();
@@ -204,7 +213,8 @@ impl Log {
             let start = state.index.first_index().map_or(end, Position);
             ShardExtent { shard: shard.number, start, end, is_finished: state.is_finished }
         };
-        Ok(topology.shards.iter().map(extent).collect())
+        let shards = topology.shards.iter().map(extent).collect();
+        Ok(StreamExtent { shards, spent_records: topology.spent_records })
     }
 
     /// Says that the records of a delivery buffer before `position` are no longer wanted. Not durable in itself: the

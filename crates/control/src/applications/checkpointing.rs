@@ -51,6 +51,8 @@ pub(crate) enum StoreError {
 pub(crate) struct Contents {
     pub(crate) source: ResourceId,
     pub(crate) positions: BTreeMap<u32, u64>,
+    /// Records of shards that had gone when they were taken.
+    pub(crate) spent_records: Option<u64>,
     pub(crate) epoch: u64,
     pub(crate) input_errors: u64,
     pub(crate) waiting: WaitingRows,
@@ -107,6 +109,7 @@ impl Checkpoints {
             rows_depend_on: Some(contents.rows_depend_on),
             starting_position: contents.starting_position,
             definition: Some(contents.definition),
+            spent_records: contents.spent_records,
         };
         self.name_newest(incarnation, &stored, contents.follows, now)
     }
@@ -276,6 +279,7 @@ mod tests {
             rows_depend_on: None,
             starting_position: None,
             definition: None,
+            spent_records: None,
             source: ResourceId(1),
             positions: BTreeMap::from([(0, position)]),
             epoch: 0,
@@ -325,6 +329,7 @@ mod tests {
         let contents = Contents {
             source: ResourceId(1),
             positions: BTreeMap::new(),
+            spent_records: None,
             epoch: 0,
             input_errors: 0,
             waiting: WaitingRows::from([("T".to_owned(), waiting)]),

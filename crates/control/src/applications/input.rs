@@ -68,7 +68,7 @@ impl BeyondEnd {
     /// # Errors
     /// The first that lies beyond.
     pub(crate) fn check(log: &Log, key: &StreamKey, positions: &BTreeMap<u32, u64>) -> Result<(), BeyondEnd> {
-        let extents = log.shard_extents(key).unwrap_or_default();
+        let extents = log.extent(key).map(|extent| extent.shards).unwrap_or_default();
         let newest = extents.iter().map(|extent| extent.shard.0).max();
         for (shard, position) in positions {
             let beyond = |end| BeyondEnd { stream: key.to_string(), shard: *shard, position: *position, end };
@@ -110,21 +110,26 @@ impl LogInput {
         (self.most_records, self.most_bytes) = (records, bytes);
     }
 
-    /// Goes on at stored positions; shards without one are read from their beginning.
+    /// Goes on at stored positions; shards without one are read from their beginning. `spent_records` are of
+    /// [`LogInput::spent_records`] when they were stored, if that is known.
     ///
     /// # Errors
     /// A position that lies beyond the end of its shard.
-    pub(crate) fn go_to(&mut self, positions: &BTreeMap<u32, u64>) -> Result<(), BeyondEnd> {
+    pub(crate) fn go_to(
+        &mut self,
+        positions: &BTreeMap<u32, u64>,
+        spent_records: Option<u64>,
+    ) -> Result<(), BeyondEnd> {
         BeyondEnd::check(&self.log, &self.key, positions)?;
         let positions = positions.iter();
         let next = positions.map(|(shard, position)| (ShardNumber(*shard), Position(*position)));
-        self.positions.go_to(next.collect());
+        self.positions.go_to(next.collect(), spent_records);
         Ok(())
     }
 
     /// Goes behind the newest records.
     pub(crate) fn go_to_end(&mut self) -> Result<(), StreamError> {
-        self.positions.go_to(self.ends()?);
+        self.positions.go_to(self.ends()?, None);
         Ok(())
     }
 
@@ -141,6 +146,11 @@ impl LogInput {
     /// The next record of each shard.
     pub(crate) fn positions(&self) -> BTreeMap<u32, u64> {
         self.positions.stored()
+    }
+
+    /// Records of shards that were no longer there when the positions were taken; `None` before the first read.
+    pub(crate) fn spent_records(&self) -> Option<u64> {
+        self.positions.spent_records()
     }
 
     /// Just after the newest record of each shard.
@@ -160,7 +170,8 @@ impl LogInput {
                 self.positions.next().get(&extent.shard).map_or(extent.start.0, |position| position.0);
             extent.end.0.saturating_sub(position.max(extent.start.0))
         };
-        self.positions.extents(&self.log, &self.key).unwrap_or_default().into_iter().map(left).sum()
+        let extent = self.positions.extent(&self.log, &self.key);
+        extent.map_or(0, |extent| extent.shards.into_iter().map(left).sum())
     }
 
     /// The next records, perhaps none, with a bound on what follows. Takes nothing before [`LogInput::advance`].

@@ -301,13 +301,8 @@ impl Worker {
     }
 
     /// Whether rows have left before a crash that have not come out again yet.
-    pub(crate) fn is_behind(&self) -> bool {
+    fn is_behind(&self) -> bool {
         self.outputs.are_behind()
-    }
-
-    /// Whether rows wait for their destinations.
-    pub(crate) fn has_rows_waiting(&self) -> bool {
-        !self.outputs.are_empty()
     }
 
     /// Somebody looks on from now on.

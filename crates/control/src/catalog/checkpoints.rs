@@ -38,49 +38,9 @@ pub struct StoredCheckpoint {
     /// What ran, as JSON: when it has changed since a crash, the rows that left meanwhile are known to it alone. Earlier
     /// versions did not keep it.
     pub definition: Option<String>,
-}
-
-/// A checkpoint of version 2 of the encoding: what version 1 had, and more behind it.
-#[derive(Deserialize)]
-struct Version2 {
-    first: Version1,
-    rows_depend_on: Option<u64>,
-    starting_position: Option<StartingPosition>,
-}
-
-impl From<Version2> for StoredCheckpoint {
-    fn from(stored: Version2) -> StoredCheckpoint {
-        let Version2 { first, rows_depend_on, starting_position } = stored;
-        StoredCheckpoint { rows_depend_on, starting_position, ..StoredCheckpoint::from(first) }
-    }
-}
-
-/// A checkpoint of version 1 of the encoding.
-#[derive(Deserialize)]
-struct Version1 {
-    source: ResourceId,
-    positions: BTreeMap<u32, u64>,
-    epoch: u64,
-    input_errors: u64,
-    engine: EngineState,
-    waiting: WaitingOutput,
-}
-
-impl From<Version1> for StoredCheckpoint {
-    fn from(stored: Version1) -> StoredCheckpoint {
-        let Version1 { source, positions, epoch, input_errors, engine, waiting } = stored;
-        StoredCheckpoint {
-            source,
-            positions,
-            epoch,
-            input_errors,
-            engine,
-            waiting,
-            rows_depend_on: None,
-            starting_position: None,
-            definition: None,
-        }
-    }
+    /// Records of shards of the source that had gone when `positions` were taken: tells how many went later, before they could
+    /// be read. Earlier versions did not keep it.
+    pub spent_records: Option<u64>,
 }
 
 /// A checkpoint with its number, which grows with each; an error where it is damaged.
@@ -106,8 +66,12 @@ pub enum WaitingOutput {
     Part(String),
 }
 
-/// Version of the encoding of a checkpoint, in its first byte.
-const VERSION: u8 = 3;
+/// Version of the encoding of a checkpoint, in its first byte. A later one has more fields at the end, all of them optional.
+const VERSION: u8 = 4;
+/// How many fields each version lacks, from version 1.
+const LACKS: [usize; VERSION as usize] = [4, 2, 1, 0];
+/// A field that is not there, as it is encoded.
+const ABSENT: u8 = 0;
 
 impl StoredCheckpoint {
     /// A checkpoint of the layout that kept positions in the order of shards.
@@ -127,6 +91,7 @@ impl StoredCheckpoint {
             rows_depend_on: None,
             starting_position: None,
             definition: None,
+            spent_records: None,
         }
     }
 
@@ -142,12 +107,10 @@ impl StoredCheckpoint {
     /// `None` for bytes that are damaged or of a later version.
     fn decode(bytes: &[u8]) -> Option<StoredCheckpoint> {
         let (version, body) = bytes.split_first()?;
-        match *version {
-            VERSION => postcard::from_bytes(body).ok(),
-            2 => postcard::from_bytes::<Version2>(body).ok().map(StoredCheckpoint::from),
-            1 => postcard::from_bytes::<Version1>(body).ok().map(StoredCheckpoint::from),
-            _ => None,
-        }
+        let lacks = *LACKS.get(usize::from(*version).checked_sub(1)?)?;
+        let body = [body, &vec![ABSENT; lacks]].concat();
+        let (checkpoint, rest) = postcard::take_from_bytes(&body).ok()?;
+        rest.is_empty().then_some(checkpoint)
     }
 }
 
@@ -256,25 +219,41 @@ mod tests {
     use super::*;
 
     #[test]
-    fn checkpoints_of_version_2_are_read() {
-        let stored = StoredCheckpoint {
+    fn checkpoints_of_earlier_versions_are_read() {
+        let version_1 = StoredCheckpoint {
             source: ResourceId(1),
             positions: BTreeMap::from([(0, 12), (7, 1_000)]),
             epoch: 3,
             input_errors: 5,
             engine: EngineState::Manifest(vec![1, 2, 3]),
             waiting: WaitingOutput::Part("part".to_owned()),
+            rows_depend_on: None,
+            starting_position: None,
+            definition: None,
+            spent_records: None,
+        };
+        let version_2 = StoredCheckpoint {
             rows_depend_on: Some(u64::MAX),
             starting_position: Some(StartingPosition::Now),
-            definition: None,
+            ..version_1.clone()
         };
-        let newest = stored.encode();
-        assert_eq!(StoredCheckpoint::decode(&newest), Some(stored.clone()));
-        // What version 3 has more is its last byte: no definition.
-        let (0, before) = newest.split_last().map(|(last, before)| (*last, before)).unwrap() else {
-            panic!()
-        };
-        let version_2 = [&[2], &before[1..]].concat();
-        assert_eq!(StoredCheckpoint::decode(&version_2), Some(stored));
+        let version_3 = StoredCheckpoint { definition: Some("{}".to_owned()), ..version_2.clone() };
+        let version_4 = StoredCheckpoint { spent_records: Some(70), ..version_3.clone() };
+        for (number, lacks, stored) in
+            [(1, 4, version_1), (2, 2, version_2), (3, 1, version_3), (4, 0, version_4)]
+        {
+            let newest = stored.encode();
+            assert_eq!(StoredCheckpoint::decode(&newest).as_ref(), Some(&stored));
+            let (kept, absent) = newest.split_at(newest.len() - lacks);
+            assert_eq!(absent, vec![0; lacks], "what it lacks is absent");
+            let bytes = [&[number], &kept[1..]].concat();
+            assert_eq!(StoredCheckpoint::decode(&bytes).as_ref(), Some(&stored), "version {number}");
+            assert_eq!(
+                StoredCheckpoint::decode(&bytes[..bytes.len() - 1]),
+                None,
+                "version {number}, cut short"
+            );
+        }
+        assert_eq!(StoredCheckpoint::decode(&[5, 0, 0]), None, "a later version");
     }
 }

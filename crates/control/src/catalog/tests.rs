@@ -179,6 +179,7 @@ fn at(position: u64) -> StoredCheckpoint {
         waiting: WaitingOutput::Nothing,
         rows_depend_on: None,
         definition: None,
+        spent_records: None,
         starting_position: None,
     }
 }

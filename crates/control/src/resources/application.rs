@@ -1,21 +1,21 @@
 //! Applications: a thread with the engine, and tasks for its outputs.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
 use millstream_columns::formats::OutputFormat as EngineFormat;
-use millstream_engine::{RestoreReport, ScratchReason};
+use millstream_engine::{Manifest, RestoreReport, ScratchReason};
 use millstream_wording::counted;
 
-use super::{NotReady, Occasion, SETTLE_LIMIT, StateOutlook, Stopped, records_in};
+use super::{NotReady, Occasion, StateOutlook, Stopped, records_in};
 use crate::applications::{
     ApplicationComponents, ApplicationHandle, BuildError, Checkpoints, Destination, ERROR_STREAM,
     Incarnation, OutputPlan, PartStore, Preprocessor, ReferenceTableRows, RowsDependOn, Worker, read_file,
     read_object, table_of,
 };
 use crate::apply::FromScratch;
-use crate::catalog::{ResourceRow, StoredCheckpoint};
+use crate::catalog::{EngineState, ResourceRow, StoredCheckpoint};
 use crate::definition::{
     ApplicationDefinition, ApplicationOutput, Definition, Generation, OutputFormat, OutputTarget,
     ReferencePlace, ResourceId, StartingPosition,
@@ -33,7 +33,7 @@ pub(crate) struct PreparedApplication {
     checked: CheckedApplication,
     pub(super) definition: ApplicationDefinition,
     tables: Vec<ReferenceTableRows>,
-    occasion: Occasion,
+    pub(super) occasion: Occasion,
 }
 
 /// An application that runs.
@@ -199,6 +199,30 @@ fn cannot_go_on(error: &dyn std::fmt::Display) -> String {
     )
 }
 
+/// Whether rows of this definition of an application left after a checkpoint of it, and have not come out again.
+pub(super) fn is_behind(
+    world: &World,
+    id: ResourceId,
+    (definition, checked): (&ApplicationDefinition, &CheckedApplication),
+    checkpoint: &StoredCheckpoint,
+) -> bool {
+    let EngineState::Manifest(bytes) = &checkpoint.engine else { return false };
+    // What cannot be read is refused by whoever goes on from it.
+    let Ok(manifest) = Manifest::from_bytes(bytes) else { return false };
+    let rows: BTreeMap<&str, u64> = manifest.rows_emitted().collect();
+    definition.outputs.iter().any(|output| {
+        let emitted = match output.from.as_str() {
+            ERROR_STREAM => [checkpoint.input_errors, manifest.errors_emitted()],
+            from => [rows.get(from).copied().unwrap_or(0), u64::MAX],
+        };
+        let name = producers::output_name(&output.from, &output.target);
+        let producers = producers::of_output(id, checkpoint.epoch, &name);
+        let destination = plan_of(world, checked, output).destination;
+        let arrived = producers.map(|producer| destination.arrived(producer));
+        arrived.iter().zip(emitted).any(|(arrived, emitted)| *arrived > emitted)
+    })
+}
+
 /// Where the checkpoints of an application are.
 fn store_of(world: &World, id: ResourceId) -> Checkpoints {
     let parts = PartStore::new(world.directory.checkpoints(id.0));
@@ -258,25 +282,19 @@ impl PreparedApplication {
 
     /// Starts it where its predecessor stopped, or where its definition says.
     pub(super) async fn start(self, world: &World, scope: TaskScope) -> Result<RunningApplication, NotReady> {
-        if self.occasion == Occasion::First {
-            self.let_predecessor_catch_up(world).await;
-        }
+        self.let_predecessor_catch_up(world).await;
         let built = self.built_at_newest(world, &scope).await?;
         self.run(scope, built)
     }
 
-    /// Starts it when rows have left before a crash that have not come out again, or wait for their destinations.
-    pub(super) async fn start_if_behind(
+    /// Starts it where its newest checkpoint is, whatever ran meanwhile.
+    pub(super) async fn resume(
         &self,
         world: &World,
         scope: TaskScope,
-    ) -> Result<Option<RunningApplication>, NotReady> {
+    ) -> Result<RunningApplication, NotReady> {
         let built = self.built_at_newest(world, &scope).await?;
-        if built.0.is_behind() || built.0.has_rows_waiting() {
-            return self.run(scope, built).map(Some);
-        }
-        scope.stop(SETTLE_LIMIT).await;
-        Ok(None)
+        self.run(scope, built)
     }
 
     /// It with the state of its newest checkpoint, or with none. A checkpoint whose parts are missing or damaged is passed
@@ -347,7 +365,7 @@ impl PreparedApplication {
         match &checkpoint {
             Some(checkpoint) if checkpoint.source == *source => {
                 input
-                    .go_to(&checkpoint.positions)
+                    .go_to(&checkpoint.positions, checkpoint.spent_records)
                     .map_err(|beyond| NotReady::lost(beyond.explain(&checked.name)))?;
             }
             // The state goes on, but in another stream.

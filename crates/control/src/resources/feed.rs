@@ -207,7 +207,7 @@ async fn from_stream(world: &World, row: &ResourceRow, stream: &str) -> Result<F
     let (catalog, id) = (world.catalog.clone(), row.id);
     let start = world.spawn().blocking(move || catalog.copy_start(id, source, &ends)).await;
     let CopyStart { pass, positions } = start.map_err(NotReady::yet)?.map_err(NotReady::yet)?;
-    input.go_to(&positions).map_err(|beyond| NotReady::lost(beyond.explain(&row.name)))?;
+    input.go_to(&positions, None).map_err(|beyond| NotReady::lost(beyond.explain(&row.name)))?;
     Ok(From::Stream { input, from: CopiedFrom { source, pass } })
 }
 

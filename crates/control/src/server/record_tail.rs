@@ -66,7 +66,7 @@ impl RecordTail {
     pub(super) fn begin(log: Arc<Log>, key: StreamKey, from: &TailFrom) -> Result<RecordTail, TailError> {
         let changes = log.changes(&key)?;
         let mut positions = ShardPositions::new(&log, &key)?;
-        positions.go_to(beginning(&log, &key, from)?);
+        positions.go_to(beginning(&log, &key, from)?, None);
         Ok(RecordTail { log, key, positions, changes })
     }
 
@@ -119,7 +119,7 @@ fn beginning(log: &Log, key: &StreamKey, from: &TailFrom) -> Result<Positions, T
         None => None,
     };
     let mut positions = Positions::new();
-    for extent in log.shard_extents(key)? {
+    for extent in log.extent(key)?.shards {
         let from = match (from, number) {
             (TailFrom::Timestamp(at), _) => ReadFrom::AtTimestamp(*at),
             (_, Some(number)) if number.shard() == extent.shard => ReadFrom::At(number),
@@ -281,7 +281,7 @@ mod tests {
         // A trim keeps the newest segment, and with it the last records of the shard.
         followed.put(1, 702..902);
         followed.forget();
-        let shards = followed.log.shard_extents(&followed.key).unwrap();
+        let shards = followed.log.extent(&followed.key).unwrap().shards;
         assert!(shards.iter().all(|extent| extent.shard != ShardNumber(0)), "{shards:?}");
         followed.put(0, 902..904);
         let (lost, numbers) = next(&mut tail).await;

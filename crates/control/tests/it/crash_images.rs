@@ -225,6 +225,7 @@ async fn an_update_that_hangs_and_a_crash_repeat_no_row_and_lose_none() {
         put(&server, "in", end..end + 1_000).await;
         end += 1_000;
         drop(hanging.take_if(|_| end > 20_000));
+        assert!(end < 10_000_000, "the successor starts");
     }
     server.drain(false).await;
     let rows = [records(&server, "out"), records(&server, "other")].concat();

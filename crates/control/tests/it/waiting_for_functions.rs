@@ -1,24 +1,31 @@
 //! An application whose preprocessing function is away: what it has made before goes on, and changes find it awake.
 
+use std::path::Path;
+
 use crate::support::{apply, assert_applied, copy, feed, open, parse, put, records, start, stop, until};
 use millstream_control::Server;
 use millstream_control::definition::{Kind, Reference};
 use millstream_control::pipeline::Pipeline;
 
 fn pipeline() -> Pipeline {
-    parse(
-        "[[endpoint]]\nname = \"model\"\nmodel = \"builtin:star-rating\"\nthreads = 1\n\
+    with("T", "builtin:star-rating")
+}
+
+/// With this expression in its SQL, and this model in its function.
+fn with(expression: &str, model: &str) -> Pipeline {
+    parse(&format!(
+        "[[endpoint]]\nname = \"model\"\nmodel = \"{model}\"\nthreads = 1\n\
          [[function]]\nname = \"f\"\nbuiltin = \"classify\"\nendpoint = \"model\"\noutput = [\"text\", \"label\"]\n\
          [[stream]]\nname = \"in\"\n[[stream]]\nname = \"out\"\n[[application]]\nname = \"app\"\nsql = '''\n\
          CREATE OR REPLACE STREAM \"OUT\" (T VARCHAR(32));\n\
-         CREATE OR REPLACE PUMP P AS INSERT INTO \"OUT\" SELECT STREAM T FROM SOURCE_SQL_STREAM_001;\n\
+         CREATE OR REPLACE PUMP P AS INSERT INTO \"OUT\" SELECT STREAM {expression} FROM SOURCE_SQL_STREAM_001;\n\
          CREATE OR REPLACE STREAM COUNTED (N BIGINT);\n\
          CREATE OR REPLACE PUMP Q AS INSERT INTO COUNTED \
          SELECT STREAM COUNT(*) OVER (ROWS UNBOUNDED PRECEDING) FROM SOURCE_SQL_STREAM_001;\n'''\n\
          [application.input]\nstream = \"in\"\nformat = \"tsv\"\ncolumns = \"T VARCHAR(32), L VARCHAR(16)\"\n\
          preprocessor = \"f\"\n\
          [[application.output]]\nfrom = \"OUT\"\nstream = \"out\"\nformat = \"csv\"\n",
-    )
+    ))
 }
 
 fn function() -> Reference {
@@ -82,5 +89,38 @@ async fn one_that_is_made_again_and_a_crash_repeat_no_row() {
     let crashed = start(&pipeline(), &image).await;
     crashed.drain(false).await;
     assert_eq!(records(&crashed, "out").len(), 30);
+    stop(crashed).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn other_sql_while_what_left_before_a_crash_waits_for_its_function_repeats_no_row() {
+    let folder = tempfile::tempdir().unwrap();
+    let (data, image) = (folder.path().join("data"), folder.path().join("image"));
+    let [model, away] = ["model", "away"].map(|name| folder.path().join(name));
+    copy(&Path::new(env!("CARGO_MANIFEST_DIR")).join("../../models/star-rating"), &model);
+    let text = |number: u32| format!("good {number}");
+    let pipeline = |expression| with(expression, model.to_str().unwrap());
+    let server = start(&pipeline("T"), &data).await;
+    feed(&server, "in", (10..20).map(text)).await;
+    // The newest checkpoint knows nothing of what came out, and what makes it again does not load.
+    copy(&data, &image);
+    stop(server).await;
+    std::fs::rename(&model, &away).unwrap();
+    std::fs::create_dir(&model).unwrap();
+    for file in ["config.json", "tokenizer.json", "model.safetensors"] {
+        std::fs::write(model.join(file), "").unwrap();
+    }
+    let crashed = open(&image).await.unwrap();
+    crashed.start(false).await.unwrap();
+    let (other, function_comes) = (pipeline("T || '!'"), async {
+        until(|| crashed.application_status("app").is_none()).await;
+        std::fs::remove_dir_all(&model).unwrap();
+        std::fs::rename(&away, &model).unwrap();
+    });
+    let (report, ()) = tokio::join!(apply(&crashed, &other), function_comes);
+    assert_applied(&report);
+    feed(&crashed, "in", (20..30).map(text)).await;
+    let expected = (10..30).map(|number| format!("good {number}{}\n", if number < 20 { "" } else { "!" }));
+    assert_eq!(records(&crashed, "out"), expected.collect::<Vec<_>>());
     stop(crashed).await;
 }

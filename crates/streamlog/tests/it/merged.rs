@@ -182,7 +182,7 @@ fn h5_positions_beyond_the_end_and_records_that_are_gone_are_named() {
         let batch = log.read_merged(&stream, &Positions::new(), 100, 1 << 20).unwrap();
         assert_eq!((batch.len(), batch.lost.len()), (5, 0), "who never read has lost nothing");
     }
-    let extents = log.shard_extents(&stream).unwrap();
+    let extents = log.extent(&stream).unwrap().shards;
     assert!(extents[0].start > Position(1) && extents[0].end == Position(56) && !extents[0].is_finished);
     assert!(matches!(log.read_merged(&key("none"), &beyond, 1, 1), Err(ReadError::StreamNotFound(_))));
 }

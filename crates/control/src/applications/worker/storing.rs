@@ -52,6 +52,7 @@ impl Worker {
         let contents = Contents {
             source: self.source,
             positions: self.input.positions(),
+            spent_records: self.input.spent_records(),
             epoch: self.epoch,
             rows_depend_on: self.rows_depend_on.now(&self.registry.rows()),
             starting_position: self.starting_position,

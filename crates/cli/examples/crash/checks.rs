@@ -11,7 +11,7 @@ use millstream_streamlog::Log;
 use serde_json::Value;
 
 use crate::once::Counts;
-use crate::pipeline::{BAD_REVIEW, REPLAYED, is_good, value};
+use crate::pipeline::{BAD_REVIEW, REPLAYED, UNRATED, is_good, value};
 use crate::puts::Batch;
 use crate::records::{Stream, for_each_object, gather, open_log};
 use crate::replayed;
@@ -230,7 +230,7 @@ impl Checks<'_> {
         Ok(mistakes)
     }
 
-    /// Each review is in one object of its kind: rated or failed; and in one of the raw ones.
+    /// Each review is in one object of its kind: rated, not rated or failed; and in one of the raw ones.
     fn reviews(&self) -> anyhow::Result<Vec<String>> {
         let reviews = self.done.load.reviews;
         let id_of = |text: &str| -> anyhow::Result<u64> {
@@ -251,14 +251,16 @@ impl Checks<'_> {
             Ok(())
         })?;
         mistakes.extend(raw.mistakes(|_| true));
-        let mut rated = Counts::new("rated/main", reviews);
-        for_each_object(self.data, "rated/main", |_, text| {
-            rated.begin();
-            for line in text.lines() {
-                rated.see(id_of(line)?);
-            }
-            Ok(())
-        })?;
+        let mut main = Counts::new("rated/main", reviews);
+        for (prefix, separator) in [("main/rated/", '\n'), (UNRATED, '|')] {
+            for_each_object(self.data, &format!("rated/{prefix}"), |_, text| {
+                main.begin();
+                for record in text.split(separator).filter(|record| !record.trim().is_empty()) {
+                    main.see(id_of(record)?);
+                }
+                Ok(())
+            })?;
+        }
         let mut failed = Counts::new("rated/failed", reviews);
         for_each_object(self.data, "rated/failed", |_, text| {
             failed.begin();
@@ -269,9 +271,9 @@ impl Checks<'_> {
             }
             Ok(())
         })?;
-        mistakes.extend(rated.mistakes(|id| failed.of(id) == 0));
-        // Only a fault of the record itself fails it.
-        mistakes.extend(failed.mistakes(|id| id.is_multiple_of(BAD_REVIEW)));
+        mistakes.extend(main.mistakes(|id| failed.of(id) == 0));
+        // Only a fault of the record itself fails it, where it is rated.
+        mistakes.extend(failed.mistakes(|id| id.is_multiple_of(BAD_REVIEW) && main.of(id) == 0));
         Ok(mistakes)
     }
 

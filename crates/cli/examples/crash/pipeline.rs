@@ -80,17 +80,22 @@ pub(crate) fn write_inputs(folder: &Path, load: &Load) -> anyhow::Result<()> {
     Ok(())
 }
 
+/// Where the objects are of reviews that are not rated.
+pub(crate) const UNRATED: &str = "main/unrated/";
+
 /// Begins the SQL of every application: each version is another definition that gives the same rows.
 pub(crate) const VERSION: &str = "-- version ";
 
-/// The pipeline file with a version of the applications; without the load only what is fed is there.
+/// A version of the pipeline file; without the load only what is fed is there.
 pub(crate) fn text(load: Option<&Load>, version: u64) -> String {
-    let mut text = STREAMS.to_owned();
+    let elsewhere = elsewhere(version);
+    let mut text = format!("{STREAMS}{}", fed_deliveries(version));
     for (name, application, stream) in DELIVERED {
         // The application is for people who read the file.
         write!(
             text,
-            "# {application}/{stream}\n[[delivery_stream]]\nname = \"{name}\"\nbucket = \"{name}\"\nbuffer_interval = \"1s\"\n\n"
+            "# {application}/{stream}\n[[delivery_stream]]\nname = \"{name}\"\nbucket = \"{name}\"\n\
+             prefix = \"{elsewhere}\"\nbuffer_interval = \"1s\"\n\n"
         )
         .expect("a text takes text");
     }
@@ -106,6 +111,42 @@ pub(crate) fn text(load: Option<&Load>, version: u64) -> String {
             .expect("a text takes text");
     }
     text
+}
+
+/// Every second version puts objects elsewhere.
+fn elsewhere(version: u64) -> &'static str {
+    if version.is_multiple_of(2) { "" } else { "elsewhere/" }
+}
+
+/// The delivery streams that take what is read. Every third version does not rate the reviews.
+fn fed_deliveries(version: u64) -> String {
+    let elsewhere = elsewhere(version);
+    let rated = match version % 3 {
+        2 => format!("prefix = \"{UNRATED}{elsewhere}\"\n"),
+        _ => format!(
+            "prefix = \"main/rated/{elsewhere}\"\ntransform.function = \"score\"\ntransform.buffer_interval = \"1s\"\n"
+        ),
+    };
+    format!(
+        r#"
+[[delivery_stream]]
+name = "raw"
+bucket = "raw"
+prefix = "main/{elsewhere}"
+buffer_interval = "1s"
+backup.prefix = "backup/{elsewhere}"
+backup.buffer_interval = "2s"
+
+[[delivery_stream]]
+name = "rated"
+bucket = "rated"
+error_prefix = "failed/{elsewhere}!{{firehose:error-output-type}}/"
+buffer_interval = "1s"
+compression = "gzip"
+backup.prefix = "backup/"
+{rated}
+"#
+    )
 }
 
 /// Delivery streams that take rows of applications: name, application, in-application stream.
@@ -211,25 +252,6 @@ threads = 1
 name = "score"
 builtin = "score-reviews"
 endpoint = "stars"
-
-[[delivery_stream]]
-name = "raw"
-bucket = "raw"
-prefix = "main/"
-buffer_interval = "1s"
-backup.prefix = "backup/"
-backup.buffer_interval = "2s"
-
-[[delivery_stream]]
-name = "rated"
-bucket = "rated"
-prefix = "main/"
-error_prefix = "failed/!{firehose:error-output-type}/"
-buffer_interval = "1s"
-compression = "gzip"
-transform.function = "score"
-transform.buffer_interval = "1s"
-backup.prefix = "backup/"
 
 "#;
 

@@ -107,7 +107,7 @@ pub(crate) fn run(program: &Path, folder: &Path, schedule: &Schedule, rate: f64)
     let (mut refused_starts, mut damaged, mut version) = (0, DamagedCheckpoints::default(), 0);
     for (number, round) in schedule.rounds.iter().enumerate() {
         let name = format!("round {} ({:?})", number + 1, round.fault);
-        let refused = place.round(round, &mut damaged, &name).with_context(|| name.clone())?;
+        let refused = place.round(round, &load, &mut damaged, &name).with_context(|| name.clone())?;
         refused_starts += usize::from(refused);
         if round.fault == FaultKind::Update {
             version = place.version()?;
@@ -150,28 +150,26 @@ pub(crate) fn run(program: &Path, folder: &Path, schedule: &Schedule, rate: f64)
 
 impl Place<'_> {
     fn write_pipeline(&self, load: Option<&Load>, version: u64) -> anyhow::Result<()> {
-        Ok(std::fs::write(self.folder.join("pipeline.toml"), pipeline::text(load, version))?)
+        // Whoever reads it gets all of one version.
+        let new = self.folder.join("pipeline.toml.new");
+        std::fs::write(&new, pipeline::text(load, version))?;
+        Ok(std::fs::rename(new, self.folder.join("pipeline.toml"))?)
     }
 
-    /// Begins to apply the next version of the applications. Where the process ends before, the next start applies it.
-    fn update(&self) -> anyhow::Result<Process> {
-        let path = self.folder.join("pipeline.toml");
-        let text = std::fs::read_to_string(&path)?;
-        let version = version_in(&text)?;
-        let of = |version: u64| format!("{VERSION}{version}\n");
-        // Whoever reads it gets all of one version.
-        let other = self.folder.join("pipeline.toml.new");
-        std::fs::write(&other, text.replace(&of(version), &of(version + 1)))?;
-        std::fs::rename(other, path)?;
+    /// Begins to apply the next version. Where the process ends before, the next start applies it.
+    fn update(&self, load: &Load) -> anyhow::Result<Process> {
+        self.write_pipeline(Some(load), self.version()? + 1)?;
         let mut process = Command::new(self.program);
         process.args(["apply", "pipeline.toml", "--json", "--data-dir"]).arg(&self.data);
         let process = process.current_dir(self.folder).stdin(Stdio::null());
         Ok(Process(process.stdout(self.file("out.log")?).stderr(self.file("errors.log")?).spawn()?))
     }
 
-    /// Which version of the applications is in the file.
+    /// Which version is in the file.
     fn version(&self) -> anyhow::Result<u64> {
-        version_in(&std::fs::read_to_string(self.folder.join("pipeline.toml"))?)
+        let text = std::fs::read_to_string(self.folder.join("pipeline.toml"))?;
+        let version = text.split_once(VERSION).context("the SQL says its version")?.1;
+        Ok(version.chars().take_while(char::is_ascii_digit).collect::<String>().parse()?)
     }
 
     fn file(&self, name: &str) -> anyhow::Result<File> {
@@ -222,7 +220,13 @@ impl Place<'_> {
     }
 
     /// One life of the process. True when it could not start because of the disturbance.
-    fn round(&self, round: &Round, damaged: &mut DamagedCheckpoints, name: &str) -> anyhow::Result<bool> {
+    fn round(
+        &self,
+        round: &Round,
+        load: &Load,
+        damaged: &mut DamagedCheckpoints,
+        name: &str,
+    ) -> anyhow::Result<bool> {
         let command = if round.serves { "serve" } else { "run" };
         // Sometimes the catalog is held from before the start.
         let is_early = round.fault == FaultKind::Catalog && round.random.is_multiple_of(4);
@@ -232,7 +236,7 @@ impl Place<'_> {
         if !is_early {
             disturbance = self.disturb(round)?;
         }
-        let updating = if round.fault == FaultKind::Update { Some(self.update()?) } else { None };
+        let updating = if round.fault == FaultKind::Update { Some(self.update(load)?) } else { None };
         sleep(round.disturbance);
         if !round.ends_disturbed {
             let was_disturbed = disturbance.take().is_some();
@@ -282,12 +286,6 @@ impl Place<'_> {
             FaultKind::Disk => Disturbance::fill_disk(self.folder, round.random).map(Some),
         }
     }
-}
-
-/// The version of the applications in a pipeline file.
-fn version_in(text: &str) -> anyhow::Result<u64> {
-    let version = text.split_once(VERSION).context("the SQL says its version")?.1;
-    Ok(version.chars().take_while(char::is_ascii_digit).collect::<String>().parse()?)
 }
 
 /// Asks a process to end.

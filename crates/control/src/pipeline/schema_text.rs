@@ -82,11 +82,39 @@ fn parse_column(text: &str, untrimmed: &str) -> Result<DeclaredColumn, SchemaTex
         let message = format!("column \"{name}\": a path begins with $: write ${path}");
         return Err(wrong(path, message));
     }
+    if let Some(next) = column_behind_blank(rest.trim()) {
+        return Err(wrong(next, format!("a comma is missing before column \"{}\"", name_of(next))));
+    }
     let sql_type = parse_sql_type(type_text).map_err(|mistake| {
         let error = wrong(type_text, format!("column \"{name}\": {}", mistake.message));
         SchemaTextError { hint: mistake.hint.unwrap_or(error.hint), ..error }
     })?;
     Ok((name, sql_type, mapping))
+}
+
+/// What looks like another column behind a type and its path, when a comma is missing.
+fn column_behind_blank(rest: &str) -> Option<&str> {
+    let is_column = |part: &str| {
+        let (_, rest) = split_name(part).ok()?;
+        let type_text = rest.split_once('$').map_or(rest, |(type_text, _)| type_text).trim();
+        // Behind this one there may be another that lacks its comma.
+        (parse_sql_type(type_text).is_ok() || column_behind_blank(rest.trim()).is_some()).then_some(())
+    };
+    let is_whole = |before: &str| match before.split_once('$') {
+        Some((type_text, path)) => {
+            let is_closed = path.matches('[').count() == path.matches(']').count();
+            parse_sql_type(type_text.trim()).is_ok() && is_closed && !path.contains(char::is_whitespace)
+        }
+        None => parse_sql_type(before).is_ok(),
+    };
+    let blanks = rest.char_indices().filter(|(_, character)| character.is_whitespace());
+    let mut splits = blanks.map(|(at, _)| (rest[..at].trim(), rest[at..].trim()));
+    splits.find(|(before, part)| is_whole(before) && is_column(part).is_some()).map(|(_, part)| part)
+}
+
+/// The name that a column begins with.
+fn name_of(part: &str) -> String {
+    split_name(part).map_or_else(|_| part.to_owned(), |(name, _)| name)
 }
 
 /// Parses `NAME (COLUMN TYPE, …)`.
@@ -202,7 +230,8 @@ mod tests {
 
     #[test]
     fn quoted_names_and_members_hold_any_characters() {
-        let text = "\"a.b\" INTEGER, \"say \"\"(it)\"\", or not\" DECIMAL(5,2) $['x, (y'].z , it's INTEGER $[\"a\\\", b\"], c DOUBLE";
+        let text = "\"a.b\" INTEGER, \"say \"\"(it)\"\", or not\" DECIMAL(5,2) $['x, (y'].z , it's INTEGER $[\"a\\\", b\"], c DOUBLE, \
+            d INTEGER $['a b INTEGER c']";
         let columns = parse_columns(text).unwrap();
         let read: Vec<(&str, Option<&str>)> =
             columns.iter().map(|(name, _, path)| (name.as_str(), path.as_deref())).collect();
@@ -211,6 +240,7 @@ mod tests {
             ("say \"(it)\", or not", Some("$['x, (y'].z")),
             ("it's", Some("$[\"a\\\", b\"]")),
             ("c", None),
+            ("d", Some("$['a b INTEGER c']")),
         ];
         assert_eq!(read, expected);
     }
@@ -223,6 +253,10 @@ mod tests {
             ("a INTEGER,", "a column is empty"),
             ("a INTEGER, a INTEGER", "column \"a\" is declared twice"),
             ("\"a INTEGER", "the quote of"),
+            ("a INTEGER b VARCHAR(8)", "a comma is missing before column \"b\""),
+            ("a DOUBLE PRECISION b DECIMAL(5,2) c DATE", "a comma is missing before column \"b\""),
+            ("a INTEGER $.a \"b c\" INTEGER $.b", "a comma is missing before column \"b c\""),
+            ("a TIMESTAMP WITH TIME ZONE", "column \"a\""),
         ] {
             let error = parse_columns(text).unwrap_err()[0].to_string();
             assert!(error.starts_with(expected), "{text}: {error}");

@@ -29,13 +29,14 @@ use crate::version::VERSION;
 
 /// How often what happens is shown.
 const TICK: Duration = Duration::from_secs(1);
-/// Time limit of a stop that was asked for: what is under way may arrive, then everything is stored and ends.
-const DELIVER_LIMIT: Duration = Duration::from_millis(400);
-const STOP_LIMIT: Duration = Duration::from_millis(700);
+/// Time limits of a stop that was asked for, a second together with those of its end: what is under way may arrive, then
+/// everything is stored and ends.
+const DELIVER_LIMIT: Duration = Duration::from_millis(250);
+const STOP_LIMIT: Duration = Duration::from_millis(550);
 /// The same after an end that somebody has waited for, such as that of an input: there is no hurry.
 const AWAITED_STOP_LIMIT: Duration = Duration::from_secs(10);
 /// How long the last results may take to be read: after a stop that was asked for, and after an end that was waited for.
-const READ_LIMIT: Duration = Duration::from_millis(300);
+const READ_LIMIT: Duration = Duration::from_millis(100);
 const AWAITED_READ_LIMIT: Duration = Duration::from_secs(60);
 /// What closing the files has when nothing is left of the limit.
 const CLOSE_MOMENT: Duration = Duration::from_millis(100);
@@ -201,7 +202,6 @@ impl Session {
             duration: arguments.duration,
             until_end: self.until_end,
             files: self.what.files(),
-            applies_feed: matches!(self.what, What::File { feed: Some(_), .. }),
             options: self.options(),
         };
         let ending = waiting.wait(&server, &mut signals, &mut display).await;
@@ -264,7 +264,7 @@ impl Session {
 
     /// Applies what is to be applied, and starts everything.
     async fn start(&self, server: &Arc<Server>) -> anyhow::Result<Vec<ApplyReport>> {
-        let options = self.options();
+        let options = ApplyOptions { ends_command_line_feeds: true, ..self.options() };
         let mut reports = Vec::new();
         match &self.what {
             What::Serve { files } => {
@@ -345,8 +345,6 @@ struct Waiting {
     duration: Option<Duration>,
     until_end: bool,
     files: Vec<PathBuf>,
-    /// The command line has brought a feed: applying the file alone would delete it.
-    applies_feed: bool,
     options: ApplyOptions,
 }
 
@@ -392,10 +390,7 @@ impl Waiting {
     async fn reload(&self, server: &Server) -> Vec<anyhow::Result<Applied>> {
         let mut reloaded = Vec::new();
         for file in &self.files {
-            reloaded.push(match self.applies_feed {
-                true => apply_beside_feed(server, file, self.options).await,
-                false => apply_file(server, file, self.options).await,
-            });
+            reloaded.push(apply_file(server, file, self.options).await);
         }
         reloaded
     }
@@ -419,24 +414,6 @@ async fn of_some<F: Future + Unpin>(work: Option<&mut F>) -> F::Output {
     match work {
         Some(work) => work.await,
         None => std::future::pending().await,
-    }
-}
-
-/// Applies a file and keeps the feed that the command line brought.
-async fn apply_beside_feed(server: &Server, file: &Path, options: ApplyOptions) -> anyhow::Result<Applied> {
-    let owner = loading::owner_of(file);
-    let rows = server.registry().rows();
-    let feeds = rows.iter().filter(|row| {
-        !row.deleting && row.owner == owner && row.name.starts_with(crate::commands::COMMAND_LINE_FEED)
-    });
-    let feed = feeds.map(|row| Desired { name: row.name.clone(), definition: row.definition.clone() }).next();
-    let existing = loading::existing(server, &owner);
-    match load(file, existing).await? {
-        Ok(Loaded { mut desired, owner }) => {
-            desired.extend(feed);
-            Ok(Applied::Report(server.apply(desired, owner, options).await?))
-        }
-        Err(mistakes) => Ok(Applied::Mistakes(mistakes.to_string())),
     }
 }
 

@@ -49,6 +49,7 @@ mod data_directory;
 pub mod definition;
 mod error;
 pub mod feeds;
+mod graph;
 mod identifier;
 mod live;
 pub mod pipeline;

@@ -93,7 +93,7 @@ pub struct Progress {
 
 impl Progress {
     /// The end of what is in objects, or is about to be written.
-    pub(crate) fn furthest(&self) -> SourcePosition {
+    pub fn furthest(&self) -> SourcePosition {
         let Positions { delivered, failed, backed_up } = self.positions;
         let announced = self.intents.iter().map(|intent| intent.last.next());
         announced.fold(delivered.max(failed).max(backed_up), SourcePosition::max)

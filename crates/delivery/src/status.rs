@@ -28,10 +28,24 @@ pub enum Stage {
     Source,
     /// Calling the function.
     Function,
-    /// Writing objects.
-    Objects,
+    /// Writing main objects.
+    MainObjects,
+    /// Writing backup objects.
+    BackupObjects,
+    /// Writing objects with failed records.
+    FailedObjects,
     /// Storing how far it has come.
     Positions,
+}
+
+impl From<ObjectKind> for Stage {
+    fn from(kind: ObjectKind) -> Stage {
+        match kind {
+            ObjectKind::Main => Stage::MainObjects,
+            ObjectKind::Backup => Stage::BackupObjects,
+            ObjectKind::Failed => Stage::FailedObjects,
+        }
+    }
 }
 
 impl fmt::Display for Stage {
@@ -39,7 +53,9 @@ impl fmt::Display for Stage {
         f.write_str(match self {
             Stage::Source => "source",
             Stage::Function => "function",
-            Stage::Objects => "objects",
+            Stage::MainObjects => "main objects",
+            Stage::BackupObjects => "backup objects",
+            Stage::FailedObjects => "objects with failed records",
             Stage::Positions => "positions",
         })
     }

@@ -23,23 +23,23 @@ pub(crate) async fn write(
     mut trying: Trying,
 ) -> DeliveredObject {
     let Intent { kind, key, compression, .. } = intent;
-    let path = Path::from(key.as_str());
+    let (path, stage) = (Path::from(key.as_str()), Stage::from(kind));
     let records = contents.pieces.len() as u64;
     let payload = loop {
         match compress(compression, contents.pieces.clone()).await {
             Ok(payload) => break payload,
-            Err(error) => trying.failed(Stage::Objects, format!("compressing {key}: {error}")).await,
+            Err(error) => trying.failed(stage, format!("compressing {key}: {error}")).await,
         }
     };
     let bytes = payload.content_length() as u64;
     loop {
         match store.put(&path, payload.clone()).await {
             Ok(_) => {
-                trying.worked(Stage::Objects);
+                trying.worked(stage);
                 let oldest_arrival = contents.oldest_arrival;
                 return DeliveredObject { kind, key, records, bytes, oldest_arrival };
             }
-            Err(error) => trying.failed(Stage::Objects, format!("writing {key}: {error}")).await,
+            Err(error) => trying.failed(stage, format!("writing {key}: {error}")).await,
         }
     }
 }

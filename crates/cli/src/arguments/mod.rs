@@ -198,8 +198,8 @@ mod tests {
                 assert!(help.contains(kind.as_str()), "{name} does not list {}:\n{help}", kind.as_str());
             }
         }
-        // As before, also their plurals.
-        for text in ["stream", "streams", "delivery_stream", "mail-servers"] {
+        // Also their plurals, and as pipeline files call them.
+        for text in ["stream", "streams", "delivery_stream", "mail-servers", "input", "smtp"] {
             assert!(Arguments::try_parse_from(["millstream", "list", text]).is_ok(), "{text}");
         }
         let refused = Arguments::try_parse_from(["millstream", "list", "zz"]).unwrap_err().to_string();

@@ -25,8 +25,6 @@ use std::process::ExitCode;
 
 use anyhow::Context;
 
-pub(crate) use run::COMMAND_LINE_FEED;
-
 use crate::arguments::Command;
 use crate::session::Starting;
 

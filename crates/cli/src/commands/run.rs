@@ -11,7 +11,7 @@ use crate::loading;
 use crate::session::{Session, Starting, What};
 
 /// Begins the name of a feed that the command line brings. The names in a file have no blanks.
-pub(crate) const COMMAND_LINE_FEED: &str = "input ";
+const COMMAND_LINE_FEED: &str = "input ";
 
 pub(super) fn run(arguments: RunArguments, starting: Starting) -> anyhow::Result<ExitCode> {
     let loaded = loading::load(&arguments.file, &[])??;

@@ -443,8 +443,28 @@ fn a_hang_up_takes_over_new_sql_and_keeps_the_state_of_what_did_not_change() {
     assert_eq!(change["keeps_state"], json!(["KEPT", "CHANGED"]), "a projection has no state: {line}");
     program.write(b"3\n");
     program.json_until(|line| line["newest_distinct_count"] == 3);
+
+    // Another process that applies the file knows nothing of this command line.
+    fs::write(&file, pipeline("\"id\" + 2")).unwrap();
+    let applied = run_in(folder.path(), &["apply", "counting.toml", "--data-dir", "data"]);
+    assert_eq!(applied.code, Some(0), "{applied:#?}");
+    assert!(!applied.stdout().contains("deleted"), "{applied:#?}");
+    program.write(b"4\n");
+    program.json_until(|line| line["newest_distinct_count"] == 4);
     program.signal(Signal::TERM);
     program.finish().summary_of_stop();
+}
+
+#[test]
+fn an_input_that_is_deleted_before_its_end_is_named_at_the_end() {
+    let folder = chain("");
+    let arguments = [RUN.as_slice(), &["--until-end", "--input", "-", "--into", "trades"]].concat();
+    let mut program = Program::start_in(folder.path(), &arguments);
+    program.write(format!("{}\n", trade(1)).as_bytes());
+    program.json_until(|line| line["records_in"].as_u64() > Some(0));
+    let deleted = run_in(folder.path(), &["delete", "input", "input -", "--data-dir", "data"]);
+    assert_eq!(deleted.code, Some(0), "{deleted:#?}");
+    program.finish().assert_failed(4, &["it was deleted before all of it was read"]);
 }
 
 #[test]

@@ -334,7 +334,7 @@ fn m3_what_is_tried_again_is_seen_with_its_reason() {
         parts.first().is_some_and(|part| part["attempts"].as_u64() >= Some(2)).then_some(parts)
     });
     let [part] = parts.as_slice() else { panic!("{parts:?}") };
-    assert!(part["what"] == "objects" && part["since"].as_i64().unwrap() > 0, "{part}");
+    assert!(part["what"] == "main objects" && part["since"].as_i64().unwrap() > 0, "{part}");
     assert!(!part["reason"].as_str().unwrap().is_empty(), "{part}");
     for lines in
         [server.ask(&["list", "delivery-streams"]), server.ask(&["describe", "delivery-stream", "kept"])]
@@ -351,7 +351,7 @@ fn m3_what_is_tried_again_is_seen_with_its_reason() {
         let parts = retrying("application", "watch");
         (!parts.is_empty()).then_some(parts)
     });
-    assert_eq!(parts[0]["what"], "output to stream \"high\"", "{parts:?}");
+    assert_eq!(parts[0]["what"], "output HIGH to stream \"high\"", "{parts:?}");
     let mut server = server;
     let line = server.program.json_until(|line| {
         let resources = line["resources"].as_array().into_iter().flatten();

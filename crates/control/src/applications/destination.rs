@@ -6,6 +6,7 @@ use std::time::Duration;
 use millstream_functions::events::output::{
     DeliveryMetadata, DeliveryResult, OutputAnswer, OutputEvent, OutputRecord,
 };
+use millstream_functions::{FunctionError, FunctionErrorKind};
 use millstream_streamlog::{AppendError, Log, Producer, RecordBatchBuilder, StreamKey};
 use millstream_wording::agreeing;
 
@@ -135,6 +136,11 @@ async fn call(
     };
     let answer = match callable.invoker.invoke(event.encode()).await {
         Ok(answer) => OutputAnswer::decode_for(&event, &answer).map_err(|error| error.to_string()),
+        // No retry can fix it: it is named, and those behind it go on.
+        Err(FunctionError { kind: FunctionErrorKind::TooLarge, message }) if rows.len() == 1 => {
+            let problem = format!("a row of {} bytes is skipped: {message}", rows[0].data.len());
+            return Sent { arrived: vec![true], problem: Some(problem) };
+        }
         Err(error) => Err(error.to_string()),
     };
     match answer {

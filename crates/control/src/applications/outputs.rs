@@ -57,7 +57,6 @@ struct Output {
 
 /// All outputs of an application.
 pub(crate) struct Outputs {
-    id: ResourceId,
     outputs: Vec<Output>,
     /// The number of the next row of each stream that has an output.
     next_rows: BTreeMap<StreamId, u64>,
@@ -124,7 +123,7 @@ impl Outputs {
             }
             let delivering = Delivering {
                 place: format!("{}: {}", services.application, plan.destination.name()),
-                what: format!("output to {}", plan.target.reference()),
+                what: format!("output {key}"),
                 destination: plan.destination,
                 queue: Arc::clone(&queue),
                 counters: Arc::clone(&services.counters),
@@ -157,7 +156,7 @@ impl Outputs {
         let counted = counted.map(|stream| (stream, application.rows_emitted(stream))).collect();
         let next_errors = ErrorNumbers { input: input_errors, pumps: application.errors_emitted() };
         let (counters, live) = (Arc::clone(&services.counters), Arc::clone(&services.live));
-        Outputs { id: services.id, outputs, next_rows, counted, next_errors, counters, live }
+        Outputs { outputs, next_rows, counted, next_errors, counters, live }
     }
 
     /// Takes what came out of the engine into the queues, and shows it to those who follow its streams.
@@ -213,14 +212,6 @@ impl Outputs {
     /// Error rows of the input so far.
     pub(crate) fn input_errors(&self) -> u64 {
         self.next_errors.input
-    }
-
-    /// Numbers the rows that come out from now on in another epoch.
-    pub(crate) fn number_from_now_on(&mut self, epoch: u64) {
-        for output in &mut self.outputs {
-            output.producers = producers::of_output(self.id, epoch, &output.key);
-            output.arrived = [0; 2];
-        }
     }
 
     /// Whether destinations have rows that have not come out again yet since a crash.

@@ -121,8 +121,6 @@ pub(crate) struct Worker {
     id: ResourceId,
     source: ResourceId,
     epoch: u64,
-    /// The first in which no row was ever numbered.
-    next_epoch: u64,
     rows_depend_on: RowsDependOn,
     starting_position: Option<StartingPosition>,
     definition: String,
@@ -239,7 +237,6 @@ impl Worker {
             id: components.id,
             source: components.source,
             epoch,
-            next_epoch: components.next_epoch.max(epoch + 1),
             rows_depend_on: components.rows_depend_on,
             starting_position: components.starting_position,
             definition: components.definition,
@@ -404,10 +401,8 @@ impl Worker {
     fn note_lost(&mut self) {
         let lost = self.input.take_lost();
         if lost > 0 {
-            // Whoever reads again from the last checkpoint gets other rows than this reading gave.
-            self.epoch = self.next_epoch;
-            self.next_epoch += 1;
-            self.outputs.number_from_now_on(self.epoch);
+            // Whoever reads again from the last checkpoint finds them gone, too, and begins an epoch: what comes out until the
+            // next one would come twice.
             self.hold_until_stored();
         }
         self.report_lost(lost);

@@ -37,6 +37,18 @@ pub(crate) struct Claims {
     pub(crate) takes_over: bool,
     /// Owners that are no longer at their paths.
     pub(crate) gone: BTreeSet<String>,
+    /// Feeds that a command line brought.
+    pub(crate) ends_command_line_feeds: bool,
+}
+
+impl Claims {
+    /// Whether a resource goes when its file does not declare it.
+    fn may_end(&self, row: &ResourceRow) -> bool {
+        match &row.definition {
+            Definition::Feed(feed) => !feed.from_command_line || self.ends_command_line_feeds,
+            _ => true,
+        }
+    }
 }
 
 /// Compares what is desired with what exists.
@@ -93,8 +105,8 @@ pub(crate) fn decide(rows: &[ResourceRow], desired: &[Desired], owner: &Owner, c
     }
     let is_wanted = |row: &&ResourceRow| desired.iter().any(|one| one.reference() == row.reference());
     // What an earlier version of the catalog kept is taken over when it is named, but not deleted when it is not.
-    let gone: Vec<&ResourceRow> =
-        rows.iter().filter(|row| !row.deleting && row.owner == *owner && !is_wanted(row)).collect();
+    let gone = rows.iter().filter(|row| !row.deleting && row.owner == *owner && !is_wanted(row));
+    let gone: Vec<&ResourceRow> = gone.filter(|row| claims.may_end(row)).collect();
     for row in &gone {
         let users = references::dependants(rows, &row.reference());
         // A user of this file is as the file wants it now.
@@ -103,7 +115,7 @@ pub(crate) fn decide(rows: &[ResourceRow], desired: &[Desired], owner: &Owner, c
                 && !desired.iter().any(|one| one.reference() == *user)
         };
         if let Some(user) = users.into_iter().find(is_foreign) {
-            let reason = format!("{user}, which this file does not own, uses it: change that first");
+            let reason = format!("{user}, which this file does not declare, uses it: change that first");
             decision.changes.push(ResourceChange::refused(&row.reference(), reason));
             continue;
         }
@@ -203,7 +215,8 @@ pub(super) fn refuse_to_delete_all(decision: &mut Decision) {
 mod tests {
     use super::*;
     use crate::definition::{
-        EndpointDefinition, Generation, Model, ResourceId, StreamDefinition, TopicDefinition,
+        EndpointDefinition, FeedDefinition, FeedSource, FeedTarget, Generation, Model, ResourceId,
+        StreamDefinition, TopicDefinition,
     };
     use millstream_host::Timestamp;
 
@@ -304,7 +317,7 @@ mod tests {
         let owner = Owner::File("/new/a.toml".to_owned());
         let desired = [stream("same", 24), stream("changed", 48)];
         let gone = BTreeSet::from(["/old/a.toml".to_owned()]);
-        let claims = Claims { takes_over: false, gone };
+        let claims = Claims { gone, ..Claims::default() };
         let decision = decide(&rows, &desired, &owner, &claims);
         assert_eq!(actions(&decision), [("same", Action::Unchanged), ("changed", Action::Changed)]);
         let taken = |file: &str, is_gone, names: &[&str]| TakenOver {
@@ -332,6 +345,35 @@ mod tests {
     }
 
     #[test]
+    fn what_a_command_line_brought_goes_with_the_next_start_alone() {
+        let feed = |from_command_line| Desired {
+            name: "f".to_owned(),
+            definition: Definition::Feed(FeedDefinition {
+                source: FeedSource::File {
+                    path: "x".into(),
+                    header: false,
+                    repeat: false,
+                    review_columns: None,
+                },
+                target: FeedTarget::Stream("s".to_owned()),
+                rate: None,
+                from_command_line,
+            }),
+        };
+        let owner = Owner::File("a.toml".to_owned());
+        let at_start = Claims { ends_command_line_feeds: true, ..Claims::default() };
+        for (from_command_line, claims, goes) in
+            [(true, Claims::default(), false), (true, at_start, true), (false, Claims::default(), true)]
+        {
+            let rows =
+                [row(1, &stream("s", 24), "file:a.toml"), row(2, &feed(from_command_line), "file:a.toml")];
+            let decision = decide(&rows, &[stream("s", 24)], &owner, &claims);
+            let deleted = decision.rows.contains(&RowChange::Prune { id: ResourceId(2) });
+            assert_eq!(deleted, goes, "{from_command_line} {claims:?}");
+        }
+    }
+
+    #[test]
     fn r8_what_is_no_longer_declared_goes_and_users_keep_it() {
         let topic = Desired { name: "t".to_owned(), definition: Definition::Topic(TopicDefinition {}) };
         let subscription = Desired {
@@ -348,6 +390,6 @@ mod tests {
         let foreign = [row(1, &topic, "file:a.toml"), row(2, &subscription, "api")];
         let decision = decide(&foreign, &[], &owner, &Claims::default());
         assert_eq!(actions(&decision), [("t", Action::Refused)]);
-        assert!(decision.changes[0].details[0].contains("does not own"), "{decision:?}");
+        assert!(decision.changes[0].details[0].contains("does not declare"), "{decision:?}");
     }
 }

@@ -51,13 +51,21 @@ pub struct ApplyOptions {
     pub is_dry_run: bool,
     /// Resources that belong to another file become this one's, whether or not the other is still there.
     pub takes_over: bool,
+    /// Feeds that a command line brought end when they are not desired: at a start, where another command line stands for
+    /// them. A file that is applied later knows nothing of them, and they stay.
+    pub ends_command_line_feeds: bool,
     /// A resource whose files take longer to read is refused: nothing else could be applied meanwhile.
     pub look_limit: Duration,
 }
 
 impl Default for ApplyOptions {
     fn default() -> ApplyOptions {
-        ApplyOptions { is_dry_run: false, takes_over: false, look_limit: LOOK_LIMIT }
+        ApplyOptions {
+            is_dry_run: false,
+            takes_over: false,
+            ends_command_line_feeds: false,
+            look_limit: LOOK_LIMIT,
+        }
     }
 }
 
@@ -178,8 +186,11 @@ pub(crate) async fn apply(
     guard: impl AsyncFnOnce(&[Reference]) -> Vec<Guard>,
 ) -> Result<ApplyReport, ApplyError> {
     let rows = world.registry.rows();
-    let claims =
-        Claims { takes_over: options.takes_over, gone: owners_that_are_gone(world, &rows, &owner).await };
+    let claims = Claims {
+        takes_over: options.takes_over,
+        gone: owners_that_are_gone(world, &rows, &owner).await,
+        ends_command_line_feeds: options.ends_command_line_feeds,
+    };
     let mut decision = decide(&rows, &desired, &owner, &claims);
     look(world, &rows, &desired, &mut decision, options.look_limit).await;
     refuse_labels(world, &rows, &desired, &mut decision, options.look_limit).await;
@@ -227,6 +238,12 @@ pub(crate) async fn apply(
     Ok(report)
 }
 
+/// Waits until a change of a resource has been tried, no longer than that may take.
+pub(crate) async fn tried(world: &World, reference: &Reference) {
+    let is_tried = |rows: &[ResourceRow]| !find(rows, reference).is_some_and(is_untried);
+    let _ = real_time::within(SETTLE_LIMIT, until(&world.registry, is_tried)).await;
+}
+
 /// Waits until what was deleted and made again is there once and runs, or cannot; no longer than a change may take.
 pub(crate) async fn made_again(world: &World, references: &[Reference]) {
     let is_there = |rows: &[ResourceRow], reference: &Reference| {
@@ -268,9 +285,12 @@ fn is_open(rows: &[ResourceRow], change: &ResourceChange) -> bool {
     match change.action {
         Action::Unchanged | Action::Refused => false,
         Action::Deleted => rows.iter().any(|row| row.deleting && row.reference() == reference),
-        Action::Created | Action::Changed => find(rows, &reference)
-            .is_some_and(|row| row.observed < row.generation && row.status.reason().is_none()),
+        Action::Created | Action::Changed => find(rows, &reference).is_some_and(is_untried),
     }
+}
+
+fn is_untried(row: &ResourceRow) -> bool {
+    row.observed < row.generation && row.status.reason().is_none()
 }
 
 fn not_settled(rows: &[ResourceRow], report: &ApplyReport) -> Vec<String> {

@@ -6,6 +6,7 @@
 //! | 2 | 0.2 | resources with ids, generations, owners; positions and checkpoints by id |
 //! | 3 | 0.2 | the source that the progress of a feed is of; `deleting` is 2 for what its file no longer declares |
 //! | 4 | 0.2 | the newest epoch of each application, which a damaged checkpoint does not tell |
+//! | 5 | 0.2 | for copies, how many records had gone with their shards |
 //!
 //! A migration runs in one transaction together with its new version number: a crash leaves the layout before.
 
@@ -20,7 +21,7 @@ use crate::definition::{Definition, Kind};
 use crate::pipeline::definitions_of_layout_1;
 
 /// The layout that this program reads and writes.
-const LAYOUT: i64 = 4;
+const LAYOUT: i64 = 5;
 
 const LAYOUT_2: &str = "
 CREATE TABLE resource (
@@ -60,6 +61,10 @@ CREATE TABLE epoch (
 ) STRICT;
 ";
 
+const LAYOUT_5: &str = "
+ALTER TABLE feed_position ADD COLUMN spent_records INTEGER;
+";
+
 /// Brings the layout up to date.
 pub(super) fn run(path: &Path, connection: &mut Connection) -> Result<(), CatalogError> {
     let failed = |source| CatalogError::Sqlite { path: path.to_owned(), source };
@@ -78,8 +83,11 @@ pub(super) fn run(path: &Path, connection: &mut Connection) -> Result<(), Catalo
     if found < 3 {
         transaction.execute_batch(LAYOUT_3).map_err(failed)?;
     }
-    transaction.execute_batch(LAYOUT_4).map_err(failed)?;
-    note_epochs(&transaction).map_err(failed)?;
+    if found < 4 {
+        transaction.execute_batch(LAYOUT_4).map_err(failed)?;
+        note_epochs(&transaction).map_err(failed)?;
+    }
+    transaction.execute_batch(LAYOUT_5).map_err(failed)?;
     transaction.pragma_update(None, "user_version", LAYOUT).map_err(failed)?;
     transaction.commit().map_err(failed)
 }

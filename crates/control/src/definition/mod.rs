@@ -125,12 +125,18 @@ impl fmt::Display for Kind {
 impl std::str::FromStr for Kind {
     type Err = String;
 
-    /// Takes `delivery-stream`, `delivery_stream`, `delivery stream`, and their plurals.
+    /// Takes `delivery-stream`, `delivery_stream`, `delivery stream`, their plurals, and the names of pipeline files.
     fn from_str(text: &str) -> Result<Kind, String> {
         let wanted = text.to_lowercase().replace(['_', ' '], "-");
         let is_meant = |kind: &&Kind| {
-            let name = kind.as_str();
-            wanted == name || wanted.strip_suffix('s') == Some(name)
+            let in_files = match kind {
+                Kind::Feed => "input",
+                Kind::MailServer => "smtp",
+                other => other.as_str(),
+            };
+            [kind.as_str(), in_files]
+                .iter()
+                .any(|name| wanted == *name || wanted.strip_suffix('s') == Some(name))
         };
         Kind::ALL.iter().find(is_meant).copied().ok_or_else(|| {
             let known = Kind::ALL.map(Kind::as_str).join(", ");

@@ -18,7 +18,7 @@ use millstream_streamlog::{
 use tokio::sync::watch;
 
 use super::pace::Pace;
-use super::put::{FeedServices, Put};
+use super::put::{FeedServices, POSITION_INTERVAL, Put};
 use crate::applications::{EndedEarly, LogInput};
 use crate::definition::ResourceId;
 use crate::producers;
@@ -65,6 +65,8 @@ pub(crate) struct Copying {
     input: LogInput,
     from: CopiedFrom,
     positions: watch::Sender<ShardPositions>,
+    /// When its positions were stored last, by [`Clock::monotonic`](millstream_host::Clock::monotonic).
+    stored_at: Duration,
 }
 
 /// What is copied.
@@ -106,7 +108,8 @@ impl Copying {
         let (sender, positions) = watch::channel(input.progress().clone());
         let progress =
             CopyProgress { log: Arc::clone(&services.log), source: input.key().clone(), positions };
-        (Copying { services, input, from, positions: sender }, progress)
+        let stored_at = services.clock.monotonic();
+        (Copying { services, input, from, positions: sender, stored_at }, progress)
     }
 
     /// Copies until stopped.
@@ -117,7 +120,6 @@ impl Copying {
         }
         self.pass_over_copied();
         self.publish();
-        // A target may go, and takes with it how far it has come.
         self.store_positions().await;
         self.copy_until_stopped().await;
         self.store_positions().await;
@@ -138,11 +140,20 @@ impl Copying {
         }
     }
 
-    async fn store_positions(&self) {
-        let FeedServices { id, name, catalog, spawn, .. } = &self.services;
-        let (catalog, id, source, positions) =
-            (catalog.clone(), *id, self.from.source, self.input.positions());
-        let stored = spawn.blocking(move || catalog.put_positions(id, source, &positions)).await;
+    /// A target may go, and takes with it how far it has come: positions that are older are good for a moment only.
+    async fn store_positions_when_due(&mut self) {
+        if self.services.clock.monotonic().saturating_sub(self.stored_at) >= POSITION_INTERVAL {
+            self.store_positions().await;
+        }
+    }
+
+    async fn store_positions(&mut self) {
+        let FeedServices { id, name, catalog, spawn, clock, .. } = &self.services;
+        self.stored_at = clock.monotonic();
+        let (catalog, id, source) = (catalog.clone(), *id, self.from.source);
+        let (positions, spent_records) = (self.input.positions(), self.input.spent_records());
+        let put = move || catalog.put_copy_progress(id, source, &positions, spent_records);
+        let stored = spawn.blocking(put).await;
         let error = match stored {
             Ok(Ok(())) => return,
             Ok(Err(error)) => error.to_string(),
@@ -161,12 +172,17 @@ impl Copying {
             self.note_lost(now);
             match batch {
                 Some(Ok(batch)) if !batch.is_empty() => {
+                    if self.services.log.stream_id(&self.services.key).is_err() {
+                        // With the target went how far it had come, and it may be long until there is another.
+                        self.store_positions().await;
+                    }
                     let most = usize::try_from(due).unwrap_or(usize::MAX);
                     let Some(copied) = self.copy(&batch, most).await else { break };
                     if let Some(pace) = &mut pace {
                         pace.sent(copied);
                     }
                     self.publish();
+                    self.store_positions_when_due().await;
                 }
                 Some(Ok(batch)) => {
                     self.input.advance(&batch);

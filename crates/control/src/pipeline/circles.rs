@@ -1,10 +1,11 @@
 //! Records must not run in a circle: each round would make more of them, for ever.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 
 use toml::Spanned;
 
 use super::declarations::Declarations;
+use crate::graph;
 
 /// A place where records come to rest until somebody reads them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -29,59 +30,17 @@ pub(super) struct Circle {
     pub(super) way: String,
 }
 
-/// The first circle that the file declares. Looks at each place and each edge once.
+/// The first circle that the file declares.
 pub(super) fn find(declared: &Declarations) -> Option<Circle> {
     let edges = edges(declared);
-    let mut from: HashMap<Place<'_>, Vec<&Edge<'_>>> = HashMap::new();
-    for edge in &edges {
-        from.entry(edge.from).or_default().push(edge);
-    }
-    // Places from which no circle can be reached.
-    let mut is_clear: HashSet<Place<'_>> = HashSet::new();
-    for start in &edges {
-        // The way to the current place, each step with what is still to be tried behind it.
-        let mut way: Vec<(&Edge<'_>, usize)> = Vec::new();
-        let mut on_way: HashSet<Place<'_>> = HashSet::new();
-        let mut next = Some(start).filter(|edge| !is_clear.contains(&edge.from));
-        if next.is_some() {
-            on_way.insert(start.from);
-        }
-        while let Some(edge) = next.take() {
-            if on_way.contains(&edge.to) {
-                way.push((edge, 0));
-                return Some(circle(&way));
-            }
-            if !is_clear.contains(&edge.to) {
-                on_way.insert(edge.to);
-                way.push((edge, 0));
-            }
-            while let Some((last, tried)) = way.last_mut() {
-                let place = last.to;
-                match from.get(&place).and_then(|edges| edges.get(*tried)) {
-                    Some(onward) => {
-                        *tried += 1;
-                        next = Some(onward);
-                        break;
-                    }
-                    None => {
-                        is_clear.insert(place);
-                        on_way.remove(&place);
-                        way.pop();
-                    }
-                }
-            }
-        }
-    }
-    None
-}
-
-/// The circle at the end of a way: its last edge leads to where an earlier one began.
-fn circle(way: &[(&Edge<'_>, usize)]) -> Circle {
-    let (last, _) = way.last().expect("a way that closes has an edge");
-    let begin = way.iter().position(|(edge, _)| edge.from == last.to).unwrap_or(0);
-    let names: Vec<String> =
-        way[begin..].iter().map(|(edge, _)| format!("{} by {}", name(edge.to), edge.by)).collect();
-    Circle { span: last.reference.span(), way: format!("{}, to {}", name(last.to), names.join(", to ")) }
+    let places: Vec<(Place<'_>, Place<'_>)> = edges.iter().map(|edge| (edge.from, edge.to)).collect();
+    let way: Vec<&Edge<'_>> = graph::circle(&places)?.into_iter().map(|edge| &edges[edge]).collect();
+    let (first, last) = (way.first()?, way.last()?);
+    let steps: Vec<String> = way.iter().map(|edge| format!("{} by {}", name(edge.to), edge.by)).collect();
+    Some(Circle {
+        span: last.reference.span(),
+        way: format!("{}, to {}", name(first.from), steps.join(", to ")),
+    })
 }
 
 fn edges(declared: &Declarations) -> Vec<Edge<'_>> {

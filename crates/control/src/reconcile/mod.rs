@@ -323,7 +323,7 @@ impl Reconciler {
                 None => "see the problems above".to_owned(),
             };
             let error = NotReady::ever(format!(
-                "it failed {} times in a row; {why}; change it to try again",
+                "it failed {} times in a row; {why}; apply its file again, or change it",
                 attempts.count
             ));
             return self.failed(&row, error).await;

@@ -34,9 +34,6 @@ pub enum UpdateError {
     /// There is none.
     #[error("{0} does not exist")]
     NotFound(Reference),
-    /// It would become another kind.
-    #[error("{0} cannot become another kind: delete it and create the other")]
-    Kind(Reference),
     /// It names something that does not exist.
     #[error("{of} refers to {missing}, which does not exist: create that first")]
     Missing {

@@ -88,11 +88,8 @@ impl Registry {
         self.rows().iter().find(|row| row.id == id).cloned()
     }
 
-    /// Creates a resource. It exists when this returns; it runs a moment later.
-    ///
-    /// # Errors
-    /// See [`CreateError`]; nothing has changed then.
-    pub async fn create(&self, desired: Desired, owner: Owner) -> Result<ResourceRow, CreateError> {
+    /// As `Server::create`.
+    pub(crate) async fn create(&self, desired: Desired, owner: Owner) -> Result<ResourceRow, CreateError> {
         let reference = desired.reference();
         check_name(reference.kind, &reference.name)?;
         let writing = self.writing().await;
@@ -111,11 +108,8 @@ impl Registry {
         Ok(find(&rows, &reference).cloned().expect("the row is among those that were committed"))
     }
 
-    /// Gives a resource another definition.
-    ///
-    /// # Errors
-    /// See [`UpdateError`]; nothing has changed then.
-    pub async fn update(&self, desired: Desired) -> Result<Changed, UpdateError> {
+    /// Gives a resource another definition. For those who guard what it changes: see `Server::update`.
+    pub(crate) async fn update(&self, desired: Desired) -> Result<Changed, UpdateError> {
         let reference = desired.reference();
         let writing = self.writing().await;
         let rows = self.rows();
@@ -138,12 +132,8 @@ impl Registry {
         Ok(Changed::Updated)
     }
 
-    /// Deletes a resource: its name is free when this returns; its state goes once it has stopped. By `force` also when
-    /// others use it: they wait then until there is another of that name.
-    ///
-    /// # Errors
-    /// See [`DeleteError`]; nothing has changed then.
-    pub async fn delete(&self, reference: &Reference, force: bool) -> Result<ResourceId, DeleteError> {
+    /// Deletes a resource. For those who guard what it changes: see `Server::delete`.
+    pub(crate) async fn delete(&self, reference: &Reference, force: bool) -> Result<ResourceId, DeleteError> {
         let writing = self.writing().await;
         let id = self.may_delete(reference, force)?;
         self.commit_locked(writing, vec![RowChange::MarkDeleting { id }]).await?;

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use millstream_delivery::{
     BackupSettings, BufferingHints, Components, Compression, DeliveryHandle, DeliverySettings,
-    DeliveryWorker, InvalidDelivery, ObjectNaming, Positions, Transform, TransformSettings,
+    DeliveryWorker, InvalidDelivery, ObjectNaming, Transform, TransformSettings,
 };
 use millstream_streamlog::{Retention, StreamError};
 use object_store::ObjectStore;
@@ -154,9 +154,7 @@ pub(super) async fn prepare(
     let (catalog, id) = (world.catalog.clone(), row.id);
     let progress = world.spawn().blocking(move || catalog.delivery_progress(id)).await;
     if let Some(stored) = progress.map_err(NotReady::yet)?.map_err(NotReady::yet)? {
-        let Positions { delivered, failed, backed_up } = stored.progress.positions;
-        let furthest = delivered.max(failed).max(backed_up).0;
-        let positions = BTreeMap::from([(BUFFER_SHARD.0, furthest)]);
+        let positions = BTreeMap::from([(BUFFER_SHARD.0, stored.progress.furthest().0)]);
         BeyondEnd::check(&world.log, &key, &positions)
             .map_err(|beyond| NotReady::lost(beyond.explain(&row.name)))?;
     }

@@ -8,7 +8,7 @@ use tokio::sync::watch;
 
 use super::{NotReady, Occasion, StateOutlook, Stopped};
 use crate::applications::LogInput;
-use crate::catalog::{CopyStart, FeedProgress, ResourceRow};
+use crate::catalog::{CatalogError, CopyStart, FeedProgress, ResourceRow};
 use crate::definition::{Definition, FeedDefinition, FeedSource, Kind, Reference, ResourceId};
 use crate::feeds::{
     Ahead, CopiedFrom, CopyProgress, Copying, FeedEnd, FeedServices, KnownRatings, LineSource, Putting,
@@ -206,8 +206,9 @@ async fn from_stream(world: &World, row: &ResourceRow, stream: &str) -> Result<F
     let ends = ends.into_iter().map(|(shard, end)| (shard.0, end.0)).collect();
     let (catalog, id) = (world.catalog.clone(), row.id);
     let start = world.spawn().blocking(move || catalog.copy_start(id, source, &ends)).await;
-    let CopyStart { pass, positions } = start.map_err(NotReady::yet)?.map_err(NotReady::yet)?;
-    input.go_to(&positions, None).map_err(|beyond| NotReady::lost(beyond.explain(&row.name)))?;
+    let CopyStart { pass, positions, spent_records } =
+        start.map_err(NotReady::yet)?.map_err(NotReady::yet)?;
+    input.go_to(&positions, spent_records).map_err(|beyond| NotReady::lost(beyond.explain(&row.name)))?;
     Ok(From::Stream { input, from: CopiedFrom { source, pass } })
 }
 
@@ -315,12 +316,18 @@ impl RunningFeed {
 pub(super) async fn erase(world: &World, row: &ResourceRow) -> Result<(), NotReady> {
     let Definition::Feed(definition) = &row.definition else { return Ok(()) };
     let (catalog, id, name) = (world.catalog.clone(), row.id, row.name.clone());
-    let from_command_line = definition.from_command_line;
+    // What another process gives at its standard input is something else.
+    let is_kept =
+        definition.from_command_line && !matches!(definition.source, FeedSource::StandardInput { .. });
+    let log = Arc::clone(&world.log);
     let released = move || {
-        if from_command_line {
+        let noted = catalog.known_feed_progress(id)?;
+        if let Some(noted) = noted.filter(|_| is_kept) {
+            // It may have put more since it was noted, before a kill; the log is about to forget that.
+            catalog.put_feed_progress(id, true_progress(&log, id, noted))?;
             catalog.release_feed_progress(id, &name)?;
         }
-        catalog.known_feed_progress(id)
+        Ok::<_, CatalogError>(noted)
     };
     let progress = world.spawn().blocking(released).await.map_err(NotReady::yet)?.map_err(NotReady::yet)?;
     let progress = progress.unwrap_or_default();

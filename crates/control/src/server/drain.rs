@@ -35,7 +35,10 @@ impl Server {
             });
             let failure = match end.await {
                 Some(ended) => ended?,
-                None => self.world.registry.row(id)?.status.reason()?.to_owned(),
+                None => match self.world.registry.row(id).filter(|row| !row.deleting) {
+                    Some(row) => row.status.reason()?.to_owned(),
+                    None => "it was deleted before all of it was read".to_owned(),
+                },
             };
             Some(name.map_or(failure.clone(), |name| format!("{name}: {failure}")))
         });

@@ -1,14 +1,16 @@
 //! Guarding applications and deliveries while something changes that makes their rows or objects.
 
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use millstream_host::real_time;
 
 use super::{CHECKPOINT_LIMIT, Server};
 use crate::applications::functions_before;
+use crate::apply;
 use crate::catalog::ResourceRow;
-use crate::definition::{Definition, Kind, Reference, ResourceId};
-use crate::registry::DeleteError;
+use crate::definition::{Definition, Desired, Kind, Owner, Reference, ResourceId};
+use crate::registry::{Changed, CreateError, DeleteError, UpdateError};
 use crate::resources::{self, Guard, Running};
 
 /// How long it may take to see what goes with a resource that is deleted.
@@ -32,6 +34,28 @@ impl Server {
         let guarding = concerned.filter_map(|row| self.running.with(row.id, Running::guarding).flatten());
         let guarding = guarding.map(async |guard| real_time::within(CHECKPOINT_LIMIT, guard).await.flatten());
         futures::future::join_all(guarding).await.into_iter().flatten().collect()
+    }
+
+    /// Creates a resource. It exists when this returns; it runs a moment later.
+    ///
+    /// # Errors
+    /// See [`CreateError`]; nothing has changed then.
+    pub async fn create(&self, desired: Desired, owner: Owner) -> Result<ResourceRow, CreateError> {
+        self.world.registry.create(desired, owner).await
+    }
+
+    /// Gives a resource another definition. It has been tried when this returns, unless that takes long.
+    ///
+    /// # Errors
+    /// See [`UpdateError`]; nothing has changed then.
+    pub async fn update(&self, desired: Desired) -> Result<Changed, UpdateError> {
+        let reference = desired.reference();
+        let _guards = self.guard(std::slice::from_ref(&reference)).await;
+        let changed = self.world.registry.update(desired).await?;
+        if self.is_running.load(Ordering::SeqCst) && changed == Changed::Updated {
+            apply::tried(&self.world, &reference).await;
+        }
+        Ok(changed)
     }
 
     /// Deletes a resource: its name is free when this returns; its state goes once it has stopped. By `force` also when

@@ -5,14 +5,17 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::support::{HangingDisk, apply, assert_applied, feed, parse, records, settings, start, stop};
-use millstream_control::Server;
+use crate::support::{
+    HangingDisk, apply, assert_applied, copy as copy_directory, feed, open, owner, parse, put, records,
+    settings, start, stop, until,
+};
 use millstream_control::catalog::ResourceRow;
 use millstream_control::definition::{
     Definition, Desired, FeedDefinition, FeedSource, FeedTarget, Kind, Owner, Reference,
 };
 use millstream_control::pipeline::Pipeline;
 use millstream_control::registry::Status;
+use millstream_control::{ApplyOptions, Server};
 use millstream_host::{Random, SimulatedDisk, SystemClock, real_time};
 use millstream_streamlog::StreamKey;
 
@@ -97,6 +100,41 @@ async fn r8_another_file_of_an_input_is_read_from_its_beginning() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn lines_of_a_command_line_come_once_though_a_kill_and_a_start_without_it_come_between() {
+    let folder = tempfile::tempdir().unwrap();
+    let (data, image) = (folder.path().join("data"), folder.path().join("image"));
+    let file = folder.path().join("a");
+    std::fs::write(&file, (0..2_000).map(|number| format!("{number}\n")).collect::<String>()).unwrap();
+    let with_feed = |rate| {
+        let mut pipeline = file_into_stream(&file, Some(rate));
+        for one in &mut pipeline.desired {
+            if let Definition::Feed(feed) = &mut one.definition {
+                feed.from_command_line = true;
+            }
+        }
+        pipeline
+    };
+    let server = start(&with_feed(200.0), &data).await;
+    records_of(&server, 20).await;
+    // A kill, before the next time that its progress is noted.
+    copy_directory(&data, &image);
+    stop(server).await;
+    let server = open(&image).await.unwrap();
+    let without = parse("[[stream]]\nname = \"in\"\n").desired;
+    let options = ApplyOptions { ends_command_line_feeds: true, ..ApplyOptions::default() };
+    assert!(!server.apply(without, owner(), options).await.unwrap().is_refused());
+    server.start(true).await.unwrap();
+    until(|| server.registry().rows().len() == 1).await;
+    stop(server).await;
+    let server = start(&with_feed(1e6), &image).await;
+    let lines = records_of(&server, 2_000).await;
+    server.drain(false).await;
+    assert_eq!(records_of(&server, 2_000).await.len(), 2_000);
+    assert!(lines.into_iter().eq((0..2_000).map(|number| number.to_string())));
+    stop(server).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn an_input_that_is_reset_or_made_again_starts_from_scratch() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("a");
@@ -108,7 +146,7 @@ async fn an_input_that_is_reset_or_made_again_starts_from_scratch() {
     server.reset(Some(Kind::Feed), Some("f")).await.unwrap();
     let so_far = records_of(&server, so_far + 10).await;
     assert_eq!(firsts(&so_far), 2, "{so_far:?}");
-    server.registry().delete(&Reference::new(Kind::Feed, "f"), false).await.unwrap();
+    server.delete(&Reference::new(Kind::Feed, "f"), false).await.unwrap();
     assert_applied(&apply(&server, &pipeline).await);
     let so_far = records_of(&server, so_far.len() + 20).await;
     assert_eq!(firsts(&so_far), 3, "{so_far:?}");
@@ -168,6 +206,25 @@ async fn a_copy_into_another_stream_goes_on_behind_what_it_has_copied() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_copy_whose_target_goes_before_a_kill_copies_no_record_again() {
+    let folder = tempfile::tempdir().unwrap();
+    let (data, image) = (folder.path().join("data"), folder.path().join("image"));
+    let pipeline = copy(&["in", "a"], "in", "a");
+    let server = start(&pipeline, &data).await;
+    feed(&server, "in", ["1", "2"]).await;
+    server.delete(&Reference::new(Kind::Stream, "a"), true).await.unwrap();
+    let copying = Reference::new(Kind::Feed, "copy");
+    until(|| server.registry().find(&copying).unwrap().status != Status::Active).await;
+    put(&server, "in", ["3"]).await;
+    copy_directory(&data, &image);
+    stop(server).await;
+    let server = start(&pipeline, &image).await;
+    feed(&server, "in", ["4"]).await;
+    assert_eq!(records(&server, "a"), ["3", "4"]);
+    stop(server).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_copy_of_another_stream_takes_all_that_comes_to_it_from_then_on() {
     let folder = tempfile::tempdir().unwrap();
     let streams = ["long", "short", "copied"];
@@ -217,14 +274,17 @@ async fn a_batch_without_an_answer_is_put_once_though_the_feed_has_another_strea
         let reached = changes.wait_for(|rows| rows.iter().any(|row| row.name == "feed" && is_reached(row)));
         drop(real_time::within(Duration::from_secs(60), reached).await.expect("it is reached").unwrap());
     };
-    server.registry().create(feed_into("a"), Owner::Api).await.unwrap();
+    server.create(feed_into("a"), Owner::Api).await.unwrap();
     real_time::within(Duration::from_secs(60), arrivals.changed()).await.expect("it puts").unwrap();
     let hanging = HangingDisk::begin(&disk);
     until(|row| row.status == Status::Active).await;
-    server.registry().update(feed_into("b")).await.unwrap();
-    // Its predecessor has stopped; it waits for what that had on its way.
-    until(|row| row.generation.0 == 2 && row.status != Status::Pending).await;
-    drop(hanging);
+    let going_on = async {
+        // Its predecessor has stopped; it waits for what that had on its way.
+        until(|row| row.generation.0 == 2 && row.status != Status::Pending).await;
+        drop(hanging);
+    };
+    let (updated, ()) = tokio::join!(server.update(feed_into("b")), going_on);
+    updated.unwrap();
     until(|row| row.observed.0 == 2 && row.status == Status::Active).await;
     let feed = Reference::new(Kind::Feed, "feed");
     let ended = async {

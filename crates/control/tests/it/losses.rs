@@ -7,11 +7,12 @@ use std::time::Duration;
 use crate::support::{Hanging, apply, feed, open, parse, put, records, settings, start, stop};
 use bytes::Bytes;
 use millstream_control::Server;
-use millstream_control::catalog::ResourceRow;
+use millstream_control::catalog::{Catalog, ResourceRow};
 use millstream_control::definition::{Kind, Reference};
 use millstream_control::registry::Status;
 use millstream_control::view::OverviewSource;
-use millstream_host::{Clock, Random, SimulatedDisk, SystemClock, real_time};
+use millstream_delivery::{Compression, Intent, ObjectKind, SourcePosition};
+use millstream_host::{Clock, Random, SimulatedDisk, SystemClock, Timestamp, real_time};
 
 const TEXT: &str = "[[stream]]\nname = \"in\"\n[[stream]]\nname = \"out\"\n[[application]]\nname = \"app\"\n\
     sql = '''CREATE STREAM \"OUT\" (N INTEGER);\n\
@@ -198,6 +199,36 @@ async fn state_that_is_found_to_be_lost_while_the_server_runs_is_named_with_the_
     server.drain(false).await;
     assert_eq!(server.application_status("counts").unwrap().rows_in, 2, "it begins with the oldest record");
     stop(server).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_announced_object_whose_records_are_missing_is_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let pipeline = parse("[[delivery_stream]]\nname = \"d\"\nbucket = \"objects\"\n");
+    let server = start(&pipeline, folder.path()).await;
+    put(&server, "d", 0..3).await;
+    let id = server.registry().find(&Reference::new(Kind::DeliveryStream, "d")).unwrap().id;
+    stop(server).await;
+    let catalog = Catalog::open(&folder.path().join("catalog.sqlite")).unwrap();
+    let mut stored = catalog.delivery_progress(id).unwrap().unwrap();
+    let first = stored.progress.positions.delivered;
+    stored.progress.intents = vec![Intent {
+        kind: ObjectKind::Main,
+        key: "announced".to_owned(),
+        compression: Compression::Uncompressed,
+        first,
+        last: SourcePosition(first.0 + 100),
+        records: 101,
+        bytes: 101,
+        oldest_arrival: Timestamp(0),
+    }];
+    catalog.put_delivery_progress(id, &stored).unwrap();
+    drop(catalog);
+    let server = open(folder.path()).await.unwrap();
+    let refused = server.start(false).await.err().unwrap().to_string();
+    assert!(refused.contains("records are missing from the log"), "{refused}");
+    stop(server).await;
+    assert!(!folder.path().join("buckets/objects/announced").exists());
 }
 
 #[tokio::test(flavor = "multi_thread")]

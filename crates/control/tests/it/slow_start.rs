@@ -89,7 +89,7 @@ async fn what_hangs_while_it_is_prepared_holds_up_no_other_and_can_be_deleted() 
     assert!(reason.contains("takes more than 3 s to prepare"), "{reason}");
     feed(&server, "in", ["A"]).await;
     assert_eq!(records(&server, "out"), ["A\n"]);
-    server.registry().delete(&application("hangs"), false).await.unwrap();
+    server.delete(&application("hangs"), false).await.unwrap();
     until_gone(&server, "hangs").await;
     drop(hanging);
     stop(server).await;
@@ -115,7 +115,7 @@ async fn a_start_of_all_waits_for_what_takes_long_until_it_is_deleted() {
     let start = server.start(true);
     let deleted = async {
         drop(changes.wait_for(|_| state_of(&server, "works").unwrap().0 == Lifecycle::Active).await.unwrap());
-        server.registry().delete(&application("hangs"), false).await.unwrap();
+        server.delete(&application("hangs"), false).await.unwrap();
     };
     let started = within(PATIENCE, async { tokio::join!(start, deleted).0 }).await;
     started.expect("it starts without the one that is deleted").unwrap();
@@ -178,7 +178,7 @@ async fn a_model_folder_that_hangs_stops_no_thread_of_the_runtime() {
         model.display()
     );
     for desired in parse(&pipeline).desired {
-        server.registry().create(desired, Owner::Api).await.unwrap();
+        server.create(desired, Owner::Api).await.unwrap();
     }
     server.start(false).await.unwrap();
     let row = server.registry().find(&Reference::new(Kind::Function, "hangs")).unwrap();
@@ -192,7 +192,7 @@ async fn another_can_start(server: &Server) {
     let definition = Definition::Topic(TopicDefinition {});
     let topic = Desired { name: "works".to_owned(), definition };
     let reference = topic.reference();
-    server.registry().create(topic, Owner::Api).await.unwrap();
+    server.create(topic, Owner::Api).await.unwrap();
     let mut changes = server.registry().changes();
     let is_active = |row: ResourceRow| Lifecycle::of(&row) == Lifecycle::Active;
     let runs = changes.wait_for(|_| server.registry().find(&reference).is_some_and(is_active));
@@ -204,7 +204,7 @@ async fn what_hangs_in_its_start_holds_up_no_other_and_can_be_deleted() {
     let folder = tempfile::tempdir().unwrap();
     let (server, pipe) = fed_by_a_pipe(folder.path()).await;
     another_can_start(&server).await;
-    server.registry().delete(&Reference::new(Kind::Feed, "hangs"), false).await.unwrap();
+    server.delete(&Reference::new(Kind::Feed, "hangs"), false).await.unwrap();
     until_gone(&server, "hangs").await;
     drop(pipe);
     stop(server).await;
@@ -261,7 +261,7 @@ async fn what_hangs_while_it_is_deleted_holds_up_no_other() {
     assert!(!report.is_refused(), "{report:#?}");
     server.start(true).await.unwrap();
     let hanging = HangingDisk::begin(&disk);
-    server.registry().delete(&Reference::new(Kind::Stream, "hangs"), false).await.unwrap();
+    server.delete(&Reference::new(Kind::Stream, "hangs"), false).await.unwrap();
     let mut changes = server.registry().changes();
     let takes_long = |row: &ResourceRow| matches!(row.status, Status::TakesLong { .. });
     let said = changes.wait_for(|rows| rows.iter().any(takes_long));

@@ -175,7 +175,7 @@ async fn rows_are_followed_across_changes_of_their_application() {
     assert_eq!(rows(&mut twice).await.unwrap_err(), "the application no longer has a stream \"TWICE\"");
     assert_eq!(rows(&mut tail).await.unwrap_err(), "the columns of stream \"OUT\" have changed");
     let mut tail = row_tail(&server, "app/OUT").await;
-    server.registry().delete(&Reference::new(Kind::Application, "app"), false).await.unwrap();
+    server.delete(&Reference::new(Kind::Application, "app"), false).await.unwrap();
     assert_eq!(rows(&mut tail).await.unwrap_err(), "the application was deleted");
     stop(server).await;
 }

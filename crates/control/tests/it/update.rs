@@ -150,8 +150,8 @@ async fn r18_a_stream_made_again_under_its_name_is_another() {
     feed(&server, "in", 0..10).await;
     let stream = Reference::new(Kind::Stream, "in");
     let before = server.describe(&stream).unwrap();
-    assert!(server.registry().delete(&stream, false).await.is_err(), "the application uses it");
-    server.registry().delete(&stream, true).await.unwrap();
+    assert!(server.delete(&stream, false).await.is_err(), "the application uses it");
+    server.delete(&stream, true).await.unwrap();
     assert!(server.describe(&stream).is_none(), "it is gone at once");
     assert_applied(&apply(&server, &pipeline(&other("COUNT(*)"), "")).await);
     let application = Reference::new(Kind::Application, "app");
@@ -404,7 +404,7 @@ async fn r5_a_drain_waits_for_the_successor_of_what_was_changed() {
     assert_applied(&apply(&server, &text(2)).await);
     let waits = real_time::within(a_moment, drain.as_mut()).await;
     assert!(waits.is_none(), "the window is still open: {:?}", records(&server, "counts"));
-    server.registry().delete(&Reference::new(Kind::Application, "app"), false).await.unwrap();
+    server.delete(&Reference::new(Kind::Application, "app"), false).await.unwrap();
     real_time::within(Duration::from_secs(30), drain).await.expect("nobody is waited for who is gone");
     stop(server).await;
 }
@@ -482,7 +482,7 @@ async fn r20_what_is_deleted_under_its_users_leaves_everything_to_be_looked_at()
         server.list(None).iter().map(|one| Reference::new(one.kind, &one.name)).collect();
     // In the order of their kinds: what is used goes before its users.
     for reference in &all {
-        server.registry().delete(reference, true).await.unwrap();
+        server.delete(reference, true).await.unwrap();
         assert!(server.describe(reference).is_none(), "{reference}");
         assert!(!server.overview().version.is_empty());
         for left in server.list(None) {

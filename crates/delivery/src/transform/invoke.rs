@@ -61,7 +61,14 @@ pub(crate) async fn invoke(call: Call, records: Arc<Vec<SourceRecord>>, mut tryi
                 parts.push_front((left, 0));
             }
             Err(error) => {
-                let failed = Outcome::Failed { code: error.kind.code(), message: error.message };
+                let message = match part.len() {
+                    1 => error.message,
+                    records => format!(
+                        "{}; not divided further after {MOST_PARTS} calls: the fault may be of any of {records} records",
+                        error.message
+                    ),
+                };
+                let failed = Outcome::Failed { code: error.kind.code(), message };
                 outcomes.resize(outcomes.len() + part.len(), failed);
             }
         }

@@ -76,12 +76,13 @@ impl Worker {
         }
         let now = self.clock.monotonic();
         // One that failed is tried again in its time.
-        let is_waited_for = self.guarding.is_on()
-            && self.outputs.hold_some()
-            && self.counters.checkpoint_error().is_none()
-            && self.cadence.has_rested(now);
-        let is_due = is_waited_for || (self.is_changed && self.cadence.is_due(now));
-        if is_due || !self.asked.is_empty() || self.release == Release::Unstored {
+        let is_waited_for = self.release == Release::Unstored
+            || (self.guarding.is_on()
+                && self.outputs.hold_some()
+                && self.counters.checkpoint_error().is_none());
+        let is_due =
+            (is_waited_for && self.cadence.has_rested(now)) || (self.is_changed && self.cadence.is_due(now));
+        if is_due || !self.asked.is_empty() {
             self.begin_checkpoint();
         }
     }

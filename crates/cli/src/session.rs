@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context;
-use millstream_control::definition::{Desired, Owner, Reference};
+use millstream_control::definition::{Definition, Desired, Owner, Reference};
 use millstream_control::pipeline::Mistakes;
 use millstream_control::view::OverviewSource;
 use millstream_control::{ApplyOptions, ApplyReport, Server, ServerSettings, StopReport};
@@ -109,6 +109,25 @@ enum Ending {
 impl What {
     fn is_serve(&self) -> bool {
         matches!(self, What::Serve { .. })
+    }
+
+    /// To whom what runs belongs, where it is one file or the program's own.
+    fn owner(&self) -> Option<Owner> {
+        match self {
+            What::Serve { .. } => None,
+            What::File { file, .. } => Some(loading::owner_of(file)),
+            What::Own { owner, .. } => Some(owner.clone()),
+        }
+    }
+
+    /// The feed that the command line brings.
+    fn command_line_feed(&self) -> Option<Reference> {
+        let is_one = |desired: &&Desired| matches!(&desired.definition, Definition::Feed(feed) if feed.from_command_line);
+        match self {
+            What::Serve { .. } => None,
+            What::File { feed, .. } => feed.as_ref().map(|feed| feed.reference()),
+            What::Own { desired, .. } => desired.iter().find(is_one).map(Desired::reference),
+        }
     }
 
     /// The files that SIGHUP applies again.
@@ -248,7 +267,7 @@ impl Session {
             source: self.source.clone(),
             is_synthetic: self.is_synthetic,
             has_standard_input: !self.what.is_serve(),
-            repeats_ended_feeds: !self.what.is_serve(),
+            repeats_ended_feeds_of: self.what.owner(),
         };
         // What is wrong with a file is said before a data directory is made.
         for file in self.what.files().iter().filter(|_| !self.data_directory.exists()) {
@@ -264,7 +283,9 @@ impl Session {
 
     /// Applies what is to be applied, and starts everything.
     async fn start(&self, server: &Arc<Server>) -> anyhow::Result<Vec<ApplyReport>> {
-        let options = ApplyOptions { ends_command_line_feeds: true, ..self.options() };
+        let options = self.options();
+        let owner = self.what.owner().unwrap_or(Owner::Api);
+        server.end_command_line_feeds(self.what.command_line_feed().as_ref(), &owner).await?;
         let mut reports = Vec::new();
         match &self.what {
             What::Serve { files } => {
@@ -500,7 +521,7 @@ mod tests {
             source: "test".to_owned(),
             is_synthetic: false,
             has_standard_input: false,
-            repeats_ended_feeds: false,
+            repeats_ended_feeds_of: None,
         };
         let disk = SimulatedDisk::new();
         let (clock, on) = (Arc::new(SystemClock), Arc::new(disk.clone()));

@@ -11,6 +11,7 @@ use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use anyhow::Context;
+use millstream_host::real_time::Deadline;
 use millstream_host::spawn_thread;
 use tokio::runtime::Runtime;
 use tokio::signal::unix::{Signal, SignalKind, signal};
@@ -22,6 +23,9 @@ use crate::messages;
 pub(crate) const STOPPED_EARLY: u8 = 3;
 /// How long messages may take that are written when the process is to end at once.
 const LAST_WORDS: Duration = Duration::from_millis(50);
+
+/// Signals that come so close together are one: `timeout` sends one to the process and one to its group.
+const SAME: Duration = Duration::from_millis(50);
 
 /// What somebody asks for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -111,6 +115,8 @@ struct Passing {
     interrupt: Signal,
     terminate: Signal,
     hang_up: Signal,
+    /// Received and not passed on: a file that may not become larger is an error for whoever writes it, no end.
+    _file_size: Signal,
     hearer: Arc<OnceLock<Hearer>>,
 }
 
@@ -121,18 +127,26 @@ impl Passing {
             interrupt: listen(SignalKind::interrupt())?,
             terminate: listen(SignalKind::terminate())?,
             hang_up: listen(SignalKind::hangup())?,
+            _file_size: listen(SignalKind::from_raw(rustix::process::Signal::XFSZ.as_raw()))?,
             hearer,
         })
     }
 
     fn run(mut self, runtime: &Runtime) {
         runtime.block_on(async {
+            let mut same = Deadline::after(Duration::ZERO);
             loop {
                 let signalled = tokio::select! {
                     _ = self.interrupt.recv() => Signalled::Stop,
                     _ = self.terminate.recv() => Signalled::Stop,
                     _ = self.hang_up.recv() => Signalled::Reload,
                 };
+                if signalled == Signalled::Stop {
+                    if !same.left().is_zero() {
+                        continue;
+                    }
+                    same = Deadline::after(SAME);
+                }
                 if !is_passed_on(self.hearer.get(), signalled) {
                     end_at_once();
                 }

@@ -30,8 +30,13 @@ impl Identifiers {
 
 /// A hash that is the same in every run and build: FNV-1a of 64 bits, mixed so that near texts give far numbers.
 pub(crate) fn stable_hash(text: &str) -> u64 {
-    let hash = text.bytes().fold(0xcbf2_9ce4_8422_2325, |hash: u64, byte| {
-        (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
+    stable_hash_of(text.as_bytes())
+}
+
+/// The same of bytes.
+pub(crate) fn stable_hash_of(bytes: &[u8]) -> u64 {
+    let hash = bytes.iter().fold(0xcbf2_9ce4_8422_2325, |hash: u64, byte| {
+        (hash ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3)
     });
     mixed(hash)
 }

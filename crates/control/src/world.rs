@@ -13,7 +13,7 @@ use crate::catalog::Catalog;
 use crate::connect::monitor_to_functions::PageAddress;
 use crate::connect::rejected_to_log::RejectedCount;
 use crate::data_directory::DataDirectory;
-use crate::definition::{Kind, Reference};
+use crate::definition::{Kind, Owner, Reference};
 use crate::feeds::{KnownRatings, StandardInput};
 use crate::identifier::Identifiers;
 use crate::live::Live;
@@ -56,8 +56,8 @@ pub(crate) struct World {
     pub(crate) endpoints: Slots<ModelServer>,
     /// Of this process, if a feed may read it.
     pub(crate) standard_input: Option<StandardInput>,
-    /// A feed that was read to its end by an earlier run begins again.
-    pub(crate) repeats_ended_feeds: bool,
+    /// Whose feeds begin again when an earlier run has read them to their end.
+    pub(crate) repeats_ended_feeds_of: Option<Owner>,
 }
 
 impl World {

@@ -116,7 +116,7 @@ async fn open(arguments: &ResetArguments) -> anyhow::Result<Arc<Server>> {
         source: String::new(),
         is_synthetic: false,
         has_standard_input: false,
-        repeats_ended_feeds: false,
+        repeats_ended_feeds_of: None,
     };
     Ok(Server::open(settings, Arc::new(SystemClock), Random::from_entropy()).await?)
 }

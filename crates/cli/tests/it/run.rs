@@ -456,6 +456,40 @@ fn a_hang_up_takes_over_new_sql_and_keeps_the_state_of_what_did_not_change() {
 }
 
 #[test]
+fn a_run_of_another_file_reads_nothing_of_the_first_again() {
+    let folder = tempfile::tempdir().unwrap();
+    let write = |name: &str, text: &str| fs::write(folder.path().join(name), text).unwrap();
+    write("numbers", "1\n2\n3\n");
+    write("more", "4\n5\n");
+    write(
+        "a.toml",
+        "[[stream]]\nname = \"a\"\n[[input]]\nname = \"file\"\npath = \"more\"\ninto_stream = \"a\"\n",
+    );
+    write("b.toml", "[[stream]]\nname = \"b\"\n");
+    let run = |file: &str, more: &[&str]| {
+        let arguments = ["run", file, "--json", "--no-console", "--until-end", "--data-dir", "data"];
+        let finished = run_in(folder.path(), &[&arguments, more].concat());
+        finished.summary_of_success()["records_in"].as_u64().unwrap()
+    };
+    assert_eq!(run("a.toml", &["--input", "numbers", "--into", "a"]), 5);
+    assert_eq!(run("b.toml", &[]), 0);
+    assert_eq!(run("b.toml", &["--input", "numbers", "--into", "b"]), 3, "for another stream");
+    assert_eq!(run("a.toml", &[]), 2, "its own, and nothing of a command line before");
+    assert_eq!(run("a.toml", &["--input", "numbers", "--into", "a"]), 5);
+}
+
+#[test]
+fn signals_that_come_together_are_one() {
+    let folder = chain("");
+    let mut program = Program::start_in(folder.path(), &RUN);
+    program.json_until(|line| line["phase"] == "running");
+    // As `timeout` does: to the process, then to its group.
+    program.signal(Signal::TERM);
+    program.signal(Signal::TERM);
+    program.finish().summary_of_stop();
+}
+
+#[test]
 fn an_input_that_is_deleted_before_its_end_is_named_at_the_end() {
     let folder = chain("");
     let arguments = [RUN.as_slice(), &["--until-end", "--input", "-", "--into", "trades"]].concat();

@@ -37,18 +37,11 @@ pub(crate) struct Claims {
     pub(crate) takes_over: bool,
     /// Owners that are no longer at their paths.
     pub(crate) gone: BTreeSet<String>,
-    /// Feeds that a command line brought.
-    pub(crate) ends_command_line_feeds: bool,
 }
 
-impl Claims {
-    /// Whether a resource goes when its file does not declare it.
-    fn may_end(&self, row: &ResourceRow) -> bool {
-        match &row.definition {
-            Definition::Feed(feed) => !feed.from_command_line || self.ends_command_line_feeds,
-            _ => true,
-        }
-    }
+/// Whether a command line brought it: no file declares it, and none deletes it.
+pub(super) fn is_from_command_line(row: &ResourceRow) -> bool {
+    matches!(&row.definition, Definition::Feed(feed) if feed.from_command_line)
 }
 
 /// Compares what is desired with what exists.
@@ -106,7 +99,7 @@ pub(crate) fn decide(rows: &[ResourceRow], desired: &[Desired], owner: &Owner, c
     let is_wanted = |row: &&ResourceRow| desired.iter().any(|one| one.reference() == row.reference());
     // What an earlier version of the catalog kept is taken over when it is named, but not deleted when it is not.
     let gone = rows.iter().filter(|row| !row.deleting && row.owner == *owner && !is_wanted(row));
-    let gone: Vec<&ResourceRow> = gone.filter(|row| claims.may_end(row)).collect();
+    let gone: Vec<&ResourceRow> = gone.filter(|row| !is_from_command_line(row)).collect();
     for row in &gone {
         let users = references::dependants(rows, &row.reference());
         // A user of this file is as the file wants it now.
@@ -345,7 +338,7 @@ mod tests {
     }
 
     #[test]
-    fn what_a_command_line_brought_goes_with_the_next_start_alone() {
+    fn what_a_command_line_brought_is_no_business_of_files() {
         let feed = |from_command_line| Desired {
             name: "f".to_owned(),
             definition: Definition::Feed(FeedDefinition {
@@ -361,15 +354,12 @@ mod tests {
             }),
         };
         let owner = Owner::File("a.toml".to_owned());
-        let at_start = Claims { ends_command_line_feeds: true, ..Claims::default() };
-        for (from_command_line, claims, goes) in
-            [(true, Claims::default(), false), (true, at_start, true), (false, Claims::default(), true)]
-        {
+        for from_command_line in [true, false] {
             let rows =
                 [row(1, &stream("s", 24), "file:a.toml"), row(2, &feed(from_command_line), "file:a.toml")];
-            let decision = decide(&rows, &[stream("s", 24)], &owner, &claims);
+            let decision = decide(&rows, &[stream("s", 24)], &owner, &Claims::default());
             let deleted = decision.rows.contains(&RowChange::Prune { id: ResourceId(2) });
-            assert_eq!(deleted, goes, "{from_command_line} {claims:?}");
+            assert_eq!(deleted, !from_command_line);
         }
     }
 

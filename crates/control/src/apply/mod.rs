@@ -27,8 +27,8 @@ use millstream_host::real_time;
 
 pub use report::{Action, ApplyReport, FromScratch, ResourceChange, TakenOver};
 
-use self::decide::{Claims, Decision, decide, refuse_to_delete_all};
-use crate::catalog::{CatalogError, ResourceRow};
+use self::decide::{Claims, Decision, decide, is_from_command_line, refuse_to_delete_all};
+use crate::catalog::{CatalogError, ResourceRow, RowChange};
 use crate::definition::{Definition, Desired, Kind, Owner, Reference};
 use crate::registry::{Lifecycle, Registry, Status, find};
 use crate::resources::function::labels_mistake;
@@ -51,21 +51,13 @@ pub struct ApplyOptions {
     pub is_dry_run: bool,
     /// Resources that belong to another file become this one's, whether or not the other is still there.
     pub takes_over: bool,
-    /// Feeds that a command line brought end when they are not desired: at a start, where another command line stands for
-    /// them. A file that is applied later knows nothing of them, and they stay.
-    pub ends_command_line_feeds: bool,
     /// A resource whose files take longer to read is refused: nothing else could be applied meanwhile.
     pub look_limit: Duration,
 }
 
 impl Default for ApplyOptions {
     fn default() -> ApplyOptions {
-        ApplyOptions {
-            is_dry_run: false,
-            takes_over: false,
-            ends_command_line_feeds: false,
-            look_limit: LOOK_LIMIT,
-        }
+        ApplyOptions { is_dry_run: false, takes_over: false, look_limit: LOOK_LIMIT }
     }
 }
 
@@ -186,11 +178,8 @@ pub(crate) async fn apply(
     guard: impl AsyncFnOnce(&[Reference]) -> Vec<Guard>,
 ) -> Result<ApplyReport, ApplyError> {
     let rows = world.registry.rows();
-    let claims = Claims {
-        takes_over: options.takes_over,
-        gone: owners_that_are_gone(world, &rows, &owner).await,
-        ends_command_line_feeds: options.ends_command_line_feeds,
-    };
+    let claims =
+        Claims { takes_over: options.takes_over, gone: owners_that_are_gone(world, &rows, &owner).await };
     let mut decision = decide(&rows, &desired, &owner, &claims);
     look(world, &rows, &desired, &mut decision, options.look_limit).await;
     refuse_labels(world, &rows, &desired, &mut decision, options.look_limit).await;
@@ -236,6 +225,29 @@ pub(crate) async fn apply(
         report.not_settled = not_settled(&registry.rows(), &report);
     }
     Ok(report)
+}
+
+/// Ends the feeds that the command lines of earlier processes brought, but for `kept`, which is about to be applied for this
+/// owner. Files know nothing of them.
+pub(crate) async fn end_command_line_feeds(
+    world: &World,
+    kept: Option<&Reference>,
+    owner: &Owner,
+) -> Result<(), CatalogError> {
+    let gone = owners_that_are_gone(world, &world.registry.rows(), owner).await;
+    let is_kept = |row: &ResourceRow| {
+        let is_ours = match &row.owner {
+            Owner::File(path) => row.owner == *owner || gone.contains(path),
+            Owner::Api => false,
+        };
+        is_ours && kept == Some(&row.reference())
+    };
+    let committed = world.registry.commit(|rows| {
+        let from_command_lines = rows.iter().filter(|row| !row.deleting && is_from_command_line(row));
+        let ended = from_command_lines.filter(|row| !is_kept(row));
+        Ok::<_, CatalogError>((ended.map(|row| RowChange::Prune { id: row.id }).collect(), ()))
+    });
+    committed.await
 }
 
 /// Waits until a change of a resource has been tried, no longer than that may take.

@@ -6,7 +6,7 @@
 //! | 2 | 0.2 | resources with ids, generations, owners; positions and checkpoints by id |
 //! | 3 | 0.2 | the source that the progress of a feed is of; `deleting` is 2 for what its file no longer declares |
 //! | 4 | 0.2 | the newest epoch of each application, which a damaged checkpoint does not tell |
-//! | 5 | 0.2 | for copies, how many records had gone with their shards |
+//! | 5 | 0.2 | for feeds, a record of the source that was put; for copies, how many records had gone with their shards |
 //!
 //! A migration runs in one transaction together with its new version number: a crash leaves the layout before.
 
@@ -63,6 +63,10 @@ CREATE TABLE epoch (
 
 const LAYOUT_5: &str = "
 ALTER TABLE feed_position ADD COLUMN spent_records INTEGER;
+ALTER TABLE feed_position ADD COLUMN known_record INTEGER;
+ALTER TABLE feed_position ADD COLUMN known_hash INTEGER;
+ALTER TABLE unclaimed_feed_position ADD COLUMN known_record INTEGER;
+ALTER TABLE unclaimed_feed_position ADD COLUMN known_hash INTEGER;
 ";
 
 /// Brings the layout up to date.

@@ -20,7 +20,7 @@ mod resources;
 
 pub use checkpoints::{EngineState, StoredCheckpoint, WaitingOutput};
 pub use copies::CopyStart;
-pub use positions::{FeedProgress, StoredDelivery};
+pub use positions::{FeedProgress, KnownRecord, StoredDelivery};
 pub use resources::{ResourceRow, RowChange};
 
 use std::path::{Path, PathBuf};

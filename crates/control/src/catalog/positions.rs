@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{Catalog, CatalogError, signed, unsigned};
 use crate::definition::{DeliveryStreamDefinition, ResourceId};
+use crate::identifier::stable_hash_of;
 
 /// How far a feed has come.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -18,6 +19,38 @@ pub struct FeedProgress {
     pub produced: u64,
     /// Its source was read to the end.
     pub ended: bool,
+    /// One of these records, to tell whether the source is still the one that it was; earlier versions kept none.
+    pub known: Option<KnownRecord>,
+}
+
+/// What a record of a source was.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct KnownRecord {
+    /// Which one, from 1.
+    pub number: u64,
+    /// [`KnownRecord::hash_of`] it.
+    pub hash: u64,
+}
+
+impl KnownRecord {
+    /// A hash that stays the same over versions. A line without its end is the same line.
+    pub fn hash_of(record: &[u8]) -> u64 {
+        let line = record.strip_suffix(b"\n").unwrap_or(record);
+        stable_hash_of(line.strip_suffix(b"\r").unwrap_or(line))
+    }
+}
+
+/// The columns of a known record, the first of them at this place of a row.
+fn known_of(row: &rusqlite::Row<'_>, first: usize) -> rusqlite::Result<Option<KnownRecord>> {
+    let (number, hash): (Option<i64>, Option<i64>) = (row.get(first)?, row.get(first + 1)?);
+    Ok(number
+        .zip(hash)
+        .map(|(number, hash)| KnownRecord { number: unsigned(number), hash: hash.cast_unsigned() }))
+}
+
+/// The same as they are stored.
+fn columns_of(known: Option<KnownRecord>) -> (Option<i64>, Option<i64>) {
+    (known.map(|known| signed(known.number)), known.map(|known| known.hash.cast_signed()))
 }
 
 impl FeedProgress {
@@ -32,11 +65,16 @@ pub(super) fn progress_of(
     connection: &rusqlite::Connection,
     feed: ResourceId,
 ) -> rusqlite::Result<Option<Of>> {
-    let sql = "SELECT pass, produced, ended, source FROM feed_position WHERE feed = ?1";
+    let sql =
+        "SELECT pass, produced, ended, source, known_record, known_hash FROM feed_position WHERE feed = ?1";
     let found = connection.query_row(sql, [feed.0], |row| {
         let (pass, produced): (i64, i64) = (row.get(0)?, row.get(1)?);
-        let progress =
-            FeedProgress { pass: unsigned(pass), produced: unsigned(produced), ended: row.get(2)? };
+        let progress = FeedProgress {
+            pass: unsigned(pass),
+            produced: unsigned(produced),
+            ended: row.get(2)?,
+            known: known_of(row, 4)?,
+        };
         Ok((progress, row.get(3)?))
     });
     found.optional()
@@ -165,15 +203,15 @@ impl Catalog {
         })
     }
 
-    /// How far a feed has come in this source. In another one than before it begins a pass; a new feed goes on where one of
-    /// its name from the command line has stopped in the same source.
+    /// How far a feed has come in this source. In another one than before it begins a pass; a new feed goes on where one of the
+    /// command line has stopped in the same source whose progress was released under the first of these names that has one.
     ///
     /// # Errors
     /// The file cannot be read or changed.
     pub fn feed_progress(
         &self,
         feed: ResourceId,
-        name: &str,
+        names: [&str; 2],
         source: &str,
     ) -> Result<FeedProgress, CatalogError> {
         self.with(|connection| {
@@ -181,13 +219,17 @@ impl Catalog {
             let found = match progress_of(&transaction, feed)? {
                 Some(found) => found,
                 None => {
-                    let unclaimed =
-                        "DELETE FROM unclaimed_feed_position WHERE name = ?1 RETURNING produced, source";
-                    let found: Option<(i64, Option<String>)> = transaction
-                        .query_row(unclaimed, [name], |row| Ok((row.get(0)?, row.get(1)?)))
-                        .optional()?;
-                    let (produced, of) = found.unwrap_or_default();
-                    (FeedProgress { produced: unsigned(produced), ..FeedProgress::default() }, of)
+                    let unclaimed = "DELETE FROM unclaimed_feed_position WHERE name = ?1 \
+                                     RETURNING produced, source, known_record, known_hash";
+                    let mut found: Option<Of> = None;
+                    for name in names {
+                        let of_name = transaction.query_row(unclaimed, [name], |row| {
+                            let (produced, known) = (unsigned(row.get(0)?), known_of(row, 2)?);
+                            Ok((FeedProgress { produced, known, ..FeedProgress::default() }, row.get(1)?))
+                        });
+                        found = found.or(of_name.optional()?);
+                    }
+                    found.unwrap_or_default()
                 }
             };
             let progress = match found {
@@ -195,10 +237,13 @@ impl Catalog {
                 // Earlier layouts did not keep it.
                 (progress, _) => progress,
             };
-            let FeedProgress { pass, produced, ended } = progress;
-            let sql = "INSERT OR REPLACE INTO feed_position (feed, pass, produced, ended, source) \
-                       VALUES (?1, ?2, ?3, ?4, ?5)";
-            transaction.execute(sql, params![feed.0, signed(pass), signed(produced), ended, source])?;
+            let FeedProgress { pass, produced, ended, known } = progress;
+            let (number, hash) = columns_of(known);
+            let sql = "INSERT OR REPLACE INTO feed_position \
+                       (feed, pass, produced, ended, source, known_record, known_hash) \
+                       VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)";
+            let values = params![feed.0, signed(pass), signed(produced), ended, source, number, hash];
+            transaction.execute(sql, values)?;
             transaction.commit()?;
             Ok(progress)
         })
@@ -218,11 +263,13 @@ impl Catalog {
     /// # Errors
     /// The change could not be made durable.
     pub fn put_feed_progress(&self, feed: ResourceId, progress: FeedProgress) -> Result<(), CatalogError> {
-        let FeedProgress { pass, produced, ended } = progress;
+        let FeedProgress { pass, produced, ended, known } = progress;
+        let (number, hash) = columns_of(known);
         self.with(|connection| {
-            let sql = "INSERT INTO feed_position (feed, pass, produced, ended) VALUES (?1, ?2, ?3, ?4) \
-                       ON CONFLICT (feed) DO UPDATE SET pass = ?2, produced = ?3, ended = ?4";
-            connection.execute(sql, params![feed.0, signed(pass), signed(produced), ended])
+            let sql = "INSERT INTO feed_position (feed, pass, produced, ended, known_record, known_hash) \
+                       VALUES (?1, ?2, ?3, ?4, ?5, ?6) ON CONFLICT (feed) DO UPDATE \
+                       SET pass = ?2, produced = ?3, ended = ?4, known_record = ?5, known_hash = ?6";
+            connection.execute(sql, params![feed.0, signed(pass), signed(produced), ended, number, hash])
         })?;
         Ok(())
     }
@@ -235,8 +282,8 @@ impl Catalog {
     pub fn release_feed_progress(&self, feed: ResourceId, name: &str) -> Result<(), CatalogError> {
         self.with(|connection| {
             connection.execute(
-                "INSERT OR REPLACE INTO unclaimed_feed_position (name, produced, source) \
-                 SELECT ?2, produced, source FROM feed_position WHERE feed = ?1 AND ended = 0 AND produced > 0 \
+                "INSERT OR REPLACE INTO unclaimed_feed_position (name, produced, source, known_record, known_hash) \
+                 SELECT ?2, produced, source, known_record, known_hash FROM feed_position WHERE feed = ?1 AND ended = 0 AND produced > 0 \
                  AND EXISTS (SELECT 1 FROM resource WHERE id = ?1 AND deleting = 2)",
                 params![feed.0, name],
             )

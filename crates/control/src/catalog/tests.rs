@@ -135,13 +135,14 @@ fn positions_and_progress_are_kept() {
             catalog.change_resources(&[insert(name, Definition::Feed(definition))], Timestamp(1)).unwrap();
             catalog.resources().unwrap().last().unwrap().id
         };
-        let progress = FeedProgress { pass: 1, produced: 12, ended: false };
+        let known = Some(KnownRecord { number: 12, hash: u64::MAX });
+        let progress = FeedProgress { pass: 1, produced: 12, ended: false, known };
         let (first, other) = (feed("f"), feed("g"));
         for feed in [first, other] {
             assert_eq!(catalog.known_feed_progress(feed).unwrap(), None);
-            assert_eq!(catalog.feed_progress(feed, "f", "a").unwrap(), FeedProgress::default());
+            assert_eq!(catalog.feed_progress(feed, ["f", "-"], "a").unwrap(), FeedProgress::default());
             catalog.put_feed_progress(feed, progress).unwrap();
-            assert_eq!(catalog.feed_progress(feed, "f", "a").unwrap(), progress);
+            assert_eq!(catalog.feed_progress(feed, ["f", "-"], "a").unwrap(), progress);
             assert_eq!(catalog.known_feed_progress(feed).unwrap(), Some(progress));
         }
         let end = |feed, change| {
@@ -150,19 +151,20 @@ fn positions_and_progress_are_kept() {
             catalog.erase_resource(feed).unwrap();
         };
         end(first, RowChange::MarkDeleting { id: first });
-        let scratch = catalog.feed_progress(ResourceId(100), "f", "a").unwrap();
+        let scratch = catalog.feed_progress(ResourceId(100), ["f", "-"], "a").unwrap();
         assert_eq!(scratch.produced, 0, "what is deleted leaves nothing");
         end(other, RowChange::Prune { id: other });
+        let next = catalog.feed_progress(ResourceId(101), ["f", "-"], "a").unwrap();
+        assert_eq!(next, FeedProgress { pass: 0, ..progress }, "the next goes on");
         assert_eq!(
-            catalog.feed_progress(ResourceId(101), "f", "a").unwrap().produced,
-            12,
-            "the next goes on"
+            catalog.feed_progress(ResourceId(102), ["f", "-"], "a").unwrap().produced,
+            0,
+            "but only one"
         );
-        assert_eq!(catalog.feed_progress(ResourceId(102), "f", "a").unwrap().produced, 0, "but only one");
         // Another source is another pass, from its beginning.
-        let begun = catalog.feed_progress(ResourceId(101), "f", "b").unwrap();
-        assert_eq!(begun, FeedProgress { pass: 1, produced: 0, ended: false });
-        assert_eq!(catalog.feed_progress(ResourceId(101), "f", "b").unwrap(), begun);
+        let begun = catalog.feed_progress(ResourceId(101), ["f", "-"], "b").unwrap();
+        assert_eq!(begun, FeedProgress { pass: 1, ..FeedProgress::default() });
+        assert_eq!(catalog.feed_progress(ResourceId(101), ["f", "-"], "b").unwrap(), begun);
     });
 }
 
@@ -200,7 +202,10 @@ fn epochs_are_known_whatever_becomes_of_checkpoints() {
     let epochs = |catalog: &Catalog| [first, second].map(|id| catalog.next_epoch(id).unwrap());
     assert_eq!(epochs(&catalog), [6, 3]);
     // As layout 3 was, with a damaged checkpoint: it may have begun an epoch.
-    let sql = "DROP TABLE epoch; ALTER TABLE feed_position DROP COLUMN spent_records; PRAGMA user_version = 3; \
+    let sql = "DROP TABLE epoch; ALTER TABLE feed_position DROP COLUMN spent_records; ALTER TABLE feed_position DROP COLUMN known_record; \
+               ALTER TABLE feed_position DROP COLUMN known_hash; \
+               ALTER TABLE unclaimed_feed_position DROP COLUMN known_record; \
+               ALTER TABLE unclaimed_feed_position DROP COLUMN known_hash; PRAGMA user_version = 3; \
                UPDATE checkpoint SET checksum = checksum + 1 WHERE application = 8 AND number = 2";
     catalog.with(|connection| connection.execute_batch(sql)).unwrap();
     drop(catalog);

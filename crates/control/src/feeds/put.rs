@@ -10,7 +10,7 @@ use tokio::sync::watch;
 
 use super::pace::Pace;
 use super::read_ahead::{Ahead, GoesOn};
-use crate::catalog::{Catalog, FeedProgress};
+use crate::catalog::{Catalog, FeedProgress, KnownRecord};
 use crate::definition::ResourceId;
 use crate::live::Live;
 use crate::producers;
@@ -249,6 +249,8 @@ impl Putting {
                 Put::HasUpTo(_) => unreachable!("of records numbered one by one the log drops what it has"),
             }
             self.progress.produced += count;
+            let hash = KnownRecord::hash_of(batch.data(batch.len() - 1));
+            self.progress.known = Some(KnownRecord { number: self.progress.produced, hash });
             if let Some(pace) = &mut pace {
                 pace.sent(count);
             }

@@ -3,6 +3,7 @@
 use millstream_wording::counted;
 
 use super::{RecordSource, SourceBatch, SourceState};
+use crate::catalog::KnownRecord;
 
 /// Records that are read at once to be skipped.
 const SKIPPED_AT_ONCE: usize = 4_096;
@@ -13,13 +14,30 @@ pub struct Resumed {
     before: u64,
     /// Of them those that are still to be skipped.
     skipped: u64,
+    /// One of them.
+    known: Option<KnownRecord>,
     source: Box<dyn RecordSource>,
 }
 
 impl Resumed {
-    /// Skips the first `records`; what cannot be a record does not count and is skipped with them.
-    pub fn after(records: u64, source: Box<dyn RecordSource>) -> Resumed {
-        Resumed { before: records, skipped: records, source }
+    /// Skips the first `records`; what cannot be a record does not count and is skipped with them. A source in which another
+    /// record is where `known` was is not read: it is another one than it was.
+    pub fn after(records: u64, known: Option<KnownRecord>, source: Box<dyn RecordSource>) -> Resumed {
+        Resumed { before: records, skipped: records, known, source }
+    }
+
+    /// What to say when the known record is among these, which come behind the first `passed`, and is another one.
+    fn has_changed(&self, passed: u64, records: &SourceBatch) -> Option<String> {
+        let known = self.known?;
+        let place = usize::try_from(known.number.checked_sub(passed + 1)?).ok()?;
+        let is_same = place >= records.len() || KnownRecord::hash_of(records.record(place)) == known.hash;
+        (!is_same).then(|| {
+            format!(
+                "record {} of the source is not the one that was put before: it was replaced or changed; millstream reset feed \
+                 lets it be read from its beginning",
+                known.number
+            )
+        })
     }
 
     /// Passes over what came before. A source that ends within it is another one than it was: that is said.
@@ -30,6 +48,12 @@ impl Resumed {
         while self.skipped > 0 {
             let rest = usize::try_from(self.skipped).unwrap_or(usize::MAX);
             let state = self.source.read(&mut skipped, rest.min(SKIPPED_AT_ONCE));
+            // Only what was skipped without a look, and earlier rounds, cannot be compared.
+            if self.source.rounds() == 0
+                && let Some(reason) = self.has_changed(self.before - self.skipped, &skipped)
+            {
+                return SourceState::Failed(reason);
+            }
             self.skipped = self.skipped.saturating_sub(skipped.len() as u64);
             if !state.is_open() {
                 if matches!(state, SourceState::Ended) && self.skipped > 0 {
@@ -100,11 +124,11 @@ mod tests {
     #[test]
     fn low_records_of_an_earlier_run_are_skipped() {
         let records = || Box::new(Listed(vec!["a", "!no", "b", "c", "d"]));
-        assert_eq!(read(&mut Resumed::after(2, records())), ["c", "d"]);
-        assert_eq!(read(&mut Resumed::after(0, records())), ["a", "b", "c", "d"]);
-        assert!(read(&mut Resumed::after(4, records())).is_empty());
+        assert_eq!(read(&mut Resumed::after(2, None, records())), ["c", "d"]);
+        assert_eq!(read(&mut Resumed::after(0, None, records())), ["a", "b", "c", "d"]);
+        assert!(read(&mut Resumed::after(4, None, records())).is_empty());
         let unusable = |before| {
-            let (mut resumed, mut batch) = (Resumed::after(before, records()), SourceBatch::default());
+            let (mut resumed, mut batch) = (Resumed::after(before, None, records()), SourceBatch::default());
             while resumed.read(&mut batch, 10).is_open() {}
             assert_eq!(batch.len(), 0);
             batch.unusable().to_vec()
@@ -116,6 +140,30 @@ mod tests {
             said[0].starts_with("9 records of the source were put before, but now it has 4: "),
             "{said:?}"
         );
+    }
+
+    #[test]
+    fn a_source_that_was_replaced_is_not_read() {
+        let after = |records, number, record: &str| {
+            let known = KnownRecord { number, hash: KnownRecord::hash_of(record.as_bytes()) };
+            let source = Box::new(Listed(vec!["a", "!no", "b", "c", "d"]));
+            let (mut resumed, mut batch) =
+                (Resumed::after(records, Some(known), source), SourceBatch::default());
+            loop {
+                match resumed.read(&mut batch, 10) {
+                    SourceState::Open => {}
+                    SourceState::Ended => return Ok(batch.len()),
+                    SourceState::Failed(reason) => return Err(reason),
+                }
+            }
+        };
+        assert_eq!(after(2, 2, "b"), Ok(2));
+        assert_eq!(after(3, 2, "b\r\n"), Ok(1), "a line is the same without its end");
+        assert_eq!(after(2, 1, "a"), Ok(2));
+        for (number, record) in [(2, "x"), (1, "b"), (2, "")] {
+            let reason = after(2, number, record).unwrap_err();
+            assert!(reason.starts_with(&format!("record {number} of the source is not the one")), "{reason}");
+        }
     }
 
     /// A file that is read again and again, with a header, and how many records are read of it.
@@ -145,7 +193,7 @@ mod tests {
     /// The first two records after so many of a file, and how many are read for that.
     fn two_after(records: u64, path: &Path) -> (String, u64) {
         let (source, read) = Counted::open(path);
-        let mut resumed = Resumed::after(records, Box::new(source));
+        let mut resumed = Resumed::after(records, None, Box::new(source));
         let mut batch = SourceBatch::default();
         while batch.len() < 2 {
             let most = 2 - batch.len();
@@ -172,7 +220,7 @@ mod tests {
         std::fs::write(&path, format!("h\na\n{long}\nb\n")).unwrap();
         assert_eq!(two_after(2_000_001, &path).0, "ba", "what is no record does not count");
         std::fs::write(&path, format!("h\n{long}\n")).unwrap();
-        let mut resumed = Resumed::after(5, Box::new(Counted::open(&path).0));
+        let mut resumed = Resumed::after(5, None, Box::new(Counted::open(&path).0));
         assert!(resumed.read(&mut SourceBatch::default(), 1).is_open(), "one without records is read once");
     }
 }

@@ -117,17 +117,25 @@ fn source_of(world: &World, stream: &str) -> Result<ResourceId, NotReady> {
     found.ok_or_else(|| NotReady::yet(format!("{reference} does not exist")))
 }
 
+/// Under which name the progress of a feed waits for the next of its name. Those of other files read for other streams.
+fn released_name(row: &ResourceRow) -> String {
+    format!("{} of {}", row.name, row.owner)
+}
+
 /// How far a feed has come in its source. The call waits for the disk.
 fn progress(
     world: &World,
     row: &ResourceRow,
     definition: &FeedDefinition,
 ) -> impl FnOnce() -> Result<FeedProgress, String> + Send + 'static {
-    let (catalog, id, name) = (world.catalog.clone(), row.id, row.name.clone());
+    let (catalog, id) = (world.catalog.clone(), row.id);
+    let names = [released_name(row), row.name.clone()];
     let log = Arc::clone(&world.log);
     let identity = definition.source.identity();
     move || {
-        let noted = catalog.feed_progress(id, &name, &identity).map_err(|error| error.to_string())?;
+        // Earlier versions kept it under the name alone.
+        let names = [names[0].as_str(), names[1].as_str()];
+        let noted = catalog.feed_progress(id, names, &identity).map_err(|error| error.to_string())?;
         Ok(true_progress(&log, id, noted))
     }
 }
@@ -140,7 +148,8 @@ async fn from_source(
     occasion: Occasion,
 ) -> Result<From, NotReady> {
     let (catalog, id) = (world.catalog.clone(), row.id);
-    let begins_again = world.repeats_ended_feeds && occasion == Occasion::First;
+    let is_repeated = world.repeats_ended_feeds_of.as_ref() == Some(&row.owner);
+    let begins_again = is_repeated && occasion == Occasion::First;
     let source = definition.source.clone();
     let ratings = Arc::clone(&world.known_ratings);
     let progress = progress(world, row, definition);
@@ -194,7 +203,7 @@ fn open(
         FeedSource::StandardInput { .. } => unreachable!("the process has one reader of standard input"),
         FeedSource::Stream { .. } => unreachable!("a stream is no source of lines"),
     };
-    Ok((Some(Box::new(Resumed::after(progress.produced, source))), progress))
+    Ok((Some(Box::new(Resumed::after(progress.produced, progress.known, source))), progress))
 }
 
 /// Goes on where an earlier run stopped; a copy that is new, or of another stream than before, begins behind the newest
@@ -315,7 +324,7 @@ impl RunningFeed {
 /// The progress of one that a command line brought waits for the next of its name.
 pub(super) async fn erase(world: &World, row: &ResourceRow) -> Result<(), NotReady> {
     let Definition::Feed(definition) = &row.definition else { return Ok(()) };
-    let (catalog, id, name) = (world.catalog.clone(), row.id, row.name.clone());
+    let (catalog, id, name) = (world.catalog.clone(), row.id, released_name(row));
     // What another process gives at its standard input is something else.
     let is_kept =
         definition.from_command_line && !matches!(definition.source, FeedSource::StandardInput { .. });

@@ -39,7 +39,7 @@ pub use tail_filter::TailFilter;
 
 use crate::applications::{ApplicationHandle, ApplicationStatus};
 use crate::apply::{self, ApplyError, ApplyOptions, ApplyReport};
-use crate::catalog::ResourceRow;
+use crate::catalog::{CatalogError, ResourceRow};
 use crate::connect::monitor_to_live::MonitorWatch;
 use crate::definition::{Desired, Kind, Owner, Reference, ResourceId};
 use crate::error::StartError;
@@ -192,6 +192,19 @@ impl Server {
         self.checkpoint_what_changes(&desired).await;
         let guard = async |changed: &[Reference]| self.guard(changed).await;
         apply::apply(&self.world, desired, owner, options, is_running, guard).await
+    }
+
+    /// Ends the feeds that the command lines of earlier processes brought, but for the one that is about to be applied for
+    /// `owner`: to be called at the start of a process. How far they came is kept for the next of their name and file.
+    ///
+    /// # Errors
+    /// The catalog cannot be changed.
+    pub async fn end_command_line_feeds(
+        &self,
+        kept: Option<&Reference>,
+        owner: &Owner,
+    ) -> Result<(), CatalogError> {
+        apply::end_command_line_feeds(&self.world, kept, owner).await
     }
 
     /// Lets applications that would change store their state, so that what is said of it is true now.

@@ -70,7 +70,7 @@ pub(super) async fn open(
         functions: Slots::default(),
         endpoints: Slots::default(),
         standard_input: settings.has_standard_input.then(StandardInput::new),
-        repeats_ended_feeds: settings.repeats_ended_feeds,
+        repeats_ended_feeds_of: settings.repeats_ended_feeds_of.clone(),
     });
     let running = RunningSet::default();
     let reconciler = Reconciler::new(Arc::clone(&world), running.clone(), events);

@@ -2,6 +2,8 @@
 
 use std::path::PathBuf;
 
+use crate::definition::Owner;
+
 /// Settings of a server: plain data.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ServerSettings {
@@ -15,6 +17,6 @@ pub struct ServerSettings {
     pub is_synthetic: bool,
     /// Feeds may read the standard input of this process.
     pub has_standard_input: bool,
-    /// A feed that an earlier run has read to its end begins again.
-    pub repeats_ended_feeds: bool,
+    /// Whose feeds begin again when an earlier run has read them to their end.
+    pub repeats_ended_feeds_of: Option<Owner>,
 }

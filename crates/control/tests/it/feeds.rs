@@ -9,13 +9,13 @@ use crate::support::{
     HangingDisk, apply, assert_applied, copy as copy_directory, feed, open, owner, parse, put, records,
     settings, start, stop, until,
 };
+use millstream_control::Server;
 use millstream_control::catalog::ResourceRow;
 use millstream_control::definition::{
     Definition, Desired, FeedDefinition, FeedSource, FeedTarget, Kind, Owner, Reference,
 };
 use millstream_control::pipeline::Pipeline;
 use millstream_control::registry::Status;
-use millstream_control::{ApplyOptions, Server};
 use millstream_host::{Random, SimulatedDisk, SystemClock, real_time};
 use millstream_streamlog::StreamKey;
 
@@ -120,9 +120,8 @@ async fn lines_of_a_command_line_come_once_though_a_kill_and_a_start_without_it_
     copy_directory(&data, &image);
     stop(server).await;
     let server = open(&image).await.unwrap();
-    let without = parse("[[stream]]\nname = \"in\"\n").desired;
-    let options = ApplyOptions { ends_command_line_feeds: true, ..ApplyOptions::default() };
-    assert!(!server.apply(without, owner(), options).await.unwrap().is_refused());
+    server.end_command_line_feeds(None, &owner()).await.unwrap();
+    assert!(!apply(&server, &parse("[[stream]]\nname = \"in\"\n")).await.is_refused());
     server.start(true).await.unwrap();
     until(|| server.registry().rows().len() == 1).await;
     stop(server).await;
@@ -131,6 +130,30 @@ async fn lines_of_a_command_line_come_once_though_a_kill_and_a_start_without_it_
     server.drain(false).await;
     assert_eq!(records_of(&server, 2_000).await.len(), 2_000);
     assert!(lines.into_iter().eq((0..2_000).map(|number| number.to_string())));
+    stop(server).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_file_that_was_replaced_meanwhile_is_not_read_from_its_middle() {
+    let folder = tempfile::tempdir().unwrap();
+    let (data, file) = (folder.path().join("data"), folder.path().join("a"));
+    let lines = |first: u32| (first..first + 1_000).map(|number| format!("{number}\n")).collect::<String>();
+    std::fs::write(&file, lines(0)).unwrap();
+    let pipeline = file_into_stream(&file, Some(100.0));
+    let server = start(&pipeline, &data).await;
+    let before = records_of(&server, 10).await.len();
+    stop(server).await;
+    std::fs::write(&file, lines(7)).unwrap();
+    let server = open(&data).await.unwrap();
+    server.start(false).await.unwrap();
+    let feed = Reference::new(Kind::Feed, "f");
+    let reason = || server.registry().find(&feed).unwrap().status.reason().map(str::to_owned);
+    until(|| reason().is_some()).await;
+    assert!(reason().unwrap().contains("it was replaced or changed"), "{:?}", reason());
+    let so_far = records_of(&server, before).await.len();
+    // The way out.
+    server.reset(Some(Kind::Feed), Some("f")).await.unwrap();
+    assert_eq!(records_of(&server, so_far + 2).await[so_far..so_far + 2], ["7", "8"]);
     stop(server).await;
 }
 

@@ -28,7 +28,7 @@ pub fn settings(folder: &Path) -> ServerSettings {
         source: "test".to_owned(),
         is_synthetic: false,
         has_standard_input: false,
-        repeats_ended_feeds: false,
+        repeats_ended_feeds_of: None,
     }
 }
 

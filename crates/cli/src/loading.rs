@@ -2,9 +2,10 @@
 
 use std::path::{Path, PathBuf};
 
-use millstream_control::Server;
+use millstream_control::catalog::Catalog;
 use millstream_control::definition::{Desired, Owner, Reference};
 use millstream_control::pipeline::{Mistakes, Pipeline};
+use millstream_control::{DataDirectory, Server};
 use millstream_host::files;
 
 use crate::commands::files::read_text;
@@ -30,6 +31,43 @@ pub(crate) fn existing(server: &Server, owner: &Owner) -> Vec<Reference> {
     let rows = server.registry().rows();
     let others = rows.iter().filter(|row| !row.deleting && row.owner != *owner);
     others.map(|row| row.reference()).collect()
+}
+
+/// The same of a data directory that no server of this process has open; nothing of one that cannot be read.
+pub(crate) fn existing_in(data_directory: &Path, owner: &Owner) -> Vec<Reference> {
+    let rows = Catalog::owned_in(&DataDirectory::catalog_in(data_directory));
+    rows.into_iter().filter(|(_, other)| other != owner).map(|(reference, _)| reference).collect()
+}
+
+/// Reads files that this process is to run, which may refer to each other and to what others own. Gives them in an order in
+/// which each refers only to those before it, and to what exists.
+pub(crate) fn load_together(
+    files: &[PathBuf],
+    existing: &[(Reference, Owner)],
+) -> anyhow::Result<Result<Vec<(PathBuf, Loaded)>, Mistakes>> {
+    let mut loaded: Vec<(PathBuf, Loaded)> = Vec::new();
+    let mut left: Vec<&PathBuf> = files.iter().collect();
+    while !left.is_empty() {
+        let before = left.len();
+        let mut mistakes = None;
+        for file in std::mem::take(&mut left) {
+            let owner = owner_of(file);
+            let of_others = existing.iter().filter(|(_, other)| *other != owner).map(|(one, _)| one.clone());
+            let of_files =
+                loaded.iter().flat_map(|(_, loaded)| loaded.desired.iter().map(Desired::reference));
+            match load(file, &of_others.chain(of_files).collect::<Vec<_>>())? {
+                Ok(one) => loaded.push((file.clone(), one)),
+                Err(of_file) => {
+                    mistakes.get_or_insert(of_file);
+                    left.push(file);
+                }
+            }
+        }
+        if let Some(mistakes) = mistakes.filter(|_| left.len() == before) {
+            return Ok(Err(mistakes));
+        }
+    }
+    Ok(Ok(loaded))
 }
 
 /// Reads a file that this process is to run; what it says that is odd, but no mistake, is logged.

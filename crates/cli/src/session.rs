@@ -270,8 +270,8 @@ impl Session {
             repeats_ended_feeds_of: self.what.owner(),
         };
         // What is wrong with a file is said before a data directory is made.
-        for file in self.what.files().iter().filter(|_| !self.data_directory.exists()) {
-            load(file, Vec::new()).await??;
+        if !self.data_directory.exists() {
+            load_together(self.what.files(), Vec::new()).await??;
         }
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
         Ok(Server::open(settings, clock, Random::from_entropy()).await?)
@@ -289,11 +289,11 @@ impl Session {
         let mut reports = Vec::new();
         match &self.what {
             What::Serve { files } => {
-                for file in files {
-                    match apply_file(server, file, options).await? {
-                        Applied::Report(report) => reports.push(checked(report, file)?),
-                        Applied::Mistakes(mistakes) => anyhow::bail!("{mistakes}"),
-                    }
+                let rows = server.registry().rows();
+                let rows = rows.iter().filter(|row| !row.deleting);
+                let existing = rows.map(|row| (row.reference(), row.owner.clone())).collect();
+                for (file, Loaded { desired, owner }) in load_together(files.clone(), existing).await?? {
+                    reports.push(checked(server.apply(desired, owner, options).await?, &file)?);
                 }
             }
             What::File { file, feed } => {
@@ -351,6 +351,14 @@ async fn apply_with_feed(
 async fn load(file: &Path, existing: Vec<Reference>) -> anyhow::Result<Result<Loaded, Mistakes>> {
     let file = file.to_owned();
     Spawn::current().awaited_blocking(move || loading::load(&file, &existing)).await?
+}
+
+/// Reads files that refer to each other while signals are heard.
+async fn load_together(
+    files: Vec<PathBuf>,
+    existing: Vec<(Reference, Owner)>,
+) -> anyhow::Result<Result<Vec<(PathBuf, Loaded)>, Mistakes>> {
+    Spawn::current().awaited_blocking(move || loading::load_together(&files, &existing)).await?
 }
 
 /// What was refused keeps a server from starting.

@@ -50,9 +50,14 @@ impl DataDirectory {
         self.root.join("log")
     }
 
+    /// Where the catalog of a directory would be, whether there is one or not.
+    pub fn catalog_in(root: &Path) -> PathBuf {
+        root.join("catalog.sqlite")
+    }
+
     /// The catalog's file.
     pub fn catalog(&self) -> PathBuf {
-        self.root.join("catalog.sqlite")
+        DataDirectory::catalog_in(&self.root)
     }
 
     /// Of the parts of all checkpoints.

@@ -14,7 +14,9 @@ use crate::session::{Session, Starting, What};
 const COMMAND_LINE_FEED: &str = "input ";
 
 pub(super) fn run(arguments: RunArguments, starting: Starting) -> anyhow::Result<ExitCode> {
-    let loaded = loading::load(&arguments.file, &[])??;
+    // It may refer to what other files have put into the data directory.
+    let existing = loading::existing_in(&arguments.data.data_dir, &loading::owner_of(&arguments.file));
+    let loaded = loading::load(&arguments.file, &existing)??;
     let feed = match &arguments.input {
         Some(path) => {
             let into = arguments.into.as_deref().map(|name| (name, arguments.kind));

@@ -479,6 +479,32 @@ fn a_run_of_another_file_reads_nothing_of_the_first_again() {
 }
 
 #[test]
+fn files_may_build_on_each_other_in_any_order() {
+    let folder = tempfile::tempdir().unwrap();
+    let write = |name: &str, text: &str| fs::write(folder.path().join(name), text).unwrap();
+    write("first.toml", "[[stream]]\nname = \"counts\"\n");
+    write(
+        "second.toml",
+        "[[application]]\nname = \"reader\"\nsql = 'CREATE STREAM T (N INTEGER);'\n\
+         input = {stream = \"counts\", columns = \"N INTEGER\"}\n",
+    );
+    let once = ["--no-console", "--json", "--duration", "1ms", "--data-dir"];
+    for (data, files) in [("one", ["first.toml", "second.toml"]), ("two", ["second.toml", "first.toml"])] {
+        let serve = ["serve", "--apply", files[0], "--apply", files[1]];
+        let finished = run_in(folder.path(), &[&serve, once.as_slice(), &[data]].concat());
+        assert_eq!(finished.code, Some(0), "{finished:#?}");
+        let finished = run_in(folder.path(), &[&["run", "second.toml"], once.as_slice(), &[data]].concat());
+        assert_eq!(finished.code, Some(0), "what is in the directory counts: {finished:#?}");
+    }
+    let finished = run_in(folder.path(), &[&["run", "second.toml"], once.as_slice(), &["three"]].concat());
+    finished.assert_failed(1, &["there is no stream \"counts\""]);
+    assert!(!folder.path().join("three").exists());
+    let twice = ["serve", "--apply", "second.toml", "--apply", "second.toml"];
+    let finished = run_in(folder.path(), &[&twice, once.as_slice(), &["three"]].concat());
+    finished.assert_failed(1, &["there is no stream \"counts\""]);
+}
+
+#[test]
 fn signals_that_come_together_are_one() {
     let folder = chain("");
     let mut program = Program::start_in(folder.path(), &RUN);

@@ -71,7 +71,7 @@ ALTER TABLE unclaimed_feed_position ADD COLUMN known_hash INTEGER;
 
 /// Brings the layout up to date.
 pub(super) fn run(path: &Path, connection: &mut Connection) -> Result<(), CatalogError> {
-    let failed = |source| CatalogError::Sqlite { path: path.to_owned(), source };
+    let failed = |source| CatalogError::of(path, source);
     let found: i64 = connection.pragma_query_value(None, "user_version", |row| row.get(0)).map_err(failed)?;
     match found {
         LAYOUT => return Ok(()),

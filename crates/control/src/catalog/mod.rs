@@ -17,6 +17,7 @@ mod copies;
 mod migrations;
 mod positions;
 mod resources;
+mod wal;
 
 pub use checkpoints::{EngineState, StoredCheckpoint, WaitingOutput};
 pub use copies::CopyStart;
@@ -28,7 +29,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use parking_lot::Mutex;
-use rusqlite::Connection;
+use rusqlite::{Connection, ErrorCode, OpenFlags};
+
+use crate::definition::{Owner, Reference};
 
 /// Why the catalog could not be read or changed.
 #[derive(Debug, thiserror::Error)]
@@ -44,6 +47,20 @@ pub enum CatalogError {
         path: PathBuf,
         /// What SQLite said.
         source: rusqlite::Error,
+    },
+    /// Another process keeps it from being read or changed.
+    #[error("catalog {} is locked by another process: end what looks into it or copies it, and try again", path.display())]
+    Locked {
+        /// The file.
+        path: PathBuf,
+    },
+    /// The file cannot be read.
+    #[error("catalog {}: {source}", path.display())]
+    File {
+        /// The file.
+        path: PathBuf,
+        /// What the system said.
+        source: std::io::Error,
     },
     /// Written by a newer version.
     #[error("catalog {} has layout {found}, but this version knows only {known}: use a newer version", path.display())]
@@ -65,6 +82,16 @@ pub enum CatalogError {
     },
 }
 
+impl CatalogError {
+    fn of(path: &Path, source: rusqlite::Error) -> CatalogError {
+        let path = path.to_owned();
+        match source.sqlite_error_code() {
+            Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => CatalogError::Locked { path },
+            _ => CatalogError::Sqlite { path, source },
+        }
+    }
+}
+
 /// The catalog. Cheap to clone.
 #[derive(Clone)]
 pub struct Catalog {
@@ -79,12 +106,39 @@ impl Catalog {
     /// # Errors
     /// The file cannot be read or belongs to a newer version.
     pub fn open(path: &Path) -> Result<Catalog, CatalogError> {
-        let failed = |source| CatalogError::Sqlite { path: path.to_owned(), source };
+        let failed = |source| CatalogError::of(path, source);
+        let mut log = path.as_os_str().to_owned();
+        log.push("-wal");
+        let log = PathBuf::from(log);
+        let damage = wal::damage(&log);
+        if let Some((frame, commits)) =
+            damage.map_err(|source| CatalogError::File { path: log.clone(), source })?
+        {
+            let what = format!("frame {frame}, and with it the newest {commits} changes,");
+            return Err(CatalogError::Damaged { path: log, what });
+        }
         let connection = Connection::open(path).map_err(failed)?;
         connection.busy_timeout(Duration::from_secs(5)).map_err(failed)?;
         connection.pragma_update(None, "journal_mode", "WAL").map_err(failed)?;
         connection.pragma_update(None, "synchronous", "FULL").map_err(failed)?;
         Catalog::set_up(path, connection)
+    }
+
+    /// What there is in a catalog, and to whom it belongs, without changing anything. Nothing where there is none, or it cannot
+    /// be read.
+    pub fn owned_in(path: &Path) -> Vec<(Reference, Owner)> {
+        let read = || {
+            let connection = Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_ONLY)?;
+            let mut query =
+                connection.prepare("SELECT kind, name, owner FROM resource WHERE deleting = 0")?;
+            let rows = query.query_map([], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))?;
+            rows.collect::<rusqlite::Result<Vec<(String, String, String)>>>()
+        };
+        let rows = read().unwrap_or_default().into_iter();
+        let of = |(kind, name, owner): (String, String, String)| {
+            Some((Reference::new(kind.parse().ok()?, &name), Owner::from_text(&owner)))
+        };
+        rows.filter_map(of).collect()
     }
 
     /// An empty catalog that is gone with the process.
@@ -94,8 +148,7 @@ impl Catalog {
     pub fn in_memory() -> Result<Catalog, CatalogError> {
         let path = Path::new(":memory:");
         let connection = Connection::open_in_memory();
-        let connection =
-            connection.map_err(|source| CatalogError::Sqlite { path: path.to_owned(), source })?;
+        let connection = connection.map_err(|source| CatalogError::of(path, source))?;
         Catalog::set_up(path, connection)
     }
 
@@ -108,8 +161,7 @@ impl Catalog {
         &self,
         work: impl FnOnce(&mut Connection) -> Result<T, rusqlite::Error>,
     ) -> Result<T, CatalogError> {
-        work(&mut self.connection.lock())
-            .map_err(|source| CatalogError::Sqlite { path: self.path.clone(), source })
+        work(&mut self.connection.lock()).map_err(|source| CatalogError::of(&self.path, source))
     }
 
     fn damaged(&self, what: impl Into<String>) -> CatalogError {

@@ -99,7 +99,9 @@ impl Names<'_> {
         let near = nearest(wanted, self.names.iter().copied().take(MOST_COMPARED));
         match near {
             Some(name) => format!("did you mean \"{name}\"?"),
-            None if self.names.is_empty() => format!("declare it: [[{section}]] name = \"{wanted}\""),
+            None if self.names.is_empty() => format!(
+                "declare it: [[{section}]] name = \"{wanted}\"; one of another file is known to those who apply both"
+            ),
             None => format!("there are: {}", listed(&self.names)),
         }
     }

@@ -158,16 +158,22 @@ impl Session {
         arguments: &SessionArguments,
         mut signals: Signals,
     ) -> anyhow::Result<ExitCode> {
-        // The port first: a wrong one must not leave a data directory behind.
+        // A wrong port must not leave a data directory behind; where there is one, who has it is said rather than who has the
+        // port.
+        let is_new = !self.data_directory.exists();
         let listener = match arguments.no_console {
-            true => None,
-            false => Some(serving::bind(arguments.listen).await?),
+            false if is_new => Some(serving::bind(arguments.listen).await?),
+            _ => None,
         };
         // A start that waits for a disk or a model can be ended, too.
         let server = tokio::select! {
             biased;
             () = signals.stop() => return Ok(ExitCode::from(STOPPED_EARLY)),
             opened = self.open() => opened?,
+        };
+        let listener = match listener {
+            None if !arguments.no_console => Some(serving::bind(arguments.listen).await?),
+            listener => listener,
         };
         let (page, address) = match listener {
             Some(listener) => {

@@ -64,6 +64,7 @@ mod shard_positions;
 mod slots;
 mod supervise;
 pub mod view;
+mod warned;
 mod world;
 
 pub use applications::{ApplicationStatus, FailedRow, RowTail, SourceRecord, TailedRow, TailedRows};

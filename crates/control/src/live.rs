@@ -8,6 +8,7 @@ use tokio::sync::{Notify, watch};
 
 use crate::definition::Shown;
 use crate::view::{Agreement, AlarmView, ClassifiedReview, MailView, Point, Problem, Summary};
+use crate::warned::Warned;
 
 /// How many points of a series are kept.
 const POINTS: usize = 600;
@@ -39,6 +40,8 @@ pub(crate) struct Seen {
 pub(crate) struct Live {
     /// Guards a few hundred small values; held for moments.
     seen: Mutex<Seen>,
+    /// Held for moments, too.
+    warned: Mutex<Warned>,
     /// Something was noted since the last [`Live::publish`].
     noted: Notify,
     changes: watch::Sender<u64>,
@@ -46,7 +49,12 @@ pub(crate) struct Live {
 
 impl Live {
     pub(crate) fn new() -> Live {
-        Live { seen: Mutex::default(), noted: Notify::new(), changes: watch::Sender::new(0) }
+        Live {
+            seen: Mutex::default(),
+            warned: Mutex::default(),
+            noted: Notify::new(),
+            changes: watch::Sender::new(0),
+        }
     }
 
     pub(crate) fn changes(&self) -> watch::Receiver<u64> {
@@ -126,7 +134,13 @@ impl Live {
     /// Something failed. `count` records, rows or calls are lost to the flow or must be tried again.
     pub(crate) fn problem(&self, at: Timestamp, place: &str, message: impl Into<String>, count: u64) {
         let message = message.into();
-        tracing::warn!(place, count, "{message}");
+        // The lock is not held while it is written: nobody may be reading.
+        let told = self.warned.lock().tell(at, place, &message);
+        match told {
+            Some(0) => tracing::warn!(place, count, "{message}"),
+            Some(untold) => tracing::warn!(place, count, untold, "{message}"),
+            None => {}
+        }
         self.note(|seen| {
             seen.summary.errors += count;
             seen.problems.push_front(Problem { at: at.millis(), place: place.to_owned(), message });

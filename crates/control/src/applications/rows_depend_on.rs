@@ -2,6 +2,8 @@
 //! it stays.
 
 use super::reference_table::ReferenceTableRows;
+use std::time::Duration;
+
 use crate::catalog::ResourceRow;
 use crate::definition::{ApplicationDefinition, Definition, Kind, Reference, ResourceId};
 use crate::identifier::stable_hash;
@@ -36,7 +38,7 @@ impl RowsDependOn {
         let mut all = self.own.clone();
         for row in self.functions(rows) {
             all.push('\n');
-            all.push_str(&text(&row.definition));
+            all.push_str(&text(&relevant(&row.definition)));
             if is_changing(row) {
                 all.push_str(&format!("\nchanges from {}", row.observed.0));
             }
@@ -75,11 +77,24 @@ pub(crate) fn functions_before<'r>(
 /// Tells apart what the functions of [`functions_before`] are.
 pub(crate) fn functions_hash(preprocessor: Option<&str>, rows: &[ResourceRow]) -> u64 {
     let functions = functions_before(preprocessor, rows);
-    stable_hash(&functions.into_iter().map(|row| text(&row.definition)).collect::<Vec<_>>().join("\n"))
+    let texts = functions.into_iter().map(|row| text(&relevant(&row.definition)));
+    stable_hash(&texts.collect::<Vec<_>>().join("\n"))
 }
 
 fn is_changing(row: &ResourceRow) -> bool {
     row.observed < row.generation
+}
+
+/// A function or a model without what does not change an answer: how long it may take, how much it does at once, and where
+/// rows go that it rejects.
+fn relevant(definition: &Definition) -> Definition {
+    let mut relevant = definition.clone();
+    match &mut relevant {
+        Definition::Function(function) => (function.timeout, function.dead_letter) = (Duration::ZERO, None),
+        Definition::Endpoint(endpoint) => (endpoint.threads, endpoint.queue_texts) = (None, None),
+        _ => {}
+    }
+    relevant
 }
 
 fn text(definition: &Definition) -> String {
@@ -94,11 +109,11 @@ mod tests {
     use crate::definition::{FunctionBody, FunctionDefinition, Generation, Owner, TextPlace};
     use crate::registry::Status;
 
-    fn function(seconds: u64, observed: i64, generation: i64) -> ResourceRow {
+    fn function(version: u64, observed: i64, generation: i64) -> ResourceRow {
         let text = TextPlace::Line;
-        let (endpoint, delimiter) = ("model".to_owned(), ',');
+        let (endpoint, delimiter) = (format!("model {version}"), ',');
         let body = FunctionBody::Classify { endpoint, text, delimiter, output: None };
-        let timeout = std::time::Duration::from_secs(seconds);
+        let timeout = Duration::from_secs(1);
         ResourceRow {
             id: ResourceId(1),
             name: "f".to_owned(),
@@ -125,5 +140,10 @@ mod tests {
             depends_on.are_changing(&[function(2, 1, 2)]) && !depends_on.are_changing(&[function(2, 2, 2)])
         );
         assert_eq!(depends_on.now(&[function(2, 3, 3)]), after, "the definition counts, not its number");
+        let mut patient = function(2, 2, 2);
+        if let Definition::Function(function) = &mut patient.definition {
+            function.timeout = Duration::from_secs(9);
+        }
+        assert_eq!(depends_on.now(&[patient]), after, "what does not change an answer does not count");
     }
 }

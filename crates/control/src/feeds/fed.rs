@@ -61,6 +61,7 @@ impl Fed {
         scope: &TaskScope,
     ) -> FeedServices {
         FeedServices {
+            is_copy: false,
             id,
             name: "feed".to_owned(),
             key: self.key.clone(),

@@ -37,6 +37,8 @@ pub(crate) struct FeedServices {
     pub(crate) log: Arc<Log>,
     pub(crate) catalog: Catalog,
     pub(crate) clock: Arc<dyn Clock>,
+    /// What it puts has come in already, into the stream that it reads.
+    pub(crate) is_copy: bool,
     pub(crate) live: Arc<Live>,
     pub(crate) spawn: Spawn,
     pub(crate) stop: StopSignal,
@@ -88,7 +90,9 @@ impl FeedServices {
                 Ok(appended) => {
                     let count = (appended.len() - appended.duplicates()) as u64;
                     self.records.fetch_add(count, Ordering::Relaxed);
-                    self.live.note(|seen| seen.summary.records_in += count);
+                    if !self.is_copy {
+                        self.live.note(|seen| seen.summary.records_in += count);
+                    }
                     return Put::Taken;
                 }
                 Err(AppendError::ProducerOverlap { position, .. }) => return Put::HasUpTo(position),

@@ -83,8 +83,17 @@ fn syntax_mistakes(source: &SourceText<'_>, errors: &[toml::de::Error]) -> Vec<M
             repeated = start..start + length;
         }
     }
-    if let ([], Some(first)) = (mistakes.as_slice(), errors.iter().filter_map(toml::de::Error::span).next()) {
-        mistakes.push(toml_syntax::unclosed(source, first));
+    if let ([], Some(first)) = (mistakes.as_slice(), errors.first()) {
+        mistakes.push(match errors.iter().find_map(toml::de::Error::span) {
+            Some(place) => toml_syntax::unclosed(source, place),
+            // Such as keys within keys, deeper than anything is read.
+            None => Mistake::within(
+                source,
+                0..0,
+                format!("this cannot be read as TOML: {}", first.message()),
+                None,
+            ),
+        });
     }
     mistakes.sort_by_key(|mistake| (mistake.line, mistake.column));
     mistakes.dedup_by_key(|mistake| mistake.line);
@@ -396,6 +405,13 @@ mod tests {
     fn mistakes(text: &str) -> Vec<String> {
         let mistakes = read(&SourceText::new("f.toml", text)).mistakes;
         mistakes.iter().map(|one| format!("{}:{} {}", one.line, one.column, one.message)).collect()
+    }
+
+    #[test]
+    fn what_is_deeper_than_is_read_is_a_mistake() {
+        for text in [format!("a{} = 1", ".a".repeat(100_000)), format!("a = {}", "[".repeat(100_000))] {
+            assert_eq!(mistakes(&text).len(), 1, "{:?}", mistakes(&text));
+        }
     }
 
     #[test]

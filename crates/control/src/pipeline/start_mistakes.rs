@@ -46,7 +46,7 @@ impl Check<'_> {
         }
         let references = declared.applications.iter().flat_map(|application| &application.references);
         for path in references.filter_map(|reference| reference.path.as_ref()) {
-            if let Some(message) = unreadable(&folder.join(path.get_ref())) {
+            if let Some(message) = table_mistake(&folder.join(path.get_ref())) {
                 self.wrong(path.span(), message, None);
             }
         }
@@ -136,6 +136,20 @@ fn input_mistake(path: &Path) -> Option<String> {
         return None;
     }
     unreadable(path).or_else(|| LineSource::file(path, false, false).err().map(|error| error.to_string()))
+}
+
+/// Why a file cannot be a reference table: it is read to its end at each start.
+fn table_mistake(path: &Path) -> Option<String> {
+    if is_endless(path) {
+        return Some(format!(
+            "cannot read {}: it is a pipe or a device; a reference table is a file",
+            path.display()
+        ));
+    }
+    if path.is_dir() {
+        return Some(format!("cannot read {}: it is a directory", path.display()));
+    }
+    unreadable(path)
 }
 
 /// Why a file cannot be opened.

@@ -230,6 +230,7 @@ impl PreparedFeed {
             name: row.name.clone(),
             key: log_key(&definition.target.reference()),
             rate: definition.rate,
+            is_copy: matches!(definition.source, FeedSource::Stream { .. }),
             records: Arc::clone(&records),
             log: Arc::clone(&world.log),
             catalog: world.catalog.clone(),

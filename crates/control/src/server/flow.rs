@@ -10,7 +10,9 @@ use millstream_inference::ServerStatistics;
 use super::Server;
 use crate::applications::ApplicationHandle;
 use crate::catalog::ResourceRow;
-use crate::definition::{ApplicationDefinition, Definition, DeliveryStreamDefinition, Kind, Reference};
+use crate::definition::{
+    ApplicationDefinition, Definition, DeliveryStreamDefinition, FeedDefinition, FeedSource, Kind, Reference,
+};
 use crate::live::Seen;
 use crate::resources::Running;
 use crate::view::FlowStage;
@@ -257,13 +259,21 @@ fn feeding_all(stage: Stage, definition: &Definition) -> Stage {
     references.fold(stage, |stage, reference| stage.feeding(reference.kind.noun(), &reference.name))
 }
 
-/// The applications that read a stream or delivery stream.
+/// The applications and copies that read a stream or delivery stream.
 fn feeding_readers(stage: Stage, place: &ResourceRow, rows: &[&ResourceRow]) -> Stage {
-    let reads = |row: &&&ResourceRow| match &row.definition {
-        Definition::Application(application) => application.input.source.reference() == place.reference(),
-        _ => false,
+    let reader = |row: &&ResourceRow| match &row.definition {
+        Definition::Application(application) => {
+            (application.input.source.reference() == place.reference()).then_some(APPLICATION)
+        }
+        Definition::Feed(FeedDefinition { source: FeedSource::Stream { stream }, .. }) => {
+            (Reference::new(Kind::Stream, stream) == place.reference()).then_some(PRODUCER)
+        }
+        _ => None,
     };
-    rows.iter().filter(reads).fold(stage, |stage, reader| stage.feeding(APPLICATION, &reader.name))
+    rows.iter().fold(stage, |stage, row| match reader(row) {
+        Some(kind) => stage.feeding(kind, &row.name),
+        None => stage,
+    })
 }
 
 /// A bucket that several deliveries write to is one stage.

@@ -23,7 +23,7 @@ pub(super) async fn run(arguments: TailArguments) -> anyhow::Result<ExitCode> {
     let mut waiting: Vec<u8> = Vec::new();
     let mut shown = 0;
     while let Some(frame) = body.frame().await {
-        let frame = frame.context("the connection to the server was lost")?;
+        let frame = frame.map_err(|_| anyhow::anyhow!("the connection to the server was lost"))?;
         let Some(data) = frame.data_ref() else { continue };
         waiting.extend_from_slice(data);
         while let Some(end) = memchr::memchr(b'\n', &waiting) {

@@ -119,7 +119,10 @@ pub(crate) fn existing_bucket(
     let path = directory.buckets().join(name);
     match path.is_dir() {
         true => store_at(&path, name),
-        false => Err(BucketError::Store { name: name.to_owned(), reason: "it does not exist".to_owned() }),
+        false => {
+            let reason = format!("it does not exist: a bucket is the folder {}", path.display());
+            Err(BucketError::Store { name: name.to_owned(), reason })
+        }
     }
 }
 

@@ -10,7 +10,7 @@ use anyhow::Context;
 use millstream_control::definition::{Definition, Desired, Owner, Reference};
 use millstream_control::pipeline::Mistakes;
 use millstream_control::view::OverviewSource;
-use millstream_control::{ApplyOptions, ApplyReport, Server, ServerSettings, StopReport};
+use millstream_control::{ApplyOptions, ApplyReport, Server, ServerSettings, StartError, StopReport};
 use millstream_host::real_time::Deadline;
 use millstream_host::{Clock, Random, Spawn, SystemClock, real_time};
 use rustix::fs::Mode;
@@ -42,6 +42,9 @@ const AWAITED_READ_LIMIT: Duration = Duration::from_secs(60);
 const CLOSE_MOMENT: Duration = Duration::from_millis(100);
 /// Time limit for delivering what came in, when the time of `--duration` is up.
 const DURATION_LIMIT: Duration = Duration::from_secs(60);
+/// How long a start waits for a process that has the data directory and may be about to end, and how often it looks.
+const IN_USE_LIMIT: Duration = Duration::from_secs(1);
+const IN_USE_PAUSE: Duration = Duration::from_millis(50);
 /// Exit code of a run whose input could not be read to its end.
 const INPUT_MISSING: u8 = 4;
 
@@ -279,8 +282,16 @@ impl Session {
         if !self.data_directory.exists() {
             load_together(self.what.files(), Vec::new()).await??;
         }
-        let clock: Arc<dyn Clock> = Arc::new(SystemClock);
-        Ok(Server::open(settings, clock, Random::from_entropy()).await?)
+        let patience = Deadline::after(IN_USE_LIMIT);
+        loop {
+            let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+            match Server::open(settings.clone(), clock, Random::from_entropy()).await {
+                Err(StartError::InUse { .. }) if !patience.left().is_zero() => {
+                    real_time::sleep(IN_USE_PAUSE).await;
+                }
+                opened => return Ok(opened?),
+            }
+        }
     }
 
     fn options(&self) -> ApplyOptions {

@@ -509,6 +509,20 @@ fn files_may_build_on_each_other_in_any_order() {
 }
 
 #[test]
+fn a_start_waits_for_a_process_that_is_about_to_let_go_of_the_directory() {
+    let folder = chain("");
+    let mut first = Program::start_in(folder.path(), &RUN);
+    first.json_until(|line| line["phase"] == "running");
+    first.signal(Signal::TERM);
+    let mut second = Program::start_in(folder.path(), &RUN);
+    second.json_until(|line| line["phase"] == "running");
+    second.signal(Signal::TERM);
+    for program in [first, second] {
+        program.finish().summary_of_stop();
+    }
+}
+
+#[test]
 fn signals_that_come_together_are_one() {
     let folder = chain("");
     let mut program = Program::start_in(folder.path(), &RUN);

@@ -205,6 +205,16 @@ fn discover_infers_as_the_service_does_and_further_when_asked() {
 }
 
 #[test]
+fn discover_counts_records_and_not_lines() {
+    let folder =
+        folder_with(&[("two.json", "{\n\"a\": 1\n}\n{\n\"a\": 2\n}\n"), ("one.csv", "name,n\nx,1\n")]);
+    for (file, count) in [("two.json", "# found in 2 records;"), ("one.csv", "# found in 1 record;")] {
+        let found = run_in(folder.path(), &["discover", file]);
+        assert!(found.lines[0].starts_with(count), "{found:#?}");
+    }
+}
+
+#[test]
 fn discover_names_the_records_that_do_not_fit() {
     let lines: Vec<String> = (0..8).map(|n| format!("x{n},{n}")).collect();
     let csv = format!("name,n\n{}\nbroken\nworse\n", lines.join("\n"));
@@ -214,7 +224,7 @@ fn discover_names_the_records_that_do_not_fit() {
     for (file, loss) in [
         (
             "data.csv",
-            "2 of 11 records do not fit the schema; the first is line 10: it has 1 of 2 fields: the missing ones are NULL",
+            "2 of 10 records do not fit the schema; the first is line 10: it has 1 of 2 fields: the missing ones are NULL",
         ),
         (
             "data.json",
@@ -223,7 +233,7 @@ fn discover_names_the_records_that_do_not_fit() {
         ),
         (
             "bytes.csv",
-            "1 of 4 records does not fit the schema: line 3: the record is not UTF-8: byte 0 is wrong, so it goes to \
+            "1 of 3 records does not fit the schema: line 3: the record is not UTF-8: byte 0 is wrong, so it goes to \
              error_stream",
         ),
     ] {

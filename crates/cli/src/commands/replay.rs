@@ -60,6 +60,10 @@ async fn replay(arguments: &ReplayArguments) -> anyhow::Result<ExitCode> {
     for only in &arguments.only {
         let streams: Vec<&str> = replay.streams().collect();
         anyhow::ensure!(
+            !streams.is_empty(),
+            "--only {only}: the application has no pump, which would fill a stream"
+        );
+        anyhow::ensure!(
             streams.contains(&only.as_str()),
             "--only {only}: no pump fills a stream of this name; there are: {}",
             streams.join(", ")

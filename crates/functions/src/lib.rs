@@ -33,6 +33,7 @@ pub mod events;
 mod function;
 mod invoker;
 mod json_path;
+mod json_text;
 mod labelling;
 mod metric_from_average;
 mod notify_on_anomaly;

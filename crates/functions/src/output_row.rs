@@ -3,6 +3,8 @@
 use millstream_wording::counted;
 use serde_json::Value;
 
+use crate::json_text::read_json;
+
 /// Why there is no number.
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
 pub(crate) enum RowError {
@@ -38,8 +40,7 @@ pub(crate) fn number_of(
 }
 
 fn json_number(text: &str, column: &str) -> Result<Option<f64>, RowError> {
-    let row: serde_json::Map<String, Value> =
-        serde_json::from_str(text).map_err(|error| RowError::NotJson(error.to_string()))?;
+    let row: serde_json::Map<String, Value> = read_json(text).map_err(RowError::NotJson)?;
     match row.get(column) {
         Some(Value::Null) => Ok(None),
         Some(Value::Number(number)) => number

@@ -53,8 +53,9 @@ pub use plan::{
     Stream, StreamId, SubqueryValue, TableFunction, TableId, WindowCall, WindowFunction,
 };
 pub use resolve::{
-    Compilation, Feature, FeatureKind, Places, Support, WindowLength, check_expression, compile,
-    compile_expression, compile_with_tables, features, parse_sql_type, shown_function_name, syntax_mistakes,
+    Compilation, Feature, FeatureKind, Places, Support, UnfilledStream, WindowLength, check_expression,
+    compile, compile_expression, compile_with_tables, features, parse_sql_type, shown_function_name,
+    syntax_mistakes,
 };
 pub use similar_name::edit_distance;
 pub use span::{Position, Span};

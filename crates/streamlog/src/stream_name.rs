@@ -15,7 +15,9 @@ pub struct StreamName(String);
 
 /// The text cannot name a stream.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("\"{text}\" cannot name a stream: use 1 to 128 letters, digits, underscores, dots and hyphens")]
+#[error(
+    "\"{text}\" cannot name a stream: use 1 to 128 characters: a to z, A to Z, digits, underscores, dots and hyphens"
+)]
 pub struct InvalidStreamName {
     text: String,
 }

@@ -20,14 +20,18 @@ pub(crate) struct CheckArguments {
     #[arg(long = "stream", value_name = "STREAM")]
     pub(crate) streams: Vec<String>,
     /// Also show what is legal and probably not meant: TSDIFF with the later time first, windows longer than records are
-    /// kept, windows that reach back to the first row, columns that are filled in another order than their names say, joins
-    /// without windows, comparisons with NULL, AVG of integers for a column that holds fractions, CURRENT_TIMESTAMP where the
-    /// time of each row may be meant.
+    /// kept, windows that reach back to the first row, columns that are filled in another order than their names say,
+    /// streams that are read and never filled, joins without windows, comparisons with NULL, AVG of integers for a column
+    /// that holds fractions, CURRENT_TIMESTAMP where the time of each row may be meant.
     #[arg(long)]
     pub(crate) lint: bool,
-    /// Records of the input, one a line, to see which texts would be cut and which rows would fail.
+    /// Records of the input, one a line, to see which texts would be cut and which rows would fail. They go through the
+    /// application's preprocessing function first.
     #[arg(long, value_name = "FILE", requires = "lint")]
     pub(crate) sample: Option<PathBuf>,
+    /// Which application of the pipeline the sample is for; without it, it is tried with each.
+    #[arg(long, value_name = "NAME", requires = "sample")]
+    pub(crate) application: Option<String>,
     /// For SQL: how the records of the sample are written.
     #[arg(long, value_enum, default_value = "csv", requires = "sample")]
     pub(crate) format: Format,

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::Args;
 
 use super::data_directory::DemoDataDirectoryArguments;
-use super::number::above_zero;
+use super::number::{above_zero, whole_number};
 use super::session::SessionArguments;
 
 /// The arguments of `demo`.
@@ -28,7 +28,7 @@ pub(crate) struct DemoArguments {
     #[arg(long, value_name = "FACTOR", default_value_t = 1.0, value_parser = above_zero)]
     pub(crate) speed: f64,
     /// Which made-up reviews, and which random cuts of the anomaly detection.
-    #[arg(long, value_name = "NUMBER", default_value_t = 1)]
+    #[arg(long, value_name = "NUMBER", default_value_t = 1, value_parser = whole_number(0..=u64::MAX))]
     pub(crate) seed: u64,
     #[command(flatten)]
     pub(crate) data: DemoDataDirectoryArguments,

@@ -4,6 +4,8 @@ use std::path::PathBuf;
 
 use clap::Args;
 
+use super::number::whole_number;
+
 /// The arguments of `discover`.
 #[derive(Args, Debug)]
 #[command(after_help = "Examples:
@@ -18,8 +20,8 @@ pub(crate) struct DiscoverArguments {
     #[arg(value_name = "FILE")]
     pub(crate) file: PathBuf,
     /// How many records to read.
-    #[arg(long, value_name = "NUMBER", default_value_t = 500, value_parser = clap::value_parser!(u32).range(1..=100_000))]
-    pub(crate) records: u32,
+    #[arg(long, value_name = "NUMBER", default_value_t = 500, value_parser = whole_number(1..=100_000))]
+    pub(crate) records: u64,
     /// Types as narrow as the sample allows, TIMESTAMP and DECIMAL among them; not together with --roomy. Without either:
     /// those that the service infers.
     #[arg(long)]

@@ -7,7 +7,7 @@ use clap::Args;
 use millstream_control::replay::LEAST_RATE;
 
 use super::format::Format;
-use super::number::above_zero;
+use super::number::{above_zero, whole_number};
 use super::time::{Instant, instant, period};
 
 /// The arguments of `replay`.
@@ -55,7 +55,7 @@ pub(crate) struct ReplayArguments {
     #[arg(long)]
     pub(crate) preprocessed: bool,
     /// Where random cut forests start; for SQL only.
-    #[arg(long, value_name = "NUMBER", default_value_t = 0)]
+    #[arg(long, value_name = "NUMBER", default_value_t = 0, value_parser = whole_number(0..=u64::MAX))]
     pub(crate) seed: u64,
     /// Only these in-application streams.
     #[arg(long, value_name = "NAME")]

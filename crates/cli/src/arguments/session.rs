@@ -18,7 +18,7 @@ pub(crate) struct SessionArguments {
     /// Serve no page.
     #[arg(long, env = "MILLSTREAM_NO_CONSOLE", value_parser = clap::builder::FalseyValueParser::new(), action = clap::ArgAction::SetTrue)]
     pub(crate) no_console: bool,
-    /// End after this time (`30s`, `5m`): what came in is delivered, open windows are kept for the next run. Without it:
+    /// End after this time (`30s`, `5m`; a number alone counts seconds): what came in is delivered, open windows are kept for the next run. Without it:
     /// Ctrl-C.
     #[arg(long, value_name = "TIME", env = "MILLSTREAM_DURATION", value_parser = period)]
     pub(crate) duration: Option<Duration>,

@@ -3,6 +3,7 @@
 use clap::Args;
 
 use super::data_directory::DataDirectoryArguments;
+use super::number::whole_number;
 use super::place_kind::PlaceKindArguments;
 
 /// The arguments of `tail`.
@@ -32,7 +33,7 @@ pub(crate) struct TailArguments {
     #[arg(long = "where", value_name = "CONDITION")]
     pub(crate) condition: Option<String>,
     /// End after this many, at least 1.
-    #[arg(long, value_name = "NUMBER", value_parser = clap::value_parser!(u64).range(1..))]
+    #[arg(long, value_name = "NUMBER", value_parser = whole_number(1..=u64::MAX))]
     pub(crate) limit: Option<u64>,
     #[command(flatten)]
     pub(crate) data: DataDirectoryArguments,

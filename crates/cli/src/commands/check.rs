@@ -8,15 +8,15 @@ use std::process::ExitCode;
 
 use anyhow::Context;
 use millstream_control::pipeline::{
-    Mistake, Mistakes, SqlInput, WrittenApplication, check_sql, has_section, other_kind,
+    Mistake, Mistakes, Pipeline, SqlInput, WrittenApplication, check_sql, has_section, other_kind,
 };
 use millstream_golden::GoldenFile;
 use millstream_wording::counted;
 use serde_json::{Value, json};
 
 use super::files::{has_extension, read_text};
-use super::lint::{self, Remark};
-use super::replay::sql_application;
+use super::lint::{self, Remark, Sample};
+use super::replay::{application_named, sql_application};
 use crate::arguments::CheckArguments;
 use crate::loading::check_pipeline;
 
@@ -73,6 +73,12 @@ pub(super) fn run(arguments: &CheckArguments) -> anyhow::Result<ExitCode> {
 }
 
 fn check(path: &Path, arguments: &CheckArguments) -> anyhow::Result<Result<Checked, Mistakes>> {
+    let is_pipeline = !has_extension(path, "sql") && !has_extension(path, "test");
+    anyhow::ensure!(
+        is_pipeline || arguments.application.is_none(),
+        "--application is for pipeline files; {} holds one application",
+        path.display()
+    );
     if has_extension(path, "sql") {
         return check_sql_file(path, arguments);
     }
@@ -91,7 +97,7 @@ fn check(path: &Path, arguments: &CheckArguments) -> anyhow::Result<Result<Check
         Ok(pipeline) => pipeline,
         Err(mistakes) => return Ok(Err(mistakes)),
     };
-    let lints = if arguments.lint { lint::pipeline(&pipeline, sample(arguments))? } else { Vec::new() };
+    let lints = if arguments.lint { lints_of_pipeline(&pipeline, arguments)? } else { Vec::new() };
     Ok(Ok({
         let declared = &pipeline.declarations;
         let counts = [
@@ -107,6 +113,12 @@ fn check(path: &Path, arguments: &CheckArguments) -> anyhow::Result<Result<Check
         ];
         Checked { summary: summary(&counts), warnings: pipeline.warnings, lints }
     }))
+}
+
+/// What is legal and probably not meant, also of the sample.
+fn lints_of_pipeline(pipeline: &Pipeline, arguments: &CheckArguments) -> anyhow::Result<Vec<Remark>> {
+    let named = arguments.application.as_deref().map(|name| application_named(pipeline, name)).transpose()?;
+    lint::pipeline(pipeline, sample(arguments).as_ref(), named)
 }
 
 /// How many mistakes there are. Those of a pipeline file are looked for up to a number.
@@ -146,9 +158,8 @@ fn objects(remarks: impl IntoIterator<Item = Remark>) -> Value {
     objects.collect()
 }
 
-/// The sample of --sample, and whether its first line is a header.
-fn sample(arguments: &CheckArguments) -> Option<(&Path, bool)> {
-    arguments.sample.as_deref().map(|file| (file, arguments.header))
+fn sample(arguments: &CheckArguments) -> Option<Sample<'_>> {
+    arguments.sample.as_deref().map(|file| Sample { file, has_header: arguments.header })
 }
 
 fn check_sql_file(path: &Path, arguments: &CheckArguments) -> anyhow::Result<Result<Checked, Mistakes>> {
@@ -174,7 +185,7 @@ fn check_sql_file(path: &Path, arguments: &CheckArguments) -> anyhow::Result<Res
                 "--sample needs one --stream: the one that it is of"
             );
             let application = sql_application(path, stream, arguments.format)?;
-            lint::application(&written(), &application, None, sample(arguments))?
+            lint::sql(&written(), &application, sample(arguments).as_ref())?
         }
     };
     Ok(Ok({

@@ -82,16 +82,16 @@ fn sample(file: &Path, most: usize) -> anyhow::Result<Vec<SourceBatch>> {
             Ok(Err(error)) => return Err(error.into()),
             Err(RecvTimeoutError::Timeout) => {
                 let seconds = SAMPLE_TIME.as_secs();
-                let records = count(&batches);
+                let lines = count(&batches);
                 anyhow::ensure!(
-                    records > 0,
+                    lines > 0,
                     "{}: no whole line came within {seconds} s: is it a pipe that nobody writes to, or no text?",
                     file.display()
                 );
                 tracing::warn!(
                     "{} gave {} within {seconds} s: these are taken",
                     file.display(),
-                    counted(records, "record")
+                    counted(lines, "line")
                 );
                 return Ok(batches);
             }
@@ -110,14 +110,14 @@ pub(super) fn run(arguments: &DiscoverArguments) -> anyhow::Result<ExitCode> {
     let discovered = discover_types(&sample, types).with_context(|| arguments.file.display().to_string())?;
     // A line that is too long is no record, and the numbers of records are then not those of lines.
     let are_all_lines = batches.iter().all(|batch| batch.unusable().is_empty());
-    let losses = losses(&discovered, sample.len(), if are_all_lines { "line" } else { "record" });
+    let losses = losses(&discovered, if are_all_lines { "line" } else { "record" });
     losses.iter().for_each(|loss| tracing::warn!("{loss}"));
     let mut out = std::io::stdout().lock();
     if arguments.json {
         writeln!(out, "{}", json_of(&discovered, &losses))?;
         return Ok(ExitCode::SUCCESS);
     }
-    let count = counted(sample.len(), "record");
+    let count = counted(discovered.records, "record");
     let remark = match types {
         Types::Service => {
             "types are those that Kinesis Data Analytics infers: widen VARCHAR for longer texts to come"
@@ -153,11 +153,11 @@ fn shown_value(value: &str) -> String {
     shown.replace(|character: char| character.is_control(), " ")
 }
 
-/// What of a sample of so many records is not in the schema, in sentences; `noun` says what their numbers count.
-fn losses(discovered: &Discovered, records: usize, noun: &str) -> Vec<String> {
+/// What of a sample is not in the schema, in sentences; `noun` says what their numbers count.
+fn losses(discovered: &Discovered, noun: &str) -> Vec<String> {
     let mut losses = Vec::new();
     if let Some(Irregular { record: number, reason, .. }) = discovered.irregular.first() {
-        let records = counted(records, "record");
+        let records = counted(discovered.records, "record");
         losses.push(match discovered.irregular.len() {
             1 => format!("1 of {records} does not fit the schema: {noun} {number}: {reason}"),
             count => {

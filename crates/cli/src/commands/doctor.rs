@@ -12,6 +12,7 @@ use millstream_wording::counted;
 use serde::Serialize;
 
 use crate::arguments::DoctorArguments;
+use crate::socket::{check_length, path_of};
 use crate::version::VERSION;
 
 /// With less room on the disk a warning is due.
@@ -151,6 +152,13 @@ fn data_directory(directory: &Path) -> Vec<Finding> {
     let written = files::write(&probe, b"x").and_then(|()| sync_time(&probe));
     let removed = files::remove(&probe);
     let mut findings = Vec::new();
+    if let Err(too_long) = check_length(&path_of(directory)) {
+        findings.push(Finding::problem(
+            "control socket",
+            too_long.to_string(),
+            "choose another: --data-dir DIR",
+        ));
+    }
     match written.and_then(|time| removed.map(|()| time)) {
         Ok(time) if time > SLOW_SYNC => findings.push(Finding::warning(
             "data directory",

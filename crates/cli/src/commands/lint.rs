@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::path::Path;
+use std::time::Duration;
 
 use millstream_control::feeds::{LineSource, RecordSource, SourceBatch};
 use millstream_control::pipeline::{CheckedApplication, Mistake, Pipeline, WrittenApplication};
@@ -45,8 +46,19 @@ impl Remark {
     }
 }
 
-/// Remarks on the applications of a pipeline.
-pub(super) fn pipeline(pipeline: &Pipeline, sample: Option<(&Path, bool)>) -> anyhow::Result<Vec<Remark>> {
+/// Records to try an application with.
+pub(super) struct Sample<'a> {
+    pub(super) file: &'a Path,
+    /// Its first line is a header.
+    pub(super) has_header: bool,
+}
+
+/// Remarks on the applications of a pipeline. The sample is for the one of the number `named`, or else for each.
+pub(super) fn pipeline(
+    pipeline: &Pipeline,
+    sample: Option<&Sample<'_>>,
+    named: Option<usize>,
+) -> anyhow::Result<Vec<Remark>> {
     let mut remarks = Vec::new();
     let applications = pipeline.applications.iter().zip(&pipeline.declarations.applications);
     for (index, (checked, declared)) in applications.enumerate() {
@@ -55,23 +67,24 @@ pub(super) fn pipeline(pipeline: &Pipeline, sample: Option<(&Path, bool)>) -> an
             pipeline.declarations.streams.iter().find(|stream| Some(stream.name.get_ref()) == source);
         let written = WrittenApplication::of_pipeline(pipeline, index);
         let hours = stream.map(|stream| stream.retention());
-        remarks.append(&mut application(&written, checked, hours, sample)?);
+        remarks.extend(written.lints(hours).into_iter().map(Remark::from));
+        if let Some(sample) = sample.filter(|_| named.is_none_or(|named| named == index)) {
+            let trial = Trial { written: &written, checked, pipeline: Some(pipeline), sample };
+            remarks.append(&mut trial.run()?);
+        }
     }
     Ok(remarks)
 }
 
-/// Remarks on one application.
-pub(super) fn application(
+/// Remarks on SQL alone.
+pub(super) fn sql(
     written: &WrittenApplication,
     checked: &CheckedApplication,
-    retention_hours: Option<u32>,
-    sample: Option<(&Path, bool)>,
+    sample: Option<&Sample<'_>>,
 ) -> anyhow::Result<Vec<Remark>> {
-    let found = written.lints(retention_hours);
-    let mut remarks: Vec<Remark> = found.into_iter().map(Remark::from).collect();
-    if let Some((file, has_header)) = sample {
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-        remarks.append(&mut runtime.block_on(over_sample(written, checked, file, has_header))?);
+    let mut remarks: Vec<Remark> = written.lints(None).into_iter().map(Remark::from).collect();
+    if let Some(sample) = sample {
+        remarks.append(&mut Trial { written, checked, pipeline: None, sample }.run()?);
     }
     Ok(remarks)
 }
@@ -117,67 +130,101 @@ fn shown(data_row: &str) -> String {
     }
 }
 
-/// What a sample of records shows: texts that are cut, rows that fail.
-async fn over_sample(
-    written: &WrittenApplication,
-    checked: &CheckedApplication,
-    file: &Path,
-    has_header: bool,
-) -> anyhow::Result<Vec<Remark>> {
-    let mut replay = Replay::new(checked, 0, Rowtimes::rate(START, RATE)?)?;
-    let mut source = LineSource::file_patiently(file, has_header, PATIENCE)?;
-    let (mut records, mut failures, mut goes_on) = (0, Failures::default(), true);
-    let mut batch = SourceBatch::default();
-    while goes_on && records < MOST_RECORDS {
-        batch.clear();
-        let state = source.read(&mut batch, BATCH_RECORDS);
-        goes_on = state.is_open();
-        for reason in batch.unusable().iter().chain(state.failure()) {
-            Failures::note(&mut failures.lines, || reason.clone());
+/// An application and the sample that it is tried with.
+struct Trial<'a> {
+    written: &'a WrittenApplication,
+    checked: &'a CheckedApplication,
+    /// The file that declares it; `None` for SQL alone.
+    pipeline: Option<&'a Pipeline>,
+    sample: &'a Sample<'a>,
+}
+
+impl Trial<'_> {
+    /// What a sample of records shows: texts that are cut, rows that fail.
+    fn run(&self) -> anyhow::Result<Vec<Remark>> {
+        let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+        let remarks = runtime.block_on(self.over_sample());
+        runtime.shutdown_timeout(Duration::from_millis(100));
+        remarks
+    }
+
+    /// What a remark begins with: the name of the application, where there are several.
+    fn whose(&self) -> String {
+        match self.pipeline {
+            Some(pipeline) if pipeline.applications.len() > 1 => {
+                format!("application \"{}\": ", self.checked.name)
+            }
+            _ => String::new(),
         }
-        records += batch.len();
-        replay.push(&batch).await?;
+    }
+
+    async fn over_sample(&self) -> anyhow::Result<Vec<Remark>> {
+        let mut replay = Replay::new(self.checked, 0, Rowtimes::rate(START, RATE)?)?;
+        if let Some(pipeline) = self.pipeline {
+            replay = replay.with_preprocessor(pipeline, &self.checked.name).await?;
+        }
+        let mut source = LineSource::file_patiently(self.sample.file, self.sample.has_header, PATIENCE)?;
+        let (mut records, mut failures, mut goes_on) = (0, Failures::default(), true);
+        let mut batch = SourceBatch::default();
+        while goes_on && records < MOST_RECORDS {
+            batch.clear();
+            let state = source.read(&mut batch, BATCH_RECORDS);
+            goes_on = state.is_open();
+            for reason in batch.unusable().iter().chain(state.failure()) {
+                Failures::note(&mut failures.lines, || reason.clone());
+            }
+            records += batch.len();
+            replay.push(&batch).await?;
+            failures.take_from(&mut replay);
+            replay.take_rows();
+        }
+        replay.finish()?;
         failures.take_from(&mut replay);
-        replay.take_rows();
+        Ok(self.remarks(&replay, failures))
     }
-    replay.finish()?;
-    failures.take_from(&mut replay);
-    let mut remarks: Vec<Remark> = Vec::new();
-    remarks.extend(replay.table_remarks().iter().map(|remark| written.on_input(remark).into()));
-    if let Some(wrong) = replay.wrong_shape() {
-        let message = format!("the sample is not as the format and columns of the input say: {wrong}");
-        remarks.push(written.on_input(&message).into());
+
+    fn remarks(&self, replay: &Replay, failures: Failures) -> Vec<Remark> {
+        let (written, whose) = (self.written, self.whose());
+        let mut remarks: Vec<Remark> = Vec::new();
+        let on_input = |message: String| Remark::from(written.on_input(&format!("{whose}{message}")));
+        remarks.extend(replay.table_remarks().iter().cloned().map(on_input));
+        if let Some(wrong) = replay.wrong_shape() {
+            remarks.push(on_input(format!(
+                "the sample is not as the format and columns of the input say: {wrong}"
+            )));
+        }
+        for column in replay.empty_columns() {
+            remarks.push(on_input(format!("column {column} is NULL in every row of the sample")));
+        }
+        for cut in replay.cut_texts() {
+            let texts = counted(cut.count, "text");
+            let message = format!(
+                "{whose}{texts} of the sample would be cut to fit column \"{}\" of \"{}\", which is {}",
+                cut.column, cut.stream, cut.sql_type
+            );
+            let hint = Some("widen the column if they should stay whole".to_owned());
+            remarks.push(written.on_column(&cut.stream, &cut.column, &message, hint).into());
+        }
+        let failed = |(count, first): (u64, String)| {
+            let rows = counted(count, "row");
+            format!("{rows} of the sample would go to error_stream; the first, {first}")
+        };
+        remarks.extend(failures.records.map(failed).map(on_input));
+        for (pump, failed_rows) in failures.pumps {
+            let Some(message) = failed_rows.map(failed).map(|message| format!("{whose}{message}")) else {
+                continue;
+            };
+            remarks.push(match written.on_pump(&pump, &message) {
+                Some(remark) => remark.into(),
+                None => Remark::without_place(message, ""),
+            });
+        }
+        if let Some((count, first)) = failures.lines {
+            let lines = counted(count, "line");
+            let sample = self.sample.file.display();
+            let message = format!("{whose}{lines} of the sample cannot be records; the first: {first}");
+            remarks.push(Remark::without_place(message, &format!(" --> {sample}\n")));
+        }
+        remarks
     }
-    for column in replay.empty_columns() {
-        let message = format!("column {column} is NULL in every row of the sample");
-        remarks.push(written.on_input(&message).into());
-    }
-    for cut in replay.cut_texts() {
-        let texts = counted(cut.count, "text");
-        let message = format!(
-            "{texts} of the sample would be cut to fit column \"{}\" of \"{}\", which is {}",
-            cut.column, cut.stream, cut.sql_type
-        );
-        let hint = Some("widen the column if they should stay whole".to_owned());
-        remarks.push(written.on_column(&cut.stream, &cut.column, &message, hint).into());
-    }
-    let failed = |(count, first): (u64, String)| {
-        let rows = counted(count, "row");
-        format!("{rows} of the sample would go to error_stream; the first, {first}")
-    };
-    remarks.extend(failures.records.map(failed).map(|message| Remark::from(written.on_input(&message))));
-    for (pump, failed_rows) in failures.pumps {
-        let Some(message) = failed_rows.map(failed) else { continue };
-        remarks.push(match written.on_pump(&pump, &message) {
-            Some(remark) => remark.into(),
-            None => Remark::without_place(message, ""),
-        });
-    }
-    if let Some((count, first)) = failures.lines {
-        let lines = counted(count, "line");
-        let sample = file.display();
-        let message = format!("{lines} of the sample cannot be records; the first: {first}");
-        remarks.push(Remark::without_place(message, &format!(" --> {sample}\n")));
-    }
-    Ok(remarks)
 }

@@ -60,6 +60,10 @@ async fn replay(arguments: &ReplayArguments) -> anyhow::Result<ExitCode> {
     for only in &arguments.only {
         let streams: Vec<&str> = replay.streams().collect();
         anyhow::ensure!(
+            !streams.is_empty(),
+            "--only {only}: the application has no pump, which would fill a stream"
+        );
+        anyhow::ensure!(
             streams.contains(&only.as_str()),
             "--only {only}: no pump fills a stream of this name; there are: {}",
             streams.join(", ")
@@ -236,17 +240,24 @@ fn find<'a>(
 ) -> anyhow::Result<(&'a CheckedApplication, u64)> {
     let names: Vec<&str> = pipeline.applications.iter().map(|one| one.name.as_str()).collect();
     let index = match &arguments.application {
-        Some(name) => names.iter().position(|known| known == name).with_context(|| {
-            format!(
-                "--application {name}: the file declares no such application; there are: {}",
-                names.join(", ")
-            )
-        })?,
+        Some(name) => application_named(pipeline, name)?,
         None if names.len() == 1 => 0,
         None if names.is_empty() => anyhow::bail!("{} declares no application", arguments.app.display()),
         None => anyhow::bail!("say with --application which of these is meant: {}", names.join(", ")),
     };
     Ok((&pipeline.applications[index], pipeline.declarations.applications[index].seed))
+}
+
+/// The number of the application that --application names.
+pub(super) fn application_named(pipeline: &Pipeline, name: &str) -> anyhow::Result<usize> {
+    let names: Vec<&str> = pipeline.applications.iter().map(|one| one.name.as_str()).collect();
+    names.iter().position(|known| *known == name).with_context(|| match names.is_empty() {
+        true => format!("--application {name}: the file declares no application"),
+        false => {
+            let names = names.join(", ");
+            format!("--application {name}: the file declares no such application; there are: {names}")
+        }
+    })
 }
 
 /// SQL alone as an application that reads the stream `stream`.

@@ -13,6 +13,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use tokio::net::UnixStream;
 
+use super::check_length;
 use super::protocol::{ErrorAnswer, STARTING};
 use crate::arguments::DEMO_DATA_DIRECTORY;
 use crate::failure::say;
@@ -46,6 +47,7 @@ impl Client {
     /// Connects, if a server runs.
     pub(crate) async fn try_connect(data_directory: &Path) -> anyhow::Result<Option<Client>> {
         let path = path_of(data_directory);
+        check_length(&path)?;
         let stream = match UnixStream::connect(&path).await {
             Ok(stream) => stream,
             Err(error)

@@ -12,6 +12,7 @@ use parking_lot::Mutex;
 use tokio::net::{UnixListener, UnixStream};
 use tokio::task::JoinHandle;
 
+use super::check_length;
 use crate::serving::Accept;
 
 /// How often is looked whether the file is still there.
@@ -48,10 +49,10 @@ impl SocketFile {
              directory",
             path.display()
         );
+        check_length(&path)?;
         let _ = files::remove(&path);
-        let listener = bind(&path).with_context(|| {
-            format!("cannot make the control socket {}; a shorter --data-dir may help", path.display())
-        })?;
+        let listener =
+            bind(&path).with_context(|| format!("cannot make the control socket {}", path.display()))?;
         let folder = folder_of(&path);
         Ok((Arc::new(SocketFile { path, folder, has_ended: Mutex::new(false) }), listener))
     }

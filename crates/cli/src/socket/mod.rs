@@ -33,6 +33,8 @@
 //! | 503 | the server still starts, too much waits to be written, or too many follow something: try again |
 //! | 507 | the disk is full |
 
+use std::path::Path;
+
 mod client;
 mod listening;
 mod protocol;
@@ -46,3 +48,52 @@ pub(crate) use protocol::{
     Applied, ApplyRequest, FailedLine, PutAnswer, ResetAnswer, StatusAnswer, TailLine, WouldResetAnswer,
 };
 pub(crate) use server::{Socket, apply_file};
+
+/// Bytes that the path of a socket may have: the systems keep it in so many, with a zero at its end.
+const LONGEST_PATH: usize = if cfg!(target_os = "linux") { 107 } else { 103 };
+
+/// What to do when the socket of a data directory has a path that no socket can have.
+///
+/// # Errors
+/// It is too long.
+pub(crate) fn check_length(socket: &Path) -> anyhow::Result<()> {
+    let length = |path: &Path| path.as_os_str().len();
+    let Some(data_directory) = socket.parent().filter(|_| length(socket) > LONGEST_PATH) else {
+        return Ok(());
+    };
+    let most = LONGEST_PATH - (length(socket) - length(data_directory));
+    anyhow::bail!(
+        "the path of data directory {} is too long for the control socket in it: it has {} bytes and may have {most}; name \
+         a directory with a shorter path with --data-dir",
+        data_directory.display(),
+        length(data_directory)
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_path_of_a_data_directory_has_a_longest() {
+        let most = LONGEST_PATH - "/control.sock".len();
+        let check = |length: usize| check_length(&path_of(Path::new(&"d".repeat(length))));
+        assert!(check(most).is_ok());
+        let refused = check(most + 1).unwrap_err().to_string();
+        let expected =
+            format!("it has {} bytes and may have {most}; name a directory with a shorter path", most + 1);
+        assert!(refused.contains(&expected), "{refused}");
+    }
+
+    #[tokio::test]
+    async fn a_longest_path_is_listened_on() {
+        let folder = tempfile::tempdir().unwrap();
+        let room = LONGEST_PATH - folder.path().as_os_str().len() - "/".len();
+        let path = folder.path().join("s".repeat(room));
+        let (file, _listener) = listening::SocketFile::make(path).unwrap();
+        file.remove();
+        let longer = folder.path().join("s".repeat(room + 1));
+        let refused = listening::SocketFile::make(longer).err().unwrap().to_string();
+        assert!(refused.contains("is too long for the control socket"), "{refused}");
+    }
+}

@@ -678,6 +678,17 @@ fn doctor_looks_at_everything() {
     assert_eq!(of("port")["found"], format!("{address} is in use by a running millstream"));
     assert_eq!(of("data directory")["level"], "problem");
     assert_eq!(of("data directory")["fix"], "choose another: --data-dir DIR");
+
+    // The control socket must fit, too.
+    let deep = folder.path().join("d".repeat(110));
+    let deep = deep.to_str().unwrap();
+    let finished = run(&["doctor", "--json", "--data-dir", deep, "--listen", "127.0.0.1:0"]);
+    assert_eq!(finished.code, Some(1), "{finished:#?}");
+    let findings = jsons(&finished);
+    let socket = findings.iter().find(|finding| finding["what"] == "control socket").unwrap();
+    let found = socket["found"].as_str().unwrap();
+    assert!(found.starts_with(&format!("the path of data directory {deep} is too long")), "{found}");
+    run(&["list", "--data-dir", deep]).assert_failed(1, &["is too long for the control socket in it"]);
 }
 
 #[test]

@@ -180,6 +180,66 @@ fn lints_show_what_is_probably_not_meant() {
 }
 
 #[test]
+fn a_sample_goes_through_the_preprocessing_function_first() {
+    let example = crate::support::repository("examples/reviews.toml");
+    let example = example.to_str().unwrap();
+    let reviews =
+        "review_id\tproduct_category\treview_body\nR1\tToys\tI love it, five stars.\nR2\tToys\tBad.\n";
+    let folder = folder_with(&[("reviews.tsv", reviews), ("broken.tsv", "R1\tToys\tGood.\nR2\n")]);
+    let check = |more: &[&str]| {
+        let finished = run_in(folder.path(), &[["check", example, "--lint"].as_slice(), more].concat());
+        assert_ok(&finished);
+        finished.stdout()
+    };
+    assert_eq!(check(&["--sample", "reviews.tsv", "--header"]), check(&[]));
+    let failed = "warning: 1 row of the sample would go to error_stream; the first, of record 2: the record has 1 column";
+    let shown = check(&["--sample", "broken.tsv"]);
+    assert!(shown.contains(failed), "{shown}");
+}
+
+#[test]
+fn a_sample_is_tried_with_the_application_that_is_named() {
+    let application = |name: &str, columns: &str| {
+        format!(
+            "[[application]]\nname = \"{name}\"\nsql = \"\"\n[application.input]\nstream = \"s\"\ncolumns = \"{columns}\"\n"
+        )
+    };
+    let two = format!(
+        "[[stream]]\nname = \"s\"\n{}{}",
+        application("texts", "K VARCHAR(8)"),
+        application("numbers", "V INTEGER")
+    );
+    let one = format!("[[stream]]\nname = \"s\"\n{}", application("numbers", "V INTEGER"));
+    let folder = folder_with(&[("two.toml", &two), ("one.toml", &one), ("data.csv", "x\n"), ("a.sql", "")]);
+    let check = |arguments: &[&str]| {
+        let sample = ["--lint", "--sample", "data.csv"];
+        run_in(folder.path(), &[["check"].as_slice(), arguments, &sample].concat())
+    };
+    let failed = "1 row of the sample would go to error_stream; the first, of record 1: column \"V\": 'x' is not a valid INTEGER";
+    for (arguments, message) in [
+        (["two.toml"].as_slice(), Some(format!("application \"numbers\": {failed}"))),
+        (&["two.toml", "--application", "numbers"], Some(format!("application \"numbers\": {failed}"))),
+        (&["two.toml", "--application", "texts"], None),
+        (&["one.toml"], Some(failed.to_owned())),
+    ] {
+        let finished = check(arguments);
+        assert_ok(&finished);
+        let shown = finished.stdout();
+        match message {
+            Some(message) => {
+                assert!(shown.contains(&format!("warning: {message}\n")), "{arguments:?}: {shown}")
+            }
+            None => assert!(!shown.contains("of the sample"), "{arguments:?}: {shown}"),
+        }
+    }
+    check(&["two.toml", "--application", "number"]).assert_failed(
+        1,
+        &["--application number: the file declares no such application; there are: texts, numbers"],
+    );
+    check(&["a.sql", "--application", "a"]).assert_failed(1, &["--application is for pipeline files"]);
+}
+
+#[test]
 fn discover_infers_as_the_service_does_and_further_when_asked() {
     let data = "{\"n\": 5, \"id\": \"123\", \"at\": \"2024-01-01 10:00:00\", \"price\": 1.5}\nnot JSON\n\
                 {\"n\": 6, \"id\": \"45\", \"at\": \"2024-01-01 10:00:01\", \"price\": 22.25}\n\
@@ -205,6 +265,16 @@ fn discover_infers_as_the_service_does_and_further_when_asked() {
 }
 
 #[test]
+fn discover_counts_records_and_not_lines() {
+    let folder =
+        folder_with(&[("two.json", "{\n\"a\": 1\n}\n{\n\"a\": 2\n}\n"), ("one.csv", "name,n\nx,1\n")]);
+    for (file, count) in [("two.json", "# found in 2 records;"), ("one.csv", "# found in 1 record;")] {
+        let found = run_in(folder.path(), &["discover", file]);
+        assert!(found.lines[0].starts_with(count), "{found:#?}");
+    }
+}
+
+#[test]
 fn discover_names_the_records_that_do_not_fit() {
     let lines: Vec<String> = (0..8).map(|n| format!("x{n},{n}")).collect();
     let csv = format!("name,n\n{}\nbroken\nworse\n", lines.join("\n"));
@@ -214,7 +284,7 @@ fn discover_names_the_records_that_do_not_fit() {
     for (file, loss) in [
         (
             "data.csv",
-            "2 of 11 records do not fit the schema; the first is line 10: it has 1 of 2 fields: the missing ones are NULL",
+            "2 of 10 records do not fit the schema; the first is line 10: it has 1 of 2 fields: the missing ones are NULL",
         ),
         (
             "data.json",
@@ -223,7 +293,7 @@ fn discover_names_the_records_that_do_not_fit() {
         ),
         (
             "bytes.csv",
-            "1 of 4 records does not fit the schema: line 3: the record is not UTF-8: byte 0 is wrong, so it goes to \
+            "1 of 3 records does not fit the schema: line 3: the record is not UTF-8: byte 0 is wrong, so it goes to \
              error_stream",
         ),
     ] {

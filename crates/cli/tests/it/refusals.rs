@@ -189,7 +189,10 @@ fn wrong_usage_ends_with_2_and_failure_with_1() {
         (&["demo", "--speed", "0"], "must be above 0"),
         (&["demo", "--duration", "5parsecs"], "is not a period: write 250ms, 5s, 2m or 1h"),
         (&["demo", "--listen", "nowhere"], "invalid value 'nowhere' for '--listen <ADDRESS>'"),
-        (&["demo", "--seed", "one"], "invalid value 'one' for '--seed <NUMBER>'"),
+        (
+            &["demo", "--seed", "one"],
+            "invalid value 'one' for '--seed <NUMBER>': \"one\" is not a whole number: write digits, such as 42",
+        ),
         (&["serve", "p.toml"], "a file is applied with a flag: millstream serve --apply p.toml"),
         (&["run"], "<FILE>"),
         (&["run", "a.toml", "--header"], "--input <FILE>"),

@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use crate::formats::not_json;
 use serde::de::{Deserialize, Deserializer, MapAccess, SeqAccess, Visitor};
 use serde_json::value::RawValue;
 
@@ -56,7 +57,8 @@ pub(super) fn broken_json(records: &[&str]) -> Option<String> {
         let inner = first.strip_prefix(open).map(str::trim_start);
         inner.is_some_and(|inner| inner.is_empty() || inner.starts_with(next))
     };
-    let reason = serde_json::from_str::<serde::de::IgnoredAny>(first).err()?.to_string();
+    let error = serde_json::from_str::<serde::de::IgnoredAny>(first).err()?;
+    let reason = not_json(first).unwrap_or_else(|| error.to_string());
     (begins('{', &['"', '}']) || begins('[', &['{', '['])).then_some(reason)
 }
 

@@ -24,6 +24,7 @@ pub use irregular::Irregular;
 use crate::formats::InputSchema;
 use delimited::Delimited;
 use irregular::refused;
+use millstream_wording::counted;
 use sample::Sample;
 
 /// Most columns of a schema.
@@ -51,6 +52,9 @@ pub struct Discovered {
     pub has_header: bool,
     /// That first row.
     pub header: Option<Vec<String>>,
+    /// How many records the schema was found in: those that hold something, without the header. JSON documents that span
+    /// several lines count as one each.
+    pub records: usize,
     /// The sample as rows of text, as the schema reads it; without the header.
     pub rows: Vec<Vec<String>>,
     /// Records that the schema does not fit, in order.
@@ -67,6 +71,7 @@ impl Discovered {
             schema,
             has_header: false,
             header: None,
+            records: 0,
             rows: Vec::new(),
             irregular: Vec::new(),
             left_members: Vec::new(),
@@ -83,8 +88,9 @@ pub enum DiscoverError {
     Empty,
     /// Most of it is no text.
     #[error(
-        "{count} of {records} records are not UTF-8 text, the first is record {first}: byte {byte} is wrong; let a \
-         preprocessing function make text of them"
+        "{count} of {} not UTF-8 text, the first is record {first}: byte {byte} is wrong; let a preprocessing function make \
+         text of them",
+        records_are(*count, *records)
     )]
     NotText {
         /// How many are none.
@@ -123,6 +129,11 @@ pub enum DiscoverError {
     TooManyColumns(usize),
 }
 
+/// How many records some of them are of, with the verb of these.
+fn records_are(count: usize, records: usize) -> String {
+    format!("{} {}", counted(records, "record"), if count == 1 { "is" } else { "are" })
+}
+
 /// Looks at a sample of records with the types of the service: see [`discover_types`].
 ///
 /// # Errors
@@ -140,7 +151,9 @@ pub fn discover_types(records: &[&[u8]], types: Types) -> Result<Discovered, Dis
     let discovered = match document::parse_all(&sample.texts) {
         Some(documents) => {
             let mut discovered = json::discover(&documents.all, types)?;
+            discovered.records = sample.records.len();
             if documents.spans_records {
+                discovered.records = documents.all.len();
                 let note = "the JSON documents span several lines, and an input of lines reads one record a line: put each \
                             document on a line of its own, such as with jq -c . FILE";
                 discovered.notes.push(note.to_owned());
@@ -154,6 +167,7 @@ pub fn discover_types(records: &[&[u8]], types: Types) -> Result<Discovered, Dis
                 return Err(DiscoverError::BrokenJson { first: sample.text_numbers[0], reason });
             }
             let Delimited { mut discovered, irregular } = delimited::discover(&sample.texts, types);
+            discovered.records = sample.records.len() - usize::from(discovered.has_header);
             discovered.irregular = refused(&discovered, &sample);
             for (place, reason) in irregular {
                 let record = sample.text_numbers[place];
@@ -346,6 +360,21 @@ mod tests {
     }
 
     #[test]
+    fn records_are_counted_and_not_lines() {
+        for (lines, records) in [
+            (["a,b", "x,1", "", "y,2"].as_slice(), 2),
+            (&["x,1", "y,2"], 2),
+            (&["{", "\"a\": 1", "}", "{", "\"a\": 2", "}"], 2),
+            (&["[", "{\"a\": 1},", "{\"a\": 2}", "]"], 1),
+            (&["{\"a\":1}", "{\"a\":2}", "oops"], 3),
+            (&["some text"], 1),
+        ] {
+            let bytes: Vec<&[u8]> = lines.iter().map(|line| line.as_bytes()).collect();
+            assert_eq!(discover(&bytes).unwrap().records, records, "{lines:?}");
+        }
+    }
+
+    #[test]
     fn one_bad_line_among_many_spoils_no_other() {
         let mut records: Vec<String> = (0..40).map(|n| format!("{{\"a\":{n},\"b\":\"x\"}}")).collect();
         records[7] = "Traceback (most recent call last):".to_owned();
@@ -411,6 +440,8 @@ mod tests {
         // A value that is none of its column hides no header.
         let odd = discover(&[b"a,b", b"x,1", b"y,2", b"z,n/a"]).unwrap();
         assert_eq!((odd.has_header, columns(&odd)[1].as_str()), (true, "b VARCHAR(4)"));
+        let half = discover(&[b"a", b"\xff"]).unwrap_err().to_string();
+        assert!(half.starts_with("1 of 2 records is not UTF-8 text, the first is record 2"), "{half}");
         let most = discover(&[b"\xff", b"a", b"\xfe", b"\xfd"]).unwrap_err().to_string();
         assert!(
             most.starts_with("3 of 4 records are not UTF-8 text, the first is record 1: byte 0 is wrong"),

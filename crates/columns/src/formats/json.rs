@@ -26,6 +26,8 @@ pub(super) struct JsonReader {
     elements: Vec<Option<Found>>,
     /// The columns inside the flattened array, once a document has one.
     flattened: Option<Vec<usize>>,
+    /// The elements of the flattened array that are no objects, so no rows: from which byte to which.
+    strays: Vec<(usize, usize)>,
     scratch: String,
     /// The names and columns of the row's members, when no path goes deeper: such rows are read in one pass.
     flat: Option<Vec<(String, usize)>>,
@@ -64,14 +66,37 @@ impl PathNode {
     }
 }
 
-/// What the value at `at` is, when it is neither an object nor an array.
-fn scalar_at(scanner: Scanner<'_>, at: usize) -> Option<&'static str> {
+/// What the value at `at` is, when it is no object.
+fn other_than_object_at(scanner: Scanner<'_>, at: usize) -> Option<&'static str> {
     match scanner.bytes.get(at)? {
-        b'{' | b'[' => None,
+        b'{' => None,
+        b'[' => Some("an array"),
         b'"' => Some("a string"),
         b't' | b'f' => Some("true or false"),
         b'n' => Some("null"),
         _ => Some("a number"),
+    }
+}
+
+/// Refuses what stands at a place for a row: nothing in it has a name.
+fn refuse_no_object(what: &str, raw: &str, rows: &mut Rows) {
+    let message = format!("the row is {what}: a JSON object is expected");
+    rows.refuse(ErrorName::ParseError, message, raw.as_bytes());
+}
+
+/// Why a text is no JSON, and where, in the words of the errors of records: `a value is expected at byte 0`. `None` when its
+/// brackets, quotes and values stand as in JSON; what is between the quotes is not looked at.
+pub fn not_json(text: &str) -> Option<String> {
+    let scanner = Scanner { bytes: text.as_bytes() };
+    let mut at = scanner.skip_blank(0);
+    loop {
+        match scanner.value(at, 0) {
+            Ok((_, after)) => at = scanner.skip_blank(after),
+            Err(error) => return Some(format!("{} at byte {}", error.reason, error.at)),
+        }
+        if at == text.len() {
+            return None;
+        }
     }
 }
 
@@ -119,6 +144,7 @@ impl JsonReader {
             found: vec![None; columns.len()],
             elements: Vec::new(),
             flattened: None,
+            strays: Vec::new(),
             scratch: String::new(),
         })
     }
@@ -199,19 +225,26 @@ impl JsonReader {
         self.found.fill(None);
         self.elements.clear();
         self.flattened = None;
+        self.strays.clear();
         let tree = std::mem::take(&mut self.tree);
         let walked = self.walk(text, scanner, &tree, at, depth, &Target::Row);
         self.tree = tree;
         let after = walked?;
         // Nothing in a scalar has a name: without a column for the whole of it, it is no row.
-        if let Some(what) = scalar_at(scanner, at)
+        if !scanner.is(at, b'[')
+            && let Some(what) = other_than_object_at(scanner, at)
             && self.tree.columns.is_empty()
         {
-            let message = format!("the row is {what}: a JSON object is expected");
-            rows.refuse(ErrorName::ParseError, message, &text.as_bytes()[at..after]);
+            refuse_no_object(what, &text[at..after], rows);
             return Ok(after);
         }
-        self.emit(text, &text[at..after], rows);
+        self.refuse_strays(text, scanner, rows);
+        // What stands beside an array without a single object is still a row.
+        let is_row =
+            self.strays.is_empty() || !self.elements.is_empty() || self.found.iter().any(Option::is_some);
+        if is_row {
+            self.emit(text, &text[at..after], rows);
+        }
         Ok(after)
     }
 
@@ -328,17 +361,37 @@ impl JsonReader {
             if self.elements.len() + width > FLATTENED_LIMIT {
                 return scanner.error(at, "the array has too many elements for so many columns");
             }
-            self.elements.resize(self.elements.len() + width, None);
             let after = if scanner.is(at, b'{') {
+                self.elements.resize(self.elements.len() + width, None);
                 self.walk_members(text, scanner, node, at, depth + 1, &Target::Element)?
             } else {
-                scanner.value(at, depth + 1)?.1
+                let after = scanner.value(at, depth + 1)?.1;
+                self.note_no_object(node, at, after);
+                after
             };
             at = scanner.skip_blank(after);
             match scanner.bytes.get(at) {
                 Some(b',') => at = scanner.skip_blank(at + 1),
                 Some(b']') => return Ok(at + 1),
                 _ => return scanner.error(at, "a comma or ] is expected"),
+            }
+        }
+    }
+
+    /// Notes an element of the flattened array `node` that is no object. It is no row, unless a column takes the whole
+    /// array: then that has it.
+    fn note_no_object(&mut self, node: &PathNode, start: usize, end: usize) {
+        if node.columns.is_empty() {
+            self.strays.push((start, end));
+        } else {
+            self.elements.resize(self.elements.len() + self.found.len(), None);
+        }
+    }
+
+    fn refuse_strays(&self, text: &str, scanner: Scanner<'_>, rows: &mut Rows) {
+        for (start, end) in &self.strays {
+            if let Some(what) = other_than_object_at(scanner, *start) {
+                refuse_no_object(what, &text[*start..*end], rows);
             }
         }
     }

@@ -19,6 +19,7 @@ mod schema;
 #[cfg(test)]
 mod tests;
 
+pub use json::not_json;
 pub(crate) use json_path::push_member;
 pub use output_csv::write_fields;
 pub use output_json::push_json_text;

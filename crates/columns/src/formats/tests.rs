@@ -269,6 +269,62 @@ fn a_scalar_is_no_row_unless_a_column_takes_it_whole() {
 }
 
 #[test]
+fn a_text_that_is_no_json_is_told_where() {
+    for (text, expected) in [
+        ("nope", Some("a value is expected at byte 0")),
+        ("", Some("the text ends early at byte 0")),
+        ("{\"a\":1", Some("a comma or } is expected at byte 6")),
+        ("{} {a}", Some("a name in quotes is expected at byte 4")),
+        (" {\"a\":[1]} 5 ", None),
+    ] {
+        assert_eq!(not_json(text).as_deref(), expected, "{text}");
+    }
+}
+
+#[test]
+fn an_element_that_is_no_object_is_no_row() {
+    let check =
+        |columns: &[(&str, SqlType)], record: &str, expected: &[Vec<Value>], refused: &[(&str, &str)]| {
+            let mut parser = json("$", columns);
+            parser.parse(record.as_bytes());
+            let batch = parser.finish();
+            let types: Vec<SqlType> = columns.iter().map(|column| column.1).collect();
+            assert_eq!(rows(&batch, &types), expected, "{record}");
+            let message = |what: &str| format!("the row is {what}: a JSON object is expected");
+            let refused: Vec<_> =
+                refused.iter().map(|(what, raw)| (message(what), raw.as_bytes().to_vec())).collect();
+            let found: Vec<_> = batch.errors.into_iter().map(|error| (error.message, error.raw)).collect();
+            assert_eq!(found, refused, "{record}");
+        };
+    let integer = |value| vec![Value::Integer(value)];
+    let plain = [("$.i", SqlType::Integer)];
+    check(&plain, r#"[1, {"i":2}]"#, &[integer(2)], &[("a number", "1")]);
+    check(&plain, "[null]", &[], &[("null", "null")]);
+    check(
+        &plain,
+        r#"[[{"i":4}],"x",true]"#,
+        &[],
+        &[("an array", r#"[{"i":4}]"#), ("a string", "\"x\""), ("true or false", "true")],
+    );
+    check(&plain, r#"[{"i":1},{"j":2}]"#, &[integer(1), vec![Value::Null]], &[]);
+    // Arrays further in; what stands beside them is kept.
+    let nested = [("$.name", TEXT), ("$.rows.i", SqlType::Integer)];
+    let named = |value| vec![text("a"), value];
+    check(&nested[1..], r#"{"rows":[5,{"i":6}]}"#, &[integer(6)], &[("a number", "5")]);
+    check(&nested[1..], r#"{"rows":[5]}"#, &[], &[("a number", "5")]);
+    check(&nested, r#"{"rows":[5,{"i":6}],"name":"a"}"#, &[named(Value::Integer(6))], &[("a number", "5")]);
+    check(&nested, r#"{"rows":[5],"name":"a"}"#, &[named(Value::Null)], &[("a number", "5")]);
+    check(&nested, r#"{"rows":[],"name":"a"}"#, &[named(Value::Null)], &[]);
+    // A column that takes the whole array has them.
+    check(
+        &[("$.rows[0:]", TEXT), ("$.rows.i", SqlType::Integer)],
+        r#"{"rows":[5]}"#,
+        &[vec![text("[5]"), Value::Null]],
+        &[],
+    );
+}
+
+#[test]
 fn hostile_records_are_refused() {
     let mut parser = json("$", &[("$.v.w", TEXT)]);
     for record in [

@@ -4,7 +4,7 @@ use super::Kind;
 
 /// A text that is no name of its kind.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("\"{text}\" cannot name {article} {kind}: use 1 to {most} letters, digits, {others}", article = article(*kind))]
+#[error("\"{text}\" cannot name {article} {kind}: use 1 to {most} characters: a to z, A to Z, digits, {others}", article = article(*kind))]
 pub struct InvalidName {
     /// Of what.
     pub kind: Kind,
@@ -73,13 +73,15 @@ mod tests {
         }
         for dots in [".", "..", "..."] {
             let error = check_name(Kind::DeliveryStream, dots).unwrap_err().to_string();
-            let expected =
-                "cannot name a delivery stream: use 1 to 64 letters, digits, _ . and -, and not dots alone";
+            let expected = "cannot name a delivery stream: use 1 to 64 characters: a to z, A to Z, digits, _ . and -, and not dots alone";
             assert_eq!(error, format!("\"{dots}\" {expected}"));
         }
         assert!(check_name(Kind::Feed, "").is_err());
         assert!(check_name(Kind::Alarm, "too hot").is_ok());
         let error = check_name(Kind::Application, "a/b").unwrap_err().to_string();
-        assert_eq!(error, "\"a/b\" cannot name an application: use 1 to 128 letters, digits, _ . and -");
+        assert_eq!(
+            error,
+            "\"a/b\" cannot name an application: use 1 to 128 characters: a to z, A to Z, digits, _ . and -"
+        );
     }
 }

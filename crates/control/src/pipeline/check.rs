@@ -89,6 +89,8 @@ pub(super) struct Names<'d> {
     /// In the order of the file.
     names: Vec<&'d str>,
     known: HashSet<&'d str>,
+    /// A section has lost its name by a mistake: it may be the one that something refers to.
+    is_one_lost: bool,
 }
 
 impl Names<'_> {
@@ -131,7 +133,12 @@ impl Check<'_> {
     fn names<'d>(&mut self, kind: Kind, given: impl Iterator<Item = &'d Spanned<String>>) -> Names<'d> {
         let mut names: Vec<&str> = Vec::new();
         let mut known: HashSet<&str> = HashSet::new();
+        let mut is_one_lost = false;
         for name in given {
+            if self.gaps.is_substitute(&name.span()) {
+                is_one_lost = true;
+                continue;
+            }
             if let Err(error) = check_name(kind, name.get_ref()) {
                 self.wrong(name.span(), error.to_string(), None);
             }
@@ -142,7 +149,7 @@ impl Check<'_> {
             }
             names.push(name.get_ref());
         }
-        Names { kind, names, known }
+        Names { kind, names, known, is_one_lost }
     }
 
     /// A reference must name something that is declared.
@@ -150,7 +157,7 @@ impl Check<'_> {
         let wanted = reference.get_ref().as_str();
         let exists =
             names.known.contains(wanted) || self.existing.contains(&Reference::new(names.kind, wanted));
-        if exists || self.gaps.is_lost(wanted) {
+        if exists || names.is_one_lost || self.gaps.is_lost(wanted) {
             return;
         }
         let message = format!("there is no {} \"{wanted}\"", names.kind);

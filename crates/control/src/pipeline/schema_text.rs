@@ -136,6 +136,13 @@ pub(super) fn parse_declared_stream(
         let message = format!("\"{text}\" is not of the form NAME (COLUMN TYPE, …)");
         return Err(SchemaTextError { message, hint: FORM.to_owned(), span: 0..text.len() });
     };
+    if !text.trim_start().starts_with('"') && name.contains(char::is_whitespace) {
+        // The parentheses are those of a type.
+        let (name, columns) = text.trim().split_once(char::is_whitespace).unwrap_or((name, columns));
+        let message = format!("\"{text}\" is not of the form NAME (COLUMN TYPE, …)");
+        let hint = format!("put the columns in parentheses: {name} ({})", columns.trim());
+        return Err(SchemaTextError { message, hint, span: 0..text.len() });
+    }
     let declared = parse_columns(columns).map_err(|mut errors| errors.swap_remove(0))?;
     let columns = declared.iter().map(|(name, sql_type, _)| Column {
         name: name.clone(),
@@ -216,6 +223,20 @@ fn split_outside_parentheses(text: &str) -> Vec<&str> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn columns_of_a_stream_stand_in_parentheses() {
+        for (text, hint) in [
+            ("S sensor VARCHAR(4)", "put the columns in parentheses: S (sensor VARCHAR(4))"),
+            (" S  a INTEGER, b VARCHAR(4) ", "put the columns in parentheses: S (a INTEGER, b VARCHAR(4))"),
+            ("S a INTEGER", "write columns as NAME TYPE, such as: ticker VARCHAR(8), price DOUBLE"),
+        ] {
+            let error = parse_input_stream(text).unwrap_err();
+            assert_eq!(error.message, format!("\"{text}\" is not of the form NAME (COLUMN TYPE, …)"));
+            assert_eq!(error.hint, hint);
+        }
+        assert_eq!(parse_input_stream("\"two words\" (a INTEGER)").unwrap().name, "two words");
+    }
 
     #[test]
     fn columns_are_read() {

@@ -3,7 +3,9 @@
 use std::ops::Range;
 
 use millstream_engine::catalog;
-use millstream_sql::{Diagnostic, InputStream, Places, Program, Span, Stream, compile_with_tables};
+use millstream_sql::{
+    Diagnostic, InputStream, Places, Program, Span, Stream, UnfilledStream, compile_with_tables,
+};
 use millstream_wording::counted;
 use toml::Spanned;
 
@@ -87,6 +89,9 @@ pub struct WrittenApplication {
     places: Places,
     lints: Vec<Diagnostic>,
     windows: Vec<millstream_sql::WindowLength>,
+    unfilled: Vec<UnfilledStream>,
+    /// The streams that outputs take.
+    outputs: Vec<String>,
 }
 
 /// Hours for which a stream keeps its records unless it says otherwise.
@@ -113,7 +118,11 @@ impl WrittenApplication {
         let (declared, checked) = (&pipeline.declarations.applications[index], &pipeline.applications[index]);
         let schema = SchemaPlace::declared(&source, &declared.input.columns);
         let place = sql_place(&source, declared, &checked.sql);
-        WrittenApplication::new(place, &checked.sql, &checked.program, schema)
+        let outputs = declared.outputs.iter().map(|output| output.from.get_ref().clone());
+        WrittenApplication {
+            outputs: outputs.collect(),
+            ..WrittenApplication::new(place, &checked.sql, &checked.program, schema)
+        }
     }
 
     fn new(place: SqlPlace, sql: &str, program: &Program, schema: SchemaPlace) -> WrittenApplication {
@@ -130,6 +139,8 @@ impl WrittenApplication {
             places: compilation.places,
             lints: compilation.lints,
             windows: compilation.windows,
+            unfilled: compilation.unfilled,
+            outputs: Vec::new(),
         }
     }
 
@@ -147,12 +158,28 @@ impl WrittenApplication {
             Diagnostic::warning(window.span, message)
                 .with_hint("keep records longer (retention_hours), or shorten the window")
         });
-        let mut remarks: Vec<Diagnostic> = self.lints.iter().cloned().chain(too_long).collect();
+        let remarks = self.lints.iter().cloned().chain(too_long).chain(self.empty_streams());
+        let mut remarks: Vec<Diagnostic> = remarks.collect();
         remarks.sort_by_key(|remark| remark.span.start);
         let place = |remark: &Diagnostic| {
             self.sql.mistake(remark.span, &remark.message, remark.hint.clone()).into_warning()
         };
         remarks.iter().map(place).collect()
+    }
+
+    /// Streams that something reads and nothing fills.
+    fn empty_streams(&self) -> impl Iterator<Item = Diagnostic> {
+        self.unfilled.iter().filter_map(|stream| {
+            let name = &stream.name;
+            let reader = match &stream.reader {
+                Some(pump) => format!("pump \"{pump}\" reads"),
+                None if self.outputs.contains(name) => "an output takes".to_owned(),
+                None => return None,
+            };
+            let message = format!("no pump fills stream \"{name}\", which {reader}: it never has a row");
+            let hint = format!("write CREATE PUMP name AS INSERT INTO \"{name}\" SELECT STREAM …");
+            Some(Diagnostic::warning(stream.span, message).with_hint(hint))
+        })
     }
 
     /// A warning about a column, at its declaration: of a stream of the SQL, else of the input.
@@ -273,6 +300,30 @@ mod tests {
             None,
         );
         assert!(clock[0].contains("CURRENT_TIMESTAMP is the time at which the query started"), "{clock:?}");
+    }
+
+    #[test]
+    fn streams_that_nothing_fills_are_told_where_something_reads_them() {
+        let of_pump =
+            "CREATE STREAM U (A BIGINT);\nCREATE PUMP P AS INSERT INTO T (A) SELECT STREAM A FROM U;";
+        let told = "2:15 no pump fills stream \"U\", which pump \"P\" reads: it never has a row";
+        assert_eq!(lints(of_pump, None), [told]);
+        for right in [
+            "CREATE STREAM U (A BIGINT);",
+            "CREATE STREAM U (A BIGINT); INSERT INTO U VALUES (1); CREATE PUMP P AS INSERT INTO T (A) SELECT STREAM A FROM U;",
+            "CREATE STREAM U (A BIGINT); CREATE PUMP P STOPPED AS INSERT INTO U SELECT STREAM V FROM S;
+             CREATE PUMP Q AS INSERT INTO T (A) SELECT STREAM A FROM U;",
+        ] {
+            assert_eq!(lints(right, None), Vec::<String>::new(), "{right}");
+        }
+        let text = "[[stream]]\nname = \"s\"\n[[application]]\nname = \"a\"\nsql = \"CREATE STREAM T (A BIGINT); CREATE STREAM U (A BIGINT);\"\n\
+                    [application.input]\nstream = \"s\"\ncolumns = \"N BIGINT\"\n\
+                    [[application.output]]\nfrom = \"T\"\nstream = \"t\"\n[[stream]]\nname = \"t\"\n";
+        let pipeline = Pipeline::parse("f.toml", text, &|_| Err(String::new())).unwrap();
+        let found = WrittenApplication::of_pipeline(&pipeline, 0).lints(None);
+        let [remark] = found.as_slice() else { panic!("{found:?}") };
+        assert_eq!(remark.message, "no pump fills stream \"T\", which an output takes: it never has a row");
+        assert_eq!((remark.line, remark.column), (5, 22));
     }
 
     #[test]

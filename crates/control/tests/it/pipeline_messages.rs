@@ -52,6 +52,24 @@ fn a_stream_that_is_not_there_lists_those_that_are() {
 }
 
 #[test]
+fn a_section_without_its_name_may_be_any_that_is_referred_to() {
+    let text = |streams: &str| {
+        format!(
+            "{streams}[[application]]\nname = \"app\"\nsql = \"\"\n[application.input]\nstream = \"rates\"\ncolumns = \"n INTEGER\"\n"
+        )
+    };
+    let misspelt = "2:1 unknown key `nmae`";
+    for streams in
+        ["[[stream]]\nnmae = \"rates\"\n", "[[stream]]\nnmae = \"rates\"\n[[stream]]\nname = \"orders\"\n"]
+    {
+        let found = mistakes(&text(streams));
+        assert!(found.len() == 1 && found[0].starts_with(misspelt), "{found:?}");
+    }
+    let found = mistakes(&text("[[stream]]\nname = \"orders\"\n"));
+    assert!(found[0].ends_with("there is no stream \"rates\" (there are: orders)"), "{found:?}");
+}
+
+#[test]
 fn rows_go_to_a_destination_once() {
     let output =
         |from: &str, to: &str| format!("[[application.output]]\nfrom = \"{from}\"\nstream = \"{to}\"\n");

@@ -95,12 +95,14 @@ async fn json_keeps_its_members_as_they_came() {
         settings(json_at("$.review.body"), LabelOutput::Json),
         &[
             b"{\"price\": 1.10, \"review\": {\"body\": \"hi\"}}\n",
-            b"{\r\n \"review\": {\"body\": 12345678901234567890},\n \"label\": \"old\"\n}",
+            b"{\r\n \"review\": {\"body\": \"a longer text\"},\n \"label\": \"old\"\n}",
+            b"{\"review\": {\"body\": 5}}",
             b"{\"review\": {\"body\": null}}",
             b"{\"review\": {\"body\": \" \\t\"}}",
             b"{\"review\": {}}",
             b"[1]",
             b"{",
+            b"nope",
             b"\xff",
         ],
     )
@@ -116,11 +118,13 @@ async fn json_keeps_its_members_as_they_came() {
     let second: Value = serde_json::from_str(second).unwrap();
     assert_eq!(second["label"], "long\ttext", "what the record called by that name is replaced");
     for (answer, reason) in found[2..].iter().zip([
+        "a number at $.review.body is no text",
         "null at $.review.body is no text",
         "there is nothing to classify",
         "nothing at $.review.body",
         "nothing at $.review.body",
-        "not JSON",
+        "not JSON: a name in quotes is expected at byte 1",
+        "not JSON: a value is expected at byte 0",
         "not UTF-8",
     ]) {
         assert!(answer.as_ref().unwrap_err().contains(reason), "{answer:?}");

@@ -38,7 +38,7 @@ pub enum TextInput {
         /// Which of them is the text.
         text: String,
     },
-    /// In a JSON object: a text, or a number, which counts as its digits.
+    /// In a JSON object: a text; anything else fails the record.
     Json {
         /// The way to it.
         text: JsonPath,

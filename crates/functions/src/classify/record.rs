@@ -7,6 +7,7 @@ use serde_json::{Map, Value, json};
 
 use super::{Added, ClassifySettings, LabelOutput, TextInput};
 use crate::classifier::Prediction;
+use crate::json_text::read_json;
 
 /// The rest of a record, for its answer.
 pub(super) enum Fields {
@@ -36,10 +37,9 @@ pub(super) fn read(settings: &ClassifySettings, record: &[u8]) -> Result<(Fields
         }
         TextInput::Json { text } => {
             let document: Value =
-                serde_json::from_str(line).map_err(|error| format!("the record is not JSON: {error}"))?;
+                read_json(line).map_err(|reason| format!("the record is not JSON: {reason}"))?;
             let found = match text.find(&document) {
                 Some(Value::String(found)) => found.clone(),
-                Some(Value::Number(number)) => number.to_string(),
                 Some(other) => return Err(format!("{} at {text} is no text", kind_of(other))),
                 None => return Err(format!("the record has nothing at {text}")),
             };

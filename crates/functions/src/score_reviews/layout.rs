@@ -5,6 +5,8 @@ use std::borrow::Cow;
 use millstream_wording::counted;
 use serde_json::Value;
 
+use crate::json_text::read_json;
+
 /// The columns of the Amazon customer reviews data set, in their order.
 const AMAZON_COLUMNS: [&str; 15] = [
     "marketplace",
@@ -50,7 +52,7 @@ pub enum ReviewLayout {
 pub struct JsonMembers {
     /// Of the id: text or a number.
     pub review_id: String,
-    /// Of the product category.
+    /// Of the product category: text or a number.
     pub product_category: String,
     /// Of the text.
     pub review_body: String,
@@ -180,17 +182,16 @@ fn delimited<'record>(
 }
 
 fn json(line: &str, members: &JsonMembers) -> Result<RawReview<'static>, LayoutError> {
-    let mut object: serde_json::Map<String, Value> =
-        serde_json::from_str(line).map_err(|error| LayoutError::NotJson(error.to_string()))?;
-    let mut take = |member: &str| match object.remove(member) {
+    let mut object: serde_json::Map<String, Value> = read_json(line).map_err(LayoutError::NotJson)?;
+    let mut take = |member: &str, may_be_number: bool| match object.remove(member) {
         Some(Value::String(text)) => Ok(Cow::Owned(text)),
-        Some(Value::Number(number)) => Ok(Cow::Owned(number.to_string())),
+        Some(Value::Number(number)) if may_be_number => Ok(Cow::Owned(number.to_string())),
         _ => Err(LayoutError::NoMember(member.to_owned())),
     };
     Ok(RawReview {
-        review_id: take(&members.review_id)?,
-        product_category: take(&members.product_category)?,
-        review_body: take(&members.review_body)?,
+        review_id: take(&members.review_id, true)?,
+        product_category: take(&members.product_category, true)?,
+        review_body: take(&members.review_body, false)?,
     })
 }
 
@@ -241,12 +242,18 @@ mod tests {
     #[test]
     fn what_is_not_a_review_is_refused_with_the_reason() {
         let automatic = ReviewLayout::Automatic;
-        let cases: [(&[u8], &str); 7] = [
+        let cases: [(&[u8], &str); 10] = [
             (b"", "1 column and 3"),
             (b"R1\tToys", "2 columns and 3"),
             (b"R1\tToys\t\xff", "UTF-8"),
             (b"\tToys\tGood", "review_id is empty"),
             (b"{\"review_id\":", "not a JSON object"),
+            (b"{review_id", "not a JSON object: a name in quotes is expected at byte 1"),
+            (b"{\"review_id\":\"\\x\"}", "not a JSON object: invalid escape"),
+            (
+                b"{\"review_id\":1,\"review_body\":5,\"product_category\":2}",
+                "\"review_body\" is missing or is not text",
+            ),
             (b"{\"review_id\":\"R1\",\"review_body\":\"b\"}", "\"product_category\" is missing"),
             (b"{\"review_id\":\"R1\",\"review_body\":null,\"product_category\":\"c\"}", "\"review_body\""),
         ];

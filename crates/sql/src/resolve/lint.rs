@@ -1,12 +1,13 @@
 //! What is legal and probably not meant: remarks of `check --lint`.
 
 use super::group::shown_name;
-use super::{Resolver, WindowLength};
+use super::statement::reads;
+use super::{Resolver, UnfilledStream, WindowLength};
 use crate::syntax::{
     Call, Expr, ExprKind, FrameBoundKind, FunctionArgument, JoinCondition, Name, Over, Query, QueryBody,
     Select, SelectItem, TableReference, WindowSpecification,
 };
-use crate::{ComparisonOperator, Diagnostic, Expression, GroupDriver, Span, SqlType, Stream};
+use crate::{ComparisonOperator, Diagnostic, Expression, GroupDriver, Span, SqlType, Stream, StreamId};
 
 /// Words in names of columns that hold a later or an earlier time.
 const LATER: [&str; 8] = ["END", "LAST", "LATE", "MAX", "STOP", "FINISH", "CLOSE", "CURRENT"];
@@ -15,6 +16,23 @@ const EARLIER: [&str; 9] = ["START", "BEGIN", "FIRST", "EARL", "MIN", "OPEN", "P
 impl Resolver<'_> {
     fn lint(&mut self, span: Span, message: impl Into<String>, hint: impl Into<String>) {
         self.lints.push(Diagnostic::warning(span, message).with_hint(hint));
+    }
+
+    /// The streams that no pump fills.
+    pub(super) fn unfilled_streams(&self) -> Vec<UnfilledStream> {
+        let ids = (0..self.streams.len()).map(StreamId);
+        let is_filled = |id: &StreamId| self.pumps.iter().any(|pump| pump.target == *id);
+        let unfilled = ids.filter(|id| !self.stream(*id).is_input && !is_filled(id));
+        let mut streams: Vec<UnfilledStream> = unfilled
+            .filter_map(|id| {
+                let name = self.stream(id).name.clone();
+                let span = self.places.streams.get(&name).copied()?;
+                let reader = self.pumps.iter().find(|pump| reads(&pump.query, id));
+                Some(UnfilledStream { name, span, reader: reader.map(|pump| pump.name.clone()) })
+            })
+            .collect();
+        streams.sort_by_key(|stream| stream.span.start);
+        streams
     }
 
     /// Notes how far a window reaches back.

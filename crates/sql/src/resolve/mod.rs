@@ -54,6 +54,8 @@ pub struct Compilation {
     pub diagnostics: Vec<Diagnostic>,
     /// What is legal and probably not meant, as warnings, in the order of the text.
     pub lints: Vec<Diagnostic>,
+    /// The streams that no pump fills, whether or not something reads them, in the order of the text.
+    pub unfilled: Vec<UnfilledStream>,
     /// The windows of the text, for whoever knows how long records are kept.
     pub windows: Vec<WindowLength>,
     /// Where the text says what, for whoever has a remark on it.
@@ -65,6 +67,7 @@ pub struct Compilation {
 pub struct Places {
     columns: HashMap<(String, String), Span>,
     pumps: HashMap<String, Span>,
+    streams: HashMap<String, Span>,
 }
 
 impl Places {
@@ -77,6 +80,17 @@ impl Places {
     pub fn pump(&self, name: &str) -> Option<Span> {
         self.pumps.get(name).copied()
     }
+}
+
+/// An in-application stream that nothing of its application fills.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct UnfilledStream {
+    /// Its name.
+    pub name: String,
+    /// Where it is declared.
+    pub span: Span,
+    /// The first pump, by its name, that reads it.
+    pub reader: Option<String>,
 }
 
 /// How far back a window reaches.
@@ -109,6 +123,7 @@ pub fn compile_with_tables(
             program: None,
             diagnostics: vec![Diagnostic::error(Span::default(), message)],
             lints: Vec::new(),
+            unfilled: Vec::new(),
             windows: Vec::new(),
             places: Places::default(),
         };
@@ -127,6 +142,7 @@ pub fn compile_with_tables(
     }
     resolver.bound_paths();
     let failed = resolver.diagnostics.iter().any(Diagnostic::is_error);
+    let unfilled = resolver.unfilled_streams();
     let diagnostics = in_order(resolver.diagnostics);
     let lints = in_order(resolver.lints);
     let mut windows = resolver.windows;
@@ -137,7 +153,7 @@ pub fn compile_with_tables(
         tables: tables.to_vec(),
         pumps: resolver.pumps,
     });
-    Compilation { program, diagnostics, lints, windows, places: resolver.places }
+    Compilation { program, diagnostics, lints, unfilled, windows, places: resolver.places }
 }
 
 fn is_unterminated(remark: &Diagnostic) -> bool {

@@ -110,6 +110,7 @@ impl Resolver<'_> {
         if !complete {
             return;
         }
+        self.places.streams.insert(name.value.clone(), name.span);
         let places = definitions.iter().map(|it| ((name.value.clone(), it.name.value.clone()), it.name.span));
         self.places.columns.extend(places);
         let stream = Stream { name: name.value.clone(), columns, is_input: false, metadata_columns: 0 };
@@ -437,6 +438,6 @@ fn assigned(source: Expression, target: SqlType) -> Expression {
 }
 
 /// Whether the query reads the stream.
-fn reads(node: &Node, stream: StreamId) -> bool {
+pub(super) fn reads(node: &Node, stream: StreamId) -> bool {
     node.sources().contains(&stream)
 }

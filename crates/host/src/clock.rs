@@ -83,6 +83,8 @@ pub struct ManualClock {
     rest: AtomicU64,
     /// Nanoseconds by which the clock was advanced: setting it does not count.
     advanced: AtomicU64,
+    /// Sleeps that have begun.
+    sleeps: AtomicU64,
 }
 
 impl Default for ManualClock {
@@ -94,8 +96,13 @@ impl Default for ManualClock {
 impl ManualClock {
     /// A clock that stands at `start`.
     pub fn starting_at(start: Timestamp) -> ManualClock {
-        let (rest, advanced) = (AtomicU64::new(0), AtomicU64::new(0));
-        ManualClock { millis: watch::Sender::new(start.0), rest, advanced }
+        let [rest, advanced, sleeps] = [const { AtomicU64::new(0) }; 3];
+        ManualClock { millis: watch::Sender::new(start.0), rest, advanced, sleeps }
+    }
+
+    /// How many sleeps have begun: who moves the clock for somebody waits until that one sleeps.
+    pub fn sleeps(&self) -> u64 {
+        self.sleeps.load(Ordering::SeqCst)
     }
 
     /// Moves the clock to `instant`, as someone who sets it would: no time passes.
@@ -122,6 +129,7 @@ impl Clock for ManualClock {
     fn sleep(&self, duration: Duration) -> Sleep {
         let until = self.now().plus(duration).millis();
         let mut millis = self.millis.subscribe();
+        self.sleeps.fetch_add(1, Ordering::SeqCst);
         Box::pin(async move {
             // An error means that the clock is gone and will not move again.
             if millis.wait_for(|now| *now >= until).await.is_err() {

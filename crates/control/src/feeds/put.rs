@@ -362,12 +362,21 @@ mod tests {
         scope.task("feed", putting.run());
         let mut changes = log.changes(key).unwrap();
         let held = || log.shard_end(key, ShardNumber(0)).unwrap().0 - empty.0;
+        let asleep = async |sleeps: u64| {
+            while manual.sleeps() < sleeps {
+                tokio::task::yield_now().await;
+            }
+        };
         for count in 1..4 {
             while held() < count {
                 changes.changed().await.unwrap();
             }
+            asleep(2 * count - 1).await;
             assert_eq!(held(), count);
+            // It looks what time it is, and goes on sleeping.
             manual.set(start.plus(Duration::from_secs(3_600 * count)));
+            asleep(2 * count).await;
+            assert_eq!(held(), count);
             manual.advance(Duration::from_secs(1));
         }
         scope.stop(Duration::from_secs(10)).await;

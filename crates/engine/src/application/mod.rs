@@ -30,7 +30,7 @@ pub use manifest::{Manifest, ManifestError};
 pub use restore::{RestoreReport, ScratchReason, plan_restore};
 pub use settings::{ApplicationSettings, SWITCHES, Switch, SwitchError, Switches};
 pub use snapshot::{Snapshot, SnapshotError};
-pub use tables::TableError;
+pub use tables::{TableError, TableRoom};
 
 use crate::expression::{CompileError, EvaluationContext};
 use crate::functions;

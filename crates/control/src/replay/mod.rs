@@ -32,8 +32,8 @@ use reorder::Reorder;
 use rowtime::RowTimes;
 
 use crate::applications::{
-    EVENT_RECORDS, Failure, HEADER_OF_INPUT, Preprocessed, Preprocessor, RawRecord, RowReader, TextColumn,
-    read_file, table_of, wrong_shape,
+    EVENT_RECORDS, Failure, HEADER_OF_INPUT, Preprocessed, Preprocessor, RawRecord, ReadTableError,
+    RowReader, TextColumn, read_file, table_of, wrong_shape,
 };
 use crate::connect::monitor_to_functions::MonitorServices;
 use crate::definition::{Definition, ReferencePlace};
@@ -153,7 +153,11 @@ impl Replay {
                 return Err(failed(reason.to_owned()));
             };
             let bytes = read_file(path.as_path()).map_err(failed)?;
-            let table = table_of(reference, &bytes, rowtimes.start()).map_err(failed)?;
+            let read = table_of(reference, checked.table_room(reference), &bytes, rowtimes.start());
+            let table = read.map_err(|error| match error {
+                ReadTableError::Unreadable(reason) => failed(reason),
+                ReadTableError::Table(error) => error.into(),
+            })?;
             let id = program.table(&table.name).expect("the plan was made with this table");
             application.load_table(id, &table.rows)?;
             errors.extend(table.errors.into_iter().map(|row| ReplayedError { record: None, row }));

@@ -11,8 +11,8 @@ use millstream_wording::counted;
 use super::{NotReady, Occasion, StateOutlook, Stopped, records_in};
 use crate::applications::{
     ApplicationComponents, ApplicationHandle, BuildError, Checkpoints, Destination, ERROR_STREAM,
-    Incarnation, OutputPlan, PartStore, Preprocessor, ReferenceTableRows, RowsDependOn, Worker, read_file,
-    read_object, table_of,
+    Incarnation, OutputPlan, PartStore, Preprocessor, ReadTableError, ReferenceTableRows, RowsDependOn,
+    Worker, read_file, read_object, table_of,
 };
 use crate::apply::FromScratch;
 use crate::catalog::{EngineState, ResourceRow, StoredCheckpoint};
@@ -175,11 +175,12 @@ async fn table(
             world.spawn().blocking(move || read_file(&path)).await.map_err(failed)?.map_err(failed)?
         }
     };
-    let (own, now) = (reference.clone(), world.clock.now().millis());
-    let read = world.spawn().blocking(move || table_of(&own, &bytes, now)).await;
-    let table = read.map_err(failed)?.map_err(failed)?;
-    checked.table_room(reference).take(&table.rows).map_err(NotReady::ever)?;
-    Ok(table)
+    let (own, room, now) = (reference.clone(), checked.table_room(reference), world.clock.now().millis());
+    let read = world.spawn().blocking(move || table_of(&own, room, &bytes, now)).await;
+    read.map_err(failed)?.map_err(|error| match error {
+        ReadTableError::Unreadable(reason) => failed(reason),
+        ReadTableError::Table(error) => NotReady::ever(error),
+    })
 }
 
 /// What a restart with this plan from this checkpoint would keep; `None` without one.

@@ -1,6 +1,6 @@
 //! Reference tables: loaded from outside, whole, as often as they change.
 
-use super::Application;
+use super::{Application, ErrorRow};
 use crate::operators::RowSize;
 use millstream_columns::{Batch, physical_type};
 use millstream_sql::{ReferenceTable, SqlType, TableId};
@@ -34,13 +34,32 @@ pub enum TableError {
         /// Bytes of the limit.
         limit: u64,
     },
+    /// So many rows are refused that the error stream would not take them.
+    #[error(
+        "the first {rows} rows of reference table \"{table}\" that are refused take more than the memory limit of the \
+         application, {limit} bytes: is its format what its schema says?"
+    )]
+    Refused {
+        /// Name of the table.
+        table: String,
+        /// Rows that were refused so far.
+        rows: u64,
+        /// Bytes of the limit.
+        limit: u64,
+    },
 }
 
+/// What an error row takes beside its texts.
+const ERROR_OVERHEAD: usize = size_of::<ErrorRow>();
+
 /// How much of the memory limit of an application the rows of a reference table take, before they are loaded.
+#[derive(Clone)]
 pub struct TableRoom {
     table: String,
     row_size: RowSize,
     bytes: usize,
+    refused: u64,
+    refused_bytes: usize,
     limit: u64,
 }
 
@@ -49,7 +68,8 @@ impl TableRoom {
     pub fn new(table: &ReferenceTable, memory_limit: u64) -> TableRoom {
         let types: Vec<SqlType> = table.columns.iter().map(|column| column.sql_type).collect();
         let row_size = RowSize::of_types(&types);
-        TableRoom { table: table.name.clone(), row_size, bytes: 0, limit: memory_limit }
+        let (table, limit) = (table.name.clone(), memory_limit);
+        TableRoom { table, row_size, bytes: 0, refused: 0, refused_bytes: 0, limit }
     }
 
     /// Counts more of the rows, whose columns are those of the table.
@@ -61,6 +81,20 @@ impl TableRoom {
         if self.limit > 0 && self.bytes as u64 > self.limit {
             let TableRoom { table, bytes, limit, .. } = self;
             return Err(TableError::TooLarge { table: table.clone(), bytes: *bytes, limit: *limit });
+        }
+        Ok(())
+    }
+
+    /// Counts a row that does not fit the columns of the table, as it goes to the error stream.
+    ///
+    /// # Errors
+    /// All of them so far do not fit the memory limit.
+    pub fn take_refused(&mut self, row: &ErrorRow) -> Result<(), TableError> {
+        self.refused += 1;
+        self.refused_bytes += ERROR_OVERHEAD + row.message.len() + row.data_row.len();
+        if self.limit > 0 && self.refused_bytes as u64 > self.limit {
+            let TableRoom { table, refused, limit, .. } = self;
+            return Err(TableError::Refused { table: table.clone(), rows: *refused, limit: *limit });
         }
         Ok(())
     }

@@ -103,6 +103,7 @@ impl RunContext<'_> {
 }
 
 /// How large rows are in columns.
+#[derive(Clone)]
 pub(crate) struct RowSize {
     fixed: usize,
     /// Columns of texts or bytes.

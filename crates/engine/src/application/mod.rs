@@ -35,7 +35,8 @@ pub use tables::{TableError, TableRoom};
 use crate::expression::{CompileError, EvaluationContext};
 use crate::functions;
 use crate::operators::{
-    BuildSettings, Dataflow, END_OF_TIME, MemoryShare, Message, RunContext, Tables, Workers, states_of,
+    BuildSettings, Dataflow, END_OF_TIME, MadeOfRow, MemoryShare, Message, RunContext, Tables, Workers,
+    states_of,
 };
 use arrow_array::{Array, BooleanArray};
 use merge::Merge;
@@ -135,6 +136,8 @@ struct Surroundings<'a> {
     tables: &'a Tables,
     share: MemoryShare,
     workers: Workers,
+    /// Everything comes of one row of an input.
+    is_one_row: bool,
 }
 
 impl Surroundings<'_> {
@@ -145,9 +148,10 @@ impl Surroundings<'_> {
         query_started: i64,
         errors: &'r mut Vec<ErrorRow>,
     ) -> RunContext<'r> {
-        let Surroundings { now, virtual_clock, tables, share, workers } = *self;
+        let Surroundings { now, virtual_clock, tables, share, workers, is_one_row } = *self;
+        let made_of_row = is_one_row.then(MadeOfRow::default);
         let evaluation = EvaluationContext { query_started, now, virtual_clock };
-        RunContext { evaluation, pump, errors, tables, share, workers, is_tight: false }
+        RunContext { evaluation, pump, errors, tables, share, workers, is_tight: false, made_of_row }
     }
 }
 
@@ -454,7 +458,8 @@ impl Application {
         for index in 0..self.pumps.len() {
             let pump = &mut self.pumps[index];
             let (tables, share, workers) = (&self.tables, self.share, Workers::ONE);
-            let surroundings = Surroundings { now, virtual_clock, tables, share, workers };
+            let is_one_row = false;
+            let surroundings = Surroundings { now, virtual_clock, tables, share, workers, is_one_row };
             let given = pump.run_once(surroundings, &mut self.errors);
             if given.is_empty() {
                 continue;
@@ -490,6 +495,9 @@ impl Application {
         let virtual_clock = self.settings.virtual_clock;
         let workers =
             Workers { threads: self.settings.threads, worthwhile: self.settings.nanoseconds_worth_a_thread };
+        let rows =
+            messages.iter().map(|message| if let Message::Rows(batch) = message { batch.len() } else { 0 });
+        let is_one_row = readers == Readers::SingleRows(true) && rows.sum::<usize>() == 1;
         let mut round = vec![Delivery { stream, messages, readers }];
         while !round.is_empty() {
             for Delivery { stream, messages, readers } in &round {
@@ -509,7 +517,7 @@ impl Application {
             }
             let mut next = Vec::new();
             let (tables, share) = (&self.tables, self.share);
-            let surroundings = Surroundings { now, virtual_clock, tables, share, workers };
+            let surroundings = Surroundings { now, virtual_clock, tables, share, workers, is_one_row };
             for given in round::run(&mut self.pumps, &round, surroundings) {
                 self.errors.extend(given.errors);
                 let target = self.pumps[given.pump].target;

@@ -434,3 +434,37 @@ fn a_row_that_matches_too_many_reference_rows_is_an_error() {
         }
     }
 }
+
+/// Two pumps that write one stream take rows one by one.
+#[test]
+fn no_more_rows_go_in_when_enough_has_come_out() {
+    let column = |name: &str, sql_type| Column { name: name.to_owned(), sql_type, not_null: false };
+    let input = InputStream {
+        name: "S".to_owned(),
+        columns: vec![column("K", SqlType::Varchar { length: 65_535 }), column("N", SqlType::Integer)],
+        metadata_columns: 0,
+    };
+    let text = "CREATE STREAM T (K VARCHAR(65535), N INTEGER); CREATE STREAM U (N INTEGER);
+        CREATE PUMP P AS INSERT INTO T SELECT STREAM K, N FROM S;
+        CREATE PUMP Q AS INSERT INTO T SELECT STREAM K, N FROM S;
+        CREATE PUMP R AS INSERT INTO U SELECT STREAM 1 / N FROM S;";
+    let program = compile(text, &[input], &catalog()).program.unwrap();
+    let mut application = Application::new(program, ApplicationSettings::default()).unwrap();
+    let streams = ["T", "U"].map(|name| application.program().stream(name).unwrap());
+    streams.iter().for_each(|stream| application.subscribe(*stream));
+    let given: Vec<(i64, &str, i32)> =
+        (0..100).map(|row| (row, "twenty bytes of text", row as i32)).collect();
+    let given = rows(&given);
+    let (mut start, mut pushes) = (0, 0);
+    while start < 100 {
+        let rest = given.slice(start, 100 - start);
+        start += application.push_some(StreamId(0), &rest, 0, 1_000).unwrap();
+        let made = application.take_output(streams[0]).iter().map(Batch::len).sum::<usize>();
+        assert!((2..=20).contains(&made), "{made} rows");
+        pushes += 1;
+    }
+    assert!((8..=20).contains(&pushes), "{pushes}");
+    assert_eq!(application.take_output(streams[1]).iter().map(Batch::len).sum::<usize>(), 99);
+    assert_eq!(application.take_errors().len(), 1);
+    assert!(application.made_bytes() > 200 * 20);
+}

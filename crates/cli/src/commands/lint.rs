@@ -137,8 +137,10 @@ async fn over_sample(
         }
         records += batch.len();
         replay.push(&batch).await?;
-        failures.take_from(&mut replay);
-        replay.take_rows();
+        while replay.advance()? {
+            failures.take_from(&mut replay);
+            replay.take_rows();
+        }
     }
     replay.finish()?;
     failures.take_from(&mut replay);

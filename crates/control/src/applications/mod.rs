@@ -11,6 +11,7 @@
 //! | `worker.rs` | the loop of one application, on a thread of its own |
 //! | `input.rs` | reading all shards of its source |
 //! | `intake.rs` | from raw records to rows of the input streams |
+//! | `slice_length.rs` | how many records go into the engine at once |
 //! | `preprocess.rs` | the function that every record goes through first |
 //! | `reference_table.rs`, `table_pieces.rs` | the rows of reference tables |
 //! | `checkpointing.rs`, `parts.rs` | storing and reading checkpoints |
@@ -46,6 +47,7 @@ mod reference_table;
 mod retrying;
 mod row_reader;
 mod rows_depend_on;
+mod slice_length;
 mod table_pieces;
 mod tail;
 mod window_end;
@@ -58,7 +60,7 @@ pub(crate) use error_stream::ERROR_STREAM;
 pub use failed_row::{FailedRow, SourceRecord};
 pub(crate) use handle::{ApplicationHandle, EndedEarly, Guard};
 pub(crate) use incarnation::{Incarnation, Incarnations};
-pub(crate) use input::{BeyondEnd, EVENT_RECORDS, LogInput, RawRecord};
+pub(crate) use input::{BeyondEnd, ENGINE_RECORDS, EVENT_RECORDS, LogInput, RawRecord};
 pub(crate) use outputs::OutputPlan;
 pub(crate) use parts::{PartStore, erase_all_but};
 pub(crate) use preprocess::{Preprocessed, Preprocessor};
@@ -66,6 +68,7 @@ pub(crate) use reference_table::{ReadTableError, ReferenceTableRows, read_file, 
 pub(crate) use retrying::Retrying;
 pub(crate) use row_reader::{Failure, RowReader, TextColumn};
 pub(crate) use rows_depend_on::{RowsDependOn, functions_before, functions_hash};
+pub(crate) use slice_length::{MOST_MADE, SliceLength};
 pub use tail::{RowTail, TailedRow, TailedRows};
 pub(crate) use tail::{Tail, WaitingTails};
 pub(crate) use worker::{ApplicationComponents, BuildError, Worker};

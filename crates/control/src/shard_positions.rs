@@ -8,8 +8,8 @@
 use std::collections::BTreeMap;
 
 use millstream_streamlog::{
-    Log, MergedBatch, Position, Positions, ReadError, ShardNumber, StreamError, StreamExtent, StreamId,
-    StreamKey,
+    Log, MergedBatch, Position, Positions, ReadError, RecordView, ShardNumber, StreamError, StreamExtent,
+    StreamId, StreamKey,
 };
 
 /// How far a reader has come. It reads a stream from its oldest records unless it is put elsewhere.
@@ -123,6 +123,12 @@ impl ShardPositions {
     /// A batch has been taken.
     pub(crate) fn advance(&mut self, batch: &MergedBatch) {
         self.next.clone_from(&batch.next);
+    }
+
+    /// A batch has been taken but for the last of its records.
+    pub(crate) fn advance_before(&mut self, batch: &MergedBatch, left: &[RecordView<'_>]) {
+        self.advance(batch);
+        self.next.extend(left.iter().rev().map(|record| (record.shard(), record.position())));
     }
 
     /// Records of one shard before `position` have been taken.

@@ -42,8 +42,8 @@ mod windows;
 pub use application::{
     Application, ApplicationSettings, CheckpointError, CutTexts, ErrorRow, Manifest, ManifestError,
     MemoryShortage, PART_BYTES, PartError, PartId, PartIdError, PartRef, PushError, RestoreReport, SWITCHES,
-    ScratchReason, Snapshot, SnapshotError, Switch, SwitchError, Switches, TableError, check_memory,
-    fixed_memory, plan_restore, read_saved_checkpoint,
+    ScratchReason, Snapshot, SnapshotError, Switch, SwitchError, Switches, TableError, TableRoom,
+    check_memory, fixed_memory, plan_restore, read_saved_checkpoint,
 };
 pub use compatibility::{Compatibility, compatibility};
 pub use expression::{CompileError, CompiledExpression, Evaluated, EvaluationContext};

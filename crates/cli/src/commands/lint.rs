@@ -175,8 +175,10 @@ impl Trial<'_> {
             }
             records += batch.len();
             replay.push(&batch).await?;
-            failures.take_from(&mut replay);
-            replay.take_rows();
+            while replay.advance()? {
+                failures.take_from(&mut replay);
+                replay.take_rows();
+            }
         }
         replay.finish()?;
         failures.take_from(&mut replay);

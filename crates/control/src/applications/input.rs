@@ -208,6 +208,11 @@ impl LogInput {
         self.positions.advance(batch);
     }
 
+    /// Those before the last of them are.
+    pub(crate) fn advance_before(&mut self, batch: &MergedBatch, left: &[RecordView<'_>]) {
+        self.positions.advance_before(batch, left);
+    }
+
     /// Records of one shard before `position` have been taken.
     pub(crate) fn advance_shard(&mut self, shard: ShardNumber, position: Position) {
         self.positions.advance_shard(shard, position);

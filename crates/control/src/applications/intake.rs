@@ -8,11 +8,12 @@ use arrow_buffer::ScalarBuffer;
 use millstream_columns::Batch;
 use millstream_engine::{Application, ErrorRow, PushError};
 use millstream_sql::{Program, StreamId};
-use millstream_streamlog::{MergedBatch, RecordView};
+use millstream_streamlog::RecordView;
 
 use super::failed_row::{InputErrors, RecordPlace};
 use super::preprocess::Preprocessed;
 use super::row_reader::{RowReader, TextColumn};
+use super::slice_length::MOST_MADE;
 use super::window_end::last_window_end;
 use crate::pipeline::{CheckedApplication, RowtimeSource};
 
@@ -35,6 +36,8 @@ struct Port {
 /// What became of a batch.
 #[derive(Default)]
 pub(crate) struct IntakeReport {
+    /// Records that were taken.
+    pub(crate) records: usize,
     /// Rows given to the engine.
     pub(crate) rows: u64,
     /// Records that the preprocessing function dropped.
@@ -67,17 +70,17 @@ impl Intake {
         self.ports.iter_mut().for_each(|port| port.reader.read_all_metadata());
     }
 
-    /// Gives records to the engine in their order; `outcomes` has what the preprocessing function made of each. They are
-    /// read `now`.
+    /// Gives records to the engine in their order, as many as come before [`MOST_MADE`] has come out, but at least one;
+    /// `outcomes` has what the preprocessing function made of each. They are read `now`.
     pub(crate) fn take(
         &mut self,
         application: &mut Application,
-        batch: &MergedBatch,
+        records: &[RecordView<'_>],
         outcomes: Option<&[Preprocessed]>,
         now: i64,
     ) -> IntakeReport {
         let mut report = IntakeReport::default();
-        let records: Vec<RecordView<'_>> = batch.iter().collect();
+        let made_before = application.made_bytes();
         let ports = self.ports.len();
         let port_of = |record: &RecordView<'_>| record.shard().0 as usize % ports;
         let mut start = 0;
@@ -95,11 +98,16 @@ impl Intake {
             }
             let outcomes = outcomes.map(|outcomes| &outcomes[start..start + run.len()]);
             start += run.len();
-            self.take_run(port_of(&run[0]), application, run, outcomes, now, &mut report);
+            let taken = self.take_run(port_of(&run[0]), application, run, outcomes, now, &mut report);
+            report.records += taken;
+            if taken < run.len() || application.made_bytes() - made_before > MOST_MADE {
+                break;
+            }
         }
         report
     }
 
+    /// Gives records to one input stream; says how many of them it has taken.
     fn take_run(
         &mut self,
         port: usize,
@@ -108,7 +116,7 @@ impl Intake {
         outcomes: Option<&[Preprocessed]>,
         now: i64,
         report: &mut IntakeReport,
-    ) {
+    ) -> usize {
         let rowtime = self.rowtime;
         let port = &mut self.ports[port];
         let latest = port.latest_rowtime;
@@ -125,31 +133,37 @@ impl Intake {
             None => port.reader.read(data),
             Some(outcomes) => port.reader.read_preprocessed(data, outcomes),
         };
-        report.dropped += read.dropped;
-        for failure in &read.failures {
-            let record = &records[failure.record as usize];
-            let (at, now) = (time_of(record), read_at(record));
-            let row = ErrorRow::of_record(failure.name, &failure.message, &failure.raw, at, now);
-            report.errors.push(row, RecordPlace::of(record));
-        }
         let rows = read.records.len();
-        if rows == 0 {
-            return;
-        }
         let record_of = |row: usize| &records[read.records[row] as usize];
         let rowtimes: Vec<i64> = (0..rows).map(|row| time_of(record_of(row))).collect();
         let mut columns = read.columns;
         let arrivals = (0..rows).map(|row| record_of(row).arrival().millis());
         port.reader.add_metadata(&mut columns, arrivals, |column, row| metadata_of(column, record_of(row)));
-        let newest = rowtimes[rows - 1];
-        match application.push(port.stream, &Batch::new(ScalarBuffer::from(rowtimes), columns), now) {
-            Ok(()) => {
-                port.latest_rowtime = newest;
-                port.newest_row = Some(newest);
-                report.rows += rows as u64;
+        let batch = Batch::new(ScalarBuffer::from(rowtimes), columns);
+        let mut taken_rows = 0;
+        match push_records(application, port.stream, &batch, &read.records, now) {
+            Ok(taken) => {
+                taken_rows = taken;
+                if let Some(newest) = batch.rowtimes[..taken].last() {
+                    port.latest_rowtime = *newest;
+                    port.newest_row = Some(*newest);
+                }
+                report.rows += taken as u64;
             }
             Err(error) => report.refused = Some((rows as u64, error)),
         }
+        let all_are_taken = taken_rows == rows || report.refused.is_some();
+        let taken = if all_are_taken { records.len() } else { read.records[taken_rows] as usize };
+        let is_dropped = |outcome: &&Preprocessed| matches!(outcome, Preprocessed::Dropped);
+        let of_taken = outcomes.map_or(&[][..], |outcomes| &outcomes[..taken]);
+        report.dropped += of_taken.iter().filter(is_dropped).count() as u64;
+        for failure in read.failures.iter().take_while(|failure| (failure.record as usize) < taken) {
+            let record = &records[failure.record as usize];
+            let (at, now) = (time_of(record), read_at(record));
+            let row = ErrorRow::of_record(failure.name, &failure.message, &failure.raw, at, now);
+            report.errors.push(row, RecordPlace::of(record));
+        }
+        taken
     }
 
     /// Time goes on for every input stream: no later record has an earlier arrival than `bound`, and it is `now`. True if
@@ -185,6 +199,29 @@ impl Intake {
         let ends = self.ports.iter().filter_map(|port| Some((port.stream, port.newest_row?)));
         ends.map(|(stream, row)| last_window_end(program, stream, row)).max()
     }
+}
+
+/// Gives rows to the engine until enough has come out, but all rows of a record; says how many.
+fn push_records(
+    application: &mut Application,
+    stream: StreamId,
+    rows: &Batch,
+    records: &[u32],
+    now: i64,
+) -> Result<usize, PushError> {
+    let mut taken = 0;
+    let mut most_bytes = MOST_MADE;
+    let mut end = rows.len();
+    while taken < end {
+        taken += application.push_some(stream, &rows.slice(taken, end - taken), now, most_bytes)?;
+        if most_bytes == MOST_MADE && taken < end {
+            // The record ends with the last of its rows.
+            let record = records[taken - 1];
+            end = taken + records[taken..].partition_point(|other| *other == record);
+            most_bytes = usize::MAX;
+        }
+    }
+    Ok(taken)
 }
 
 /// The value of a metadata column.

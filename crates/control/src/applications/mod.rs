@@ -11,8 +11,9 @@
 //! | `worker.rs` | the loop of one application, on a thread of its own |
 //! | `input.rs` | reading all shards of its source |
 //! | `intake.rs` | from raw records to rows of the input streams |
+//! | `slice_length.rs` | how many records go into the engine at once |
 //! | `preprocess.rs` | the function that every record goes through first |
-//! | `reference_table.rs` | the rows of reference tables |
+//! | `reference_table.rs`, `table_pieces.rs` | the rows of reference tables |
 //! | `checkpointing.rs`, `parts.rs` | storing and reading checkpoints |
 //! | `handle.rs` | what others ask of an application that runs |
 //! | `incarnation.rs` | which start of an application may store its state |
@@ -46,6 +47,8 @@ mod reference_table;
 mod retrying;
 mod row_reader;
 mod rows_depend_on;
+mod slice_length;
+mod table_pieces;
 mod tail;
 mod window_end;
 mod worker;
@@ -57,14 +60,15 @@ pub(crate) use error_stream::ERROR_STREAM;
 pub use failed_row::{FailedRow, SourceRecord};
 pub(crate) use handle::{ApplicationHandle, EndedEarly, Guard};
 pub(crate) use incarnation::{Incarnation, Incarnations};
-pub(crate) use input::{BeyondEnd, EVENT_RECORDS, LogInput, RawRecord};
+pub(crate) use input::{BeyondEnd, ENGINE_RECORDS, EVENT_RECORDS, LogInput, RawRecord};
 pub(crate) use outputs::OutputPlan;
 pub(crate) use parts::{PartStore, erase_all_but};
 pub(crate) use preprocess::{Preprocessed, Preprocessor};
-pub(crate) use reference_table::{ReferenceTableRows, read_file, read_object, table_of};
+pub(crate) use reference_table::{ReadTableError, ReferenceTableRows, read_file, read_object, table_of};
 pub(crate) use retrying::Retrying;
 pub(crate) use row_reader::{Failure, RowReader, TextColumn};
 pub(crate) use rows_depend_on::{RowsDependOn, functions_before, functions_hash};
+pub(crate) use slice_length::{MOST_MADE, SliceLength};
 pub use tail::{RowTail, TailedRow, TailedRows};
 pub(crate) use tail::{Tail, WaitingTails};
 pub(crate) use worker::{ApplicationComponents, BuildError, Worker};

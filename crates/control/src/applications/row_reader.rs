@@ -38,8 +38,6 @@ pub(crate) struct ReadRows {
     pub(crate) records: Vec<u32>,
     /// Records that are no rows, ascending.
     pub(crate) failures: Vec<Failure>,
-    /// Records that the preprocessing function dropped.
-    pub(crate) dropped: u64,
     /// For each column, how many texts were cut to its length.
     pub(crate) cut_values: Vec<u64>,
 }
@@ -90,14 +88,14 @@ impl RowReader {
     ) -> ReadRows {
         // The parser counts the records that it is given.
         let mut given: Vec<u32> = Vec::with_capacity(outcomes.len());
-        let (mut failures, mut dropped) = (Vec::new(), 0);
+        let mut failures = Vec::new();
         for (place, (raw, outcome)) in (0..).zip(records.zip(outcomes)) {
             match outcome {
                 Preprocessed::Data(data) => {
                     self.parser.parse(data);
                     given.push(place);
                 }
-                Preprocessed::Dropped => dropped += 1,
+                Preprocessed::Dropped => {}
                 Preprocessed::Failed(reason) => failures.push(Failure {
                     record: place,
                     name: ErrorName::FunctionError,
@@ -109,7 +107,7 @@ impl RowReader {
         let mut rows = rows_of(self.parser.finish(), |parsed| given[parsed as usize]);
         rows.failures.append(&mut failures);
         rows.failures.sort_by_key(|failure| failure.record);
-        ReadRows { dropped, ..rows }
+        rows
     }
 
     /// Adds the metadata columns to those of the schema: when the record of each row arrived, and what `text` gives for
@@ -147,7 +145,6 @@ fn rows_of(parsed: ParsedBatch, place_of: impl Fn(u32) -> u32) -> ReadRows {
     ReadRows {
         columns: parsed.columns,
         failures: failures.collect(),
-        dropped: 0,
         cut_values: parsed.cut_values,
         records: parsed.row_to_record.into_iter().map(place_of).collect(),
     }

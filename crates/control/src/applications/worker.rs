@@ -17,7 +17,7 @@ use std::time::Duration;
 use millstream_columns::formats::InputSchema;
 use millstream_engine::{Application, RestoreReport};
 use millstream_host::{Clock, Spawn};
-use millstream_streamlog::{Log, MergedBatch};
+use millstream_streamlog::{Log, MergedBatch, RecordView};
 use millstream_wording::{agreeing, counted};
 use tokio::sync::{mpsc, oneshot};
 
@@ -29,12 +29,13 @@ use super::error_stream::ERROR_STREAM;
 use super::failed_row::{FailedRow, InputErrors};
 use super::handle::{ApplicationHandle, Command, Drain, Settling};
 use super::incarnation::Incarnation;
-use super::input::{EVENT_BYTES, EVENT_RECORDS, LogInput, RawRecord};
+use super::input::{ENGINE_RECORDS, EVENT_BYTES, EVENT_RECORDS, LogInput, RawRecord};
 use super::intake::Intake;
 use super::outputs::{OutputPlan, OutputServices, Outputs, WaitingRows};
 use super::preprocess::{Preprocessed, Preprocessor};
 use super::reference_table::ReferenceTableRows;
 use super::rows_depend_on::RowsDependOn;
+use super::slice_length::SliceLength;
 use super::tail::{Tail, Tails, WaitingTails};
 use super::wrong_shape::{HEADER_OF_INPUT, wrong_shape};
 use crate::catalog::StoredCheckpoint;
@@ -129,6 +130,8 @@ pub(crate) struct Worker {
     name: Arc<str>,
     application: Application,
     intake: Intake,
+    /// How much of it goes into the engine at once.
+    slice_length: SliceLength,
     input: LogInput,
     preprocessor: Option<Preprocessor>,
     outputs: Outputs,
@@ -243,6 +246,7 @@ impl Worker {
             follows: components.follows,
             name,
             intake,
+            slice_length: SliceLength::new(ENGINE_RECORDS),
             application,
             input,
             preprocessor,
@@ -340,11 +344,7 @@ impl Worker {
                 self.counters.retrying().worked(SOURCE);
                 self.note_lost();
                 match self.preprocess(&batch).await {
-                    Preprocessing::Done(outcomes) => {
-                        self.take(&batch, outcomes.as_deref());
-                        self.input.advance(&batch);
-                        self.bound(batch.bound.millis());
-                    }
+                    Preprocessing::Done(outcomes) => self.take_in_slices(&batch, outcomes.as_deref()),
                     Preprocessing::Abandoned => {}
                     Preprocessing::Stopped => return false,
                 }
@@ -471,12 +471,33 @@ impl Worker {
         }
     }
 
-    /// Gives records to the engine and takes what comes out.
-    fn take(&mut self, batch: &MergedBatch, outcomes: Option<&[Preprocessed]>) {
+    /// Gives records to the engine slice by slice, until all are taken or a destination has enough.
+    fn take_in_slices(&mut self, batch: &MergedBatch, outcomes: Option<&[Preprocessed]>) {
         self.check_shape(batch, outcomes);
+        let records: Vec<RecordView<'_>> = batch.iter().collect();
+        let mut start = 0;
+        while start < records.len() {
+            let end = records.len().min(start + self.slice_length.get());
+            start += self.take(&records[start..end], outcomes.map(|outcomes| &outcomes[start..end]));
+            if start < records.len() && self.outputs.are_full() {
+                // The others are read again when there is room.
+                self.input.advance_before(batch, &records[start..]);
+                return;
+            }
+        }
+        self.input.advance(batch);
+        self.bound(batch.bound.millis());
+    }
+
+    /// Gives records to the engine and takes what comes out. Says how many it has taken.
+    fn take(&mut self, records: &[RecordView<'_>], outcomes: Option<&[Preprocessed]>) -> usize {
         let now = self.clock.now().millis();
-        let report = self.intake.take(&mut self.application, batch, outcomes, now);
-        let (records, bytes) = (batch.len() as u64, batch.records().bytes() as u64);
+        let made_before = self.application.made_bytes();
+        let report = self.intake.take(&mut self.application, records, outcomes, now);
+        self.slice_length.made(report.records, self.application.made_bytes() - made_before);
+        let taken = report.records;
+        let bytes = |record: &RecordView<'_>| (record.partition_key().len() + record.data().len()) as u64;
+        let (records, bytes) = (taken as u64, records[..taken].iter().map(bytes).sum());
         self.cadence.add(records, bytes);
         self.counters.add(|status| {
             status.records_in += records;
@@ -490,6 +511,7 @@ impl Worker {
         }
         self.is_changed = true;
         self.collect(report.errors);
+        taken
     }
 
     /// Says once when the first records look as if they were written in another way than the schema says.

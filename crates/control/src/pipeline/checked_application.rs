@@ -3,7 +3,7 @@
 use std::num::NonZeroUsize;
 
 use millstream_columns::formats::{InputColumn, InputSchema, RecordFormat};
-use millstream_engine::ApplicationSettings;
+use millstream_engine::{ApplicationSettings, TableRoom};
 use millstream_sql::{
     Column, InputStream, Program, ReferenceTable, Severity, compile_with_tables, parse_sql_type,
 };
@@ -99,6 +99,11 @@ impl CheckedApplication {
             threads: self.threads.map_or_else(processors, NonZeroUsize::get),
             ..defaults
         }
+    }
+
+    /// The room for the rows of one of its reference tables.
+    pub(crate) fn table_room(&self, reference: &CheckedReference) -> TableRoom {
+        TableRoom::new(&table_of(reference), self.settings(0, 0, false).memory_limit)
     }
 
     /// The names of the columns of an in-application stream; none of the error stream.

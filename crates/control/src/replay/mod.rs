@@ -12,6 +12,7 @@
 mod reorder;
 mod rowtime;
 
+use std::collections::VecDeque;
 use std::sync::Arc;
 
 use arrow_array::{Array, BooleanArray};
@@ -32,8 +33,8 @@ use reorder::Reorder;
 use rowtime::RowTimes;
 
 use crate::applications::{
-    EVENT_RECORDS, Failure, HEADER_OF_INPUT, Preprocessed, Preprocessor, RawRecord, RowReader, TextColumn,
-    read_file, table_of, wrong_shape,
+    ENGINE_RECORDS, EVENT_RECORDS, Failure, HEADER_OF_INPUT, MOST_MADE, Preprocessed, Preprocessor,
+    RawRecord, ReadTableError, RowReader, SliceLength, TextColumn, read_file, table_of, wrong_shape,
 };
 use crate::connect::monitor_to_functions::MonitorServices;
 use crate::definition::{Definition, ReferencePlace};
@@ -124,6 +125,9 @@ pub struct Replay {
     wrong_shape: Option<Option<String>>,
     /// Without it rows come in order.
     reorder: Option<Reorder>,
+    /// Rows whose turn has come.
+    ready: VecDeque<Batch>,
+    slice_length: SliceLength,
     latest: Option<i64>,
     records_in: u64,
     rows_in: u64,
@@ -153,7 +157,11 @@ impl Replay {
                 return Err(failed(reason.to_owned()));
             };
             let bytes = read_file(path.as_path()).map_err(failed)?;
-            let table = table_of(reference, &bytes, rowtimes.start()).map_err(failed)?;
+            let read = table_of(reference, checked.table_room(reference), &bytes, rowtimes.start());
+            let table = read.map_err(|error| match error {
+                ReadTableError::Unreadable(reason) => failed(reason),
+                ReadTableError::Table(error) => error.into(),
+            })?;
             let id = program.table(&table.name).expect("the plan was made with this table");
             application.load_table(id, &table.rows)?;
             errors.extend(table.errors.into_iter().map(|row| ReplayedError { record: None, row }));
@@ -190,6 +198,8 @@ impl Replay {
             schema: checked.schema.clone(),
             wrong_shape: None,
             reorder,
+            ready: VecDeque::new(),
+            slice_length: SliceLength::new(ENGINE_RECORDS),
             latest: None,
             records_in: 0,
             rows_in: 0,
@@ -340,9 +350,10 @@ impl Replay {
         }
         self.rows_in += batch.len() as u64;
         match &mut self.reorder {
-            Some(reorder) => Ok(reorder.hold(batch, |row| numbers[row])?),
-            None => self.push_rows(&batch),
+            Some(reorder) => reorder.hold(batch, |row| numbers[row])?,
+            None => self.ready.push_back(batch),
         }
+        Ok(())
     }
 
     /// What the preprocessing function makes of records.
@@ -385,8 +396,13 @@ impl Replay {
     /// # Errors
     /// The engine refuses the batch.
     pub fn advance(&mut self) -> Result<bool, ReplayError> {
-        let Some(batch) = self.reorder.as_mut().and_then(Reorder::next) else { return Ok(false) };
-        self.push_rows(&batch)?;
+        let next = self.ready.pop_front().or_else(|| self.reorder.as_mut().and_then(Reorder::next));
+        let Some(batch) = next else { return Ok(false) };
+        let slice = batch.slice(0, batch.len().min(self.slice_length.get()));
+        let taken = self.push_rows(&slice)?;
+        if taken < batch.len() {
+            self.ready.push_front(batch.slice(taken, batch.len() - taken));
+        }
         Ok(true)
     }
 
@@ -398,15 +414,18 @@ impl Replay {
         Ok(self.reorder.as_mut().map_or(Ok(()), Reorder::end)?)
     }
 
-    fn push_rows(&mut self, batch: &Batch) -> Result<(), ReplayError> {
-        let newest = batch.rowtimes.last().copied().expect("there are rows");
-        self.application.push(self.inputs[0], batch, newest)?;
+    /// Gives the engine the first of these rows, as many as come before enough has come out; says how many.
+    fn push_rows(&mut self, batch: &Batch) -> Result<usize, ReplayError> {
+        let (made_before, newest) = (self.application.made_bytes(), batch.rowtimes[batch.len() - 1]);
+        let taken = self.application.push_some(self.inputs[0], batch, newest, MOST_MADE)?;
+        self.slice_length.made(taken, self.application.made_bytes() - made_before);
+        let newest = batch.rowtimes[taken - 1];
         for other in &self.inputs[1..] {
             self.application.bound(*other, newest, newest)?;
         }
         self.latest = Some(newest);
         self.collect();
-        Ok(())
+        Ok(taken)
     }
 
     /// The data has ended: every window closes, and rows that wait go.

@@ -11,8 +11,8 @@ use millstream_wording::counted;
 use super::{NotReady, Occasion, StateOutlook, Stopped, records_in};
 use crate::applications::{
     ApplicationComponents, ApplicationHandle, BuildError, Checkpoints, Destination, ERROR_STREAM,
-    Incarnation, OutputPlan, PartStore, Preprocessor, ReferenceTableRows, RowsDependOn, Worker, read_file,
-    read_object, table_of,
+    Incarnation, OutputPlan, PartStore, Preprocessor, ReadTableError, ReferenceTableRows, RowsDependOn,
+    Worker, read_file, read_object, table_of,
 };
 use crate::apply::FromScratch;
 use crate::catalog::{EngineState, ResourceRow, StoredCheckpoint};
@@ -81,7 +81,7 @@ pub(super) async fn look(
     let checked = CheckedApplication::of(name, definition).map_err(NotReady::ever)?;
     let mut remarks = Vec::new();
     for reference in &checked.references {
-        remarks.extend(table(world, reference).await?.remarks());
+        remarks.extend(table(world, &checked, reference).await?.remarks());
     }
     let outlook = look_at_state(world, definition, before, &checked).await?;
     Ok(StateOutlook { remarks, ..outlook })
@@ -154,8 +154,12 @@ async fn all_records(world: &World, definition: &ApplicationDefinition) -> Optio
     }
 }
 
-/// Reads a reference table.
-async fn table(world: &World, reference: &CheckedReference) -> Result<ReferenceTableRows, NotReady> {
+/// Reads a reference table, whose rows fit the memory limit of the application.
+async fn table(
+    world: &World,
+    checked: &CheckedApplication,
+    reference: &CheckedReference,
+) -> Result<ReferenceTableRows, NotReady> {
     let failed = |reason: String| {
         NotReady::yet(format!("reference table \"{}\" cannot be read: {reason}", reference.name))
     };
@@ -171,9 +175,12 @@ async fn table(world: &World, reference: &CheckedReference) -> Result<ReferenceT
             world.spawn().blocking(move || read_file(&path)).await.map_err(failed)?.map_err(failed)?
         }
     };
-    let (own, now) = (reference.clone(), world.clock.now().millis());
-    let read = world.spawn().blocking(move || table_of(&own, &bytes, now)).await;
-    read.map_err(failed)?.map_err(failed)
+    let (own, room, now) = (reference.clone(), checked.table_room(reference), world.clock.now().millis());
+    let read = world.spawn().blocking(move || table_of(&own, room, &bytes, now)).await;
+    read.map_err(failed)?.map_err(|error| match error {
+        ReadTableError::Unreadable(reason) => failed(reason),
+        ReadTableError::Table(error) => NotReady::ever(error),
+    })
 }
 
 /// What a restart with this plan from this checkpoint would keep; `None` without one.
@@ -269,7 +276,7 @@ impl PreparedApplication {
     ) -> Result<PreparedApplication, NotReady> {
         let mut tables = Vec::new();
         for reference in &checked.references {
-            tables.push(table(world, reference).await?);
+            tables.push(table(world, &checked, reference).await?);
         }
         let (id, generation) = (row.id, row.generation);
         Ok(PreparedApplication { id, generation, source, checked, definition, tables, occasion })

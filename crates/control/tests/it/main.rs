@@ -12,6 +12,7 @@ mod crash_images;
 mod feeds;
 mod functions;
 mod losses;
+mod multiplying_rows;
 mod old_directory;
 mod pipeline_messages;
 mod reference_tables;

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use crate::support::{apply, assert_applied, feed, open, parse, records, settings, start, stop};
 use flate2::Compression;
 use flate2::write::GzEncoder;
+use millstream_control::definition::Definition;
 use millstream_control::pipeline::Pipeline;
 use millstream_control::view::OverviewSource;
 use millstream_control::{ApplyReport, Server};
@@ -24,6 +25,17 @@ fn pipeline(place: &str) -> Pipeline {
          [[application.output]]\nfrom = \"NAMED\"\nstream = \"named\"\nformat = \"csv\"\n\
          [[application.output]]\nfrom = \"error_stream\"\nstream = \"errors\"\nformat = \"json\"\n"
     ))
+}
+
+/// The same with a memory limit in bytes.
+fn limited_to(bytes: u64, place: &str) -> Pipeline {
+    let mut pipeline = pipeline(place);
+    for one in &mut pipeline.desired {
+        if let Definition::Application(application) = &mut one.definition {
+            application.memory_limit = Some(bytes);
+        }
+    }
+    pipeline
 }
 
 const TABLE: &str = "AMZN,Amazon,1994\nIBM,\"IBM, the company\",1911\nBAD,No year,never\n";
@@ -84,6 +96,25 @@ async fn r2_a_table_from_a_file_and_one_that_is_missing() {
     std::fs::remove_file(&file).unwrap();
     let error = server.start(true).await.unwrap_err().to_string();
     assert!(error.contains("application \"app\"") && error.contains("names.csv"), "{error}");
+}
+
+/// What runs goes on as it was: nothing is stopped for a table that is too large.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_table_that_does_not_fit_the_memory_limit_is_refused_before_anything_is_changed() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("names.csv");
+    std::fs::write(&file, TABLE).unwrap();
+    let pipeline = limited_to(1 << 16, &format!("path = \"{}\"", file.display()));
+    let server = start(&pipeline, &folder.path().join("data")).await;
+    feed(&server, "in", ["AMZN"]).await;
+    std::fs::write(&file, TABLE.repeat(1_000)).unwrap();
+    let report = apply(&server, &pipeline).await;
+    let error = format!("{report:?}");
+    assert!(report.is_refused(), "{error}");
+    assert!(error.contains("CompanyName") && error.contains("memory limit"), "{error}");
+    feed(&server, "in", ["IBM"]).await;
+    assert_eq!(records(&server, "named"), ["AMZN,Amazon\n", "IBM,\"IBM, the company\"\n"]);
+    stop(server).await;
 }
 
 /// The clock stands: what waits for its next attempt would wait for ever.

@@ -58,6 +58,15 @@ impl Merge {
         self.bytes
     }
 
+    /// Bytes of the rows among messages of a writer.
+    pub(super) fn bytes_of(&self, messages: &[Message]) -> usize {
+        let rows = messages.iter().map(|message| match message {
+            Message::Rows(batch) => self.row_size.of_all(batch),
+            Message::Bound(_) | Message::End | Message::Release => 0,
+        });
+        rows.sum()
+    }
+
     /// Takes what a writer gives; returns what the stream gives. Rows that would have to wait and find no room go to
     /// `refuse`, with the bytes that are held.
     pub(super) fn take(

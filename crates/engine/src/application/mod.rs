@@ -30,12 +30,13 @@ pub use manifest::{Manifest, ManifestError};
 pub use restore::{RestoreReport, ScratchReason, plan_restore};
 pub use settings::{ApplicationSettings, SWITCHES, Switch, SwitchError, Switches};
 pub use snapshot::{Snapshot, SnapshotError};
-pub use tables::TableError;
+pub use tables::{TableError, TableRoom};
 
 use crate::expression::{CompileError, EvaluationContext};
 use crate::functions;
 use crate::operators::{
-    BuildSettings, Dataflow, END_OF_TIME, MemoryShare, Message, RunContext, Tables, Workers, states_of,
+    BuildSettings, Dataflow, END_OF_TIME, MadeOfRow, MemoryShare, Message, RunContext, Tables, Workers,
+    states_of,
 };
 use arrow_array::{Array, BooleanArray};
 use merge::Merge;
@@ -100,6 +101,8 @@ pub struct Application {
     errors: Vec<ErrorRow>,
     /// Row errors that have been taken, since the first start.
     errors_emitted: u64,
+    /// Bytes of the rows and row errors that pumps have made.
+    made_bytes: usize,
 }
 
 struct RunningPump {
@@ -135,6 +138,8 @@ struct Surroundings<'a> {
     tables: &'a Tables,
     share: MemoryShare,
     workers: Workers,
+    /// Everything comes of one row of an input.
+    is_one_row: bool,
 }
 
 impl Surroundings<'_> {
@@ -145,9 +150,10 @@ impl Surroundings<'_> {
         query_started: i64,
         errors: &'r mut Vec<ErrorRow>,
     ) -> RunContext<'r> {
-        let Surroundings { now, virtual_clock, tables, share, workers } = *self;
+        let Surroundings { now, virtual_clock, tables, share, workers, is_one_row } = *self;
+        let made_of_row = is_one_row.then(MadeOfRow::default);
         let evaluation = EvaluationContext { query_started, now, virtual_clock };
-        RunContext { evaluation, pump, errors, tables, share, workers, is_tight: false }
+        RunContext { evaluation, pump, errors, tables, share, workers, is_tight: false, made_of_row }
     }
 }
 
@@ -245,6 +251,7 @@ impl Application {
             share,
             errors: Vec::new(),
             errors_emitted: 0,
+            made_bytes: 0,
         })
     }
 
@@ -308,6 +315,12 @@ impl Application {
         std::mem::take(&mut self.errors)
     }
 
+    /// Bytes of the rows and row errors that pumps have made since the application was built, counted as for the memory
+    /// limit, whether anybody takes them or not.
+    pub fn made_bytes(&self) -> usize {
+        self.made_bytes
+    }
+
     /// How many rows a stream has given since the first start, those that wait for [`Application::take_output`]
     /// included. Rows of a stream are numbered from 0 in the order in which they come out: the same input gives the same
     /// row the same number, also after a restore.
@@ -331,7 +344,28 @@ impl Application {
     /// # Errors
     /// When the rows do not belong to the input, or go backwards.
     pub fn push(&mut self, input: StreamId, batch: &Batch, now: i64) -> Result<(), PushError> {
-        let Some(first) = batch.rowtimes.first().copied() else { return Ok(()) };
+        let mut taken = 0;
+        while taken < batch.len() {
+            let rest = batch.slice(taken, batch.len() - taken);
+            taken += self.push_some(input, &rest, now, usize::MAX)?;
+        }
+        Ok(())
+    }
+
+    /// Feeds the first rows of a batch to an input, as [`Application::push`] does all of them, and says how many those are:
+    /// one at least, if there are any. Where pumps take rows one by one, no more go in once so many bytes have come out of
+    /// pumps, whether anybody takes them or not. Other pumps take all rows at once.
+    ///
+    /// # Errors
+    /// When the rows do not belong to the input, or go backwards.
+    pub fn push_some(
+        &mut self,
+        input: StreamId,
+        batch: &Batch,
+        now: i64,
+        most_bytes: usize,
+    ) -> Result<usize, PushError> {
+        let Some(first) = batch.rowtimes.first().copied() else { return Ok(0) };
         self.check_input(input, first)?;
         let stream = &self.program.streams[input.0];
         if batch.columns.len() != stream.columns.len() {
@@ -345,35 +379,60 @@ impl Application {
             let stream = stream.name.clone();
             return Err(PushError::Backwards { stream, latest: step[0], found: step[1] });
         }
-        let last = batch.rowtimes[batch.len() - 1];
         self.start();
-        let mut before = std::mem::replace(&mut self.streams[input.0].latest, last);
+        let row_limit = self.streams[input.0].row_limit.as_ref();
+        let small_enough = row_limit.map_or(batch.len(), |limit| limit.rows_within(batch));
+        if small_enough == 0 {
+            self.push_too_large(input, &batch.slice(0, 1), now);
+            return Ok(1);
+        }
+        let taken = self.push_one_by_one(input, &batch.slice(0, small_enough), now, most_bytes);
+        self.push_together(input, &batch.slice(0, taken), batch.rowtimes[taken - 1], now);
+        Ok(taken)
+    }
+
+    /// A row that is too large for its input becomes an error; time goes on.
+    fn push_too_large(&mut self, input: StreamId, row: &Batch, now: i64) {
         let virtual_clock = self.settings.virtual_clock;
-        let time = |rowtime| if virtual_clock { rowtime } else { now };
-        let no_pump = Arc::from("");
-        let query_started = self.settings.query_started;
-        let clock = EvaluationContext { query_started, now: time(last), virtual_clock };
-        let small_enough = self.streams[input.0]
-            .row_limit
-            .as_ref()
-            .and_then(|limit| limit.refuse(batch, &no_pump, clock, &mut self.errors));
-        let batch = small_enough.as_ref().unwrap_or(batch);
-        let whole = vec![Message::Rows(batch.clone()), Message::Bound(last)];
-        self.run(input, whole, Readers::SingleRows(false), time(last));
-        if self.pumps.iter().any(|pump| pump.single_rows && pump.dataflow.reads(input)) {
-            for row in 0..batch.len() {
-                let rowtime = batch.rowtimes[row];
-                let now = if self.settings.virtual_clock { rowtime } else { now };
-                // Time comes before the row, as it may have come by a bound: what ends now leaves first either way.
-                if rowtime > before {
-                    before = rowtime;
-                    self.run(input, vec![Message::Bound(rowtime)], Readers::SingleRows(true), now);
-                }
-                let one = vec![Message::Rows(batch.slice(row, 1)), Message::Bound(rowtime)];
-                self.run(input, one, Readers::SingleRows(true), now);
+        let time = if virtual_clock { row.rowtimes[0] } else { now };
+        let clock =
+            EvaluationContext { query_started: self.settings.query_started, now: time, virtual_clock };
+        let row_limit = self.streams[input.0].row_limit.as_ref();
+        let kept = row_limit.and_then(|limit| limit.refuse(row, &Arc::from(""), clock, &mut self.errors));
+        self.push_together(input, kept.as_ref().unwrap_or(row), row.rowtimes[0], now);
+    }
+
+    /// Feeds rows to the pumps that take them one by one, until so many bytes have come out; gives how many rows those are.
+    fn push_one_by_one(&mut self, input: StreamId, batch: &Batch, now: i64, most_bytes: usize) -> usize {
+        if !self.pumps.iter().any(|pump| pump.single_rows && pump.dataflow.reads(input)) {
+            return batch.len();
+        }
+        let made_before = self.made_bytes;
+        let mut before = self.streams[input.0].latest;
+        for row in 0..batch.len() {
+            let rowtime = batch.rowtimes[row];
+            let now = if self.settings.virtual_clock { rowtime } else { now };
+            self.streams[input.0].latest = rowtime;
+            // Time comes before the row, as it may have come by a bound: what ends now leaves first either way.
+            if rowtime > before {
+                before = rowtime;
+                self.run(input, vec![Message::Bound(rowtime)], Readers::SingleRows(true), now);
+            }
+            let one = vec![Message::Rows(batch.slice(row, 1)), Message::Bound(rowtime)];
+            self.run(input, one, Readers::SingleRows(true), now);
+            if self.made_bytes - made_before > most_bytes {
+                return row + 1;
             }
         }
-        Ok(())
+        batch.len()
+    }
+
+    /// Feeds rows to the other pumps, and gives them out as rows of the input.
+    fn push_together(&mut self, input: StreamId, batch: &Batch, last: i64, now: i64) {
+        self.streams[input.0].latest = last;
+        let now = if self.settings.virtual_clock { last } else { now };
+        let messages = vec![Message::Rows(batch.clone()), Message::Bound(last)];
+        self.run(input, messages, Readers::SingleRows(false), now);
     }
 
     /// Tells an input that its next row will have a ROWTIME of `bound` or later.
@@ -454,7 +513,8 @@ impl Application {
         for index in 0..self.pumps.len() {
             let pump = &mut self.pumps[index];
             let (tables, share, workers) = (&self.tables, self.share, Workers::ONE);
-            let surroundings = Surroundings { now, virtual_clock, tables, share, workers };
+            let is_one_row = false;
+            let surroundings = Surroundings { now, virtual_clock, tables, share, workers, is_one_row };
             let given = pump.run_once(surroundings, &mut self.errors);
             if given.is_empty() {
                 continue;
@@ -490,6 +550,9 @@ impl Application {
         let virtual_clock = self.settings.virtual_clock;
         let workers =
             Workers { threads: self.settings.threads, worthwhile: self.settings.nanoseconds_worth_a_thread };
+        let rows =
+            messages.iter().map(|message| if let Message::Rows(batch) = message { batch.len() } else { 0 });
+        let is_one_row = readers == Readers::SingleRows(true) && rows.sum::<usize>() == 1;
         let mut round = vec![Delivery { stream, messages, readers }];
         while !round.is_empty() {
             for Delivery { stream, messages, readers } in &round {
@@ -509,10 +572,12 @@ impl Application {
             }
             let mut next = Vec::new();
             let (tables, share) = (&self.tables, self.share);
-            let surroundings = Surroundings { now, virtual_clock, tables, share, workers };
+            let surroundings = Surroundings { now, virtual_clock, tables, share, workers, is_one_row };
             for given in round::run(&mut self.pumps, &round, surroundings) {
-                self.errors.extend(given.errors);
                 let target = self.pumps[given.pump].target;
+                let rows = self.streams[target.0].merge.bytes_of(&given.messages);
+                self.made_bytes = self.made_bytes.saturating_add(rows + bytes_of_errors(&given.errors));
+                self.errors.extend(given.errors);
                 let messages = self.merge(given.pump, given.messages, now);
                 if !messages.is_empty() {
                     next.push(Delivery { stream: target, messages, readers: Readers::All });
@@ -562,6 +627,11 @@ impl RunningPump {
         }
         messages
     }
+}
+
+fn bytes_of_errors(errors: &[ErrorRow]) -> usize {
+    let texts = |error: &ErrorRow| error.message.len() + error.data_row.len();
+    errors.iter().map(|error| size_of::<ErrorRow>() + texts(error)).sum()
 }
 
 /// Takes out the rows with NULL in a NOT NULL column.

@@ -14,6 +14,9 @@ const MOST_BYTES: usize = 512 * 1024;
 /// Bytes of those that are for metadata.
 const METADATA_BYTES: usize = 1024;
 
+/// What is left for the columns.
+const MOST: usize = MOST_BYTES - METADATA_BYTES;
+
 /// The rows of one stream.
 pub(super) struct RowLimit {
     size: RowSize,
@@ -26,6 +29,14 @@ impl RowLimit {
         RowLimit { size: RowSize::of_types(&types), types }
     }
 
+    /// How many rows there are before the first that is too large.
+    pub(super) fn rows_within(&self, batch: &Batch) -> usize {
+        if self.size.bound_of_each(batch) <= MOST {
+            return batch.len();
+        }
+        (0..batch.len()).find(|row| self.size.of(batch, *row) > MOST).unwrap_or(batch.len())
+    }
+
     /// Takes out the rows that are too large; they become errors. `None` when there are none. `pump` is empty for rows
     /// of an input.
     pub(super) fn refuse(
@@ -35,7 +46,6 @@ impl RowLimit {
         clock: EvaluationContext,
         errors: &mut Vec<ErrorRow>,
     ) -> Option<Batch> {
-        const MOST: usize = MOST_BYTES - METADATA_BYTES;
         if self.size.bound_of_each(batch) <= MOST {
             return None;
         }

@@ -1,7 +1,7 @@
 //! Rows of a stream joined with the rows of a finite relation, such as a reference table.
 
 use super::finite::FiniteRelation;
-use super::memory::{GROUP_OVERHEAD, RowSize};
+use super::memory::{GROUP_OVERHEAD, Matches, RowSize};
 use super::row_failures::{evaluate_all, report_row};
 use super::{BuildSettings, Operator, Outbox, RunContext, column_types, compile_all};
 use crate::expression::{CompileError, CompiledExpression};
@@ -13,6 +13,8 @@ use millstream_sql::{Expression, Matching, Node, SqlType};
 
 /// Pairs that are compared together: bounds the memory of a condition without equal keys.
 const MOST_PAIRS: usize = 32_768;
+/// Bytes of them.
+const MOST_BYTES: usize = 16 << 20;
 
 pub(super) struct Lookup {
     relation: FiniteRelation,
@@ -25,6 +27,7 @@ pub(super) struct Lookup {
     index: Index,
     /// The version of the reference tables that the index was made of.
     version: Option<u64>,
+    input_size: RowSize,
     row_size: RowSize,
     /// Bytes of the rows of the relation and what finds them.
     bytes: usize,
@@ -40,6 +43,8 @@ struct Index {
     members: Vec<u32>,
     /// Where each group ends in `members`.
     ends: Vec<usize>,
+    /// Bytes of the rows of each group.
+    bytes: Vec<usize>,
 }
 
 impl Lookup {
@@ -60,6 +65,7 @@ impl Lookup {
             preserves_input,
             input_types: column_types(input),
             index: Index::none(&relation_types),
+            input_size: RowSize::of_types(&column_types(input)),
             row_size: RowSize::of_types(&relation_types),
             relation_types,
             version: None,
@@ -85,7 +91,7 @@ impl Lookup {
             (self.index, self.bytes) = (Index::none(&self.relation_types), 0);
             return;
         }
-        self.index = Index::new(rows, &keys);
+        self.index = Index::new(rows, &keys, &self.row_size);
     }
 
     /// Gives the rows `start..end` of the batch with their partners.
@@ -115,6 +121,60 @@ impl Lookup {
         }
         let (rows, partners) = self.in_order(pairs, |pair| verdicts[pair]);
         outbox.rows(self.joined(batch, &rows, &partners));
+    }
+
+    /// Gives one row with its partners among these rows of the relation, which come to so many bytes with it. They are
+    /// looked at in parts, and given when all that match fit.
+    fn give_large(
+        &self,
+        batch: &Batch,
+        row: usize,
+        (members, bytes): (&[u32], usize),
+        context: &mut RunContext<'_>,
+        outbox: &mut Outbox,
+    ) {
+        let most = (members.len().saturating_mul(MOST_BYTES) / bytes.max(1)).clamp(1, MOST_PAIRS);
+        let mut partners: Vec<Option<u32>> = Vec::new();
+        for part in members.chunks(most) {
+            let Some(matching) = self.matching(batch, row, part, context) else { return };
+            partners.extend(matching.into_iter().map(Some));
+        }
+        let of_partner = |partner: &u32| self.row_size.of(&self.index.rows, *partner as usize);
+        let bytes = partners.len() * self.input_size.of(batch, row)
+            + partners.iter().flatten().map(of_partner).sum::<usize>();
+        match context.take_matches(partners.len(), bytes) {
+            Matches::Fit => {}
+            Matches::TooMany(error) => return report_row(&error, batch, row, &self.input_types, context),
+            Matches::StillTooMany => return,
+        }
+        if partners.is_empty() && self.preserves_input {
+            partners.push(None);
+        }
+        for part in partners.chunks(most) {
+            let rows = UInt32Array::from(vec![row as u32; part.len()]);
+            outbox.rows(self.joined(batch, &rows, &part.to_vec().into()));
+        }
+    }
+
+    /// Which of these rows of the relation match; `None` when the condition fails for one: then the row is reported.
+    fn matching(
+        &self,
+        batch: &Batch,
+        row: usize,
+        partners: &[u32],
+        context: &mut RunContext<'_>,
+    ) -> Option<Vec<u32>> {
+        let Some(condition) = &self.condition else { return Some(partners.to_vec()) };
+        let rows = UInt32Array::from(vec![row as u32; partners.len()]);
+        let joined = self.joined(batch, &rows, &partners.to_vec().into());
+        let evaluated = condition.evaluate(&joined, &context.evaluation);
+        if let Some((_, error)) = evaluated.errors.iter().next() {
+            report_row(error, batch, row, &self.input_types, context);
+            return None;
+        }
+        let truths = evaluated.values.as_boolean();
+        let is_true = |pair: &usize| truths.is_valid(*pair) && truths.value(*pair);
+        Some((0..partners.len()).filter(is_true).map(|pair| partners[pair]).collect())
     }
 
     /// The pairs that match, and the rows without a match when they are preserved.
@@ -163,6 +223,7 @@ struct Pairs {
     /// The row of each pair.
     rows: Vec<u32>,
     partners: Vec<u32>,
+    bytes: usize,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -175,10 +236,16 @@ enum Verdict {
 impl Index {
     fn none(types: &[SqlType]) -> Index {
         let rows = Batch::empty(types);
-        Index { rows, groups: GroupTable::default(), members: Vec::new(), ends: Vec::new() }
+        Index {
+            rows,
+            groups: GroupTable::default(),
+            members: Vec::new(),
+            ends: Vec::new(),
+            bytes: Vec::new(),
+        }
     }
 
-    fn new(rows: Batch, keys: &[ArrayRef]) -> Index {
+    fn new(rows: Batch, keys: &[ArrayRef], row_size: &RowSize) -> Index {
         let mut groups = GroupTable::default();
         let mut of_rows = Vec::new();
         groups.assign(&EncodedKeys::new(keys, rows.len()), 0..rows.len(), &mut of_rows);
@@ -193,13 +260,14 @@ impl Index {
             total += *end;
             *end = total - *end;
         }
-        let mut members = vec![0; total];
+        let (mut members, mut bytes) = (vec![0; total], vec![0; groups.len()]);
         for (row, group) in of_rows.iter().enumerate().filter(|(row, _)| matches(*row)) {
             let place = &mut ends[*group as usize];
             members[*place] = row as u32;
             *place += 1;
+            bytes[*group as usize] += row_size.of(&rows, row);
         }
-        Index { rows, groups, members, ends }
+        Index { rows, groups, members, ends, bytes }
     }
 
     fn members(&self, group: u32) -> &[u32] {
@@ -222,16 +290,26 @@ impl Operator for Lookup {
         let (batch, keys) = evaluate_all(&keys, batch, &self.input_types, context);
         let encoded = EncodedKeys::new(&keys, batch.len());
         let mut pairs = Pairs::default();
+        let most_bytes = context.share.limited(MOST_BYTES);
         for row in 0..batch.len() {
             if keys.iter().all(|key| key.is_valid(row))
                 && let Some(group) = self.index.groups.find(&encoded, row)
             {
                 let members = self.index.members(group);
+                let bytes =
+                    self.index.bytes[group as usize] + members.len() * self.input_size.of(&batch, row);
+                if members.len() > MOST_PAIRS || bytes > most_bytes || context.made_of_row.is_some() {
+                    self.give(&batch, &pairs, context, outbox);
+                    pairs = Pairs { first_row: row as u32 + 1, ..Pairs::default() };
+                    self.give_large(&batch, row, (members, bytes), context, outbox);
+                    continue;
+                }
+                pairs.bytes += bytes;
                 pairs.rows.extend(std::iter::repeat_n(row as u32, members.len()));
                 pairs.partners.extend_from_slice(members);
             }
             pairs.ends.push(pairs.rows.len());
-            if pairs.rows.len() >= MOST_PAIRS {
+            if pairs.rows.len() >= MOST_PAIRS || pairs.bytes >= MOST_BYTES {
                 self.give(&batch, &pairs, context, outbox);
                 pairs = Pairs { first_row: row as u32 + 1, ..Pairs::default() };
             }

@@ -47,6 +47,11 @@ impl MemoryShare {
         self.limit.map_or(usize::MAX, |limit| limit.saturating_sub(self.sketches) / self.operators)
     }
 
+    /// So many bytes, or the limit if that is less.
+    pub(crate) fn limited(self, bytes: usize) -> usize {
+        self.limit.map_or(bytes, |limit| limit.min(bytes))
+    }
+
     /// Whether an operator may hold so many bytes.
     pub(crate) fn has_room_for(self, bytes: usize) -> bool {
         bytes <= self.bytes()
@@ -66,7 +71,65 @@ impl MemoryShare {
     }
 }
 
+/// Whether the rows that a row matches in a join fit the memory limit.
+pub(super) enum Matches {
+    Fit,
+    /// They do not: the row becomes this error.
+    TooMany(RowError),
+    /// Neither do those of another row that came of the same row of an input, and that is an error already.
+    StillTooMany,
+}
+
+/// What is made of one row of an input on its way through a pump.
+#[derive(Debug, Default)]
+pub(crate) struct MadeOfRow {
+    /// Bytes of the rows that joins have made.
+    bytes: usize,
+    /// A join has refused to make more.
+    is_refused: bool,
+    /// Error rows.
+    pub(super) errors: usize,
+}
+
 impl RunContext<'_> {
+    /// Whether rows of so many bytes can be joined, whichever of them match.
+    pub(super) fn has_room_for_matches(&self, bytes: usize) -> bool {
+        let Some((made, limit)) = self.made_of_row.as_ref().zip(self.share.limit) else { return true };
+        made.bytes.saturating_add(bytes) <= limit
+    }
+
+    /// Takes account of rows that match, for which there is room.
+    pub(super) fn note_matches(&mut self, bytes: impl FnOnce() -> usize) {
+        if let Some(made) = &mut self.made_of_row {
+            made.bytes = made.bytes.saturating_add(bytes());
+        }
+    }
+
+    /// Takes account of the rows that a row matches, `bytes` together, before they are made. Where one row of an input goes
+    /// through a pump alone, what all joins make of it counts together; otherwise each row counts alone. Either way the same
+    /// rows are refused whatever the batches.
+    pub(super) fn take_matches(&mut self, rows: usize, bytes: usize) -> Matches {
+        let Some(limit) = self.share.limit.filter(|_| rows > 0) else { return Matches::Fit };
+        let before = self.made_of_row.as_ref().map_or(0, |made| made.bytes);
+        let all = before.saturating_add(bytes);
+        if all <= limit {
+            self.made_of_row.iter_mut().for_each(|made| made.bytes = all);
+            return Matches::Fit;
+        }
+        if let Some(made) = &mut self.made_of_row
+            && std::mem::replace(&mut made.is_refused, true)
+        {
+            return Matches::StillTooMany;
+        }
+        let after = if before > 0 { format!(" after others of {before} bytes") } else { String::new() };
+        let message = format!(
+            "the row matches {rows} rows in a join of pump \"{}\", which makes {bytes} bytes of rows{after}; the memory limit \
+             of the application is {limit} bytes; join on more keys, shorten the windows, or raise the limit",
+            self.pump
+        );
+        Matches::TooMany(RowError::new(ErrorName::MemoryLimit, message))
+    }
+
     /// The error of every row that a relation of so many bytes would be looked into for, if it finds no room.
     pub(super) fn relation_refusal(&self, bytes: usize) -> Option<RowError> {
         if self.share.has_room_for(bytes) {
@@ -103,6 +166,7 @@ impl RunContext<'_> {
 }
 
 /// How large rows are in columns.
+#[derive(Clone)]
 pub(crate) struct RowSize {
     fixed: usize,
     /// Columns of texts or bytes.

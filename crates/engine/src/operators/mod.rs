@@ -43,7 +43,7 @@ use std::sync::Arc;
 
 pub(crate) use dataflow::{Dataflow, OperatorState, former_plans_of, states_of};
 pub(crate) use forest::forest_settings;
-pub(crate) use memory::{MemoryShare, RowSize};
+pub(crate) use memory::{MadeOfRow, MemoryShare, RowSize};
 pub(crate) use workers::Workers;
 
 /// What flows between operators.
@@ -92,6 +92,8 @@ pub(crate) struct RunContext<'r> {
     pub(crate) workers: Workers,
     /// The batch is a single row, for which there may be no room: see `memory`.
     pub(crate) is_tight: bool,
+    /// Kept where one row of an input goes through the pump alone.
+    pub(crate) made_of_row: Option<MadeOfRow>,
 }
 
 /// The rows of the reference tables.

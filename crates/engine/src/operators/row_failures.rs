@@ -7,6 +7,9 @@ use arrow_array::{ArrayRef, BooleanArray};
 use millstream_columns::{Batch, RowError, RowErrors};
 use millstream_sql::SqlType;
 
+/// One row of an input that goes through a pump alone makes no more errors there, however many rows come of it.
+const MOST_ERRORS_OF_ROW: usize = 1_000;
+
 /// Evaluates all expressions over the batch. Rows that fail in any of them are reported and taken out; the values of
 /// the others come back with the batch that is left.
 pub(super) fn evaluate_all(
@@ -61,5 +64,16 @@ pub(super) fn report_row(
     types: &[SqlType],
     context: &mut RunContext<'_>,
 ) {
-    context.errors.push(ErrorRow::of_batch_row(error, batch, row, types, context.pump, context.evaluation));
+    let before = context.made_of_row.as_ref().map_or(0, |made| made.errors);
+    if before == MOST_ERRORS_OF_ROW {
+        return;
+    }
+    let mut error_row = ErrorRow::of_batch_row(error, batch, row, types, context.pump, context.evaluation);
+    if let Some(made) = &mut context.made_of_row {
+        made.errors += 1;
+        if made.errors == MOST_ERRORS_OF_ROW {
+            error_row.message.push_str("; more errors that come of the same row are left out");
+        }
+    }
+    context.errors.push(error_row);
 }

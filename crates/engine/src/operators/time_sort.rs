@@ -377,6 +377,7 @@ mod tests {
             share: super::super::MemoryShare::new(bytes, 0, 1),
             workers: super::super::Workers::ONE,
             is_tight: true,
+            made_of_row: None,
         };
         for row in 0..rows as i64 {
             let times: ArrayRef = Arc::new(TimestampMillisecondArray::from(vec![row * 7_919 % 10_007 + row]));

@@ -237,6 +237,7 @@ mod tests {
             share,
             workers: super::super::Workers::ONE,
             is_tight: false,
+            made_of_row: None,
         };
         let mut outbox = Outbox::default();
         for items in items.chunks(batch_size) {

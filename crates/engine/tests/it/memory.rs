@@ -329,3 +329,142 @@ fn r6_reference_rows_count_and_are_refused_when_they_do_not_fit() {
         assert!(push(&mut application, 0, &[(11, "key 1".to_owned(), 1)]).is_empty());
     }
 }
+
+/// A row of 10 kB that meets 300 small ones of the other input: they fit the limit, what comes of them does not.
+#[test]
+fn a_row_that_matches_more_than_fits_is_an_error_in_any_batches() {
+    let hour = "OVER (RANGE INTERVAL '1' HOUR PRECEDING)";
+    let queries = [
+        (format!("S.K, R.N FROM S {hour} AS S JOIN R {hour} AS R ON S.N = R.N"), 0),
+        (format!("S.K, R.N FROM S {hour} AS S LEFT JOIN R {hour} AS R ON S.N = R.N"), 1),
+        (format!("S.K, R.N FROM S {hour} AS S JOIN R {hour} AS R ON S.N <= R.N"), 0),
+    ];
+    for (query, unmatched) in queries {
+        for batch in [1, 7, 1_000] {
+            let mut application = application("K VARCHAR(20000), N INTEGER", &query, 1_000_000);
+            for rows in (0..300).map(|row| (row, "key".to_owned(), 7)).collect::<Vec<_>>().chunks(batch) {
+                assert!(push(&mut application, 1, rows).is_empty(), "{query}");
+            }
+            let large = "x".repeat(10_000);
+            let rows = [
+                (300, "small".to_owned(), 7),
+                (301, large, 7),
+                (302, "small".to_owned(), 7),
+                (303, "b".repeat(9_999), 8),
+            ];
+            for rows in rows.chunks(batch) {
+                assert!(push(&mut application, 0, rows).is_empty());
+            }
+            application.bound(StreamId(1), 400, 0).unwrap();
+            let errors = application.take_errors();
+            let shown: Vec<_> = errors.iter().map(|it| (it.error_name.as_str(), it.data_rowtime)).collect();
+            assert_eq!(shown, [("MEMORY_LIMIT", Some(301))], "{query}: {batch}");
+            let message = "the row matches 300 rows in a join of pump \"P\", which makes ";
+            assert!(errors[0].message.starts_with(message), "{}", errors[0].message);
+            application.drain(0);
+            assert_eq!(output_rows(&mut application), 600 + unmatched, "{query}: {batch}");
+        }
+    }
+}
+
+/// Each row of a join of a stream with itself meets all before it, three times over: what one row of the input makes of them
+/// is counted together.
+#[test]
+fn what_a_row_makes_in_several_joins_is_limited() {
+    let hour = "OVER (RANGE INTERVAL '1' HOUR PRECEDING)";
+    let query = format!("A.K, B.N FROM S {hour} AS A CROSS JOIN S {hour} AS B CROSS JOIN S {hour} AS C");
+    let mut given = Vec::new();
+    for batch in [1, 7, 1_000] {
+        let mut application = application("K VARCHAR(20), N INTEGER", &query, 200_000);
+        let mut errors = Vec::new();
+        for rows in different(40).chunks(batch) {
+            errors.extend(push(&mut application, 0, rows));
+        }
+        let joined: Vec<_> = errors.iter().filter(|it| it.message.starts_with("the row matches ")).collect();
+        assert!((1..40).contains(&joined.len()), "{} errors", joined.len());
+        let shown: Vec<_> = errors.iter().map(|it| (it.message.clone(), it.data_rowtime)).collect();
+        given.push((shown, output_rows(&mut application)));
+    }
+    assert!(given.windows(2).all(|pair| pair[0] == pair[1]));
+    assert!(given[0].1 > 1_000);
+}
+
+/// Of the 1200 rows that a row makes in the first join hardly any finds room in the second.
+#[test]
+fn a_row_makes_so_many_errors_in_a_pump_and_no_more() {
+    let hour = "OVER (RANGE INTERVAL '1' HOUR PRECEDING)";
+    let query = format!("A.K, B.N FROM S {hour} AS A CROSS JOIN S {hour} AS B CROSS JOIN R {hour} AS C");
+    let mut application = application("K VARCHAR(20), N INTEGER", &query, 1_000_000);
+    let mut last = Vec::new();
+    for row in different(600) {
+        last = push(&mut application, 0, &[row]);
+    }
+    assert_eq!(last.len(), 1_000, "{}", last[0].message);
+    assert!(last[999].message.ends_with("more errors that come of the same row are left out"));
+}
+
+#[test]
+fn a_row_that_matches_too_many_reference_rows_is_an_error() {
+    let column = |name: &str, sql_type| Column { name: name.to_owned(), sql_type, not_null: false };
+    let columns = || vec![column("K", SqlType::Varchar { length: 65_535 }), column("N", SqlType::Integer)];
+    let input = InputStream { name: "S".to_owned(), columns: columns(), metadata_columns: 0 };
+    let table = ReferenceTable { name: "R".to_owned(), columns: columns() };
+    for on in ["S.N = R.N", "S.N <= R.N"] {
+        let text = format!(
+            "CREATE STREAM T (K VARCHAR(20000), N INTEGER);
+             CREATE PUMP P AS INSERT INTO T SELECT STREAM S.K, R.N FROM S LEFT JOIN R ON {on};"
+        );
+        let (inputs, tables) = (std::slice::from_ref(&input), std::slice::from_ref(&table));
+        let program = compile_with_tables(&text, inputs, tables, &catalog()).program.unwrap();
+        for batch in [1, 1_000] {
+            let settings = ApplicationSettings { memory_limit: 1_000_000, ..ApplicationSettings::default() };
+            let mut application = Application::new(program.clone(), settings).unwrap();
+            application.subscribe(application.program().stream("T").unwrap());
+            let table: Vec<(i64, &str, i32)> = vec![(0, "key", 7); 300];
+            application.load_table(TableId(0), &rows(&table)).unwrap();
+            let given = [(1, "small".to_owned(), 7), (2, "x".repeat(10_000), 7), (3, "small".to_owned(), 8)];
+            let errors: Vec<ErrorRow> =
+                given.chunks(batch).flat_map(|rows| push(&mut application, 0, rows)).collect();
+            assert_eq!(errors.len(), 1, "{on}");
+            assert!(
+                errors[0].data_rowtime == Some(2)
+                    && errors[0].message.starts_with("the row matches 300 rows")
+            );
+            assert_eq!(output_rows(&mut application), 301, "{on}");
+        }
+    }
+}
+
+/// Two pumps that write one stream take rows one by one.
+#[test]
+fn no_more_rows_go_in_when_enough_has_come_out() {
+    let column = |name: &str, sql_type| Column { name: name.to_owned(), sql_type, not_null: false };
+    let input = InputStream {
+        name: "S".to_owned(),
+        columns: vec![column("K", SqlType::Varchar { length: 65_535 }), column("N", SqlType::Integer)],
+        metadata_columns: 0,
+    };
+    let text = "CREATE STREAM T (K VARCHAR(65535), N INTEGER); CREATE STREAM U (N INTEGER);
+        CREATE PUMP P AS INSERT INTO T SELECT STREAM K, N FROM S;
+        CREATE PUMP Q AS INSERT INTO T SELECT STREAM K, N FROM S;
+        CREATE PUMP R AS INSERT INTO U SELECT STREAM 1 / N FROM S;";
+    let program = compile(text, &[input], &catalog()).program.unwrap();
+    let mut application = Application::new(program, ApplicationSettings::default()).unwrap();
+    let streams = ["T", "U"].map(|name| application.program().stream(name).unwrap());
+    streams.iter().for_each(|stream| application.subscribe(*stream));
+    let given: Vec<(i64, &str, i32)> =
+        (0..100).map(|row| (row, "twenty bytes of text", row as i32)).collect();
+    let given = rows(&given);
+    let (mut start, mut pushes) = (0, 0);
+    while start < 100 {
+        let rest = given.slice(start, 100 - start);
+        start += application.push_some(StreamId(0), &rest, 0, 1_000).unwrap();
+        let made = application.take_output(streams[0]).iter().map(Batch::len).sum::<usize>();
+        assert!((2..=20).contains(&made), "{made} rows");
+        pushes += 1;
+    }
+    assert!((8..=20).contains(&pushes), "{pushes}");
+    assert_eq!(application.take_output(streams[1]).iter().map(Batch::len).sum::<usize>(), 99);
+    assert_eq!(application.take_errors().len(), 1);
+    assert!(application.made_bytes() > 200 * 20);
+}

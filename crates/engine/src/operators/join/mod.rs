@@ -10,11 +10,14 @@
 //! The rows that leave the queue together are handled in three passes: candidates by equal keys for all of them, then
 //! the condition over all candidates at once, then the output in order. What comes out does not depend on how many
 //! leave together.
+//!
+//! A row that meets many others is handled alone, its candidates in parts. What it matches is counted before it is made:
+//! where that does not fit the memory limit of the application, the row becomes an error.
 
 mod side;
 
 use super::arrival_queue::{ArrivalQueue, Released, SavedQueue};
-use super::memory::GROUP_OVERHEAD;
+use super::memory::{GROUP_OVERHEAD, Matches};
 use super::row_failures::{evaluate_all, report_row};
 use super::saved_batch::SavedBatch;
 use super::{
@@ -32,8 +35,9 @@ use serde::{Deserialize, Serialize};
 use side::{NO_GROUP, NONE, Side};
 use std::sync::Arc;
 
-/// Candidates that are compared together: bounds the memory of a join without keys.
+/// Candidates that are compared together, and their bytes: bounds the memory of a join without keys.
 const MOST_CANDIDATES: usize = 32_768;
+const MOST_BYTES: usize = 16 << 20;
 
 /// Groups more than this are cleared away once most of them have no rows left.
 const FEW_GROUPS: usize = 4_096;
@@ -57,13 +61,36 @@ struct Meetings {
     triggers: Vec<Trigger>,
     /// Rows of the other sides.
     candidates: Vec<u64>,
+    /// Bytes of all pairs of triggers and candidates.
+    bytes: usize,
 }
 
-/// A row that comes, with the end of its candidates.
+impl Meetings {
+    fn is_full(&self, most_bytes: usize) -> bool {
+        self.candidates.len() >= MOST_CANDIDATES || self.bytes > most_bytes
+    }
+
+    /// Takes out the last trigger when it fills a pass alone.
+    fn take_large(&mut self, most_bytes: usize) -> Option<Meetings> {
+        let start = self.triggers.iter().rev().nth(1).map_or(0, |before| before.end);
+        let last = self.triggers.last()?;
+        if last.end - start <= MOST_CANDIDATES && last.bytes <= most_bytes {
+            return None;
+        }
+        let last = self.triggers.pop()?;
+        let candidates = self.candidates.split_off(start);
+        self.bytes -= last.bytes;
+        let bytes = last.bytes;
+        Some(Meetings { triggers: vec![Trigger { end: candidates.len(), ..last }], candidates, bytes })
+    }
+}
+
+/// A row that comes, with the end of its candidates, and the bytes of its pairs with them.
 struct Trigger {
     side: usize,
     id: u64,
     end: usize,
+    bytes: usize,
 }
 
 /// Rows to come out: numbers of the left and right row, and the ROWTIME.
@@ -83,6 +110,15 @@ impl Pairs {
 
     fn is_empty(&self) -> bool {
         self.rowtimes.is_empty()
+    }
+
+    fn len(&self) -> usize {
+        self.rowtimes.len()
+    }
+
+    fn slice(&self, from: usize, to: usize) -> Pairs {
+        let ids = [self.ids[0][from..to].to_vec(), self.ids[1][from..to].to_vec()];
+        Pairs { ids, rowtimes: self.rowtimes[from..to].to_vec() }
     }
 }
 
@@ -164,12 +200,17 @@ impl Join {
             }
         }
         let mut meetings = Meetings::default();
+        let most_bytes = context.share.limited(MOST_BYTES);
         for (side, count) in order {
             for _ in 0..count {
                 self.meet(side, next[side], &mut meetings);
                 next[side] += 1;
-                if meetings.candidates.len() >= MOST_CANDIDATES {
+                if meetings.is_full(most_bytes) {
+                    let large = meetings.take_large(most_bytes);
                     self.settle(&mut meetings, context, outbox);
+                    if let Some(large) = large {
+                        self.settle_large(large, context, outbox);
+                    }
                 }
             }
         }
@@ -196,32 +237,34 @@ impl Join {
     /// A row looks for its partners and enters its own window.
     fn meet(&mut self, side: usize, id: u64, meetings: &mut Meetings) {
         let (rowtime, group) = self.sides[side].row(id);
+        let (own_bytes, before) = (self.sides[side].bytes_of(id), meetings.candidates.len());
         let other = &mut self.sides[1 - side];
+        let mut bytes = 0;
         if other.window.is_some() && group != NO_GROUP {
             other.move_window(rowtime);
-            other.find(group, rowtime, &mut meetings.candidates);
+            bytes = other.find(group, rowtime, &mut meetings.candidates);
         }
         self.sides[side].enter(id);
-        meetings.triggers.push(Trigger { side, id, end: meetings.candidates.len() });
+        let end = meetings.candidates.len();
+        bytes += own_bytes * (end - before);
+        meetings.bytes += bytes;
+        meetings.triggers.push(Trigger { side, id, end, bytes });
     }
 
     /// Looks which candidates match, and gives the rows that come out.
     fn settle(&mut self, meetings: &mut Meetings, context: &mut RunContext<'_>, outbox: &mut Outbox) {
-        let Meetings { triggers, candidates } = std::mem::take(meetings);
-        if triggers.is_empty() {
+        let meetings = std::mem::take(meetings);
+        if meetings.triggers.is_empty() {
             return;
         }
-        let mut all = Pairs::default();
-        let mut start = 0;
-        for trigger in &triggers {
-            let (rowtime, _) = self.sides[trigger.side].row(trigger.id);
-            for other in &candidates[start..trigger.end] {
-                all.push(trigger.side, trigger.id, *other, rowtime);
-            }
-            start = trigger.end;
+        if !context.has_room_for_matches(meetings.bytes) {
+            return self.settle_counted(&meetings, context, outbox);
         }
+        let all = self.pairs_of(&meetings);
+        let triggers = meetings.triggers;
         let outer = self.sides.iter().any(|side| side.preserved);
         let Some(condition) = &self.condition else {
+            context.note_matches(|| meetings.bytes);
             if outer {
                 let pairs = self.in_order(&triggers, &all, |_| Verdict::Matches, context);
                 self.give(&pairs, outbox);
@@ -238,6 +281,8 @@ impl Join {
         let joined = self.joined(&all);
         let evaluated = condition.evaluate(&joined, &context.evaluation);
         let truths = evaluated.values.as_boolean();
+        let is_true = |pair: &usize| truths.is_valid(*pair) && truths.value(*pair);
+        context.note_matches(|| (0..all.len()).filter(is_true).map(|pair| self.bytes_of(&all, pair)).sum());
         if !outer && evaluated.errors.is_empty() {
             outbox.rows(joined.filter(truths).expect("the mask has one value for each row"));
             return;
@@ -258,6 +303,120 @@ impl Join {
         }
         let pairs = self.in_order(&triggers, &all, |pair| verdicts[pair], context);
         self.give(&pairs, outbox);
+    }
+
+    /// The same where perhaps not all matches fit: triggers are looked at one by one.
+    fn settle_counted(&mut self, meetings: &Meetings, context: &mut RunContext<'_>, outbox: &mut Outbox) {
+        let mut start = 0;
+        for trigger in &meetings.triggers {
+            let candidates = meetings.candidates[start..trigger.end].to_vec();
+            start = trigger.end;
+            let trigger = Trigger { end: candidates.len(), ..*trigger };
+            let bytes = trigger.bytes;
+            self.settle_large(Meetings { triggers: vec![trigger], candidates, bytes }, context, outbox);
+        }
+    }
+
+    /// The same for one trigger, whose candidates are looked at in parts. It is an error when its matches do not fit.
+    fn settle_large(&mut self, meeting: Meetings, context: &mut RunContext<'_>, outbox: &mut Outbox) {
+        let all = self.pairs_of(&meeting);
+        let mut verdicts = self.verdicts(&all, context);
+        let matching = (0..all.len()).filter(|pair| verdicts[*pair] == Verdict::Matches);
+        let (count, bytes) =
+            matching.fold((0, 0), |(count, bytes), pair| (count + 1, bytes + self.bytes_of(&all, pair)));
+        if !verdicts.contains(&Verdict::Fails)
+            && !self.take_matches(&meeting.triggers[0], count, bytes, context)
+        {
+            // They have met, as far as rows without a match are concerned.
+            verdicts.iter_mut().filter(|it| **it == Verdict::Matches).for_each(|it| *it = Verdict::Fails);
+        }
+        let pairs = self.in_order(&meeting.triggers, &all, |pair| verdicts[pair], context);
+        for (from, to) in self.parts_of(&pairs) {
+            self.give(&pairs.slice(from, to), outbox);
+        }
+    }
+
+    /// Whether the matches of a trigger fit. When they do not, it becomes an error.
+    fn take_matches(
+        &self,
+        trigger: &Trigger,
+        count: usize,
+        bytes: usize,
+        context: &mut RunContext<'_>,
+    ) -> bool {
+        match context.take_matches(count, bytes) {
+            Matches::Fit => true,
+            Matches::TooMany(error) => {
+                let side = &self.sides[trigger.side];
+                let rowtimes = vec![side.row(trigger.id).0];
+                let row = Batch::new(rowtimes.into(), side.gather(&side.places(&[trigger.id])));
+                report_row(&error, &row, 0, &side.input_types, context);
+                false
+            }
+            Matches::StillTooMany => false,
+        }
+    }
+
+    /// All pairs of triggers and candidates.
+    fn pairs_of(&self, meetings: &Meetings) -> Pairs {
+        let mut all = Pairs::default();
+        let mut start = 0;
+        for trigger in &meetings.triggers {
+            let (rowtime, _) = self.sides[trigger.side].row(trigger.id);
+            for other in &meetings.candidates[start..trigger.end] {
+                all.push(trigger.side, trigger.id, *other, rowtime);
+            }
+            start = trigger.end;
+        }
+        all
+    }
+
+    /// What the condition says of the pairs of one trigger. The first that fails is reported.
+    fn verdicts(&self, all: &Pairs, context: &mut RunContext<'_>) -> Vec<Verdict> {
+        let Some(condition) = &self.condition else { return vec![Verdict::Matches; all.len()] };
+        let mut verdicts = Vec::with_capacity(all.len());
+        let mut has_failed = false;
+        for (from, to) in self.parts_of(all) {
+            let joined = self.joined(&all.slice(from, to));
+            let evaluated = condition.evaluate(&joined, &context.evaluation);
+            let truths = evaluated.values.as_boolean();
+            let is_true = |pair| truths.is_valid(pair) && truths.value(pair);
+            let verdict = |pair| if is_true(pair) { Verdict::Matches } else { Verdict::Differs };
+            verdicts.extend((0..joined.len()).map(verdict));
+            for (pair, error) in evaluated.errors.iter() {
+                if !has_failed {
+                    report_row(error, &joined, pair, &self.output_types, context);
+                }
+                has_failed = true;
+                verdicts[from + pair] = Verdict::Fails;
+            }
+        }
+        verdicts
+    }
+
+    /// Where pairs are cut, so that the rows of a part are few and small, or one.
+    fn parts_of(&self, pairs: &Pairs) -> Vec<(usize, usize)> {
+        let (mut parts, mut from, mut bytes) = (Vec::new(), 0, 0);
+        for pair in 0..pairs.len() {
+            bytes += self.bytes_of(pairs, pair);
+            if bytes >= MOST_BYTES || pair + 1 - from >= MOST_CANDIDATES {
+                parts.push((from, pair + 1));
+                (from, bytes) = (pair + 1, 0);
+            }
+        }
+        if from < pairs.len() {
+            parts.push((from, pairs.len()));
+        }
+        parts
+    }
+
+    /// Bytes of the rows of a pair.
+    fn bytes_of(&self, pairs: &Pairs, pair: usize) -> usize {
+        let of = |side: usize| match pairs.ids[side][pair] {
+            NONE => 0,
+            id => self.sides[side].bytes_of(id),
+        };
+        of(0) + of(1)
     }
 
     /// What comes out of the triggers, one after the other: unmatched rows whose time is over, then the matches.

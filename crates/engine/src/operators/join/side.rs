@@ -144,6 +144,11 @@ impl Side {
         (held.rowtime, held.group)
     }
 
+    /// Bytes of a row.
+    pub(super) fn bytes_of(&self, id: u64) -> usize {
+        self.held(id).bytes as usize
+    }
+
     /// Whether the row has met another.
     pub(super) fn is_matched(&self, id: u64) -> bool {
         self.held(id).matched
@@ -264,9 +269,11 @@ impl Side {
         }
     }
 
-    /// Appends the rows of the group that are in the window at `time`, oldest first.
-    pub(super) fn find(&mut self, group: u32, time: i64, found: &mut Vec<u64>) {
-        let Some(list) = self.lists.get_mut(group as usize).filter(|list| list.first != NONE) else { return };
+    /// Appends the rows of the group that are in the window at `time`, oldest first. Gives the bytes of all of them.
+    pub(super) fn find(&mut self, group: u32, time: i64, found: &mut Vec<u64>) -> usize {
+        let Some(list) = self.lists.get_mut(group as usize).filter(|list| list.first != NONE) else {
+            return 0;
+        };
         let mut id = list.first;
         let (first, window_start) = (self.first, self.window_start);
         while id != NONE && id < window_start {
@@ -274,13 +281,16 @@ impl Side {
         }
         list.first = id;
         let all_have_one_length = self.expiries.is_empty();
+        let mut bytes = 0;
         while id != NONE {
             let held = &self.held[(id - first) as usize];
             if all_have_one_length || !is_over(held, time, self.excludes_lower_bound) {
                 found.push(id);
+                bytes += held.bytes as usize;
             }
             id = held.next;
         }
+        bytes
     }
 
     /// The next row of a RANGE window to come out without a match, with the end of its window, if no row at or after

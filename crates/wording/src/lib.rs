@@ -40,3 +40,8 @@ pub fn counted<N: Copy + Display + PartialEq + From<u8>>(count: N, singular: &st
 pub fn agreeing<N: Copy + Display + PartialEq + From<u8>>(count: N, one: &str, several: &str) -> String {
     format!("{count} {}", if count == N::from(1) { one } else { several })
 }
+
+/// What there is to choose from, for a hint.
+pub fn there_are(names: &str) -> String {
+    if names.is_empty() { "there is none".to_owned() } else { format!("there are: {names}") }
+}

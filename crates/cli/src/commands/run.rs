@@ -5,6 +5,7 @@ use std::process::ExitCode;
 use millstream_control::definition::{
     Definition, Desired, FeedDefinition, FeedSource, FeedTarget, OutputTarget, Reference,
 };
+use millstream_wording::there_are;
 
 use crate::arguments::{PlaceKind, RunArguments};
 use crate::loading;
@@ -79,9 +80,9 @@ fn target(desired: &[Desired], into: Option<(&str, Option<PlaceKind>)>) -> anyho
         return match named.as_slice() {
             [only] => Ok(only.clone()),
             [] => anyhow::bail!(
-                "--into {name}: the file declares no such {}; there are: {}",
+                "--into {name}: the file declares no such {}; {}",
                 kind.map_or("delivery stream or stream", |kind| kind.kind().noun()),
-                names(&places)
+                there_are(&names(&places))
             ),
             _ => anyhow::bail!(
                 "--into {name}: \"{name}\" is the name of a stream and of a delivery stream: say which with --kind stream or \

@@ -52,7 +52,15 @@ impl ReferenceTableRows {
         let shape =
             self.wrong_shape.iter().map(|reason| format!("reference table \"{}\": {reason}", self.name));
         let refused = self.errors.first().map(|first| {
-            format!("{} refused: {}", agreeing(self.errors.len(), "row is", "rows are"), first.message)
+            let header = match self.errors.len() == 1 && first.message.starts_with("row 1: ") {
+                true => "; if that is a header line, write header = true",
+                false => "",
+            };
+            format!(
+                "{} refused: {}{header}",
+                agreeing(self.errors.len(), "row is", "rows are"),
+                first.message
+            )
         });
         shape.chain(refused).collect()
     }
@@ -61,7 +69,10 @@ impl ReferenceTableRows {
 /// Reads an object.
 pub(crate) async fn read_object(store: &Arc<dyn ObjectStore>, key: &str) -> Result<Bytes, String> {
     let path = object_store::path::Path::parse(key).map_err(|error| error.to_string())?;
-    let found = store.get(&path).await.map_err(|error| error.to_string())?;
+    let found = store.get(&path).await.map_err(|error| match error {
+        object_store::Error::NotFound { .. } => format!("there is no object {key}"),
+        error => error.to_string(),
+    })?;
     check_size(found.meta.size)?;
     found.bytes().await.map_err(|error| error.to_string())
 }

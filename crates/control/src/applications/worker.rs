@@ -496,7 +496,7 @@ impl Worker {
         let report = self.intake.take(&mut self.application, records, outcomes, now);
         self.slice_length.made(report.records, self.application.made_bytes() - made_before);
         let taken = report.records;
-        let bytes = |record: &RecordView<'_>| (record.partition_key().len() + record.data().len()) as u64;
+        let bytes = |record: &RecordView<'_>| record.data().len() as u64;
         let (records, bytes) = (taken as u64, records[..taken].iter().map(bytes).sum());
         self.cadence.add(records, bytes);
         self.counters.add(|status| {
@@ -534,7 +534,8 @@ impl Worker {
         };
         if let Some(wrong) = wrong {
             let message = format!("its records do not match the format and columns of the input: {wrong}");
-            self.live.problem(self.clock.now(), &self.name, message, 1);
+            // The rows are counted where they fail.
+            self.live.problem(self.clock.now(), &self.name, message, 0);
         }
     }
 

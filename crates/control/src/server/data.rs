@@ -7,6 +7,7 @@ use millstream_host::Timestamp;
 use millstream_streamlog::{
     AppendError, Log, NewRecord, Position, ReadError, ReadFrom, StreamError, StreamKey,
 };
+use millstream_wording::there_are;
 
 use super::Server;
 use super::record_tail::RecordTail;
@@ -22,7 +23,7 @@ const READ_BYTES: usize = 1 << 20;
 #[derive(Debug, thiserror::Error)]
 pub enum PutError {
     /// There is neither.
-    #[error("there is no stream or delivery stream \"{name}\"; there are: {known}")]
+    #[error("there is no stream or delivery stream \"{name}\"; {}", there_are(.known))]
     NotFound {
         /// What was asked for.
         name: String,
@@ -255,9 +256,9 @@ impl Server {
         place.map(Followed::Place).map_err(|no_place| match no_place {
             NoPlace::Ambiguous => TailError::Ambiguous(ambiguous(what)),
             NoPlace::NotFound => TailError::NotFound(format!(
-                "there is no {} \"{what}\"; there are: {}. Rows of an application: APPLICATION/IN_APPLICATION_STREAM",
+                "there is no {} \"{what}\"; {}. Rows of an application: APPLICATION/IN_APPLICATION_STREAM",
                 kind.map_or("stream or delivery stream", Kind::noun),
-                self.places()
+                there_are(&self.places())
             )),
         })
     }
@@ -287,7 +288,7 @@ impl Server {
     fn tail_rows(&self, application: &str, stream: &str, from: &TailFrom) -> Result<Tailing, TailError> {
         let Some(handle) = self.application(application) else {
             let known = self.application_names().join(", ");
-            let text = format!("no application \"{application}\" runs; there are: {known}");
+            let text = format!("no application \"{application}\" runs; {}", there_are(&known));
             return Err(TailError::NotFound(text));
         };
         if *from != TailFrom::Latest {

@@ -471,7 +471,7 @@ impl Worker {
         }
     }
 
-    /// Gives records to the engine slice by slice, until all are taken or a destination has enough.
+    /// Gives records to the engine slice by slice, until all are taken, a destination has enough, or something is asked.
     fn take_in_slices(&mut self, batch: &MergedBatch, outcomes: Option<&[Preprocessed]>) {
         self.check_shape(batch, outcomes);
         let records: Vec<RecordView<'_>> = batch.iter().collect();
@@ -479,8 +479,10 @@ impl Worker {
         while start < records.len() {
             let end = records.len().min(start + self.slice_length.get());
             start += self.take(&records[start..end], outcomes.map(|outcomes| &outcomes[start..end]));
-            if start < records.len() && self.outputs.are_full() {
-                // The others are read again when there is room.
+            // What a function has made of the others is not thrown away for a command.
+            let is_asked = outcomes.is_none() && !self.commands.is_empty();
+            if start < records.len() && (is_asked || self.outputs.are_full()) {
+                // The others are read again.
                 self.input.advance_before(batch, &records[start..]);
                 return;
             }

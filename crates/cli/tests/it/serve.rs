@@ -34,6 +34,11 @@ fn resources_are_seen_fed_watched_changed_and_deleted() {
         &["there is no stream or delivery stream \"prizes\"; there are: prices, high"],
     );
 
+    server.refuse(
+        &["tail", "watch"],
+        &["\"watch\" is an application: name one of its streams; there are: ", "watch/HIGH"],
+    );
+
     // Somebody looks at the rows of the application while they come.
     let watching = Program::start_in(
         server.path(),

@@ -255,6 +255,13 @@ impl Server {
         }
         place.map(Followed::Place).map_err(|no_place| match no_place {
             NoPlace::Ambiguous => TailError::Ambiguous(ambiguous(what)),
+            NoPlace::NotFound if let (Some(handle), None) = (self.application(what), kind) => {
+                let streams = handle.streams().iter().map(|stream| format!("{what}/{stream}"));
+                TailError::NotFound(format!(
+                    "\"{what}\" is an application: name one of its streams; {}",
+                    there_are(&streams.collect::<Vec<_>>().join(", "))
+                ))
+            }
             NoPlace::NotFound => TailError::NotFound(format!(
                 "there is no {} \"{what}\"; {}. Rows of an application: APPLICATION/IN_APPLICATION_STREAM",
                 kind.map_or("stream or delivery stream", Kind::noun),

@@ -290,8 +290,7 @@ impl PreparedApplication {
     /// Starts it where its predecessor stopped, or where its definition says.
     pub(super) async fn start(self, world: &World, scope: TaskScope) -> Result<RunningApplication, NotReady> {
         self.let_predecessor_catch_up(world).await;
-        let built = self.built_at_newest(world, &scope).await?;
-        self.run(scope, built)
+        self.resume(world, scope).await
     }
 
     /// Starts it where its newest checkpoint is, whatever ran meanwhile.

@@ -96,7 +96,8 @@ impl ShardPositions {
             }
         };
         for (shard, passed) in &batch.lost {
-            self.next.entry(*shard).and_modify(|next| next.0 += passed);
+            let next = |next: &mut Position| next.0 = next.records_before() + 1 + passed;
+            self.next.entry(*shard).and_modify(next);
             self.lost += passed;
         }
         Ok((batch, std::mem::take(&mut self.lost)))
@@ -164,6 +165,32 @@ mod tests {
     use millstream_streamlog::{LogSettings, NewRecord, Retention};
     use std::sync::Arc;
     use std::time::Duration;
+
+    #[test]
+    fn what_went_before_anything_was_read_is_counted_once_though_the_batch_is_read_again() {
+        const HOUR: Duration = Duration::from_secs(3_600);
+        let folder = tempfile::tempdir().unwrap();
+        let clock = Arc::new(ManualClock::starting_at(Timestamp(1_700_000_000_000)));
+        let settings = LogSettings { segment_bytes: 16 << 10, ..LogSettings::default() };
+        let log = Log::open(folder.path(), settings, clock.clone()).unwrap().0;
+        let key = StreamKey::data("s".parse().unwrap());
+        log.stream_create(&key, 1, Retention::hours(1).unwrap()).unwrap();
+        let mut positions = ShardPositions::new(&log, &key).unwrap();
+        positions.go_to(Positions::from([(ShardNumber(0), Position::START)]), Some(0));
+        let put = |count: usize| {
+            let records = (0..count).map(|_| NewRecord::new("k", " ".repeat(100)));
+            log.append_blocking(&key, records.collect()).unwrap();
+        };
+        put(200);
+        clock.advance(2 * HOUR);
+        put(200);
+        log.trim(clock.now()).unwrap();
+        let read = |positions: &mut ShardPositions| {
+            let (batch, lost) = positions.read(&log, &key, 1_000, 1 << 20).unwrap();
+            (batch.len(), lost)
+        };
+        assert_eq!([read(&mut positions), read(&mut positions)], [(200, 200), (200, 0)]);
+    }
 
     #[test]
     fn what_went_is_counted_once_though_a_batch_is_read_again() {

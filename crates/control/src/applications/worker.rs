@@ -161,6 +161,8 @@ pub(crate) struct Worker {
     is_changed: bool,
     /// Records that were gone before they were read, so far.
     lost_records: u64,
+    /// Its rows cannot go on in the numbers of those that left before a crash: it ends without a checkpoint.
+    must_begin_an_epoch: bool,
     /// Until the first records have been compared with it.
     unchecked_schema: Option<InputSchema>,
 }
@@ -272,6 +274,7 @@ impl Worker {
             has_settled: false,
             is_changed: false,
             lost_records: 0,
+            must_begin_an_epoch: false,
             unchecked_schema: Some(checked.schema),
         };
         worker.report_lost(lost);
@@ -297,8 +300,10 @@ impl Worker {
         }
         while self.step().await {}
         self.finish_storing().await;
-        self.begin_checkpoint();
-        self.finish_storing().await;
+        if !self.must_begin_an_epoch {
+            self.begin_checkpoint();
+            self.finish_storing().await;
+        }
     }
 
     /// Whether rows have left before a crash that have not come out again yet.
@@ -342,7 +347,9 @@ impl Worker {
         match batch {
             Some(Ok(batch)) if !batch.is_empty() => {
                 self.counters.retrying().worked(SOURCE);
-                self.note_lost();
+                if !self.note_lost() {
+                    return false;
+                }
                 match self.preprocess(&batch).await {
                     Preprocessing::Done(outcomes) => self.take_in_slices(&batch, outcomes.as_deref()),
                     Preprocessing::Abandoned => {}
@@ -353,7 +360,9 @@ impl Worker {
             }
             Some(Ok(batch)) => {
                 self.counters.retrying().worked(SOURCE);
-                self.note_lost();
+                if !self.note_lost() {
+                    return false;
+                }
                 self.input.advance(&batch);
                 self.bound(batch.bound.millis());
                 self.answer_drains();
@@ -397,15 +406,22 @@ impl Worker {
         }
     }
 
-    /// Records that were trimmed before they were read are no silent loss.
-    fn note_lost(&mut self) {
+    /// Records that were trimmed before they were read are no silent loss. False when the application is to begin again: rows
+    /// that left before a crash will not all come again, and what comes instead must not take their numbers. The next one
+    /// finds the loss behind the newest checkpoint, and begins an epoch.
+    fn note_lost(&mut self) -> bool {
         let lost = self.input.take_lost();
+        if lost > 0 && self.is_behind() {
+            self.must_begin_an_epoch = true;
+            return false;
+        }
         if lost > 0 {
             // Whoever reads again from the last checkpoint finds them gone, too, and begins an epoch: what comes out until the
             // next one would come twice.
             self.hold_until_stored();
         }
         self.report_lost(lost);
+        true
     }
 
     fn report_lost(&mut self, lost: u64) {

@@ -29,8 +29,14 @@ pub(crate) struct CatalogPositions {
     incarnations: Incarnations,
     /// Set when it begins.
     incarnation: Arc<OnceLock<Incarnation>>,
-    /// What the functions were that decided which kind a record is, of those whose objects are not all written.
-    functions: Arc<Mutex<Option<u64>>>,
+    decided_by: Arc<Mutex<Option<DecidedBy>>>,
+}
+
+/// The functions that decided which kind a record is, as they were when positions were stored last.
+struct DecidedBy {
+    functions: u64,
+    /// Nothing that they had decided was without an object.
+    was_at_one_place: bool,
 }
 
 /// Whether positions mean the same with every definition and function.
@@ -56,7 +62,7 @@ impl CatalogPositions {
             spawn: world.spawn().clone(),
             incarnations: world.incarnations.clone(),
             incarnation: Arc::default(),
-            functions: Arc::default(),
+            decided_by: Arc::default(),
         }
     }
 
@@ -66,11 +72,14 @@ impl CatalogPositions {
         let function = self.definition.transform.as_ref().map(|transform| transform.function.as_str());
         let are_changing =
             functions_before(function, &rows).into_iter().any(|row| row.observed < row.generation);
-        let mut functions = self.functions.lock();
-        match *functions {
-            Some(before) if are_changing || !is_at_one_place(progress, &self.definition) => before,
-            _ => *functions.insert(functions_hash(function, &rows)),
-        }
+        let is_at_one_place = is_at_one_place(progress, &self.definition);
+        let mut decided_by = self.decided_by.lock();
+        let functions = match &*decided_by {
+            Some(before) if are_changing || !(is_at_one_place || before.was_at_one_place) => before.functions,
+            _ => functions_hash(function, &rows),
+        };
+        *decided_by = Some(DecidedBy { functions, was_at_one_place: is_at_one_place });
+        functions
     }
 
     /// From now on none before this one stores anything. Waits for what an earlier one is just storing.
@@ -154,7 +163,7 @@ mod tests {
             spawn: Spawn::current(),
             incarnations: incarnations.clone(),
             incarnation: Arc::default(),
-            functions: Arc::default(),
+            decided_by: Arc::default(),
         };
         let up_to = |position| Progress::from(Positions::at(SourcePosition(position)));
         let (first, second) = (positions(), positions());

@@ -4,26 +4,22 @@
 //! A file that is applied before the server starts changes what does not run, and one that is applied later may change what
 //! has not caught up yet, since its function is slow or away. Otherwise there is nothing to catch up with.
 
-use std::time::Duration;
-
 use millstream_host::real_time;
 
 use super::application::{PreparedApplication, checkpoints_of, is_behind};
+use super::predecessor::{LIMIT, patiently};
 use super::{NotReady, Occasion, SETTLE_LIMIT, StopOnDrop};
 use crate::catalog::WaitingOutput;
 use crate::definition::ApplicationDefinition;
 use crate::pipeline::CheckedApplication;
 use crate::world::World;
 
-/// How long it may take: what is given again came out within some seconds.
-const LIMIT: Duration = Duration::from_secs(30);
-
 impl PreparedApplication {
     /// Lets the version that ran before a crash catch up, if there is one and it has left rows since its checkpoint. Where
     /// that is not possible some rows may come once more: a problem says so.
     pub(super) async fn let_predecessor_catch_up(&self, world: &World) {
         let caught_up = match self.predecessor(world).await {
-            Ok(Some(predecessor)) => predecessor.catch_up(world).await,
+            Ok(Some(predecessor)) => predecessor.catch_up(world, &self.definition).await,
             Ok(None) => return,
             Err(error) => Err(error),
         };
@@ -58,12 +54,13 @@ impl PreparedApplication {
     }
 
     /// Gives again what has left, and stops with a checkpoint.
-    async fn catch_up(self, world: &World) -> Result<(), NotReady> {
+    async fn catch_up(self, world: &World, successor: &ApplicationDefinition) -> Result<(), NotReady> {
         // Not the resource's own tasks: their end is no event.
         let scope = world.supervisor.scope(None, self.name());
         let _stopped = StopOnDrop(scope.clone());
         let running = self.resume(world, scope).await?;
-        let caught_up = real_time::within(LIMIT, running.handle().catch_up()).await;
+        let functions = [&self.definition, successor].map(|it| it.input.preprocessor.as_deref());
+        let caught_up = patiently(world, self.name(), functions, running.handle().catch_up()).await;
         // Its successor may have other destinations. What does not answer is left to it.
         let _ = real_time::within(SETTLE_LIMIT, running.handle().settle()).await;
         let stopped = running.stop(LIMIT).await;

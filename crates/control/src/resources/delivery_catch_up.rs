@@ -5,21 +5,15 @@
 //! Where it can no longer do that, because its function is gone or another, nobody knows which kind a record was: it is
 //! delivered again rather than not at all.
 
-use std::time::Duration;
-
-use millstream_delivery::{ObjectKind, Positions, Progress};
-use millstream_host::real_time;
-
 use super::delivery_stream::{PreparedDelivery, prepare};
+use super::predecessor::{LIMIT, patiently};
 use super::{NotReady, Occasion, StopOnDrop};
 use crate::applications::functions_hash;
 use crate::catalog::{ResourceRow, StoredDelivery};
 use crate::connect::catalog_to_delivery::is_at_one_place;
 use crate::definition::{DeliveryStreamDefinition, Kind, Reference, ResourceId};
 use crate::world::World;
-
-/// How long writing what was taken in before the crash may take.
-const LIMIT: Duration = Duration::from_secs(30);
+use millstream_delivery::{ObjectKind, Positions, Progress};
 
 impl PreparedDelivery {
     /// Brings all kinds of objects to one place where they are not, and something has changed since they were written.
@@ -46,7 +40,7 @@ impl PreparedDelivery {
             // It has just had its time.
             say(world, &row, "what it had taken in could not be written before the change");
         } else if is_same_function && is_there {
-            match write_what_was_taken_in(world, &row, before).await {
+            match write_what_was_taken_in(world, &row, before, &self.definition).await {
                 Ok(()) => return Ok(()),
                 Err(NotReady { reason, .. }) => say(world, &row, &reason),
             }
@@ -91,13 +85,15 @@ async fn write_what_was_taken_in(
     world: &World,
     row: &ResourceRow,
     before: &DeliveryStreamDefinition,
+    successor: &DeliveryStreamDefinition,
 ) -> Result<(), NotReady> {
     let predecessor = prepare(world, row, before, None).await?;
     // Not the resource's own tasks: their end is no event.
     let scope = world.supervisor.scope(None, &row.name);
     let _stopped = StopOnDrop(scope.clone());
     let running = predecessor.start(world, scope).await?;
-    let rested = real_time::within(LIMIT, running.handle().rest()).await;
+    let functions = [before, successor].map(|it| it.transform.as_ref().map(|of| of.function.as_str()));
+    let rested = patiently(world, &row.name, functions, running.handle().rest()).await;
     let stopped = running.stop(LIMIT).await;
     match (rested, stopped.left.first()) {
         (Some(Ok(_resting)), None) => Ok(()),

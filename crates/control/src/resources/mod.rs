@@ -23,6 +23,7 @@ pub(crate) mod endpoint;
 pub(crate) mod feed;
 pub(crate) mod function;
 pub(crate) mod notification;
+mod predecessor;
 pub(crate) mod stream;
 
 use std::sync::Arc;

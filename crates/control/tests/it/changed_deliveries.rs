@@ -195,3 +195,28 @@ async fn a_crash_after_a_function_was_changed_repeats_nothing() {
     stop(server).await;
     assert_eq!((lines(&image, "objects/main").len(), lines(&image, "objects/failed").len()), (21, 10));
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_crash_after_a_function_was_made_again_repeats_nothing() {
+    let folder = tempfile::tempdir().unwrap();
+    let (data, image) = (folder.path().join("data"), folder.path().join("image"));
+    let file = classified("\"a\", \"b\"");
+    let server = start(&file, &data).await;
+    put(&server, "in", ["a\tb\n"]).await;
+    until(|| figure(&server, "records_in") == 1).await;
+    server.delete(&Reference::new(Kind::Function, "f"), true).await.unwrap();
+    assert_eq!(lines(&data, "objects/main").len(), 1, "what it had made is in objects when it goes");
+    assert_applied(&apply(&server, &file).await);
+    // Records of both kinds: main and failed objects come to different places.
+    put(&server, "in", ["a\tb\n"]).await;
+    put_numbers(&server, 20..30).await;
+    until(|| figure(&server, "failed_records") == 10).await;
+    copy(&data, &image);
+    stop(server).await;
+    let server = start(&file, &image).await;
+    server.drain(false).await;
+    let problems = server.overview().problems;
+    assert!(!problems.iter().any(|one| one.message.contains("in two objects")), "{problems:?}");
+    stop(server).await;
+    assert_eq!((lines(&image, "objects/main").len(), lines(&image, "objects/failed").len()), (2, 10));
+}

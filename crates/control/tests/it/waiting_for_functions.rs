@@ -1,11 +1,15 @@
 //! An application whose preprocessing function is away: what it has made before goes on, and changes find it awake.
 
 use std::path::Path;
+use std::time::Duration;
 
 use crate::support::{apply, assert_applied, copy, feed, open, parse, put, records, start, stop, until};
+use bytes::Bytes;
 use millstream_control::Server;
 use millstream_control::definition::{Kind, Reference};
 use millstream_control::pipeline::Pipeline;
+use millstream_control::view::OverviewSource;
+use millstream_host::{Clock, SystemClock};
 
 fn pipeline() -> Pipeline {
     with("T", "builtin:star-rating")
@@ -16,7 +20,8 @@ fn with(expression: &str, model: &str) -> Pipeline {
     parse(&format!(
         "[[endpoint]]\nname = \"model\"\nmodel = \"{model}\"\nthreads = 1\n\
          [[function]]\nname = \"f\"\nbuiltin = \"classify\"\nendpoint = \"model\"\noutput = [\"text\", \"label\"]\n\
-         [[stream]]\nname = \"in\"\n[[stream]]\nname = \"out\"\n[[application]]\nname = \"app\"\nsql = '''\n\
+         [[stream]]\nname = \"in\"\n[[stream]]\nname = \"out\"\n[[stream]]\nname = \"other\"\n\
+         [[application]]\nname = \"app\"\nsql = '''\n\
          CREATE OR REPLACE STREAM \"OUT\" (T VARCHAR(32));\n\
          CREATE OR REPLACE PUMP P AS INSERT INTO \"OUT\" SELECT STREAM {expression} FROM SOURCE_SQL_STREAM_001;\n\
          CREATE OR REPLACE STREAM COUNTED (N BIGINT);\n\
@@ -122,5 +127,43 @@ async fn other_sql_while_what_left_before_a_crash_waits_for_its_function_repeats
     feed(&crashed, "in", (20..30).map(text)).await;
     let expected = (10..30).map(|number| format!("good {number}{}\n", if number < 20 { "" } else { "!" }));
     assert_eq!(records(&crashed, "out"), expected.collect::<Vec<_>>());
+    stop(crashed).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn new_rows_arrive_when_records_go_while_what_left_before_a_crash_waits_for_its_function() {
+    let folder = tempfile::tempdir().unwrap();
+    let (data, image) = (folder.path().join("data"), folder.path().join("image"));
+    let [model, away] = ["model", "away"].map(|name| folder.path().join(name));
+    copy(&Path::new(env!("CARGO_MANIFEST_DIR")).join("../../models/star-rating"), &model);
+    let server = start(&with("T", model.to_str().unwrap()), &data).await;
+    // More than the function has at once.
+    feed(&server, "in", (0..520).map(|number| format!("good {number}"))).await;
+    // The newest checkpoint knows nothing of what came out, and what makes it again does not load.
+    copy(&data, &image);
+    stop(server).await;
+    std::fs::rename(&model, &away).unwrap();
+    std::fs::create_dir(&model).unwrap();
+    for file in ["config.json", "tokenizer.json", "model.safetensors"] {
+        std::fs::write(model.join(file), "").unwrap();
+    }
+    let crashed = open(&image).await.unwrap();
+    crashed.start(false).await.unwrap();
+    let app = Reference::new(Kind::Application, "app");
+    until(|| crashed.describe(&app).is_some_and(|view| !view.retrying.is_empty())).await;
+    // All records are in segments that others follow, and older than the retention.
+    for _ in 0..20 {
+        crashed.put("other", None, Some("key"), vec![Bytes::from(vec![b'x'; 1_000_000]); 4]).await.unwrap();
+    }
+    let later = SystemClock.now().plus(Duration::from_secs(25 * 3_600));
+    crashed.log().trim(later).unwrap();
+    std::fs::remove_dir_all(&model).unwrap();
+    std::fs::rename(&away, &model).unwrap();
+    put(&crashed, "in", (0..15).map(|number| format!("new {number}"))).await;
+    crashed.drain(false).await;
+    let arrived = records(&crashed, "out");
+    assert_eq!(arrived.iter().filter(|row| row.starts_with("new")).count(), 15);
+    let problems = crashed.overview().problems;
+    assert!(problems.iter().any(|one| one.message.contains("retention")), "{problems:?}");
     stop(crashed).await;
 }

@@ -10,6 +10,7 @@
 //! they have ended when the call returns, and no row, error or checkpoint tells how many there were.
 
 mod checkpoint;
+mod fan_out;
 mod fixed_memory;
 mod format_2;
 mod manifest;
@@ -103,6 +104,8 @@ pub struct Application {
     errors_emitted: u64,
     /// Bytes of the rows and row errors that pumps have made.
     made_bytes: usize,
+    /// How many rows go in before it is looked at what has come out, where that has a limit.
+    rows_at_once: usize,
 }
 
 struct RunningPump {
@@ -242,6 +245,7 @@ impl Application {
             + streams.iter().filter(|stream| stream.merge.holds_rows()).count();
         let fixed = fixed_memory(&program, &settings);
         let share = MemoryShare::new(settings.memory_limit, fixed, holders);
+        let rows_at_once = fan_out::rows_at_once(&program);
         Ok(Application {
             program,
             settings,
@@ -252,6 +256,7 @@ impl Application {
             errors: Vec::new(),
             errors_emitted: 0,
             made_bytes: 0,
+            rows_at_once,
         })
     }
 
@@ -353,8 +358,8 @@ impl Application {
     }
 
     /// Feeds the first rows of a batch to an input, as [`Application::push`] does all of them, and says how many those are:
-    /// one at least, if there are any. Where pumps take rows one by one, no more go in once so many bytes have come out of
-    /// pumps, whether anybody takes them or not. Other pumps take all rows at once.
+    /// one at least, if there are any. No more go in once so many bytes have come out of pumps, whether anybody takes them or
+    /// not: that is looked at row by row where pumps take rows so, else after the more rows the fewer the plan can make of one.
     ///
     /// # Errors
     /// When the rows do not belong to the input, or go backwards.
@@ -380,15 +385,30 @@ impl Application {
             return Err(PushError::Backwards { stream, latest: step[0], found: step[1] });
         }
         self.start();
+        let rows_at_once = if most_bytes == usize::MAX { usize::MAX } else { self.rows_at_once };
+        let (made_before, mut taken) = (self.made_bytes, 0);
+        while taken < batch.len() {
+            let left = most_bytes.saturating_sub(self.made_bytes - made_before);
+            let rows = batch.slice(taken, rows_at_once.min(batch.len() - taken));
+            taken += self.push_first(input, &rows, now, left);
+            if self.made_bytes - made_before > most_bytes {
+                break;
+            }
+        }
+        Ok(taken)
+    }
+
+    /// Feeds the first of these rows to an input, one at least, and says how many.
+    fn push_first(&mut self, input: StreamId, batch: &Batch, now: i64, most_bytes: usize) -> usize {
         let row_limit = self.streams[input.0].row_limit.as_ref();
         let small_enough = row_limit.map_or(batch.len(), |limit| limit.rows_within(batch));
         if small_enough == 0 {
             self.push_too_large(input, &batch.slice(0, 1), now);
-            return Ok(1);
+            return 1;
         }
         let taken = self.push_one_by_one(input, &batch.slice(0, small_enough), now, most_bytes);
         self.push_together(input, &batch.slice(0, taken), batch.rowtimes[taken - 1], now);
-        Ok(taken)
+        taken
     }
 
     /// A row that is too large for its input becomes an error; time goes on.
@@ -399,6 +419,11 @@ impl Application {
             EvaluationContext { query_started: self.settings.query_started, now: time, virtual_clock };
         let row_limit = self.streams[input.0].row_limit.as_ref();
         let kept = row_limit.and_then(|limit| limit.refuse(row, &Arc::from(""), clock, &mut self.errors));
+        // As with a row that goes in: what ends now leaves before anything of this time comes.
+        if row.rowtimes[0] > self.streams[input.0].latest {
+            self.streams[input.0].latest = row.rowtimes[0];
+            self.run(input, vec![Message::Bound(row.rowtimes[0])], Readers::SingleRows(true), time);
+        }
         self.push_together(input, kept.as_ref().unwrap_or(row), row.rowtimes[0], now);
     }
 

@@ -1,5 +1,7 @@
 //! The limits of memory and of rows: which rows become errors, and that the others go on.
 
+use arrow_array::cast::AsArray;
+use arrow_array::types::Int64Type;
 use arrow_array::{ArrayRef, Int32Array, StringArray};
 use millstream_columns::Batch;
 use millstream_engine::{Application, ApplicationSettings, ErrorRow, catalog, check_memory, fixed_memory};
@@ -467,4 +469,71 @@ fn no_more_rows_go_in_when_enough_has_come_out() {
     assert_eq!(application.take_output(streams[1]).iter().map(Batch::len).sum::<usize>(), 99);
     assert_eq!(application.take_errors().len(), 1);
     assert!(application.made_bytes() > 200 * 20);
+}
+
+#[test]
+fn bounds_change_nothing_behind_a_row_that_is_too_large() {
+    let column = |name: &str, sql_type| Column { name: name.to_owned(), sql_type, not_null: false };
+    let input = InputStream {
+        name: "S".to_owned(),
+        columns: vec![column("K", SqlType::Varchar { length: 65_535 }), column("N", SqlType::Integer)],
+        metadata_columns: 0,
+    };
+    let text = "CREATE STREAM T (N BIGINT);
+        CREATE PUMP P AS INSERT INTO T SELECT STREAM N FROM S;
+        CREATE PUMP Q AS INSERT INTO T SELECT STREAM 1000 + COUNT(*) FROM S \
+            GROUP BY STEP(S.ROWTIME BY INTERVAL '1' SECOND);";
+    let large = "x".repeat(600_000);
+    let numbers = |with_bound: bool| {
+        let program = compile(text, std::slice::from_ref(&input), &catalog()).program.unwrap();
+        let mut application = Application::new(program, ApplicationSettings::default()).unwrap();
+        let target = application.program().stream("T").unwrap();
+        application.subscribe(target);
+        application.push(StreamId(0), &rows(&[(500, "a", 1)]), 0).unwrap();
+        if with_bound {
+            application.bound(StreamId(0), 1_000, 0).unwrap();
+        }
+        application.push(StreamId(0), &rows(&[(1_000, &large, 2), (1_000, "b", 3)]), 0).unwrap();
+        application.bound(StreamId(0), 5_000, 0).unwrap();
+        let batches = application.take_output(target);
+        let values =
+            batches.iter().map(|batch| batch.columns[0].as_primitive::<Int64Type>().values().to_vec());
+        values.collect::<Vec<_>>().concat()
+    };
+    assert_eq!(numbers(true), [1, 1_001, 3, 1_001]);
+    assert_eq!(numbers(false), numbers(true));
+}
+
+#[test]
+fn no_more_rows_go_in_when_a_reference_table_makes_much_of_few() {
+    let column = |name: &str, sql_type| Column { name: name.to_owned(), sql_type, not_null: false };
+    let columns = || vec![column("K", SqlType::Varchar { length: 32 }), column("N", SqlType::Integer)];
+    let input = InputStream { name: "S".to_owned(), columns: columns(), metadata_columns: 0 };
+    let table = ReferenceTable { name: "R".to_owned(), columns: columns() };
+    let text = "CREATE STREAM T (K VARCHAR(32), N INTEGER);
+        CREATE PUMP P AS INSERT INTO T SELECT STREAM S.K, R.N FROM S JOIN R ON S.N = R.N;";
+    let program = compile_with_tables(text, &[input], &[table], &catalog()).program.unwrap();
+    // Nothing matches for long, then each row does many.
+    let given: Vec<(i64, &str, i32)> = (0..12_000).map(|row| (0, "key", i32::from(row >= 8_000))).collect();
+    let given = rows(&given);
+    let run = |most_bytes: usize| {
+        let mut application = Application::new(program.clone(), ApplicationSettings::default()).unwrap();
+        let target = application.program().stream("T").unwrap();
+        application.subscribe(target);
+        application.load_table(TableId(0), &rows(&[(0, "key", 1); 200])).unwrap();
+        let (mut start, mut most, mut all) = (0, 0, 0);
+        while start < given.len() {
+            let rest = given.slice(start, given.len() - start);
+            start += application.push_some(StreamId(0), &rest, 0, most_bytes).unwrap();
+            let made = application.take_output(target).iter().map(Batch::len).sum::<usize>();
+            most = most.max(made);
+            all += made;
+        }
+        (all, most)
+    };
+    assert_eq!(run(usize::MAX), (800_000, 800_000));
+    let (all, most) = run(1 << 20);
+    assert_eq!(all, 800_000);
+    // Of the rows that go in at once.
+    assert!(most <= 1_100 * 200, "{most}");
 }

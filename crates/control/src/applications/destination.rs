@@ -183,7 +183,10 @@ async fn append_run(log: &Log, key: &StreamKey, rows: &[WaitingRow], problem: &m
             Ok(()) => return rows.len(),
             // No retry can fix it: it is named, and its neighbours go on.
             Err(AppendError::RecordTooLarge { record, bytes, most }) if record < rest.len() => {
-                if record > 0 && append_rows(log, key, &rest[..record]).await.is_err() {
+                if record > 0
+                    && let Err(error) = append_rows(log, key, &rest[..record]).await
+                {
+                    *problem = Some(error.to_string());
                     return start;
                 }
                 let skipped = skip(log, key, &rest[record]).await;

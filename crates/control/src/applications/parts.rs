@@ -32,10 +32,11 @@ impl PartStore {
         self.folder.join(id.to_string())
     }
 
-    /// Writes a part, unless it is there; durable after [`PartStore::sync`].
+    /// Writes a part, unless it is there undamaged; durable after [`PartStore::sync`].
     pub(crate) fn put(&self, id: &PartId, bytes: &[u8]) -> io::Result<()> {
         let path = self.path(id);
-        if files::length(&path).is_ok_and(|length| length == bytes.len() as u64) {
+        let has_length = files::length(&path).is_ok_and(|length| length == bytes.len() as u64);
+        if has_length && RealDisk.read(&path).is_ok_and(|stored| stored == bytes) {
             return Ok(());
         }
         // `checkpoints/ID` in the data directory: one that was moved away is not made again.
@@ -141,6 +142,17 @@ mod tests {
         store.erase().unwrap();
         store.erase().unwrap();
         assert!(store.retain(&BTreeSet::new()).is_ok());
+    }
+
+    #[test]
+    fn a_damaged_part_is_written_again() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = PartStore::new(folder.path().join("checkpoints/7"));
+        let part = PartId::of(b"state");
+        store.put(&part, b"state").unwrap();
+        fs::write(store.path(&part), "stale").unwrap();
+        store.put(&part, b"state").unwrap();
+        assert_eq!(store.get(&part).unwrap(), b"state");
     }
 
     #[test]

@@ -1,7 +1,8 @@
 //! The function that every record of an input goes through before it is parsed.
 //!
 //! A function that is busy, or not there, is waited for without a limit. One that fails is called again a few times, then
-//! with halves of the batch, until the record is found that it cannot take: that one becomes a row of `error_stream`.
+//! once with each half of the batch, and so on, until the record is found that it cannot take: that one becomes a row of
+//! `error_stream`.
 
 use std::collections::VecDeque;
 use std::ops::Range;
@@ -66,10 +67,10 @@ impl Preprocessor {
     /// The same; calls that fail are noted until one works.
     pub(crate) async fn run_noting(self, records: &[RawRecord], retrying: &Retrying) -> Vec<Preprocessed> {
         let mut outcomes = Vec::with_capacity(records.len());
-        let mut parts: VecDeque<Range<usize>> = VecDeque::new();
-        parts.push_back(0..records.len());
-        while let Some(part) = parts.pop_front() {
-            match self.call(&records[part.clone()], retrying).await {
+        // What is still to be called with, in order, and how many calls of it may fail.
+        let mut parts: VecDeque<(Range<usize>, u32)> = VecDeque::from([(0..records.len(), MOST_FAILURES)]);
+        while let Some((part, most_failures)) = parts.pop_front() {
+            match self.call(&records[part.clone()], most_failures, retrying).await {
                 Ok(answered) => outcomes.extend(answered),
                 Err(reason) if part.len() <= 1 => {
                     outcomes.extend(part.map(|_| {
@@ -78,8 +79,8 @@ impl Preprocessor {
                 }
                 Err(_) => {
                     let middle = part.start + part.len() / 2;
-                    parts.push_front(middle..part.end);
-                    parts.push_front(part.start..middle);
+                    parts.push_front((middle..part.end, 1));
+                    parts.push_front((part.start..middle, 1));
                 }
             }
         }
@@ -87,8 +88,13 @@ impl Preprocessor {
         outcomes
     }
 
-    /// Calls the function with a part until it answers, or has failed too often.
-    async fn call(&self, records: &[RawRecord], retrying: &Retrying) -> Result<Vec<Preprocessed>, String> {
+    /// Calls the function with a part until it answers, or has failed so often.
+    async fn call(
+        &self,
+        records: &[RawRecord],
+        most_failures: u32,
+        retrying: &Retrying,
+    ) -> Result<Vec<Preprocessed>, String> {
         if records.is_empty() {
             return Ok(Vec::new());
         }
@@ -116,7 +122,7 @@ impl Preprocessor {
                 FailureClass::TooLarge => return Err(reason),
                 FailureClass::Faulty => {
                     failures += 1;
-                    if failures >= MOST_FAILURES {
+                    if failures >= most_failures {
                         return Err(reason);
                     }
                 }
@@ -277,7 +283,7 @@ mod tests {
         }
         assert_eq!(outcomes.len(), 64);
         assert!(matches!(outcomes[41], Preprocessed::Failed(_)));
-        // Three for each part with it on the way down, and one for each without.
-        assert_eq!(calls.load(Ordering::SeqCst), 3 * 7 + 6);
+        // Three for the whole, then one for each half on the way down, with it and without.
+        assert_eq!(calls.load(Ordering::SeqCst), 3 + 6 + 6);
     }
 }

@@ -17,12 +17,14 @@ mod copies;
 mod migrations;
 mod positions;
 mod resources;
+mod targets;
 mod wal;
 
 pub use checkpoints::{EngineState, StoredCheckpoint, WaitingOutput};
 pub use copies::CopyStart;
 pub use positions::{FeedProgress, KnownRecord, StoredDelivery};
 pub use resources::{ResourceRow, RowChange};
+pub use targets::StoredFeed;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;

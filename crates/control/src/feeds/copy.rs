@@ -88,11 +88,19 @@ fn part_of(pass: u64, shard: ShardNumber) -> String {
 
 /// The producers that a copy may have had in any stream.
 pub(crate) fn producers_of_copy(log: &Log, feed: ResourceId, pass: u64) -> Vec<u64> {
+    (0..=pass).flat_map(|pass| copied_shards(log, feed, pass)).map(|(_, producer)| producer).collect()
+}
+
+/// The shards that a copy may have read in one pass, each with its producer.
+pub(super) fn copied_shards(
+    log: &Log,
+    feed: ResourceId,
+    pass: u64,
+) -> impl Iterator<Item = (ShardNumber, u64)> + use<> {
     let streams = log.stream_list();
     let shards = streams.iter().flat_map(|stream| &stream.shards).map(|shard| shard.number.0);
     let shards = shards.max().map_or(0, |newest| newest + 1);
-    let parts = (0..=pass).flat_map(|pass| (0..shards).map(move |shard| part_of(pass, ShardNumber(shard))));
-    parts.map(|part| producers::of_feed(feed, &part)).collect()
+    (0..shards).map(ShardNumber).map(move |shard| (shard, producers::of_feed(feed, &part_of(pass, shard))))
 }
 
 /// The records of one shard that go on together.

@@ -11,6 +11,7 @@
 //! | `read_ahead.rs`, `standard_input.rs` | a thread that reads a source; the one that reads standard input |
 //! | `put.rs` | a task that puts the records of a source |
 //! | `copy.rs` | the records of a stream into another one |
+//! | `targets.rs` | how far feeds have come, kept before the stream goes that they put into |
 //! | `pace.rs` | how many records are due |
 
 mod copy;
@@ -26,6 +27,7 @@ mod review_lines;
 mod source_batch;
 mod standard_input;
 mod synthetic;
+mod targets;
 
 pub(crate) use copy::{CopiedFrom, CopyProgress, Copying, producers_of_copy};
 pub use known_ratings::KnownRatings;
@@ -38,6 +40,7 @@ pub use review_lines::{REVIEW_COLUMNS, ReviewLines};
 pub use source_batch::SourceBatch;
 pub(crate) use standard_input::StandardInput;
 pub use synthetic::SyntheticReviews;
+pub(crate) use targets::keep_progress;
 
 /// Whether a source may give more.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -127,13 +127,18 @@ fn pass_name(progress: &FeedProgress) -> String {
 /// The producers of all passes of a feed so far.
 pub(crate) fn producers_of_passes(feed: ResourceId, progress: FeedProgress) -> impl Iterator<Item = u64> {
     let passes = (0..=progress.pass).map(move |pass| FeedProgress { pass, ..progress });
-    passes.map(move |progress| producers::of_feed(feed, &pass_name(&progress)))
+    passes.map(move |progress| producer_of(feed, &progress))
+}
+
+/// The producer of the pass that a feed is in.
+pub(super) fn producer_of(feed: ResourceId, progress: &FeedProgress) -> u64 {
+    producers::of_feed(feed, &pass_name(progress))
 }
 
 /// How far a feed has come in truth: what the log has of it counts, into whatever stream it put that, whatever was noted
 /// last.
 pub(crate) fn true_progress(log: &Log, feed: ResourceId, noted: FeedProgress) -> FeedProgress {
-    let producer = producers::of_feed(feed, &pass_name(&noted));
+    let producer = producer_of(feed, &noted);
     let streams = log.stream_list().into_iter().map(|stream| stream.key);
     let positions = streams.filter_map(|key| log.producer_position(&key, producer).ok().flatten());
     FeedProgress { produced: positions.fold(noted.produced, u64::max), ..noted }

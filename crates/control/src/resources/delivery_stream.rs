@@ -9,11 +9,11 @@ use millstream_delivery::{
     BackupSettings, BufferingHints, Components, Compression, DeliveryHandle, DeliverySettings,
     DeliveryWorker, InvalidDelivery, ObjectNaming, Transform, TransformSettings,
 };
-use millstream_streamlog::{Retention, StreamError};
+use millstream_streamlog::Retention;
 use object_store::ObjectStore;
 use object_store::local::LocalFileSystem;
 
-use super::{NotReady, Occasion, Stopped};
+use super::{NotReady, Occasion, Stopped, stream};
 use crate::applications::BeyondEnd;
 use crate::catalog::ResourceRow;
 use crate::connect::catalog_to_delivery::CatalogPositions;
@@ -231,14 +231,8 @@ pub(crate) async fn waiting_records(world: &World, id: ResourceId, name: &str) -
 
 /// Deletes the buffer. Objects stay: they belong to the bucket.
 pub(super) async fn erase(world: &World, row: &ResourceRow) -> Result<(), NotReady> {
-    let (log, key) = (Arc::clone(&world.log), log_key(&row.reference()));
     let (incarnations, id) = (world.incarnations.clone(), row.id);
-    let erased = world.spawn().blocking(move || {
-        incarnations.end(id);
-        match log.stream_delete(&key) {
-            Err(StreamError::NotFound(_)) => Ok(()),
-            other => other,
-        }
-    });
-    erased.await.map_err(NotReady::yet)?.map_err(NotReady::yet)
+    let ended = world.spawn().blocking(move || incarnations.end(id)).await;
+    ended.map_err(NotReady::yet)?;
+    stream::erase(world, row).await
 }

@@ -7,6 +7,7 @@ use millstream_streamlog::{Log, Retention, StreamError, StreamKey};
 use super::{NotReady, Prepared};
 use crate::catalog::ResourceRow;
 use crate::definition::StreamDefinition;
+use crate::feeds;
 use crate::world::{World, log_key};
 
 /// Makes the stream as it is defined: creates it, or changes its retention and its shards.
@@ -53,12 +54,15 @@ pub(super) fn create_if_absent(
     }
 }
 
-/// Deletes the stream with its records.
+/// Deletes the stream, or the buffer of a delivery stream, with its records.
 pub(super) async fn erase(world: &World, row: &ResourceRow) -> Result<(), NotReady> {
-    let (log, key) = (Arc::clone(&world.log), log_key(&row.reference()));
-    let erased = world.spawn().blocking(move || match log.stream_delete(&key) {
-        Err(StreamError::NotFound(_)) => Ok(()),
-        other => other,
+    let (log, catalog, key) = (Arc::clone(&world.log), world.catalog.clone(), log_key(&row.reference()));
+    let erased = world.spawn().blocking(move || {
+        feeds::keep_progress(&log, &catalog, &key).map_err(NotReady::yet)?;
+        match log.stream_delete(&key) {
+            Err(StreamError::NotFound(_)) => Ok(()),
+            other => other.map_err(NotReady::yet),
+        }
     });
-    erased.await.map_err(NotReady::yet)?.map_err(NotReady::yet)
+    erased.await.map_err(NotReady::yet)?
 }

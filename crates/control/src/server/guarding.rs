@@ -27,12 +27,17 @@ pub struct Deleted {
 
 impl Server {
     /// Guards the applications and deliveries whose rows or objects one of these resources makes: the change loses and repeats
-    /// none, whenever the process is killed. One that hangs keeps nobody from changing it: it is guarded when it goes on.
+    /// none, whenever the process is killed. One that hangs keeps nobody from changing it: it is guarded for a moment when it
+    /// goes on, so that what comes after the change is told from what came before.
     pub(super) async fn guard(&self, changed: &[Reference]) -> Vec<Guard> {
         let rows = self.world.registry.rows();
         let concerned = rows.iter().filter(|row| !row.deleting && is_made_by(row, changed, &rows));
         let guarding = concerned.filter_map(|row| self.running.with(row.id, Running::guarding).flatten());
-        let guarding = guarding.map(async |guard| real_time::within(CHECKPOINT_LIMIT, guard).await.flatten());
+        let guarding = guarding.map(async |guard| {
+            // Not dropped when the limit has passed.
+            let guard = self.world.spawn().awaited(guard);
+            real_time::within(CHECKPOINT_LIMIT, guard).await?.ok().flatten()
+        });
         futures::future::join_all(guarding).await.into_iter().flatten().collect()
     }
 

@@ -248,6 +248,30 @@ async fn a_copy_whose_target_goes_before_a_kill_copies_no_record_again() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_file_whose_target_goes_before_a_kill_is_not_read_again_from_its_beginning() {
+    let folder = tempfile::tempdir().unwrap();
+    let [data, image, lines] = ["data", "image", "lines"].map(|name| folder.path().join(name));
+    std::fs::write(&lines, (0..100_000).map(|line| format!("{line}\n")).collect::<String>()).unwrap();
+    let pipeline = parse(&format!(
+        "[[stream]]\nname = \"a\"\n[[input]]\nname = \"file\"\ninto_stream = \"a\"\nrate = 1000\npath = \"{}\"\n",
+        lines.display()
+    ));
+    let server = start(&pipeline, &data).await;
+    until(|| !records(&server, "a").is_empty()).await;
+    let seen = records(&server, "a").len();
+    server.delete(&Reference::new(Kind::Stream, "a"), true).await.unwrap();
+    let reading = Reference::new(Kind::Feed, "file");
+    until(|| server.registry().find(&reading).unwrap().status != Status::Active).await;
+    copy_directory(&data, &image);
+    stop(server).await;
+    let server = start(&pipeline, &image).await;
+    until(|| !records(&server, "a").is_empty()).await;
+    let first: usize = records(&server, "a")[0].trim().parse().unwrap();
+    assert!(first >= seen, "line {first} came again, {seen} had come");
+    stop(server).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_copy_of_another_stream_takes_all_that_comes_to_it_from_then_on() {
     let folder = tempfile::tempdir().unwrap();
     let streams = ["long", "short", "copied"];

@@ -2,8 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use millstream_wording::counted;
-
+use super::differences::differences;
 use super::report::{Action, ResourceChange, TakenOver};
 use crate::catalog::{ResourceRow, RowChange};
 use crate::definition::{Definition, Desired, Kind, Owner, Reference};
@@ -162,34 +161,6 @@ fn refuse_what_cannot_be(
         let first = first.unwrap_or_else(|| Reference::new(Kind::Stream, ""));
         decision.changes.push(ResourceChange::refused(&first, reason));
     }
-}
-
-/// Which parts of a definition differ, by name.
-fn differences(old: &Definition, new: &Definition) -> Vec<String> {
-    let (kind, old, new) = (old.kind(), old.parts(), new.parts());
-    let short = |value: Option<&serde_json::Value>, absent: &str| {
-        let text = match value {
-            None => absent.to_owned(),
-            Some(serde_json::Value::String(text)) if !text.contains('\n') => text.clone(),
-            Some(value) => value.to_string(),
-        };
-        if text.chars().count() > 60 { None } else { Some(text) }
-    };
-    let names = old.keys().chain(new.keys().filter(|name| !old.contains_key(*name)));
-    let differing = names.filter(|name| old.get(*name) != new.get(*name));
-    differing
-        .map(|name| {
-            let (before, after) = (old.get(name), new.get(name));
-            if let (Kind::Stream, "shards", Some(kept), None) = (kind, name.as_str(), before, after) {
-                let kept = counted(kept.as_u64().unwrap_or_default(), "shard");
-                return format!("shards: no longer declared; the stream keeps its {kept}");
-            }
-            match (short(before, "not declared"), short(after, "no longer declared")) {
-                (Some(before), Some(after)) => format!("{name}: {before} -> {after}"),
-                _ => format!("{name}: changed"),
-            }
-        })
-        .collect()
 }
 
 /// A file that declares nothing is more likely being written than meant to delete everything.

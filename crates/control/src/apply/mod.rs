@@ -17,6 +17,7 @@
 //! declares the resource now becomes its owner; what that file does not declare keeps its owner.
 
 mod decide;
+mod differences;
 mod report;
 
 use std::collections::BTreeSet;

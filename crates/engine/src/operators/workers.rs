@@ -31,11 +31,6 @@ impl Workers {
     /// This thread alone.
     pub(crate) const ONE: Workers = Workers { threads: 1, worthwhile: u64::MAX };
 
-    /// For work right after other work: the helpers are still awake, so less of it is worth a call.
-    pub(crate) fn awake(self) -> Workers {
-        Workers { worthwhile: self.worthwhile / 4, ..self }
-    }
-
     /// How many threads so much work pays for.
     fn for_work(self, nanoseconds: u64) -> usize {
         if self.threads <= 1 {

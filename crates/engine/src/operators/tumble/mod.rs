@@ -246,7 +246,7 @@ impl Tumble {
             aggregates: self.arguments.len(),
         };
         let cost = windows.iter().map(|window| window.cost(&shape)).sum();
-        context.workers.awake().each(cost, &mut windows, |window| window.make_rows(&shape));
+        context.workers.each(cost, &mut windows, |window| window.make_rows(&shape));
         windows.into_iter().for_each(|window| window.give(&self.key_types, context, outbox));
     }
 

@@ -346,3 +346,47 @@ async fn a_batch_without_an_answer_is_put_once_though_the_feed_has_another_strea
     assert_eq!(put, lines.len() as u64, "each line once");
     stop(server).await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_reset_forgets_how_far_inputs_of_earlier_command_lines_had_come() {
+    let folder = tempfile::tempdir().unwrap();
+    let lines = folder.path().join("lines");
+    std::fs::write(&lines, (0..100_000).map(|line| format!("{line}\n")).collect::<String>()).unwrap();
+    let server = start(&parse("[[stream]]\nname = \"in\"\n"), &folder.path().join("data")).await;
+    let input = Desired {
+        name: "lines".to_owned(),
+        definition: Definition::Feed(FeedDefinition {
+            source: FeedSource::File { path: lines, header: false, repeat: false, review_columns: None },
+            target: FeedTarget::Stream("in".to_owned()),
+            rate: Some(1_000.0),
+            from_command_line: true,
+        }),
+    };
+    let first = |server: &Server| records(server, "in").first().map(|record| record.trim().to_owned());
+    let begin = || server.create(input.clone(), owner());
+    let waits = async |kind| {
+        let outlook = server.would_reset(kind, None).await;
+        outlook
+            .iter()
+            .any(|one| one.reference() == input.reference() && one.consequences[0].contains("earlier"))
+    };
+    let end = async || {
+        until(|| first(&server).is_some()).await;
+        server.end_command_line_feeds(None, &owner()).await.unwrap();
+        while !waits(None).await {
+            tokio::task::yield_now().await;
+        }
+    };
+    begin().await.unwrap();
+    for kind in [None, Some(Kind::Feed)] {
+        end().await;
+        assert!(!waits(Some(Kind::Stream)).await && waits(kind).await);
+        server.reset(kind, None).await.unwrap();
+        assert!(!waits(None).await);
+        server.reset(Some(Kind::Stream), None).await.unwrap();
+        begin().await.unwrap();
+        until(|| first(&server).is_some()).await;
+        assert_eq!(first(&server).unwrap(), "0");
+    }
+    stop(server).await;
+}

@@ -123,6 +123,11 @@ impl Catalog {
         connection.busy_timeout(Duration::from_secs(5)).map_err(failed)?;
         connection.pragma_update(None, "journal_mode", "WAL").map_err(failed)?;
         connection.pragma_update(None, "synchronous", "FULL").map_err(failed)?;
+        // An empty log: of what crashes cut, the next look finds one commit at most. Who reads the file just now keeps it from
+        // that, which is no harm.
+        connection.busy_timeout(Duration::ZERO).map_err(failed)?;
+        let _ = connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()));
+        connection.busy_timeout(Duration::from_secs(5)).map_err(failed)?;
         Catalog::set_up(path, connection)
     }
 

@@ -255,3 +255,21 @@ fn a_newer_layout_and_a_file_of_another_kind_are_refused() {
     std::fs::write(&other, "this is no database, but long enough to look at it").unwrap();
     assert!(Catalog::open(&other).is_err());
 }
+
+#[test]
+fn an_opening_leaves_nothing_of_earlier_commits_in_the_log_of_the_file() {
+    let folder = tempfile::tempdir().unwrap();
+    let [path, crashed] = ["catalog.sqlite", "crashed.sqlite"].map(|name| folder.path().join(name));
+    let catalog = Catalog::open(&path).unwrap();
+    for hours in 1..9 {
+        catalog.change_resources(&[insert(&format!("s{hours}"), stream(24))], Timestamp(0)).unwrap();
+    }
+    // A kill leaves the log of the commits so far.
+    let log_of = |path: &Path| PathBuf::from(format!("{}-wal", path.display()));
+    std::fs::copy(&path, &crashed).unwrap();
+    std::fs::copy(log_of(&path), log_of(&crashed)).unwrap();
+    let length = std::fs::metadata(log_of(&crashed)).unwrap().len();
+    let opened = Catalog::open(&crashed).unwrap();
+    assert_eq!(opened.resources().unwrap().len(), 8);
+    assert!(length > 0 && std::fs::metadata(log_of(&crashed)).unwrap().len() == 0);
+}

@@ -60,6 +60,11 @@ impl InputErrors {
         }
     }
 
+    /// The record of the newest, if it comes from one.
+    pub(crate) fn newest_place(&self) -> Option<RecordPlace> {
+        self.places.last().copied().flatten()
+    }
+
     /// What failed in each of them, of records of a stream or buffer.
     pub(crate) fn failed(&self, source: &StreamKey) -> impl Iterator<Item = FailedRow> {
         let both = self.rows.iter().zip(&self.places);

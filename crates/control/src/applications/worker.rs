@@ -614,15 +614,19 @@ impl Worker {
         self.is_changed |= self.counters.status().rows_out != before;
         let pump_errors = self.application.take_errors();
         let Some(newest) = pump_errors.last().or(input_errors.rows().last()) else { return };
-        let pump = if newest.pump_name.is_empty() { input_errors.origin() } else { &newest.pump_name };
+        let is_of_input = pump_errors.is_empty();
+        let origin = if is_of_input { input_errors.origin() } else { &newest.pump_name };
+        let place = input_errors.newest_place().filter(|_| is_of_input);
+        let place = place.map(|place| format!(", {place}")).unwrap_or_default();
         let count = input_errors.rows().len() + pump_errors.len();
+        let kind = format!("error_stream: {origin}: {}", newest.error_name);
         let message = format!(
-            "{} went to error_stream; the newest from {pump}: {}: {}",
+            "{} went to error_stream; the newest from {origin}{place}: {}: {}",
             counted(count, "row"),
             newest.error_name,
             newest.message
         );
-        self.live.problem(self.clock.now(), &self.name, message, count as u64);
+        self.live.problem_of(self.clock.now(), &self.name, &kind, message, count as u64);
         self.counters.add_errors(input_errors.rows());
         self.counters.add_errors(&pump_errors);
         self.tails.errors(input_errors.rows(), || input_errors.failed(self.input.key()));

@@ -79,3 +79,20 @@ async fn a_column_that_is_null_in_every_row_is_said_with_the_cause() {
     );
     stop(server).await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_problem_names_the_record_of_the_newest_error() {
+    let folder = tempfile::tempdir().unwrap();
+    let server =
+        start(&parse(&text_of("format = \"csv\"", "\"sym\" VARCHAR(4), \"price\" INTEGER")), folder.path())
+            .await;
+    feed(&server, "in", ["A,none"]).await;
+    let problems = problems(&server);
+    let [problem] = problems.as_slice() else { panic!("{problems:?}") };
+    assert!(
+        problem.starts_with("1 row went to error_stream; the newest from the input, record 4"),
+        "{problem}"
+    );
+    assert!(problem.contains(" of shardId-000000000000: COERCION_ERROR: column \"price\""), "{problem}");
+    stop(server).await;
+}

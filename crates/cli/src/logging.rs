@@ -93,10 +93,13 @@ where
     }
 }
 
-/// What an event says: its message, and the fields beside it.
+/// What an event says: its message, and the fields beside it. Of a problem of the server the place stands before it.
 #[derive(Default)]
 struct Said {
+    place: Option<String>,
     message: String,
+    /// How many more there were of its kind.
+    untold: Option<String>,
     fields: Vec<String>,
 }
 
@@ -108,6 +111,10 @@ impl Visit for Said {
     fn record_debug(&mut self, field: &Field, value: &dyn fmt::Debug) {
         match field.name() {
             "message" => self.message = format!("{value:?}"),
+            "place" => self.place = Some(format!("{value:?}")),
+            "untold" => self.untold = Some(format!("{value:?}")),
+            // Where that is of interest, the message says it.
+            "count" => {}
             name => self.fields.push(format!("{}: {value:?}", name.replace('_', " "))),
         }
     }
@@ -115,7 +122,13 @@ impl Visit for Said {
 
 impl fmt::Display for Said {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if let Some(place) = &self.place {
+            write!(f, "{place}: ")?;
+        }
         f.write_str(&self.message)?;
+        if let Some(untold) = &self.untold {
+            write!(f, " (and {untold} more like it since the last such line)")?;
+        }
         if self.fields.is_empty() { Ok(()) } else { write!(f, " ({})", self.fields.join(", ")) }
     }
 }
@@ -193,6 +206,18 @@ mod tests {
                 "warning: the file is gone (path: log/1.log, name: a b, tried again: 2)\nerror: no more\n"
             );
         }
+    }
+
+    #[test]
+    fn a_problem_for_people_begins_with_its_place() {
+        let text = said(false, || {
+            tracing::warn!(place = "app", count = 0, "a column is NULL");
+            tracing::warn!(place = "app", count = 2, untold = 40, "2 rows failed");
+        });
+        assert_eq!(
+            text,
+            "warning: app: a column is NULL\nwarning: app: 2 rows failed (and 40 more like it since the last such line)\n"
+        );
     }
 
     #[test]

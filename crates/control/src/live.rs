@@ -8,7 +8,7 @@ use tokio::sync::{Notify, watch};
 
 use crate::definition::Shown;
 use crate::view::{Agreement, AlarmView, ClassifiedReview, MailView, Point, Problem, Summary};
-use crate::warned::Warned;
+use crate::warned::{Warned, kind_of};
 
 /// How many points of a series are kept.
 const POINTS: usize = 600;
@@ -134,8 +134,14 @@ impl Live {
     /// Something failed. `count` records, rows or calls are lost to the flow or must be tried again.
     pub(crate) fn problem(&self, at: Timestamp, place: &str, message: impl Into<String>, count: u64) {
         let message = message.into();
+        let kind = kind_of(&message);
+        self.problem_of(at, place, &kind, message, count);
+    }
+
+    /// The same of a problem whose message names more than numbers that others of its kind do not.
+    pub(crate) fn problem_of(&self, at: Timestamp, place: &str, kind: &str, message: String, count: u64) {
         // The lock is not held while it is written: nobody may be reading.
-        let told = self.warned.lock().tell(at, place, &message);
+        let told = self.warned.lock().tell(at, place, kind, count);
         match told {
             Some(0) => tracing::warn!(place, count, "{message}"),
             Some(untold) => tracing::warn!(place, count, untold, "{message}"),

@@ -1,5 +1,5 @@
-//! Which problems the program's log tells: of many that are alike the first of each second, so that a source that is wrong
-//! throughout does not fill a disk.
+//! Which problems the program's log tells: of many that are alike the first few, then ever more rarely one with the number of
+//! those between, so that a source that is wrong throughout does not fill a disk.
 
 use std::collections::HashMap;
 
@@ -7,8 +7,14 @@ use millstream_host::Timestamp;
 
 use crate::identifier::stable_hash;
 
-/// Problems of a kind that are told in a second.
-const MOST: u32 = 10;
+/// Problems of a kind that are told one by one.
+const FIRST: u32 = 5;
+/// After these the next is told so many milliseconds later; each time it takes twice as long.
+const FIRST_PAUSE: i64 = 1_000;
+/// No pause is longer.
+const LONGEST_PAUSE: i64 = 3_600_000;
+/// A kind that was away for so long is told as if it were new.
+const FORGOTTEN_AFTER: i64 = 600_000;
 /// Kinds that are known at a time.
 const MOST_KINDS: usize = 1_000;
 
@@ -18,33 +24,48 @@ pub(crate) struct Warned {
     kinds: HashMap<u64, OfKind>,
 }
 
-/// Problems that differ in their numbers alone.
+/// Problems of one kind.
 struct OfKind {
-    second: i64,
+    newest_at: i64,
     told: u32,
+    /// What those concern that were not told since one was.
     untold: u64,
+    /// When the next may be told, once the first few were.
+    next_at: i64,
+    pause: i64,
 }
 
 impl Warned {
-    /// Whether a problem is to be told now; if so, how many of its kind were not, since one was.
-    pub(crate) fn tell(&mut self, at: Timestamp, place: &str, message: &str) -> Option<u64> {
-        let words: String = message.chars().filter(|character| !character.is_ascii_digit()).collect();
+    /// Whether a problem is to be told now, which concerns `count` records, rows or calls; if so, how many those of its kind
+    /// concern that were not told, since one was.
+    pub(crate) fn tell(&mut self, at: Timestamp, place: &str, kind: &str, count: u64) -> Option<u64> {
         if self.kinds.len() >= MOST_KINDS {
             self.kinds.clear();
         }
-        let second = at.millis().div_euclid(1_000);
-        let kind = self.kinds.entry(stable_hash(&format!("{place}\n{words}")));
-        let kind = kind.or_insert(OfKind { second, told: 0, untold: 0 });
-        if kind.second != second {
-            (kind.second, kind.told) = (second, 0);
+        let at = at.millis();
+        let new = || OfKind { newest_at: at, told: 0, untold: 0, next_at: at, pause: FIRST_PAUSE };
+        let kind = self.kinds.entry(stable_hash(&format!("{place}\n{kind}"))).or_insert_with(new);
+        if at.saturating_sub(kind.newest_at) >= FORGOTTEN_AFTER {
+            *kind = OfKind { untold: kind.untold, ..new() };
         }
-        if kind.told == MOST {
-            kind.untold += 1;
+        kind.newest_at = at;
+        if kind.told < FIRST {
+            kind.told += 1;
+            kind.next_at = at.saturating_add(kind.pause);
+        } else if at >= kind.next_at {
+            kind.pause = LONGEST_PAUSE.min(2 * kind.pause);
+            kind.next_at = at.saturating_add(kind.pause);
+        } else {
+            kind.untold += count.max(1);
             return None;
         }
-        kind.told += 1;
         Some(std::mem::take(&mut kind.untold))
     }
+}
+
+/// The kind of a problem that differs from others in its numbers alone.
+pub(crate) fn kind_of(message: &str) -> String {
+    message.chars().filter(|character| !character.is_ascii_digit()).collect()
 }
 
 #[cfg(test)]
@@ -52,14 +73,33 @@ mod tests {
     use super::*;
 
     #[test]
-    fn of_many_that_are_alike_some_are_told_each_second() {
+    fn of_many_that_are_alike_a_few_are_told_and_then_ever_fewer() {
         let mut warned = Warned::default();
         let mut told = |at, place, number: u32| {
-            warned.tell(Timestamp(at), place, &format!("{number} records are wrong"))
+            warned.tell(Timestamp(at), place, &kind_of(&format!("{number} records are wrong")), 10)
         };
-        let first: Vec<Option<u64>> = (0..13).map(|number| told(5, "a", number)).collect();
-        assert_eq!(first, [vec![Some(0); 10], vec![None; 3]].concat());
+        let first: Vec<Option<u64>> = (0..8).map(|number| told(5, "a", number)).collect();
+        assert_eq!(first, [vec![Some(0); 5], vec![None; 3]].concat());
         assert_eq!(told(6, "b", 1), Some(0), "another place");
-        assert_eq!([told(999, "a", 1), told(1_000, "a", 1), told(1_001, "a", 1)], [None, Some(4), Some(0)]);
+        assert_eq!([told(1_004, "a", 1), told(1_005, "a", 1)], [None, Some(40)]);
+        assert_eq!([told(3_004, "a", 1), told(3_005, "a", 1), told(3_006, "a", 1)], [None, Some(10), None]);
+        assert_eq!([told(7_004, "a", 1), told(7_005, "a", 1)], [None, Some(20)], "after twice as long");
+        let later = 7_005 + FORGOTTEN_AFTER;
+        assert_eq!(
+            [told(later - 1, "b", 1), told(later, "a", 1), told(later, "a", 1)],
+            [Some(0); 3],
+            "it was away"
+        );
+    }
+
+    #[test]
+    fn a_source_that_is_wrong_throughout_is_told_at_least_every_hour() {
+        let mut warned = Warned::default();
+        let minutes = 0..10 * 60;
+        let told =
+            minutes.filter(|minute| warned.tell(Timestamp(minute * 60_000), "a", "wrong", 1).is_some());
+        let told: Vec<i64> = told.collect();
+        assert!(told.len() <= 25, "{told:?}");
+        assert!(told.windows(2).all(|pair| pair[1] - pair[0] <= 61), "{told:?}");
     }
 }

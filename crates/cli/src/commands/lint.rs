@@ -195,8 +195,10 @@ impl Trial<'_> {
                 "the sample is not as the format and columns of the input say: {wrong}"
             )));
         }
-        for column in replay.empty_columns() {
-            remarks.push(on_input(format!("column {column} is NULL in every row of the sample")));
+        for empty in replay.empty_columns() {
+            let cause = empty.cause.map(|cause| format!(": {cause}")).unwrap_or_default();
+            remarks
+                .push(on_input(format!("column {} is NULL in every row of the sample{cause}", empty.column)));
         }
         for cut in replay.cut_texts() {
             let texts = counted(cut.count, "text");

@@ -137,8 +137,8 @@ async fn replay(arguments: &ReplayArguments) -> anyhow::Result<ExitCode> {
             cut.sql_type
         ));
     }
-    for column in replay.empty_columns() {
-        say(format_args!("column {column} was NULL in every row: is that what the records have?"));
+    for empty in replay.empty_columns() {
+        say(format_args!("column {} was NULL in every row: {}", empty.column, empty.doubt()));
     }
     let all = records + unusable;
     let bad = warnings.bad_records + unusable;

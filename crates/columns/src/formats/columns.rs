@@ -335,11 +335,9 @@ impl ColumnBuilder {
         }
     }
 
-    /// How many values were cut to the length of the column since the last call.
-    pub(super) fn take_cut_values(&mut self) -> u64 {
-        let count = self.cut_rows.len() as u64;
-        self.cut_rows.clear();
-        count
+    /// The rows whose values were cut to the length of the column since the last call, ascending.
+    pub(super) fn take_cut_rows(&mut self) -> Vec<usize> {
+        std::mem::take(&mut self.cut_rows)
     }
 
     /// The column; the builder is empty afterwards.

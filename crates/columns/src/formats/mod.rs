@@ -10,6 +10,7 @@ mod csv;
 mod json;
 mod json_path;
 mod json_scan;
+mod near_member;
 mod output;
 mod output_csv;
 mod output_json;
@@ -21,6 +22,7 @@ mod tests;
 
 pub use json::not_json;
 pub(crate) use json_path::push_member;
+pub use near_member::near_member;
 pub use output_csv::write_fields;
 pub use output_json::push_json_text;
 

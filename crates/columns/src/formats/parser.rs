@@ -19,8 +19,8 @@ pub struct ParsedBatch {
     pub row_to_record: Vec<u32>,
     /// The records, or rows of records, that were refused, in order.
     pub errors: Vec<RecordError>,
-    /// For each column, how many of the rows had a text (or bytes) longer than it: cut to its length, as the service does.
-    pub cut_values: Vec<u64>,
+    /// For each column the rows, ascending, that had a text (or bytes) longer than it: cut to its length, as the service does.
+    pub cut_rows: Vec<Vec<usize>>,
 }
 
 /// A record, or a row of one, that was refused.
@@ -187,9 +187,9 @@ impl RecordParser {
     /// 0 again.
     pub fn finish(&mut self) -> ParsedBatch {
         self.rows.record = 0;
-        let cut_values = self.rows.builders.iter_mut().map(ColumnBuilder::take_cut_values).collect();
+        let cut_rows = self.rows.builders.iter_mut().map(ColumnBuilder::take_cut_rows).collect();
         ParsedBatch {
-            cut_values,
+            cut_rows,
             columns: self.rows.builders.iter_mut().map(ColumnBuilder::finish).collect(),
             row_to_record: {
                 let next = Vec::with_capacity(self.rows.row_to_record.len());

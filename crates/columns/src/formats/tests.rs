@@ -486,6 +486,6 @@ fn texts_that_are_cut_are_counted_by_column() {
     }
     let parsed = parser.finish();
     assert_eq!((parsed.row_to_record.len(), parsed.errors.len()), (4, 1));
-    assert_eq!(parsed.cut_values, [2, 2, 0]);
-    assert_eq!(parser.finish().cut_values, [0, 0, 0]);
+    assert_eq!(parsed.cut_rows, [vec![0, 2], vec![1, 2], vec![]]);
+    assert_eq!(parser.finish().cut_rows, [const { Vec::<usize>::new() }; 3]);
 }

@@ -1,5 +1,7 @@
 //! What failed, of a row of `error_stream`, as people read it: the bytes, and the record that they came from.
 
+use std::fmt;
+
 use bytes::Bytes;
 use millstream_engine::ErrorRow;
 use millstream_streamlog::{RecordView, SequenceNumber, ShardNumber, StreamKey, StreamKind};
@@ -16,6 +18,12 @@ pub(crate) struct RecordPlace {
 impl RecordPlace {
     pub(crate) fn of(record: &RecordView<'_>) -> RecordPlace {
         RecordPlace { shard: record.shard(), sequence_number: record.sequence_number() }
+    }
+}
+
+impl fmt::Display for RecordPlace {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "record {} of {}", self.sequence_number, self.shard)
     }
 }
 
@@ -50,6 +58,11 @@ impl InputErrors {
             Some(None) => "a reference table",
             _ => "the input",
         }
+    }
+
+    /// The record of the newest, if it comes from one.
+    pub(crate) fn newest_place(&self) -> Option<RecordPlace> {
+        self.places.last().copied().flatten()
     }
 
     /// What failed in each of them, of records of a stream or buffer.

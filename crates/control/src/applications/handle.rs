@@ -128,6 +128,11 @@ impl ApplicationHandle {
         self.counters.errors_by_name()
     }
 
+    /// Texts that columns have cut to their lengths, by stream and column.
+    pub(crate) fn cut_texts(&self) -> BTreeMap<String, u64> {
+        self.counters.cut_texts()
+    }
+
     /// Records of the source that were not taken yet, when last looked at.
     pub(crate) fn lag_records(&self) -> u64 {
         self.counters.lag_records()

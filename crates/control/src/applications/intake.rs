@@ -10,9 +10,11 @@ use millstream_engine::{Application, ErrorRow, PushError};
 use millstream_sql::{Program, StreamId};
 use millstream_streamlog::RecordView;
 
+use super::cut_texts::InputCut;
+use super::empty_columns::EmptyColumns;
 use super::failed_row::{InputErrors, RecordPlace};
 use super::preprocess::Preprocessed;
-use super::row_reader::{RowReader, TextColumn};
+use super::row_reader::{ReadRows, RowReader, TextColumn};
 use super::slice_length::MOST_MADE;
 use super::window_end::last_window_end;
 use crate::pipeline::{CheckedApplication, RowtimeSource};
@@ -21,6 +23,8 @@ use crate::pipeline::{CheckedApplication, RowtimeSource};
 pub(crate) struct Intake {
     ports: Vec<Port>,
     rowtime: RowtimeSource,
+    /// Until enough rows have come.
+    empty_columns: Option<EmptyColumns>,
 }
 
 /// One input stream.
@@ -46,6 +50,10 @@ pub(crate) struct IntakeReport {
     pub(crate) errors: InputErrors,
     /// Rows that the engine refused, and why.
     pub(crate) refused: Option<(u64, PushError)>,
+    /// Texts that columns of the schema have cut.
+    pub(super) cuts: Vec<InputCut>,
+    /// What is odd about columns.
+    pub(super) remarks: Vec<String>,
 }
 
 impl Intake {
@@ -62,7 +70,11 @@ impl Intake {
                 newest_row,
             }
         };
-        Intake { ports: checked.input_streams.iter().map(port).collect(), rowtime: checked.switches.rowtime }
+        Intake {
+            ports: checked.input_streams.iter().map(port).collect(),
+            rowtime: checked.switches.rowtime,
+            empty_columns: Some(EmptyColumns::new(&checked.schema)),
+        }
     }
 
     /// Error rows are looked at from now on: they show all metadata.
@@ -136,6 +148,10 @@ impl Intake {
         let rows = read.records.len();
         let record_of = |row: usize| &records[read.records[row] as usize];
         let rowtimes: Vec<i64> = (0..rows).map(|row| time_of(record_of(row))).collect();
+        if let Some(empty_columns) = &mut self.empty_columns {
+            note_empty_columns(empty_columns, &read, records, outcomes, report);
+            self.empty_columns.take_if(|columns| columns.is_settled());
+        }
         let mut columns = read.columns;
         let arrivals = (0..rows).map(|row| record_of(row).arrival().millis());
         port.reader.add_metadata(&mut columns, arrivals, |column, row| metadata_of(column, record_of(row)));
@@ -154,6 +170,14 @@ impl Intake {
         }
         let all_are_taken = taken_rows == rows || report.refused.is_some();
         let taken = if all_are_taken { records.len() } else { read.records[taken_rows] as usize };
+        for (column, cut) in read.cut_rows.iter().enumerate().filter(|(_, cut)| !cut.is_empty()) {
+            // The others are read again.
+            let count = cut.partition_point(|row| *row < taken_rows);
+            if count > 0 {
+                let first = RecordPlace::of(&records[read.records[cut[0]] as usize]);
+                report.cuts.push(InputCut { stream: port.stream, column, count: count as u64, first });
+            }
+        }
         let is_dropped = |outcome: &&Preprocessed| matches!(outcome, Preprocessed::Dropped);
         let of_taken = outcomes.map_or(&[][..], |outcomes| &outcomes[..taken]);
         report.dropped += of_taken.iter().filter(is_dropped).count() as u64;
@@ -222,6 +246,25 @@ fn push_records(
         }
     }
     Ok(taken)
+}
+
+/// Looks at which columns had no value.
+fn note_empty_columns(
+    empty_columns: &mut EmptyColumns,
+    read: &ReadRows,
+    records: &[RecordView<'_>],
+    outcomes: Option<&[Preprocessed]>,
+    report: &mut IntakeReport,
+) {
+    let rows = read.records.len();
+    // What a function has made of them is what was read.
+    let data = (0..records.len()).filter_map(|place| match outcomes.map(|outcomes| &outcomes[place]) {
+        None => Some(records[place].data()),
+        Some(Preprocessed::Data(data)) => Some(data.as_ref()),
+        Some(Preprocessed::Dropped | Preprocessed::Failed(_)) => None,
+    });
+    empty_columns.note(&read.columns, rows, data);
+    report.remarks.append(&mut empty_columns.remarks());
 }
 
 /// The value of a metadata column.

@@ -32,7 +32,9 @@
 //! has, functions see the same ids.
 
 mod checkpointing;
+mod cut_texts;
 mod destination;
+mod empty_columns;
 mod error_stream;
 mod failed_row;
 mod handle;
@@ -56,6 +58,8 @@ mod wrong_shape;
 
 pub(crate) use checkpointing::Checkpoints;
 pub(crate) use destination::Destination;
+pub use empty_columns::EmptyColumn;
+pub(crate) use empty_columns::EmptyColumns;
 pub(crate) use error_stream::ERROR_STREAM;
 pub use failed_row::{FailedRow, SourceRecord};
 pub(crate) use handle::{ApplicationHandle, EndedEarly, Guard};
@@ -120,6 +124,8 @@ pub(crate) struct Counters {
     rows_by_stream: Mutex<BTreeMap<String, u64>>,
     /// Error rows, by their name.
     errors_by_name: Mutex<BTreeMap<String, u64>>,
+    /// Texts that columns have cut to their lengths, by stream and column.
+    cut_texts: Mutex<BTreeMap<String, u64>>,
     lag_records: AtomicU64,
     waiting_rows: AtomicU64,
     windows_close_at: Mutex<Option<i64>>,
@@ -156,6 +162,14 @@ impl Counters {
         for row in rows {
             *errors.entry(row.error_name.clone()).or_default() += 1;
         }
+    }
+
+    pub(crate) fn set_cut_texts(&self, by_column: BTreeMap<String, u64>) {
+        *self.cut_texts.lock() = by_column;
+    }
+
+    pub(crate) fn cut_texts(&self) -> BTreeMap<String, u64> {
+        self.cut_texts.lock().clone()
     }
 
     pub(crate) fn set_lag_records(&self, records: u64) {

@@ -38,8 +38,8 @@ pub(crate) struct ReadRows {
     pub(crate) records: Vec<u32>,
     /// Records that are no rows, ascending.
     pub(crate) failures: Vec<Failure>,
-    /// For each column, how many texts were cut to its length.
-    pub(crate) cut_values: Vec<u64>,
+    /// For each column of the schema the rows, ascending, whose texts were cut to its length.
+    pub(crate) cut_rows: Vec<Vec<usize>>,
 }
 
 /// A record, or a row of one, that is none.
@@ -145,7 +145,7 @@ fn rows_of(parsed: ParsedBatch, place_of: impl Fn(u32) -> u32) -> ReadRows {
     ReadRows {
         columns: parsed.columns,
         failures: failures.collect(),
-        cut_values: parsed.cut_values,
+        cut_rows: parsed.cut_rows,
         records: parsed.row_to_record.into_iter().map(place_of).collect(),
     }
 }

@@ -25,6 +25,7 @@ use self::guarding::Guarding;
 use self::storing::{Release, Storing};
 use super::Counters;
 use super::checkpointing::{Cadence, Checkpoints};
+use super::cut_texts::{CutTexts, InputCut};
 use super::error_stream::ERROR_STREAM;
 use super::failed_row::{FailedRow, InputErrors};
 use super::handle::{ApplicationHandle, Command, Drain, Settling};
@@ -163,8 +164,10 @@ pub(crate) struct Worker {
     lost_records: u64,
     /// Its rows cannot go on in the numbers of those that left before a crash: it ends without a checkpoint.
     must_begin_an_epoch: bool,
-    /// Until the first records have been compared with it.
-    unchecked_schema: Option<InputSchema>,
+    schema: InputSchema,
+    /// The first records have been compared with it.
+    is_schema_checked: bool,
+    cut_texts: CutTexts,
 }
 
 impl Worker {
@@ -275,7 +278,9 @@ impl Worker {
             is_changed: false,
             lost_records: 0,
             must_begin_an_epoch: false,
-            unchecked_schema: Some(checked.schema),
+            schema: checked.schema,
+            is_schema_checked: false,
+            cut_texts: CutTexts::default(),
         };
         worker.report_lost(lost);
         if is_new || repeats_otherwise {
@@ -527,9 +532,40 @@ impl Worker {
             let message = format!("{} refused: {error}", agreeing(rows as usize, "row was", "rows were"));
             self.live.problem(self.clock.now(), &self.name, message, rows);
         }
+        for remark in report.remarks {
+            // The rows are there.
+            self.live.problem(self.clock.now(), &self.name, remark, 0);
+        }
         self.is_changed = true;
         self.collect(report.errors);
+        self.note_cut_texts(&report.cuts);
         taken
+    }
+
+    /// Counts texts that were cut: by columns of the input, and by those that pumps fill.
+    fn note_cut_texts(&mut self, of_input: &[InputCut]) {
+        let of_pumps = self.application.cut_texts();
+        let mut said = Vec::new();
+        for InputCut { stream, column, count, first } in of_input {
+            let stream = &self.application.program().streams[stream.0].name;
+            let column = &self.schema.columns[*column];
+            said.extend(self.cut_texts.add(stream, &column.name, column.sql_type, *count, Some(*first)));
+        }
+        let mut has_cut = !of_input.is_empty();
+        for cut in of_pumps {
+            let new = cut.count.saturating_sub(self.cut_texts.of(&cut.stream, &cut.column));
+            if new > 0 {
+                has_cut = true;
+                said.extend(self.cut_texts.add(&cut.stream, &cut.column, cut.sql_type, new, None));
+            }
+        }
+        if has_cut {
+            self.counters.set_cut_texts(self.cut_texts.counts());
+        }
+        for text in said {
+            // The rows are there.
+            self.live.problem(self.clock.now(), &self.name, text, 0);
+        }
     }
 
     /// Says once when the first records look as if they were written in another way than the schema says.
@@ -537,17 +573,19 @@ impl Worker {
         /// Fewer say too little.
         const FEWEST: usize = 3;
         const MOST: usize = 100;
-        let Some(schema) = self.unchecked_schema.take_if(|_| batch.len() >= FEWEST) else { return };
+        if self.is_schema_checked || batch.len() < FEWEST {
+            return;
+        }
+        self.is_schema_checked = true;
+        let schema = &self.schema;
         let wrong = match outcomes {
-            None => {
-                wrong_shape(&schema, batch.iter().take(MOST).map(|record| record.data()), HEADER_OF_INPUT)
-            }
+            None => wrong_shape(schema, batch.iter().take(MOST).map(|record| record.data()), HEADER_OF_INPUT),
             Some(outcomes) => {
                 let data = outcomes.iter().take(MOST).filter_map(|outcome| match outcome {
                     Preprocessed::Data(data) => Some(data.as_ref()),
                     Preprocessed::Dropped | Preprocessed::Failed(_) => None,
                 });
-                wrong_shape(&schema, data, HEADER_OF_INPUT)
+                wrong_shape(schema, data, HEADER_OF_INPUT)
             }
         };
         if let Some(wrong) = wrong {
@@ -566,6 +604,7 @@ impl Worker {
             Err(error) => self.live.problem(self.clock.now(), &self.name, error.to_string(), 1),
         }
         self.collect(InputErrors::default());
+        self.note_cut_texts(&[]);
     }
 
     /// Takes what has come out of the engine, and the errors of the input.
@@ -575,15 +614,19 @@ impl Worker {
         self.is_changed |= self.counters.status().rows_out != before;
         let pump_errors = self.application.take_errors();
         let Some(newest) = pump_errors.last().or(input_errors.rows().last()) else { return };
-        let pump = if newest.pump_name.is_empty() { input_errors.origin() } else { &newest.pump_name };
+        let is_of_input = pump_errors.is_empty();
+        let origin = if is_of_input { input_errors.origin() } else { &newest.pump_name };
+        let place = input_errors.newest_place().filter(|_| is_of_input);
+        let place = place.map(|place| format!(", {place}")).unwrap_or_default();
         let count = input_errors.rows().len() + pump_errors.len();
+        let kind = format!("error_stream: {origin}: {}", newest.error_name);
         let message = format!(
-            "{} went to error_stream; the newest from {pump}: {}: {}",
+            "{} went to error_stream; the newest from {origin}{place}: {}: {}",
             counted(count, "row"),
             newest.error_name,
             newest.message
         );
-        self.live.problem(self.clock.now(), &self.name, message, count as u64);
+        self.live.problem_of(self.clock.now(), &self.name, &kind, message, count as u64);
         self.counters.add_errors(input_errors.rows());
         self.counters.add_errors(&pump_errors);
         self.tails.errors(input_errors.rows(), || input_errors.failed(self.input.key()));

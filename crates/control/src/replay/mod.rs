@@ -15,10 +15,10 @@ mod rowtime;
 use std::collections::VecDeque;
 use std::sync::Arc;
 
-use arrow_array::{Array, BooleanArray};
+use arrow_array::BooleanArray;
 use arrow_buffer::ScalarBuffer;
 use bytes::Bytes;
-use millstream_columns::formats::{InputColumn, InputSchema, OutputColumn, OutputFormat, OutputWriter};
+use millstream_columns::formats::{InputSchema, OutputColumn, OutputFormat, OutputWriter};
 use millstream_columns::{Batch, ErrorName};
 use millstream_engine::{Application, CompileError, CutTexts, ErrorRow, PushError, TableError};
 use millstream_host::{Clock, ManualClock, Random, Spawn, Timestamp};
@@ -32,9 +32,11 @@ pub use rowtime::{LEAST_RATE, RowtimeError, Rowtimes, parse_instant};
 use reorder::Reorder;
 use rowtime::RowTimes;
 
+pub use crate::applications::EmptyColumn;
 use crate::applications::{
-    ENGINE_RECORDS, EVENT_RECORDS, Failure, HEADER_OF_INPUT, MOST_MADE, Preprocessed, Preprocessor,
-    RawRecord, ReadTableError, RowReader, SliceLength, TextColumn, read_file, table_of, wrong_shape,
+    ENGINE_RECORDS, EVENT_RECORDS, EmptyColumns, Failure, HEADER_OF_INPUT, MOST_MADE, Preprocessed,
+    Preprocessor, RawRecord, ReadTableError, RowReader, SliceLength, TextColumn, read_file, table_of,
+    wrong_shape,
 };
 use crate::connect::monitor_to_functions::MonitorServices;
 use crate::definition::{Definition, ReferencePlace};
@@ -133,8 +135,7 @@ pub struct Replay {
     rows_in: u64,
     /// For each column of the records, its name, type, and how many texts were cut to its length.
     cut_values: Vec<(String, SqlType, u64)>,
-    /// Which of these columns had a value in some row.
-    has_values: Vec<bool>,
+    empty_columns: EmptyColumns,
 }
 
 impl Replay {
@@ -203,7 +204,7 @@ impl Replay {
             latest: None,
             records_in: 0,
             rows_in: 0,
-            has_values: vec![false; checked.schema.columns.len()],
+            empty_columns: EmptyColumns::new(&checked.schema),
             cut_values,
         })
     }
@@ -313,13 +314,17 @@ impl Replay {
             _ => batch.record(record as usize).to_vec(),
         };
         let number_of = |record: u32| first_number + u64::from(record);
-        for ((_, _, sum), count) in self.cut_values.iter_mut().zip(&read.cut_values) {
-            *sum += count;
+        for ((_, _, sum), cut) in self.cut_values.iter_mut().zip(&read.cut_rows) {
+            *sum += cut.len() as u64;
         }
         let rows = read.records.len();
-        for (has_values, column) in self.has_values.iter_mut().zip(&read.columns) {
-            *has_values |= column.null_count() < rows;
-        }
+        let data =
+            (0..batch.len()).filter_map(|place| match outcomes.as_ref().map(|outcomes| &outcomes[place]) {
+                None => Some(batch.record(place)),
+                Some(Preprocessed::Data(data)) => Some(data.as_ref()),
+                Some(Preprocessed::Dropped | Preprocessed::Failed(_)) => None,
+            });
+        self.empty_columns.note(&read.columns, rows, data);
         let RowTimes { times, missing } = self.rowtimes.of_rows(&read.columns, rows);
         let without_time = missing.iter().map(|(row, reason)| {
             let record = read.records[*row];
@@ -488,17 +493,9 @@ impl Replay {
         of_input.chain(self.application.cut_texts()).collect()
     }
 
-    /// The columns of the records that were NULL in every row, each in quotes with its path if it has one; none while rows
-    /// are few.
-    pub fn empty_columns(&self) -> Vec<String> {
-        const FEWEST: u64 = 3;
-        let columns = self.schema.columns.iter().zip(&self.has_values);
-        let empty = columns.filter(|(_, has_values)| !**has_values && self.rows_in >= FEWEST);
-        let shown = |(column, _): (&InputColumn, _)| match &column.mapping {
-            Some(path) => format!("\"{}\" ({path})", column.name),
-            None => format!("\"{}\"", column.name),
-        };
-        empty.map(shown).collect()
+    /// The columns of the records that were NULL in every row; of few rows only those of which the cause is known.
+    pub fn empty_columns(&self) -> Vec<EmptyColumn> {
+        self.empty_columns.found()
     }
 
     /// The ROWTIME of the newest row.

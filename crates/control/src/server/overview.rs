@@ -270,6 +270,7 @@ impl Server {
             "rows_by_stream": rows_by_stream,
             "error_rows": status.error_rows,
             "errors": handle.errors_by_name(),
+            "cut_texts": handle.cut_texts(),
             "lag_records": handle.lag_records(),
             "waiting_rows": handle.waiting_rows(),
             "checkpoints": status.checkpoints,

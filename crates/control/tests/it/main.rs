@@ -11,6 +11,7 @@ mod compatibility_page;
 mod crash_images;
 mod feeds;
 mod functions;
+mod input_remarks;
 mod losses;
 mod multiplying_rows;
 mod old_directory;

@@ -14,15 +14,6 @@ use crate::commands::files::read_text;
 pub(crate) struct Loaded {
     pub(crate) desired: Vec<Desired>,
     pub(crate) owner: Owner,
-    /// What it says that is odd, but no mistake.
-    warnings: Vec<String>,
-}
-
-impl Loaded {
-    /// Logs what is odd: once for each time that the file is applied.
-    pub(crate) fn warn(&self) {
-        self.warnings.iter().for_each(|warning| tracing::warn!("{warning}"));
-    }
 }
 
 /// To whom the resources of a file belong: to its path, whatever way leads there.
@@ -79,14 +70,14 @@ pub(crate) fn load_together(
     Ok(Ok(loaded))
 }
 
-/// Reads a file that this process is to run.
+/// Reads a file that this process is to run; what it says that is odd, but no mistake, is logged.
 pub(crate) fn load(file: &Path, existing: &[Reference]) -> anyhow::Result<Result<Loaded, Mistakes>> {
     Ok(read_pipeline(file, existing)?.and_then(|pipeline| {
         pipeline.check_environment()?;
-        let warnings = pipeline.warnings.iter();
-        let warnings = warnings.map(|it| it.rendered.trim_start_matches("warning: ").trim_end().to_owned());
-        let warnings = warnings.collect();
-        Ok(Loaded { desired: pipeline.desired, owner: owner_of(file), warnings })
+        for warning in &pipeline.warnings {
+            tracing::warn!("{}", warning.rendered.trim_start_matches("warning: ").trim_end());
+        }
+        Ok(Loaded { desired: pipeline.desired, owner: owner_of(file) })
     }))
 }
 

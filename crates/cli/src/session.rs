@@ -309,9 +309,7 @@ impl Session {
                 let rows = server.registry().rows();
                 let rows = rows.iter().filter(|row| !row.deleting);
                 let existing = rows.map(|row| (row.reference(), row.owner.clone())).collect();
-                for (file, loaded) in load_together(files.clone(), existing).await?? {
-                    loaded.warn();
-                    let Loaded { desired, owner, .. } = loaded;
+                for (file, Loaded { desired, owner }) in load_together(files.clone(), existing).await?? {
                     reports.push(checked(server.apply(desired, owner, options).await?, &file)?);
                 }
             }
@@ -361,9 +359,7 @@ async fn apply_with_feed(
     options: ApplyOptions,
 ) -> anyhow::Result<ApplyReport> {
     let existing = loading::existing(server, &loading::owner_of(file));
-    let loaded = load(file, existing).await??;
-    loaded.warn();
-    let Loaded { mut desired, owner, .. } = loaded;
+    let Loaded { mut desired, owner } = load(file, existing).await??;
     desired.extend(feed.cloned());
     Ok(server.apply(desired, owner, options).await?)
 }
@@ -436,24 +432,13 @@ impl Waiting {
         }
     }
 
-    /// Applies the files as they are now; what runs goes on where one is wrong. As at a start they may refer to each other in
-    /// any order: one that is wrong is tried once more when another one was applied.
+    /// Applies the files as they are now; what runs goes on where one is wrong.
     async fn reload(&self, server: &Server) -> Vec<anyhow::Result<Applied>> {
-        let is_applied = |applied: &anyhow::Result<Applied>| matches!(applied, Ok(Applied::Report(report)) if !report.is_refused());
-        let mut reloaded: Vec<Option<anyhow::Result<Applied>>> = self.files.iter().map(|_| None).collect();
-        loop {
-            let mut has_progressed = false;
-            for (file, reloaded) in self.files.iter().zip(&mut reloaded) {
-                if !reloaded.as_ref().is_some_and(is_applied) {
-                    let applied = apply_file(server, file, self.options).await;
-                    has_progressed |= is_applied(&applied);
-                    *reloaded = Some(applied);
-                }
-            }
-            if !has_progressed || reloaded.iter().flatten().all(is_applied) {
-                return reloaded.into_iter().flatten().collect();
-            }
+        let mut reloaded = Vec::new();
+        for file in &self.files {
+            reloaded.push(apply_file(server, file, self.options).await);
         }
+        reloaded
     }
 
     fn show(&self, reloaded: &[anyhow::Result<Applied>], display: &mut Display) {

@@ -194,9 +194,7 @@ pub(crate) async fn apply_file(
     let path = file.to_owned();
     let loaded = Spawn::current().awaited_blocking(move || loading::load(&path, &existing)).await??;
     match loaded {
-        Ok(loaded) => {
-            loaded.warn();
-            let Loaded { desired, owner, .. } = loaded;
+        Ok(Loaded { desired, owner, .. }) => {
             Ok(Applied::Report(server.apply(desired, owner, options).await?))
         }
         Err(mistakes) => Ok(Applied::Mistakes(mistakes.to_string())),

@@ -447,34 +447,6 @@ fn a_file_that_changes_while_it_is_applied_is_applied_again() {
     server.stop();
 }
 
-#[test]
-fn files_that_are_read_again_may_refer_to_each_other_and_each_warning_is_said_once() {
-    let folder = tempfile::tempdir().unwrap();
-    let write = |name: &str, text: &str| fs::write(folder.path().join(name), text).unwrap();
-    let before = "[[application]]\nname = \"reader\"\nsql = 'CREATE STREAM T (N VARCHAR);'\n\
-                  input = {stream = \"own\", columns = \"N INTEGER\"}\n[[stream]]\nname = \"own\"\n";
-    write("first.toml", before);
-    write("second.toml", "[[stream]]\nname = \"other\"\n");
-    let arguments = ["serve", "--apply", "first.toml", "--apply", "second.toml", "--json", "--no-console"];
-    let mut program = Program::start_in(folder.path(), &[&arguments[..], &["--data-dir", "data"]].concat());
-    program.json_until(|line| line["phase"] == "running");
-    write("first.toml", &before.replace("stream = \"own\"", "stream = \"counts\""));
-    write("second.toml", "[[stream]]\nname = \"counts\"\n");
-    program.signal(Signal::HUP);
-    for changed in ["reader", "counts"] {
-        let line = program.json_until(|line| line["phase"] == "applied" || line["phase"] == "not applied");
-        let changes = line["report"]["changes"].as_array().unwrap_or_else(|| panic!("{line}"));
-        assert!(
-            changes.iter().any(|change| change["name"] == changed && change["action"] != "refused"),
-            "{line}"
-        );
-    }
-    program.signal(Signal::TERM);
-    let finished = program.finish();
-    let warnings = finished.stderr.lines().filter(|line| line.contains("does not say how long")).count();
-    assert_eq!(warnings, 2, "one for each time that the file is applied: {finished:#?}");
-}
-
 /// All folders in a folder, those below it included.
 fn folders_in(folder: &Path) -> Vec<String> {
     let mut found = Vec::new();

@@ -274,27 +274,6 @@ impl Catalog {
         Ok(())
     }
 
-    /// The names under which progress waits that [`Catalog::release_feed_progress`] has kept.
-    ///
-    /// # Errors
-    /// The file cannot be read.
-    pub fn released_feeds(&self) -> Result<Vec<String>, CatalogError> {
-        self.with(|connection| {
-            let mut query = connection.prepare("SELECT name FROM unclaimed_feed_position ORDER BY name")?;
-            query.query_map([], |row| row.get(0))?.collect()
-        })
-    }
-
-    /// Forgets progress that waits under a name: whoever bears it next begins from the start.
-    ///
-    /// # Errors
-    /// The change could not be made durable.
-    pub fn forget_released_feed(&self, name: &str) -> Result<(), CatalogError> {
-        self.with(|connection| {
-            connection.execute("DELETE FROM unclaimed_feed_position WHERE name = ?1", [name]).map(drop)
-        })
-    }
-
     /// Keeps the progress of a feed that its file no longer declares for the next feed of its name, unless it has read its
     /// source to the end. One that was deleted or reset leaves nothing.
     ///

@@ -33,11 +33,6 @@ fn is_meant(row: &ResourceRow, kind: Option<Kind>, name: Option<&str>) -> bool {
     !row.deleting && kind.is_none_or(|kind| row.kind() == kind) && name.is_none_or(|name| row.name == name)
 }
 
-/// The name of the feed whose progress waits as `NAME of OWNER`.
-fn name_of(released: &str) -> &str {
-    released.split_once(" of ").map_or(released, |(name, _)| name)
-}
-
 impl Server {
     /// What [`Server::reset`] would make start from scratch, and what that means. Changes nothing.
     pub async fn would_reset(&self, kind: Option<Kind>, name: Option<&str>) -> Vec<ResetOutlook> {
@@ -46,16 +41,6 @@ impl Server {
         meant.sort_by_key(|row| (row.kind(), row.id));
         let reset: Vec<Reference> = meant.iter().map(|row| row.reference()).collect();
         let mut outlooks = Vec::new();
-        for released in self.released(kind, name).await.unwrap_or_default() {
-            let consequences = vec![
-                "an input of an earlier command line: the next one is read from its beginning".to_owned(),
-            ];
-            outlooks.push(ResetOutlook {
-                kind: Kind::Feed,
-                name: name_of(&released).to_owned(),
-                consequences,
-            });
-        }
         for row in meant {
             let goes = resources::what_is_deleted_with(&self.world, row).await;
             let again = resources::what_is_done_again(&self.world, row, &reset).await;
@@ -84,28 +69,10 @@ impl Server {
             let reset = meant.into_iter().map(ResourceRow::reference).collect();
             Ok::<_, CatalogError>((changes, reset))
         });
-        let mut reset: Vec<Reference> = commit.await?;
+        let reset: Vec<Reference> = commit.await?;
         if self.is_running.load(Ordering::SeqCst) {
             apply::made_again(&self.world, &reset).await;
         }
-        for released in self.released(kind, name).await? {
-            reset.push(Reference::new(Kind::Feed, name_of(&released)));
-            let catalog = self.world.catalog.clone();
-            let forget = move || catalog.forget_released_feed(&released);
-            self.world.spawn().blocking(forget).await.expect("the catalog does not panic")?;
-        }
         Ok(reset)
-    }
-
-    /// The names under which the progress of inputs of earlier command lines waits that are meant.
-    async fn released(&self, kind: Option<Kind>, name: Option<&str>) -> Result<Vec<String>, ApplyError> {
-        if kind.is_some_and(|kind| kind != Kind::Feed) {
-            return Ok(Vec::new());
-        }
-        let catalog = self.world.catalog.clone();
-        let released = self.world.spawn().blocking(move || catalog.released_feeds()).await;
-        let mut released = released.expect("the catalog does not panic")?;
-        released.retain(|released| name.is_none_or(|name| name_of(released) == name));
-        Ok(released)
     }
 }

@@ -14,6 +14,17 @@ use crate::commands::files::read_text;
 pub(crate) struct Loaded {
     pub(crate) desired: Vec<Desired>,
     pub(crate) owner: Owner,
+    /// What it says that is odd, but no mistake.
+    warnings: Vec<String>,
+}
+
+impl Loaded {
+    /// Logs what is odd in it. For whoever applies it: a file may be read several times before that.
+    pub(crate) fn say_warnings(&self) {
+        for warning in &self.warnings {
+            tracing::warn!("{warning}");
+        }
+    }
 }
 
 /// To whom the resources of a file belong: to its path, whatever way leads there.
@@ -26,11 +37,15 @@ pub(crate) fn absolute(file: &Path) -> PathBuf {
     files::canonical(file).or_else(|_| std::path::absolute(file)).unwrap_or_else(|_| file.to_owned())
 }
 
+/// What exists on a server, and to whom it belongs.
+pub(crate) fn owned(server: &Server) -> Vec<(Reference, Owner)> {
+    let rows = server.registry().rows();
+    rows.iter().filter(|row| !row.deleting).map(|row| (row.reference(), row.owner.clone())).collect()
+}
+
 /// What exists that is not this owner's, for a file to refer to.
 pub(crate) fn existing(server: &Server, owner: &Owner) -> Vec<Reference> {
-    let rows = server.registry().rows();
-    let others = rows.iter().filter(|row| !row.deleting && row.owner != *owner);
-    others.map(|row| row.reference()).collect()
+    owned(server).into_iter().filter(|(_, other)| other != owner).map(|(reference, _)| reference).collect()
 }
 
 /// The same of a data directory that no server of this process has open; nothing of one that cannot be read.
@@ -39,45 +54,65 @@ pub(crate) fn existing_in(data_directory: &Path, owner: &Owner) -> Vec<Reference
     rows.into_iter().filter(|(_, other)| other != owner).map(|(reference, _)| reference).collect()
 }
 
-/// Reads files that this process is to run, which may refer to each other and to what others own. Gives them in an order in
-/// which each refers only to those before it, and to what exists.
-pub(crate) fn load_together(
-    files: &[PathBuf],
-    existing: &[(Reference, Owner)],
-) -> anyhow::Result<Result<Vec<(PathBuf, Loaded)>, Mistakes>> {
-    let mut loaded: Vec<(PathBuf, Loaded)> = Vec::new();
+/// Files that were read together.
+#[derive(Default)]
+pub(crate) struct LoadedTogether {
+    /// Each refers only to those before it, and to what exists.
+    pub(crate) loaded: Vec<(PathBuf, Loaded)>,
+    /// What is wrong with the others.
+    pub(crate) refused: Vec<anyhow::Error>,
+}
+
+impl LoadedTogether {
+    /// All of them.
+    ///
+    /// # Errors
+    /// One of them could not be loaded.
+    pub(crate) fn all(self) -> anyhow::Result<Vec<(PathBuf, Loaded)>> {
+        match self.refused.into_iter().next() {
+            Some(error) => Err(error),
+            None => Ok(self.loaded),
+        }
+    }
+}
+
+/// Reads files that this process is to run, which may refer to each other and to what others own.
+pub(crate) fn load_together(files: &[PathBuf], existing: &[(Reference, Owner)]) -> LoadedTogether {
+    let mut together = LoadedTogether::default();
     let mut left: Vec<&PathBuf> = files.iter().collect();
-    while !left.is_empty() {
+    loop {
         let before = left.len();
-        let mut mistakes = None;
+        let mut mistakes = Vec::new();
         for file in std::mem::take(&mut left) {
             let owner = owner_of(file);
             let of_others = existing.iter().filter(|(_, other)| *other != owner).map(|(one, _)| one.clone());
             let of_files =
-                loaded.iter().flat_map(|(_, loaded)| loaded.desired.iter().map(Desired::reference));
-            match load(file, &of_others.chain(of_files).collect::<Vec<_>>())? {
-                Ok(one) => loaded.push((file.clone(), one)),
-                Err(of_file) => {
-                    mistakes.get_or_insert(of_file);
+                together.loaded.iter().flat_map(|(_, loaded)| loaded.desired.iter().map(Desired::reference));
+            match load(file, &of_others.chain(of_files).collect::<Vec<_>>()) {
+                Ok(Ok(one)) => together.loaded.push((file.clone(), one)),
+                // It may refer to one behind it.
+                Ok(Err(of_file)) => {
+                    mistakes.push(of_file);
                     left.push(file);
                 }
+                Err(error) => together.refused.push(error),
             }
         }
-        if let Some(mistakes) = mistakes.filter(|_| left.len() == before) {
-            return Ok(Err(mistakes));
+        if left.is_empty() || left.len() == before {
+            together.refused.extend(mistakes.into_iter().map(anyhow::Error::from));
+            return together;
         }
     }
-    Ok(Ok(loaded))
 }
 
-/// Reads a file that this process is to run; what it says that is odd, but no mistake, is logged.
+/// Reads a file that this process is to run.
 pub(crate) fn load(file: &Path, existing: &[Reference]) -> anyhow::Result<Result<Loaded, Mistakes>> {
     Ok(read_pipeline(file, existing)?.and_then(|pipeline| {
         pipeline.check_environment()?;
-        for warning in &pipeline.warnings {
-            tracing::warn!("{}", warning.rendered.trim_start_matches("warning: ").trim_end());
-        }
-        Ok(Loaded { desired: pipeline.desired, owner: owner_of(file) })
+        let warnings = pipeline.warnings.iter();
+        let warnings =
+            warnings.map(|warning| warning.rendered.trim_start_matches("warning: ").trim_end().to_owned());
+        Ok(Loaded { warnings: warnings.collect(), desired: pipeline.desired, owner: owner_of(file) })
     }))
 }
 

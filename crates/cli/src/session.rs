@@ -19,12 +19,12 @@ use tokio::runtime::Runtime;
 use crate::arguments::SessionArguments;
 use crate::display::Display;
 use crate::failure::say;
-use crate::loading::{self, Loaded};
+use crate::loading::{self, Loaded, LoadedTogether};
 use crate::messages;
 use crate::report;
 use crate::serving::{self, Serving};
 use crate::signals::{self, Received, STOPPED_EARLY, Signalled, Signals};
-use crate::socket::{Applied, Socket, StatusAnswer, apply_file};
+use crate::socket::{Socket, StatusAnswer};
 use crate::version::VERSION;
 
 /// How often what happens is shown.
@@ -280,7 +280,7 @@ impl Session {
         };
         // What is wrong with a file is said before a data directory is made.
         if !self.data_directory.exists() {
-            load_together(self.what.files(), Vec::new()).await??;
+            load_together(self.what.files(), Vec::new()).await?.all()?;
         }
         let patience = Deadline::after(IN_USE_LIMIT);
         loop {
@@ -306,11 +306,8 @@ impl Session {
         let mut reports = Vec::new();
         match &self.what {
             What::Serve { files } => {
-                let rows = server.registry().rows();
-                let rows = rows.iter().filter(|row| !row.deleting);
-                let existing = rows.map(|row| (row.reference(), row.owner.clone())).collect();
-                for (file, Loaded { desired, owner }) in load_together(files.clone(), existing).await?? {
-                    reports.push(checked(server.apply(desired, owner, options).await?, &file)?);
+                for (file, loaded) in load_together(files.clone(), loading::owned(server)).await?.all()? {
+                    reports.push(checked(apply_loaded(server, loaded, options).await?, &file)?);
                 }
             }
             What::File { file, feed } => {
@@ -359,8 +356,15 @@ async fn apply_with_feed(
     options: ApplyOptions,
 ) -> anyhow::Result<ApplyReport> {
     let existing = loading::existing(server, &loading::owner_of(file));
-    let Loaded { mut desired, owner } = load(file, existing).await??;
-    desired.extend(feed.cloned());
+    let mut loaded = load(file, existing).await??;
+    loaded.desired.extend(feed.cloned());
+    apply_loaded(server, loaded, options).await
+}
+
+/// Applies a file that was read.
+async fn apply_loaded(server: &Server, loaded: Loaded, options: ApplyOptions) -> anyhow::Result<ApplyReport> {
+    loaded.say_warnings();
+    let Loaded { desired, owner, .. } = loaded;
     Ok(server.apply(desired, owner, options).await?)
 }
 
@@ -374,8 +378,8 @@ async fn load(file: &Path, existing: Vec<Reference>) -> anyhow::Result<Result<Lo
 async fn load_together(
     files: Vec<PathBuf>,
     existing: Vec<(Reference, Owner)>,
-) -> anyhow::Result<Result<Vec<(PathBuf, Loaded)>, Mistakes>> {
-    Spawn::current().awaited_blocking(move || loading::load_together(&files, &existing)).await?
+) -> anyhow::Result<LoadedTogether> {
+    Ok(Spawn::current().awaited_blocking(move || loading::load_together(&files, &existing)).await?)
 }
 
 /// What was refused keeps a server from starting.
@@ -432,23 +436,28 @@ impl Waiting {
         }
     }
 
-    /// Applies the files as they are now; what runs goes on where one is wrong.
-    async fn reload(&self, server: &Server) -> Vec<anyhow::Result<Applied>> {
+    /// Applies the files as they are now, as a start does; what runs goes on where one is wrong, and the others are applied.
+    async fn reload(&self, server: &Server) -> Vec<anyhow::Result<ApplyReport>> {
+        let LoadedTogether { loaded, refused } =
+            match load_together(self.files.clone(), loading::owned(server)).await {
+                Ok(together) => together,
+                Err(error) => return vec![Err(error)],
+            };
         let mut reloaded = Vec::new();
-        for file in &self.files {
-            reloaded.push(apply_file(server, file, self.options).await);
+        for (_, loaded) in loaded {
+            reloaded.push(apply_loaded(server, loaded, self.options).await);
         }
+        reloaded.extend(refused.into_iter().map(Err));
         reloaded
     }
 
-    fn show(&self, reloaded: &[anyhow::Result<Applied>], display: &mut Display) {
+    fn show(&self, reloaded: &[anyhow::Result<ApplyReport>], display: &mut Display) {
         if self.files.is_empty() {
             display.say("not applied", "there is no file to read again");
         }
         for applied in reloaded {
             match applied {
-                Ok(Applied::Report(report)) => display.applied(report),
-                Ok(Applied::Mistakes(mistakes)) => display.not_applied(mistakes),
+                Ok(report) => display.applied(report),
                 Err(error) => display.not_applied(&format!("{error:#}")),
             }
         }

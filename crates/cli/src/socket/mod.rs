@@ -45,9 +45,9 @@ mod tail_lines;
 
 pub(crate) use client::{Busy, Client, escaped, path_of};
 pub(crate) use protocol::{
-    Applied, ApplyRequest, FailedLine, PutAnswer, ResetAnswer, StatusAnswer, TailLine, WouldResetAnswer,
+    ApplyRequest, FailedLine, PutAnswer, ResetAnswer, StatusAnswer, TailLine, WouldResetAnswer,
 };
-pub(crate) use server::{Socket, apply_file};
+pub(crate) use server::Socket;
 
 /// Bytes that the path of a socket may have: the systems keep it in so many, with a zero at its end.
 const LONGEST_PATH: usize = if cfg!(target_os = "linux") { 107 } else { 103 };

@@ -185,16 +185,14 @@ async fn apply(State(shared): State<Arc<Shared>>, Json(request): Json<ApplyReque
 }
 
 /// Reads a file and applies it.
-pub(crate) async fn apply_file(
-    server: &Server,
-    file: &Path,
-    options: ApplyOptions,
-) -> anyhow::Result<Applied> {
+async fn apply_file(server: &Server, file: &Path, options: ApplyOptions) -> anyhow::Result<Applied> {
     let existing = loading::existing(server, &loading::owner_of(file));
     let path = file.to_owned();
     let loaded = Spawn::current().awaited_blocking(move || loading::load(&path, &existing)).await??;
     match loaded {
-        Ok(Loaded { desired, owner, .. }) => {
+        Ok(loaded) => {
+            loaded.say_warnings();
+            let Loaded { desired, owner, .. } = loaded;
             Ok(Applied::Report(server.apply(desired, owner, options).await?))
         }
         Err(mistakes) => Ok(Applied::Mistakes(mistakes.to_string())),

@@ -509,6 +509,21 @@ fn files_may_build_on_each_other_in_any_order() {
 }
 
 #[test]
+fn what_is_odd_in_a_file_is_said_once() {
+    let folder = tempfile::tempdir().unwrap();
+    let text = "[[stream]]\nname = \"in\"\n[[application]]\nname = \"a\"\nsql = 'CREATE STREAM T (K VARCHAR);'\n\
+                input = {stream = \"in\", columns = \"N INTEGER\"}\n";
+    fs::write(folder.path().join("odd.toml"), text).unwrap();
+    let once = ["--no-console", "--json", "--duration", "1ms", "--data-dir", "data"];
+    let commands = [["run", "odd.toml"].as_slice(), &["serve", "--apply", "odd.toml"]];
+    for command in [commands[0], commands[0], commands[1]] {
+        let finished = run_in(folder.path(), &[command, once.as_slice()].concat());
+        assert_eq!(finished.code, Some(0), "{finished:#?}");
+        assert_eq!(finished.stderr.matches("does not say how long").count(), 1, "{finished:#?}");
+    }
+}
+
+#[test]
 fn a_start_waits_for_a_process_that_is_about_to_let_go_of_the_directory() {
     let folder = chain("");
     let mut first = Program::start_in(folder.path(), &RUN);

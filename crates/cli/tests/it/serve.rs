@@ -447,6 +447,52 @@ fn a_file_that_changes_while_it_is_applied_is_applied_again() {
     server.stop();
 }
 
+#[test]
+fn a_reload_reads_the_files_together_as_the_start_does() {
+    let folder = tempfile::tempdir().unwrap();
+    let write = |folder: &Path, name: &str, text: &str| fs::write(folder.join(name), text).unwrap();
+    let reading = |stream: &str, length: &str| {
+        format!(
+            "[[stream]]\nname = \"a\"\n[[application]]\nname = \"reader\"\nsql = 'CREATE STREAM T (K VARCHAR{length});'\n\
+             input = {{stream = \"{stream}\", columns = \"N INTEGER\"}}\n"
+        )
+    };
+    write(folder.path(), "a.toml", &reading("a", ""));
+    write(folder.path(), "b.toml", "[[stream]]\nname = \"other\"\n");
+    let files = ["--apply", "a.toml", "--apply", "b.toml", "--json"];
+    let mut server = Server::start_in(folder, &files);
+    // The first file takes a stream that the second one brings.
+    write(server.path(), "a.toml", &reading("b", ""));
+    write(server.path(), "b.toml", "[[stream]]\nname = \"b\"\n[[stream]]\nname = \"other\"\n");
+    server.program.signal(Signal::HUP);
+    for (name, action) in [("b", "created"), ("reader", "changed")] {
+        let line =
+            server.program.json_until(|line| line["phase"] == "applied" || line["phase"] == "not applied");
+        let changes = line["report"]["changes"].as_array().unwrap_or_else(|| panic!("{line}"));
+        assert!(changes.iter().any(|one| one["name"] == name && one["action"] == action), "{line}");
+    }
+    // One that is wrong keeps nothing else back, and its hint knows the streams of the others.
+    write(server.path(), "a.toml", &reading("missing", "(4)"));
+    write(
+        server.path(),
+        "b.toml",
+        "[[stream]]\nname = \"b\"\n[[stream]]\nname = \"new\"\n[[stream]]\nname = \"other\"\n",
+    );
+    server.program.signal(Signal::HUP);
+    let line = server.program.json_until(|line| line["phase"] == "applied");
+    assert!(line["report"].to_string().contains("\"new\""), "{line}");
+    let line = server.program.json_until(|line| line["phase"] == "not applied");
+    let message = line["message"].as_str().unwrap();
+    assert!(
+        message.contains("there is no stream \"missing\"") && message.contains("there are: a, b, new, other"),
+        "{message}"
+    );
+    server.program.signal(Signal::TERM);
+    let finished = server.program.finish();
+    // Once at the start, and once for the reload that applied it.
+    assert_eq!(finished.stderr.matches("does not say how long").count(), 2, "{finished:#?}");
+}
+
 /// All folders in a folder, those below it included.
 fn folders_in(folder: &Path) -> Vec<String> {
     let mut found = Vec::new();

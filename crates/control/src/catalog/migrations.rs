@@ -7,6 +7,7 @@
 //! | 3 | 0.2 | the source that the progress of a feed is of; `deleting` is 2 for what its file no longer declares |
 //! | 4 | 0.2 | the newest epoch of each application, which a damaged checkpoint does not tell |
 //! | 5 | 0.2 | for feeds, a record of the source that was put; for copies, how many records had gone with their shards |
+//! | 6 | 0.2 | for progress that waits for a feed, the feed's name and the place that its records went to |
 //!
 //! A migration runs in one transaction together with its new version number: a crash leaves the layout before.
 
@@ -21,7 +22,7 @@ use crate::definition::{Definition, Kind};
 use crate::pipeline::definitions_of_layout_1;
 
 /// The layout that this program reads and writes.
-const LAYOUT: i64 = 5;
+const LAYOUT: i64 = 6;
 
 const LAYOUT_2: &str = "
 CREATE TABLE resource (
@@ -69,6 +70,12 @@ ALTER TABLE unclaimed_feed_position ADD COLUMN known_record INTEGER;
 ALTER TABLE unclaimed_feed_position ADD COLUMN known_hash INTEGER;
 ";
 
+const LAYOUT_6: &str = "
+ALTER TABLE feed_position ADD COLUMN target INTEGER;
+ALTER TABLE unclaimed_feed_position ADD COLUMN target INTEGER;
+ALTER TABLE unclaimed_feed_position ADD COLUMN feed_name TEXT;
+";
+
 /// Brings the layout up to date.
 pub(super) fn run(path: &Path, connection: &mut Connection) -> Result<(), CatalogError> {
     let failed = |source| CatalogError::of(path, source);
@@ -91,7 +98,10 @@ pub(super) fn run(path: &Path, connection: &mut Connection) -> Result<(), Catalo
         transaction.execute_batch(LAYOUT_4).map_err(failed)?;
         note_epochs(&transaction).map_err(failed)?;
     }
-    transaction.execute_batch(LAYOUT_5).map_err(failed)?;
+    if found < 5 {
+        transaction.execute_batch(LAYOUT_5).map_err(failed)?;
+    }
+    transaction.execute_batch(LAYOUT_6).map_err(failed)?;
     transaction.pragma_update(None, "user_version", LAYOUT).map_err(failed)?;
     transaction.commit().map_err(failed)
 }

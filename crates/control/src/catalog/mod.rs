@@ -6,6 +6,7 @@
 //! | `positions.rs` | `position` | how far each consumer of a stream or buffer has come, by ids and shard |
 //! | | `delivery_progress` | how far each delivery has come, and the objects that it is about to write |
 //! | | `feed_position` | how many records each feed has put |
+//! | `released.rs` | `unclaimed_feed_position` | the same of feeds that a command line brought, for the next of their names |
 //! | `checkpoints.rs` | `checkpoint` | manifests of application states, the newest two of each application |
 //! | | `epoch` | the newest in which rows of each application were numbered |
 //! | `migrations.rs` | `PRAGMA user_version` | the layouts of earlier versions, brought up to date |
@@ -16,6 +17,7 @@ mod checkpoints;
 mod copies;
 mod migrations;
 mod positions;
+mod released;
 mod resources;
 mod targets;
 mod wal;
@@ -23,6 +25,7 @@ mod wal;
 pub use checkpoints::{EngineState, StoredCheckpoint, WaitingOutput};
 pub use copies::CopyStart;
 pub use positions::{FeedProgress, KnownRecord, StoredDelivery};
+pub use released::ReleasedProgress;
 pub use resources::{ResourceRow, RowChange};
 pub use targets::StoredFeed;
 

@@ -6,7 +6,7 @@ use millstream_delivery::Progress;
 use rusqlite::{OptionalExtension, params};
 use serde::{Deserialize, Serialize};
 
-use super::{Catalog, CatalogError, signed, unsigned};
+use super::{Catalog, CatalogError, released, signed, unsigned};
 use crate::definition::{DeliveryStreamDefinition, ResourceId};
 use crate::identifier::stable_hash_of;
 
@@ -41,7 +41,7 @@ impl KnownRecord {
 }
 
 /// The columns of a known record, the first of them at this place of a row.
-fn known_of(row: &rusqlite::Row<'_>, first: usize) -> rusqlite::Result<Option<KnownRecord>> {
+pub(super) fn known_of(row: &rusqlite::Row<'_>, first: usize) -> rusqlite::Result<Option<KnownRecord>> {
     let (number, hash): (Option<i64>, Option<i64>) = (row.get(first)?, row.get(first + 1)?);
     Ok(number
         .zip(hash)
@@ -219,15 +219,10 @@ impl Catalog {
             let found = match progress_of(&transaction, feed)? {
                 Some(found) => found,
                 None => {
-                    let unclaimed = "DELETE FROM unclaimed_feed_position WHERE name = ?1 \
-                                     RETURNING produced, source, known_record, known_hash";
                     let mut found: Option<Of> = None;
                     for name in names {
-                        let of_name = transaction.query_row(unclaimed, [name], |row| {
-                            let (produced, known) = (unsigned(row.get(0)?), known_of(row, 2)?);
-                            Ok((FeedProgress { produced, known, ..FeedProgress::default() }, row.get(1)?))
-                        });
-                        found = found.or(of_name.optional()?);
+                        let of_name = released::claim(&transaction, name)?;
+                        found = found.or(of_name);
                     }
                     found.unwrap_or_default()
                 }
@@ -239,9 +234,9 @@ impl Catalog {
             };
             let FeedProgress { pass, produced, ended, known } = progress;
             let (number, hash) = columns_of(known);
-            let sql = "INSERT OR REPLACE INTO feed_position \
-                       (feed, pass, produced, ended, source, known_record, known_hash) \
-                       VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)";
+            let sql = "INSERT INTO feed_position (feed, pass, produced, ended, source, known_record, known_hash) \
+                       VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7) ON CONFLICT (feed) DO UPDATE SET pass = ?2, \
+                       produced = ?3, ended = ?4, source = ?5, known_record = ?6, known_hash = ?7";
             let values = params![feed.0, signed(pass), signed(produced), ended, source, number, hash];
             transaction.execute(sql, values)?;
             transaction.commit()?;
@@ -270,23 +265,6 @@ impl Catalog {
                        VALUES (?1, ?2, ?3, ?4, ?5, ?6) ON CONFLICT (feed) DO UPDATE \
                        SET pass = ?2, produced = ?3, ended = ?4, known_record = ?5, known_hash = ?6";
             connection.execute(sql, params![feed.0, signed(pass), signed(produced), ended, number, hash])
-        })?;
-        Ok(())
-    }
-
-    /// Keeps the progress of a feed that its file no longer declares for the next feed of its name, unless it has read its
-    /// source to the end. One that was deleted or reset leaves nothing.
-    ///
-    /// # Errors
-    /// The change could not be made durable.
-    pub fn release_feed_progress(&self, feed: ResourceId, name: &str) -> Result<(), CatalogError> {
-        self.with(|connection| {
-            connection.execute(
-                "INSERT OR REPLACE INTO unclaimed_feed_position (name, produced, source, known_record, known_hash) \
-                 SELECT ?2, produced, source, known_record, known_hash FROM feed_position WHERE feed = ?1 AND ended = 0 AND produced > 0 \
-                 AND EXISTS (SELECT 1 FROM resource WHERE id = ?1 AND deleting = 2)",
-                params![feed.0, name],
-            )
         })?;
         Ok(())
     }

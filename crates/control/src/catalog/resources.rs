@@ -6,7 +6,7 @@
 use millstream_host::Timestamp;
 use rusqlite::{Row, Transaction, params};
 
-use super::{Catalog, CatalogError};
+use super::{Catalog, CatalogError, released};
 use crate::definition::{Definition, Generation, Kind, Owner, Reference, ResourceId};
 use crate::registry::Status;
 
@@ -83,6 +83,11 @@ pub enum RowChange {
         /// Which.
         id: ResourceId,
     },
+    /// What waits for the next feed of a name is forgotten; `None` for those of all names.
+    ForgetReleased {
+        /// The name.
+        feed: Option<String>,
+    },
 }
 
 impl Catalog {
@@ -146,6 +151,7 @@ impl Catalog {
                 "DELETE FROM position WHERE consumer = ?1 OR source = ?1",
                 "DELETE FROM delivery_progress WHERE delivery_stream = ?1",
                 "DELETE FROM feed_position WHERE feed = ?1",
+                "DELETE FROM unclaimed_feed_position WHERE target = ?1",
                 "DELETE FROM checkpoint WHERE application = ?1",
                 "DELETE FROM epoch WHERE application = ?1",
                 "DELETE FROM resource WHERE id = ?1",
@@ -183,8 +189,10 @@ fn apply(transaction: &Transaction<'_>, change: &RowChange, now: Timestamp) -> R
             transaction.execute("UPDATE resource SET deleting = 1 WHERE id = ?1", [id.0])?
         }
         RowChange::Prune { id } => {
+            released::note_target(transaction, *id)?;
             transaction.execute("UPDATE resource SET deleting = 2 WHERE id = ?1", [id.0])?
         }
+        RowChange::ForgetReleased { feed } => released::forget(transaction, feed.as_deref())?,
     };
     Ok(())
 }

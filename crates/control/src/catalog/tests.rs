@@ -135,6 +135,7 @@ fn positions_and_progress_are_kept() {
             catalog.change_resources(&[insert(name, Definition::Feed(definition))], Timestamp(1)).unwrap();
             catalog.resources().unwrap().last().unwrap().id
         };
+        catalog.change_resources(&[insert("s", stream(24))], Timestamp(1)).unwrap();
         let known = Some(KnownRecord { number: 12, hash: u64::MAX });
         let progress = FeedProgress { pass: 1, produced: 12, ended: false, known };
         let (first, other) = (feed("f"), feed("g"));
@@ -205,7 +206,9 @@ fn epochs_are_known_whatever_becomes_of_checkpoints() {
     let sql = "DROP TABLE epoch; ALTER TABLE feed_position DROP COLUMN spent_records; ALTER TABLE feed_position DROP COLUMN known_record; \
                ALTER TABLE feed_position DROP COLUMN known_hash; \
                ALTER TABLE unclaimed_feed_position DROP COLUMN known_record; \
-               ALTER TABLE unclaimed_feed_position DROP COLUMN known_hash; PRAGMA user_version = 3; \
+               ALTER TABLE unclaimed_feed_position DROP COLUMN known_hash; ALTER TABLE feed_position DROP COLUMN target; \
+               ALTER TABLE unclaimed_feed_position DROP COLUMN target; \
+               ALTER TABLE unclaimed_feed_position DROP COLUMN feed_name; PRAGMA user_version = 3; \
                UPDATE checkpoint SET checksum = checksum + 1 WHERE application = 8 AND number = 2";
     catalog.with(|connection| connection.execute_batch(sql)).unwrap();
     drop(catalog);

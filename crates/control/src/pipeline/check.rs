@@ -94,17 +94,22 @@ pub(super) struct Names<'d> {
 }
 
 impl Names<'_> {
-    /// What else could have been meant.
-    fn hint(&self, wanted: &str) -> String {
+    /// What else could have been meant: of the file, or of what exists beside it.
+    fn hint(&self, wanted: &str, existing: &HashSet<&Reference>) -> String {
         let section = self.kind.noun().replace(' ', "_");
+        let mut beside: Vec<&str> =
+            existing.iter().filter(|one| one.kind == self.kind).map(|one| one.name.as_str()).collect();
+        beside.retain(|name| !self.known.contains(name));
+        beside.sort_unstable();
+        let names = [self.names.as_slice(), &beside].concat();
         // Among very many, the way to the nearest is long.
-        let near = nearest(wanted, self.names.iter().copied().take(MOST_COMPARED));
+        let near = nearest(wanted, names.iter().copied().take(MOST_COMPARED));
         match near {
             Some(name) => format!("did you mean \"{name}\"?"),
-            None if self.names.is_empty() => format!(
+            None if names.is_empty() => format!(
                 "declare it: [[{section}]] name = \"{wanted}\"; one of another file is known to those who apply both"
             ),
-            None => format!("there are: {}", listed(&self.names)),
+            None => format!("there are: {}", listed(&names)),
         }
     }
 }
@@ -161,7 +166,7 @@ impl Check<'_> {
             return;
         }
         let message = format!("there is no {} \"{wanted}\"", names.kind);
-        self.wrong(reference.span(), message, Some(names.hint(wanted)));
+        self.wrong(reference.span(), message, Some(names.hint(wanted, &self.existing)));
     }
 
     /// Exactly one of several ways must be chosen; none may be what remains of a mistake.

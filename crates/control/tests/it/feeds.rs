@@ -99,21 +99,24 @@ async fn r8_another_file_of_an_input_is_read_from_its_beginning() {
     stop(server).await;
 }
 
+/// The same as a command line brings it.
+fn from_command_line(file: &Path, rate: f64) -> Pipeline {
+    let mut pipeline = file_into_stream(file, Some(rate));
+    for one in &mut pipeline.desired {
+        if let Definition::Feed(feed) = &mut one.definition {
+            feed.from_command_line = true;
+        }
+    }
+    pipeline
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn lines_of_a_command_line_come_once_though_a_kill_and_a_start_without_it_come_between() {
     let folder = tempfile::tempdir().unwrap();
     let (data, image) = (folder.path().join("data"), folder.path().join("image"));
     let file = folder.path().join("a");
     std::fs::write(&file, (0..2_000).map(|number| format!("{number}\n")).collect::<String>()).unwrap();
-    let with_feed = |rate| {
-        let mut pipeline = file_into_stream(&file, Some(rate));
-        for one in &mut pipeline.desired {
-            if let Definition::Feed(feed) = &mut one.definition {
-                feed.from_command_line = true;
-            }
-        }
-        pipeline
-    };
+    let with_feed = |rate| from_command_line(&file, rate);
     let server = start(&with_feed(200.0), &data).await;
     records_of(&server, 20).await;
     // A kill, before the next time that its progress is noted.
@@ -154,6 +157,97 @@ async fn a_file_that_was_replaced_meanwhile_is_not_read_from_its_middle() {
     // The way out.
     server.reset(Some(Kind::Feed), Some("f")).await.unwrap();
     assert_eq!(records_of(&server, so_far + 2).await[so_far..so_far + 2], ["7", "8"]);
+    stop(server).await;
+}
+
+/// Starts without the feed that a command line has brought; comes back when that is gone.
+async fn start_without_it(data: &Path) -> Arc<Server> {
+    let server = open(data).await.unwrap();
+    server.end_command_line_feeds(None, &owner()).await.unwrap();
+    assert!(!apply(&server, &parse("[[stream]]\nname = \"in\"\n")).await.is_refused());
+    server.start(true).await.unwrap();
+    until(|| server.registry().rows().len() == 1).await;
+    server
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_command_line_has_put_is_read_again_once_its_stream_or_its_progress_is_reset() {
+    let stream = || Reference::new(Kind::Stream, "in");
+    type Reset = (Option<Kind>, Option<&'static str>);
+    let resets: [(Option<Reset>, usize); 6] = [
+        (Some((None, None)), 2_000),
+        (Some((Some(Kind::Stream), None)), 2_000),
+        // The stream keeps what it has.
+        (Some((Some(Kind::Feed), None)), 2_020),
+        (Some((Some(Kind::Feed), Some("f"))), 2_020),
+        (Some((Some(Kind::Feed), Some("g"))), 2_000),
+        // It is deleted and made again.
+        (None, 2_000),
+    ];
+    for (reset, expected) in resets {
+        let folder = tempfile::tempdir().unwrap();
+        let (data, file) = (folder.path().join("data"), folder.path().join("a"));
+        std::fs::write(&file, (0..20).map(|number| format!("{number}\n")).collect::<String>()).unwrap();
+        let server = start(&from_command_line(&file, 1e6), &data).await;
+        records_of(&server, 20).await;
+        stop(server).await;
+        // It has not read all there is.
+        let lines: String = (0..2_000).map(|number| format!("{number}\n")).collect();
+        std::fs::write(&file, lines).unwrap();
+        let catalog = rusqlite::Connection::open(data.join("catalog.sqlite")).unwrap();
+        catalog.execute("UPDATE feed_position SET ended = 0", []).unwrap();
+        drop(catalog);
+        stop(start_without_it(&data).await).await;
+        let server = open(&data).await.unwrap();
+        match reset {
+            Some((kind, name)) => {
+                let would = server.would_reset(kind, name).await;
+                let said = would.iter().flat_map(|one| &one.consequences);
+                let is_said =
+                    said.into_iter().any(|said| said.contains("reads its source again when it comes back"));
+                assert_eq!(is_said, name != Some("g"), "{would:?}");
+                let is_fed = |one: &Reference| *one == Reference::new(Kind::Feed, "f");
+                let is_reset = server.reset(kind, name).await.unwrap().iter().any(is_fed);
+                assert_eq!(is_reset, kind != Some(Kind::Stream) && name != Some("g"));
+                assert!(
+                    server.would_reset(Some(Kind::Feed), Some("f")).await.is_empty() || name == Some("g")
+                );
+            }
+            None => {
+                server.delete(&stream(), false).await.unwrap();
+            }
+        }
+        assert!(!apply(&server, &from_command_line(&file, 1e6)).await.is_refused());
+        server.start(true).await.unwrap();
+        records_of(&server, expected).await;
+        server.drain(false).await;
+        assert_eq!(records(&server, "in").len(), expected, "{reset:?}");
+        stop(server).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_feed_that_still_stops_leaves_nothing_to_a_stream_that_was_reset() {
+    let folder = tempfile::tempdir().unwrap();
+    let (data, file) = (folder.path().join("data"), folder.path().join("a"));
+    std::fs::write(&file, (0..2_000).map(|number| format!("{number}\n")).collect::<String>()).unwrap();
+    let pipeline = from_command_line(&file, 200.0);
+    let server = start(&pipeline, &data).await;
+    records_of(&server, 20).await;
+    stop(server).await;
+    // Its row is there still, as a start without it leaves it when it is killed.
+    let server = open(&data).await.unwrap();
+    server.end_command_line_feeds(None, &owner()).await.unwrap();
+    server.reset(Some(Kind::Stream), Some("in")).await.unwrap();
+    server.start(true).await.unwrap();
+    until(|| server.registry().rows().len() == 1).await;
+    assert!(server.would_reset(Some(Kind::Feed), None).await.is_empty());
+    assert_applied(&apply(&server, &from_command_line(&file, 1e6)).await);
+    assert!(records_of(&server, 2_000).await.into_iter().eq((0..2_000).map(|number| number.to_string())));
+    // What is there is said to go on.
+    let would = server.would_reset(Some(Kind::Stream), Some("in")).await;
+    let goes_on = "feed \"f\" goes on where it is: reset it, too, to have its records again";
+    assert!(would[0].consequences.iter().any(|one| one == goes_on), "{would:?}");
     stop(server).await;
 }
 

@@ -35,6 +35,7 @@
 
 use std::path::Path;
 
+mod applying;
 mod client;
 mod listening;
 mod protocol;
@@ -43,11 +44,12 @@ mod server;
 mod starting;
 mod tail_lines;
 
+pub(crate) use applying::apply_file;
 pub(crate) use client::{Busy, Client, escaped, path_of};
 pub(crate) use protocol::{
     Applied, ApplyRequest, FailedLine, PutAnswer, ResetAnswer, StatusAnswer, TailLine, WouldResetAnswer,
 };
-pub(crate) use server::{Socket, apply_file};
+pub(crate) use server::Socket;
 
 /// Bytes that the path of a socket may have: the systems keep it in so many, with a zero at its end.
 const LONGEST_PATH: usize = if cfg!(target_os = "linux") { 107 } else { 103 };

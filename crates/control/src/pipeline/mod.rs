@@ -29,6 +29,7 @@ mod start_mistakes;
 mod switches;
 mod toml_syntax;
 mod toml_tree;
+mod unread_inputs;
 mod value_messages;
 mod written_application;
 

@@ -20,6 +20,7 @@ mod metadata_column;
 mod mistake;
 mod other_kind;
 mod reference;
+mod reference_remarks;
 mod schema_text;
 mod shape;
 mod similar_name;

@@ -86,6 +86,8 @@ impl SchemaPlace {
 pub struct WrittenApplication {
     sql: SqlPlace,
     schema: SchemaPlace,
+    /// Of the columns of its reference tables, in their order.
+    references: Vec<SchemaPlace>,
     places: Places,
     lints: Vec<Diagnostic>,
     windows: Vec<millstream_sql::WindowLength>,
@@ -119,8 +121,10 @@ impl WrittenApplication {
         let schema = SchemaPlace::declared(&source, &declared.input.columns);
         let place = sql_place(&source, declared, &checked.sql);
         let outputs = declared.outputs.iter().map(|output| output.from.get_ref().clone());
+        let references = declared.references.iter();
         WrittenApplication {
             outputs: outputs.collect(),
+            references: references.map(|table| SchemaPlace::declared(&source, &table.columns)).collect(),
             ..WrittenApplication::new(place, &checked.sql, &checked.program, schema)
         }
     }
@@ -136,6 +140,7 @@ impl WrittenApplication {
         WrittenApplication {
             sql: place,
             schema,
+            references: Vec::new(),
             places: compilation.places,
             lints: compilation.lints,
             windows: compilation.windows,
@@ -209,6 +214,15 @@ impl WrittenApplication {
     /// A warning about the records of the input, at their columns.
     pub fn on_input(&self, message: &str) -> Mistake {
         self.schema.mistake(self.schema.columns.clone(), message, None).into_warning()
+    }
+
+    /// A warning about the rows of a reference table, by its number, at its columns.
+    ///
+    /// # Panics
+    /// When there is no such table.
+    pub fn on_reference(&self, index: usize, message: &str) -> Mistake {
+        let schema = &self.references[index];
+        schema.mistake(schema.columns.clone(), message, None).into_warning()
     }
 }
 

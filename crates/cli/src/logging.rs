@@ -165,7 +165,7 @@ fn filter(text: &str) -> Result<EnvFilter, String> {
 mod tests {
     use super::*;
 
-    /// What a warning looks like for people, its time left out.
+    /// What a warning looks like for people, without its time.
     fn said(has_time: bool, log: impl FnOnce()) -> String {
         let written = std::sync::Arc::new(std::sync::Mutex::new(Vec::new()));
         let place = std::sync::Arc::clone(&written);

@@ -44,8 +44,6 @@ mod version;
 use std::process::ExitCode;
 use std::time::Duration;
 
-use clap::Parser as _;
-
 use crate::failure::Place;
 
 #[global_allocator]
@@ -64,7 +62,7 @@ fn run() -> ExitCode {
     // Before anything that takes time: a server that starts ends by a signal as one that runs does.
     let starting = session::Starting::of(std::env::args_os().nth(1).as_deref());
     let asks_for_json = failure::asks_for_json(std::env::args_os());
-    let arguments = match arguments::Arguments::try_parse() {
+    let arguments = match arguments::Arguments::read(std::env::args_os()) {
         Ok(arguments) => arguments,
         Err(answer) => {
             let place = Place::of(asks_for_json, false);

@@ -101,7 +101,7 @@ impl Output {
         is_kept
     }
 
-    /// How things are now. It is left out when too much waits.
+    /// How things are now. It is skipped when too much waits.
     pub(crate) fn status(&self, text: String) {
         self.push(Shown::Status(text));
     }
@@ -192,7 +192,7 @@ mod tests {
             read.push(take(&reader));
         }
         assert_eq!(&read[read.len() - 3..], ["line", "newest", "last"]);
-        assert!(read.len() <= 5, "what is no longer so is left out: {read:?}");
+        assert!(read.len() <= 5, "what is no longer so is skipped: {read:?}");
         assert!(output.finish(PATIENCE), "everything is written");
     }
 
@@ -202,7 +202,7 @@ mod tests {
         let long = "x".repeat(MOST_WAITING);
         assert!((0..3).any(|_| !output.line(long.clone())), "one is written, one waits");
         assert!(output.has_lost());
-        output.status("left out".to_owned());
+        output.status("skipped".to_owned());
         output.last("last".to_owned());
         drop(reader);
         assert!(output.finish(PATIENCE), "nobody reads any more");

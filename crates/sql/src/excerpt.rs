@@ -11,7 +11,7 @@ const MARKED: usize = 60;
 /// What is shown of a line.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Excerpt {
-    /// The line, or the surroundings of the marked part with … where something is left out.
+    /// The line, or the surroundings of the marked part with … where something is skipped.
     pub shown: String,
     /// What of `shown` stands before the marked part.
     pub before: String,

@@ -14,7 +14,16 @@ impl TypedValueParser for KindParser {
     type Value = Kind;
 
     fn parse_ref(&self, command: &Command, arg: Option<&Arg>, value: &OsStr) -> Result<Kind, Error> {
-        let parser = StringValueParser::new().try_map(|text| text.parse::<Kind>());
+        let takes_name = command.get_arguments().any(|argument| argument.get_id() == "name");
+        let name = command.get_name().to_owned();
+        let parser = StringValueParser::new().try_map(move |text| {
+            text.parse::<Kind>().map_err(|unknown| match takes_name {
+                true => {
+                    format!("{unknown}; a name stands behind its kind, such as {name} application {text}")
+                }
+                false => unknown,
+            })
+        });
         parser.parse_ref(command, arg, value)
     }
 

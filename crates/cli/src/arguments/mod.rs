@@ -34,10 +34,11 @@ mod take_over;
 mod test;
 mod time;
 
+use std::ffi::OsString;
 use std::io::IsTerminal;
 
 use clap::builder::styling::{AnsiColor, Styles};
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory, Parser, Subcommand};
 
 pub(crate) use apply::ApplyArguments;
 pub(crate) use bench::{Bench, BenchArguments};
@@ -90,6 +91,32 @@ const STYLES: Styles = Styles::styled()
 pub(crate) struct Arguments {
     #[command(subcommand)]
     pub(crate) command: Command,
+}
+
+impl Arguments {
+    /// Reads a command line, the name of the program first.
+    ///
+    /// # Errors
+    /// What to print instead: help, the version, or what is wrong. Its usage line shows no flag as needed for the reason
+    /// that a variable gives its value.
+    pub(crate) fn read(given: impl IntoIterator<Item = OsString>) -> Result<Arguments, clap::Error> {
+        let mut given: Vec<OsString> = given.into_iter().collect();
+        if given.get(1).is_some_and(|command| command == "help") {
+            // `help --help` asks for what `help` says.
+            given.retain(|argument| argument != "--help" && argument != "-h");
+        }
+        let answer = match Arguments::try_parse_from(&given) {
+            Ok(arguments) => return Ok(arguments),
+            Err(answer) => answer,
+        };
+        let without_variables = Arguments::command().mut_subcommands(|command| {
+            command.mut_args(|argument| argument.env(clap::builder::Resettable::Reset))
+        });
+        match without_variables.try_get_matches_from(&given) {
+            Err(plain) if answer.use_stderr() && plain.kind() == answer.kind() => Err(plain),
+            _ => Err(answer),
+        }
+    }
 }
 
 /// What to do.
@@ -161,7 +188,6 @@ impl Command {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use clap::CommandFactory;
     use millstream_control::definition::Kind;
 
     /// Examples keep their lines, paragraphs are broken where the terminal ends: each is one line here.

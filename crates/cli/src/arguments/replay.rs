@@ -25,10 +25,11 @@ pub(crate) struct ReplayArguments {
     /// The recorded records, one a line, plain or gzip; - for standard input.
     #[arg(long, value_name = "DATA")]
     pub(crate) input: PathBuf,
-    /// Which application of the pipeline, when it has several.
+    /// Which application of the pipeline, when it has several; not for SQL.
     #[arg(long, value_name = "NAME")]
     pub(crate) application: Option<String>,
-    /// For SQL: the stream that it reads, as NAME (COLUMN TYPE, …).
+    /// For SQL: the stream that it reads, as NAME (COLUMN TYPE, …). Its columns keep their case: SQL quotes those that are not
+    /// in upper case, as "price".
     #[arg(long, value_name = "STREAM")]
     pub(crate) stream: Option<String>,
     /// For SQL: how records are written; csv unless given.
@@ -38,8 +39,8 @@ pub(crate) struct ReplayArguments {
     /// 2024-01-01 00:00:05. Rows go in by this time, whatever the order of their records; one without it is an error row.
     #[arg(long, value_name = "COLUMN", conflicts_with = "rate")]
     pub(crate) rowtime: Option<String>,
-    /// By how much times may go back (`10s`): rows wait no longer than this. Without it the whole input is sorted, as long
-    /// as its rows fit into 1 GiB.
+    /// By how much times may go back (`10s`): rows wait no longer than this, and a record that is later ends the replay with
+    /// code 1. Without it the whole input is sorted, as long as its rows fit into 1 GiB.
     #[arg(long, value_name = "TIME", requires = "rowtime", value_parser = period)]
     pub(crate) lateness: Option<Duration>,
     /// Rows a second of virtual time, when no column holds it; at least 0.000001, a row in about eleven days.
@@ -51,7 +52,7 @@ pub(crate) struct ReplayArguments {
     /// The first line is a header, not a record.
     #[arg(long)]
     pub(crate) header: bool,
-    /// The records have been through the application's preprocessing function already.
+    /// The records have been through the application's preprocessing function already; not for SQL.
     #[arg(long)]
     pub(crate) preprocessed: bool,
     /// Where random cut forests start; for SQL only.

@@ -6,6 +6,7 @@ use serde_json::Value;
 
 use super::print;
 use crate::arguments::ApplyArguments;
+use crate::failure::say;
 use crate::loading::absolute;
 use crate::report;
 use crate::socket::{ApplyRequest, Client};
@@ -21,6 +22,9 @@ pub(super) async fn run(arguments: ApplyArguments) -> anyhow::Result<ExitCode> {
     let answer: Value = client.call_with("/v1/apply", &request).await?;
     if let Some(mistakes) = answer["mistakes"].as_str() {
         anyhow::bail!("{mistakes}");
+    }
+    for warning in answer["warnings"].as_array().into_iter().flatten().filter_map(Value::as_str) {
+        say(format_args!("{}", warning.trim_end()));
     }
     let applied = &answer["report"];
     if arguments.json {

@@ -27,7 +27,7 @@ const SAMPLE_TIME: Duration = Duration::from_secs(10);
 /// Rows of the sample that are shown, and characters of each value.
 const SHOWN_ROWS: usize = 5;
 const SHOWN_CHARACTERS: usize = 40;
-/// Members that are left out and named.
+/// Members that are skipped and named.
 const SHOWN_MEMBERS: usize = 5;
 
 /// The first records of an input. One that gives them slowly, or none, is waited for a while only: a pipe that nobody
@@ -173,7 +173,7 @@ fn losses(discovered: &Discovered, noun: &str) -> Vec<String> {
             more => format!(" and {more} more"),
         };
         losses.push(format!(
-            "{} left out, as no path can name line ends and other control characters: {}{more}",
+            "{} skipped, as no path can name line ends and other control characters: {}{more}",
             agreeing(discovered.left_members.len(), "member is", "members are"),
             shown.join(", ")
         ));

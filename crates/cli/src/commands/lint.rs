@@ -68,6 +68,9 @@ pub(super) fn pipeline(
         let written = WrittenApplication::of_pipeline(pipeline, index);
         let hours = stream.map(|stream| stream.retention());
         remarks.extend(written.lints(hours).into_iter().map(Remark::from));
+        for (number, said) in checked.reference_remarks().into_iter().enumerate() {
+            remarks.extend(said.iter().map(|message| written.on_reference(number, message).into()));
+        }
         if let Some(sample) = sample.filter(|_| named.is_none_or(|named| named == index)) {
             let trial = Trial { written: &written, checked, pipeline: Some(pipeline), sample };
             remarks.append(&mut trial.run()?);
@@ -106,6 +109,8 @@ impl Failures {
         for error in replay.take_errors() {
             let place = match error.record {
                 Some(_) => &mut self.records,
+                // The rows of reference tables are none of the sample: they are told of without one.
+                None if error.row.pump_name.is_empty() => continue,
                 None => self.pumps.entry(error.row.pump_name.clone()).or_default(),
             };
             Self::note(place, || match error.record {
@@ -189,7 +194,6 @@ impl Trial<'_> {
         let (written, whose) = (self.written, self.whose());
         let mut remarks: Vec<Remark> = Vec::new();
         let on_input = |message: String| Remark::from(written.on_input(&format!("{whose}{message}")));
-        remarks.extend(replay.table_remarks().iter().cloned().map(on_input));
         if let Some(wrong) = replay.wrong_shape() {
             remarks.push(on_input(format!(
                 "the sample is not as the format and columns of the input say: {wrong}"

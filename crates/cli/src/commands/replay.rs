@@ -36,6 +36,15 @@ async fn replay(arguments: &ReplayArguments) -> anyhow::Result<ExitCode> {
         None => Rowtimes::rate(arguments.start.0, arguments.rate)?,
     };
     let mut replay = if has_extension(&arguments.app, "sql") {
+        for (flag, is_given) in
+            [("--application", arguments.application.is_some()), ("--preprocessed", arguments.preprocessed)]
+        {
+            anyhow::ensure!(
+                !is_given,
+                "{flag} is for pipeline files: {} is SQL, one application without a preprocessing function",
+                arguments.app.display()
+            );
+        }
         let stream = arguments.stream.as_deref();
         let application = sql_application(&arguments.app, stream, arguments.format.unwrap_or(Format::Csv))?;
         Replay::new(&application, arguments.seed, rowtimes)?
@@ -45,13 +54,19 @@ async fn replay(arguments: &ReplayArguments) -> anyhow::Result<ExitCode> {
         {
             anyhow::ensure!(
                 !is_given,
-                "{flag} is for SQL alone: {} says what the application reads",
+                "{flag} is for SQL, in a file whose name ends in .sql: {} is read as a pipeline file, which says itself what its \
+                 application reads",
                 arguments.app.display()
             );
         }
         let pipeline = read_pipeline(&arguments.app, &[])??;
         let (checked, seed) = find(&pipeline, arguments)?;
         let replay = Replay::new(checked, seed, rowtimes)?;
+        anyhow::ensure!(
+            !arguments.preprocessed || has_preprocessor(&pipeline, checked),
+            "--preprocessed: application \"{}\" has no preprocessing function",
+            checked.name
+        );
         match arguments.preprocessed {
             true => replay,
             false => replay.with_preprocessor(&pipeline, &checked.name).await?,
@@ -84,6 +99,7 @@ async fn replay(arguments: &ReplayArguments) -> anyhow::Result<ExitCode> {
     let mut batch = SourceBatch::default();
     let mut goes_on = true;
     let mut is_first = true;
+    let mut looks_like_seconds = false;
     replay.table_remarks().iter().for_each(|remark| tracing::warn!("{remark}"));
     while goes_on {
         batch.clear();
@@ -99,6 +115,10 @@ async fn replay(arguments: &ReplayArguments) -> anyhow::Result<ExitCode> {
             tracing::warn!("{wrong}");
         }
         is_first = false;
+        if let Some(remark) = replay.rowtime_remark().filter(|_| !looks_like_seconds) {
+            tracing::warn!("{remark}");
+            looks_like_seconds = true;
+        }
         if !goes_on {
             replay.end_input()?;
         }
@@ -234,6 +254,12 @@ impl<W: Write> Output<'_, W> {
     }
 }
 
+/// Whether an application of a pipeline has a preprocessing function.
+fn has_preprocessor(pipeline: &Pipeline, checked: &CheckedApplication) -> bool {
+    let mut declared = pipeline.declarations.applications.iter();
+    declared.any(|one| *one.name.get_ref() == checked.name && one.input.preprocessor.is_some())
+}
+
 fn find<'a>(
     pipeline: &'a Pipeline,
     arguments: &ReplayArguments,
@@ -287,7 +313,7 @@ pub(super) fn sql_application(
         && let Some((name, ..)) = input.declared.iter().find(|(_, _, path)| path.is_some())
     {
         anyhow::bail!(
-            "--stream: column \"{name}\" has a path, and delimited records have none: add --format json, or leave the path out"
+            "--stream: column \"{name}\" has a path, and delimited records have none: add --format json, or remove the path"
         );
     }
     let columns = input.declared.iter().map(|(name, sql_type, mapping)| match mapping {

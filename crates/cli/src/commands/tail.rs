@@ -85,7 +85,7 @@ fn text_of(line: &TailLine) -> String {
             format!("({records}: the stream's retention period is over)")
         }
         TailLine::Undecided { records } => format!(
-            "({records} left out: --where could not be decided for them: they are not rows with its columns, or it fails on them)"
+            "({records} skipped: --where could not be decided for them: they are not rows with its columns, or it fails on them)"
         ),
         TailLine::End { reason } => reason.clone(),
     }

@@ -35,6 +35,7 @@
 
 use std::path::Path;
 
+mod applying;
 mod client;
 mod listening;
 mod protocol;

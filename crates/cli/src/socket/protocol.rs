@@ -44,6 +44,15 @@ pub(crate) enum Applied {
     Mistakes(String),
 }
 
+/// The answer with what the file says that is odd, but no mistake.
+#[derive(Clone, Debug, Serialize)]
+pub(crate) struct ApplyAnswer {
+    #[serde(flatten)]
+    pub(crate) applied: Applied,
+    /// Rendered, each of several lines.
+    pub(crate) warnings: Vec<String>,
+}
+
 /// `POST /v1/records/STREAM`.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(crate) struct PutAnswer {

@@ -1,6 +1,5 @@
 //! The server's end of the socket.
 
-use std::path::Path;
 use std::sync::Arc;
 
 use axum::body::{Body, Bytes};
@@ -17,12 +16,12 @@ use millstream_host::Spawn;
 use serde::Deserialize;
 use tokio::sync::{Semaphore, watch};
 
+use super::applying;
 use super::listening::{Listening, SocketFile};
-use super::protocol::{Applied, ApplyRequest, PutAnswer, ResetAnswer, StatusAnswer, WouldResetAnswer};
+use super::protocol::{ApplyRequest, PutAnswer, ResetAnswer, StatusAnswer, WouldResetAnswer};
 use super::refusal::{in_json, refused, status_of_apply, status_of_delete, status_of_put, status_of_tail};
 use super::starting::{Start, held_back};
 use super::tail_lines;
-use crate::loading::{self, Loaded};
 use crate::serving::Serving;
 
 /// The largest body of a request.
@@ -178,24 +177,9 @@ async fn apply(State(shared): State<Arc<Shared>>, Json(request): Json<ApplyReque
         takes_over: request.take_over,
         ..ApplyOptions::default()
     };
-    match apply_file(&shared.server, &request.file, options).await {
-        Ok(applied) => Json(applied).into_response(),
+    match applying::apply_file(&shared.server, &request.file, options).await {
+        Ok(answer) => Json(answer).into_response(),
         Err(error) => refused(status_of_apply(&error), format!("{error:#}")),
-    }
-}
-
-/// Reads a file and applies it.
-async fn apply_file(server: &Server, file: &Path, options: ApplyOptions) -> anyhow::Result<Applied> {
-    let existing = loading::existing(server, &loading::owner_of(file));
-    let path = file.to_owned();
-    let loaded = Spawn::current().awaited_blocking(move || loading::load(&path, &existing)).await??;
-    match loaded {
-        Ok(loaded) => {
-            loaded.say_warnings();
-            let Loaded { desired, owner, .. } = loaded;
-            Ok(Applied::Report(server.apply(desired, owner, options).await?))
-        }
-        Err(mistakes) => Ok(Applied::Mistakes(mistakes.to_string())),
     }
 }
 

@@ -363,6 +363,38 @@ fn a_function_must_find_its_column() {
 }
 
 #[test]
+fn lint_tells_of_reference_rows_that_do_not_fit_at_the_columns_of_their_table() {
+    let table = "\n[[application.reference]]\nname = \"Tiers\"\npath = \"tiers.csv\"\ncolumns = \"id INTEGER, tier VARCHAR(8)\"\n";
+    let folder = tempfile::tempdir().unwrap();
+    fs::write(
+        folder.path().join("p.toml"),
+        PRICES.replace("\n[[application.output]]", &format!("{table}\n[[application.output]]")),
+    )
+    .unwrap();
+    fs::write(folder.path().join("prices.jsonl"), price("A", 1) + "\n").unwrap();
+    let place = " --> p.toml:26:12\n";
+    for (rows, told) in [
+        ("1,gold\ntwo,silver\n3,\"lead\n", "warning: 2 rows are refused: reference table \"Tiers\", row 2: "),
+        (
+            "id,tier\n1,gold\n",
+            "warning: reference table \"Tiers\": the first record holds the names of the columns: if it is a header, write header = \
+             true in [[application.reference]]",
+        ),
+        ("1,gold\n", ""),
+    ] {
+        fs::write(folder.path().join("tiers.csv"), rows).unwrap();
+        for more in [[].as_slice(), &["--sample", "prices.jsonl"]] {
+            let finished = run_in(folder.path(), &[["check", "p.toml", "--lint"].as_slice(), more].concat());
+            let said = finished.stdout();
+            assert_eq!(finished.code, Some(0), "{finished:#?}");
+            assert!(said.starts_with(told), "{more:?}: {said}");
+            assert_eq!(said.contains(place), !told.is_empty(), "{more:?}: {said}");
+            assert!(!said.contains("of the sample"), "{more:?}: {said}");
+        }
+    }
+}
+
+#[test]
 fn samples_of_another_shape_are_named_by_lint_and_replay() {
     let folder = tempfile::tempdir().unwrap();
     fs::write(folder.path().join("p.toml"), PRICES.replace("price DOUBLE", "price DOUBLE $.cost")).unwrap();

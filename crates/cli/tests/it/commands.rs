@@ -318,7 +318,7 @@ fn replay_of_sql_takes_its_time_from_a_column_or_a_rate() {
         .assert_failed(1, &["add --stream"]);
     let path = ["--stream", "PRICES (at TIMESTAMP, price DOUBLE $.price)"];
     run_in(folder.path(), &[["replay", "count.sql", "--input", "prices.csv"].as_slice(), &path].concat())
-        .assert_failed(1, &["column \"price\" has a path", "add --format json, or leave the path out"]);
+        .assert_failed(1, &["column \"price\" has a path", "add --format json, or remove the path"]);
 }
 
 #[test]

@@ -322,7 +322,7 @@ fn discover_names_the_records_that_do_not_fit() {
 }
 
 #[test]
-fn discover_shows_what_is_cut_and_what_is_left_out() {
+fn discover_shows_what_is_cut_and_what_is_skipped() {
     let (long, whole) = ("ä".repeat(41), "ä".repeat(40));
     let rows: Vec<String> = (0..7).map(|_| format!("{{\"t\": \"{long}\", \"u\": \"{whole}\"}}")).collect();
     let folder = folder_with(&[("long.json", &rows.join("\n")), ("odd.json", r#"{"a": 1, "b\nc": 2}"#)]);
@@ -330,7 +330,7 @@ fn discover_shows_what_is_cut_and_what_is_left_out() {
     let cut = format!("#   {whole}… | {whole}");
     assert_eq!(finished.lines.iter().filter(|line| **line == cut).count(), 5, "{finished:#?}");
     assert_eq!(finished.lines.last().unwrap(), "#   … and 2 more rows");
-    let loss = r#"1 member is left out, as no path can name line ends and other control characters: "b\nc""#;
+    let loss = r#"1 member is skipped, as no path can name line ends and other control characters: "b\nc""#;
     assert!(run_in(folder.path(), &["discover", "odd.json"]).stderr.contains(loss));
     let finished = run_in(folder.path(), &["discover", "odd.json", "--json"]);
     let found: Value = serde_json::from_str(&finished.lines[0]).unwrap();

@@ -206,14 +206,32 @@ fn wrong_usage_ends_with_2_and_failure_with_1() {
     let folder = tempfile::tempdir().unwrap();
     let missing = folder.path().join("missing").to_str().unwrap().to_owned();
     let stock = repository("examples/stock-ticker.toml").to_str().unwrap().to_owned();
-    let failures: [(&[&str], &str); 8] = [
+    let sql = folder.path().join("app.sql").to_str().unwrap().to_owned();
+    fs::write(&sql, "CREATE STREAM T (N INTEGER);").unwrap();
+    let failures: [(&[&str], &str); 12] = [
+        (
+            &["replay", &stock, "--input", &missing, "--stream", "S (N INTEGER)"],
+            "--stream is for SQL, in a file whose name ends in .sql: ",
+        ),
+        (&["replay", &stock, "--input", &missing, "--preprocessed"], "has no preprocessing function"),
+        (
+            &["replay", &sql, "--input", &missing, "--stream", "S (N INTEGER)", "--application", "a"],
+            "--application is for pipeline files: ",
+        ),
+        (
+            &["replay", &sql, "--input", &missing, "--stream", "S (N INTEGER)", "--preprocessed"],
+            "--preprocessed is for pipeline files: ",
+        ),
         (&["check", &missing], "missing: there is no such file"),
         (&["check", folder.path().to_str().unwrap()], "it is a directory"),
         (&["run", &missing], "missing: there is no such file"),
         (&["test", &missing], "missing: there is no such file"),
         (&["test", folder.path().to_str().unwrap()], "holds no golden files: their names end in .test"),
         (&["replay", &missing, "--input", &missing], "cannot read"),
-        (&["replay", &stock, "--input", &missing, "--format", "tsv"], "--format is for SQL alone"),
+        (
+            &["replay", &stock, "--input", &missing, "--format", "tsv"],
+            "--format is for SQL, in a file whose name ends in .sql: ",
+        ),
         (&["demo", "--input", &missing], "cannot read"),
     ];
     for (arguments, words) in failures {
@@ -224,6 +242,33 @@ fn wrong_usage_ends_with_2_and_failure_with_1() {
             "{}",
             finished.stderr
         );
+    }
+}
+
+#[test]
+fn usage_shows_no_flag_as_needed_whose_value_a_variable_gives() {
+    let program = |arguments: &[&str]| {
+        let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_millstream"));
+        let output = command.args(arguments).env("MILLSTREAM_DATA_DIR", "elsewhere").output().unwrap();
+        let (out, error) =
+            (String::from_utf8(output.stdout).unwrap(), String::from_utf8(output.stderr).unwrap());
+        (output.status.code(), out, error)
+    };
+    let (code, _, error) = program(&["describe", "stream"]);
+    assert_eq!(code, Some(2));
+    assert!(
+        error.contains("Usage: millstream describe <KIND> <NAME>") && !error.contains("--data-dir"),
+        "{error}"
+    );
+    let (_, _, error) = program(&["reset", "app", "--yes"]);
+    assert!(error.contains("; a name stands behind its kind, such as reset application app"), "{error}");
+    // The variable is used, and help tells of it.
+    let (code, _, error) = program(&["list"]);
+    assert!(code == Some(1) && error.contains("elsewhere"), "{error}");
+    assert!(program(&["list", "--help"]).1.contains("[env: MILLSTREAM_DATA_DIR=elsewhere]"));
+    for ask in [["help"].as_slice(), &["help", "--help"], &["help", "-h"]] {
+        let (code, out, _) = program(ask);
+        assert!(code == Some(0) && out.contains("Usage: millstream <COMMAND>"), "{ask:?}: {out}");
     }
 }
 

@@ -105,6 +105,23 @@ fn resources_are_seen_fed_watched_changed_and_deleted() {
 }
 
 #[test]
+fn apply_says_what_is_odd_in_a_file_to_who_applies_it() {
+    let server = Server::start(PRICES, &[]);
+    let spread = PRICES.replace("format = \"json\"", "format = \"json\"\nparallelism = 2");
+    fs::write(server.path().join("p.toml"), spread).unwrap();
+    for more in [[].as_slice(), &["--dry-run"], &["--json"]] {
+        let arguments = [["apply", "p.toml", "--data-dir", "data"].as_slice(), more].concat();
+        let applied = run_in(server.path(), &arguments);
+        assert_eq!(applied.code, Some(0), "{}", applied.stderr);
+        let told =
+            "warning: SOURCE_SQL_STREAM_002 is read by no pump: what goes to it (records are spread over 2)";
+        assert!(applied.stderr.starts_with(told), "{more:?}: {}", applied.stderr);
+        assert!(applied.stderr.contains(":21:15\n"), "{more:?}: {}", applied.stderr);
+    }
+    server.stop();
+}
+
+#[test]
 fn a_socket_that_is_deleted_is_put_back() {
     let server = Server::start(PRICES, &[]);
     let socket = server.path().join("data/control.sock");

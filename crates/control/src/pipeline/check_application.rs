@@ -17,11 +17,13 @@ use super::declarations::{
 };
 use super::lower::{source, value};
 use super::metadata_column::MetadataColumn;
+use super::mistake::Mistake;
 use super::reference::CheckedReference;
 use super::schema_text::{DeclaredColumn, column_place, parse_columns};
 use super::similar_name::nearest;
 use super::source_text::place_within;
 use super::switches::ApplicationSwitches;
+use super::unread_inputs;
 use super::written_application::SqlPlace;
 use crate::applications::ERROR_STREAM;
 use crate::definition::{Kind, Reference, ReferencePlace};
@@ -135,6 +137,7 @@ impl Check<'_> {
                 self.no_stream(&output.from, Some(hint));
             }
         }
+        self.unread_inputs(declared, &program);
         let name = declared.name.get_ref().clone();
         let input_streams = input_streams.into_iter().map(|stream| stream.name).collect();
         let checked = CheckedApplication {
@@ -193,6 +196,19 @@ impl Check<'_> {
                 lines.insert((from, target), line);
             }
         }
+    }
+
+    /// A warning about input streams that nothing reads while records go to them.
+    fn unread_inputs(&mut self, declared: &ApplicationDeclaration, program: &Program) {
+        let outputs: Vec<&str> =
+            declared.outputs.iter().map(|output| output.from.get_ref().as_str()).collect();
+        let (Some(parallelism), Some(unread)) =
+            (&declared.input.parallelism, unread_inputs::find(program, &outputs))
+        else {
+            return;
+        };
+        let mistake = Mistake::within(self.source, parallelism.span(), unread.message, Some(unread.hint));
+        self.warnings.push(mistake.into_warning());
     }
 
     fn no_stream(&mut self, from: &Spanned<String>, hint: Option<String>) {

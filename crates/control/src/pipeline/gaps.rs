@@ -8,7 +8,7 @@ use std::ops::Range;
 pub(super) struct Gaps {
     /// Where each section begins.
     sections: BTreeSet<usize>,
-    /// Those in which something was left out.
+    /// Those in which something was skipped.
     incomplete: BTreeSet<usize>,
     /// Names in sections that could not be read at all.
     lost_names: HashSet<String>,
@@ -24,12 +24,12 @@ impl Gaps {
         self.sections.range(..=place).next_back().copied()
     }
 
-    /// Something was left out at a place.
+    /// Something was skipped at a place.
     pub(super) fn leave_out(&mut self, place: usize) {
         self.incomplete.extend(self.section_at(place));
     }
 
-    /// A section of this name was left out.
+    /// A section of this name was skipped.
     pub(super) fn lose(&mut self, name: &str) {
         self.lost_names.insert(name.to_owned());
     }
@@ -39,7 +39,7 @@ impl Gaps {
         self.section_at(place.start).is_none_or(|section| !self.incomplete.contains(&section))
     }
 
-    /// Whether a section of this name was left out.
+    /// Whether a section of this name was skipped.
     pub(super) fn is_lost(&self, name: &str) -> bool {
         self.lost_names.contains(name)
     }

@@ -20,6 +20,7 @@ mod metadata_column;
 mod mistake;
 mod other_kind;
 mod reference;
+mod reference_remarks;
 mod schema_text;
 mod shape;
 mod similar_name;
@@ -29,6 +30,7 @@ mod start_mistakes;
 mod switches;
 mod toml_syntax;
 mod toml_tree;
+mod unread_inputs;
 mod value_messages;
 mod written_application;
 

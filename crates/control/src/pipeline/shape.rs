@@ -43,7 +43,7 @@ pub(super) struct Read {
     pub(super) declarations: Option<Declarations>,
     /// Every mistake of its shape.
     pub(super) mistakes: Vec<Mistake>,
-    /// What was left out.
+    /// What was skipped.
     pub(super) gaps: Gaps,
 }
 

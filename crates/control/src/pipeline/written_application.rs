@@ -86,6 +86,8 @@ impl SchemaPlace {
 pub struct WrittenApplication {
     sql: SqlPlace,
     schema: SchemaPlace,
+    /// Of the columns of its reference tables, in their order.
+    references: Vec<SchemaPlace>,
     places: Places,
     lints: Vec<Diagnostic>,
     windows: Vec<millstream_sql::WindowLength>,
@@ -119,8 +121,10 @@ impl WrittenApplication {
         let schema = SchemaPlace::declared(&source, &declared.input.columns);
         let place = sql_place(&source, declared, &checked.sql);
         let outputs = declared.outputs.iter().map(|output| output.from.get_ref().clone());
+        let references = declared.references.iter();
         WrittenApplication {
             outputs: outputs.collect(),
+            references: references.map(|table| SchemaPlace::declared(&source, &table.columns)).collect(),
             ..WrittenApplication::new(place, &checked.sql, &checked.program, schema)
         }
     }
@@ -136,6 +140,7 @@ impl WrittenApplication {
         WrittenApplication {
             sql: place,
             schema,
+            references: Vec::new(),
             places: compilation.places,
             lints: compilation.lints,
             windows: compilation.windows,
@@ -176,8 +181,18 @@ impl WrittenApplication {
                 None if self.outputs.contains(name) => "an output takes".to_owned(),
                 None => return None,
             };
-            let message = format!("no pump fills stream \"{name}\", which {reader}: it never has a row");
-            let hint = format!("write CREATE PUMP name AS INSERT INTO \"{name}\" SELECT STREAM …");
+            let (message, hint) = match &stream.stopped {
+                Some(pump) => (
+                    format!(
+                        "stream \"{name}\", which {reader}, is filled by pump \"{pump}\", which is STOPPED, and by no other: it never has a row"
+                    ),
+                    format!("write CREATE PUMP \"{pump}\" without STOPPED, or remove what reads the stream"),
+                ),
+                None => (
+                    format!("no pump fills stream \"{name}\", which {reader}: it never has a row"),
+                    format!("write CREATE PUMP name AS INSERT INTO \"{name}\" SELECT STREAM …"),
+                ),
+            };
             Some(Diagnostic::warning(stream.span, message).with_hint(hint))
         })
     }
@@ -199,6 +214,15 @@ impl WrittenApplication {
     /// A warning about the records of the input, at their columns.
     pub fn on_input(&self, message: &str) -> Mistake {
         self.schema.mistake(self.schema.columns.clone(), message, None).into_warning()
+    }
+
+    /// A warning about the rows of a reference table, by its number, at its columns.
+    ///
+    /// # Panics
+    /// When there is no such table.
+    pub fn on_reference(&self, index: usize, message: &str) -> Mistake {
+        let schema = &self.references[index];
+        schema.mistake(schema.columns.clone(), message, None).into_warning()
     }
 }
 
@@ -308,11 +332,19 @@ mod tests {
             "CREATE STREAM U (A BIGINT);\nCREATE PUMP P AS INSERT INTO T (A) SELECT STREAM A FROM U;";
         let told = "2:15 no pump fills stream \"U\", which pump \"P\" reads: it never has a row";
         assert_eq!(lints(of_pump, None), [told]);
+        let stopped =
+            "CREATE STREAM U (A BIGINT); CREATE PUMP P STOPPED AS INSERT INTO U SELECT STREAM V FROM S;
+             CREATE PUMP Q AS INSERT INTO T (A) SELECT STREAM A FROM U;";
+        let told = "2:15 stream \"U\", which pump \"Q\" reads, is filled by pump \"P\", which is STOPPED, and by no other: it never has \
+                    a row";
+        assert_eq!(lints(stopped, None), [told]);
+        let several = "CREATE PUMP R AS INSERT INTO U SELECT STREAM V FROM S;";
         for right in [
             "CREATE STREAM U (A BIGINT);",
             "CREATE STREAM U (A BIGINT); INSERT INTO U VALUES (1); CREATE PUMP P AS INSERT INTO T (A) SELECT STREAM A FROM U;",
-            "CREATE STREAM U (A BIGINT); CREATE PUMP P STOPPED AS INSERT INTO U SELECT STREAM V FROM S;
-             CREATE PUMP Q AS INSERT INTO T (A) SELECT STREAM A FROM U;",
+            &format!("{stopped} ALTER PUMP P START;"),
+            &format!("{stopped} ALTER PUMP Q STOP;"),
+            &format!("{stopped} {several}"),
         ] {
             assert_eq!(lints(right, None), Vec::<String>::new(), "{right}");
         }

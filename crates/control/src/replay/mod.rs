@@ -464,6 +464,11 @@ impl Replay {
         self.wrong_shape.as_ref()?.as_deref()
     }
 
+    /// What the column of ROWTIME looks like that it should not hold, once rows have come.
+    pub fn rowtime_remark(&self) -> Option<String> {
+        self.rowtimes.remark()
+    }
+
     /// What reference tables look like that their schemas do not say.
     pub fn table_remarks(&self) -> &[String] {
         &self.table_remarks

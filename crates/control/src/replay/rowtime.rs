@@ -45,6 +45,8 @@ pub struct Rowtimes {
     /// Rows so far.
     rows: u64,
     column: Option<(usize, SqlType)>,
+    /// Whether the first times of a BIGINT column would be seconds of today.
+    looks_like_seconds: Option<bool>,
 }
 
 #[derive(Clone, Debug)]
@@ -56,7 +58,7 @@ enum Source {
 impl Rowtimes {
     /// The value of a column, by its exact name.
     pub fn column(name: impl Into<String>) -> Rowtimes {
-        Rowtimes { source: Source::Column(name.into()), rows: 0, column: None }
+        Rowtimes { source: Source::Column(name.into()), rows: 0, column: None, looks_like_seconds: None }
     }
 
     /// So many rows a second, at least [`LEAST_RATE`], the first at `start` (milliseconds since the epoch).
@@ -65,7 +67,12 @@ impl Rowtimes {
     /// [`RowtimeError::Rate`].
     pub fn rate(start: i64, per_second: f64) -> Result<Rowtimes, RowtimeError> {
         if per_second.is_finite() && per_second >= LEAST_RATE {
-            Ok(Rowtimes { source: Source::Rate { start, per_second }, rows: 0, column: None })
+            Ok(Rowtimes {
+                source: Source::Rate { start, per_second },
+                rows: 0,
+                column: None,
+                looks_like_seconds: None,
+            })
         } else {
             Err(RowtimeError::Rate)
         }
@@ -89,6 +96,17 @@ impl Rowtimes {
         let is_fit = matches!(sql_type, SqlType::Timestamp | SqlType::Date | SqlType::BigInt)
             || sql_type.is_character();
         if is_fit { Ok(Some((place, sql_type))) } else { Err(RowtimeError::Type { column: name.clone() }) }
+    }
+
+    /// What is odd about the column of the first rows: times of today in seconds are milliseconds of 1970.
+    pub(super) fn remark(&self) -> Option<String> {
+        let Source::Column(column) = &self.source else { return None };
+        (self.looks_like_seconds == Some(true)).then(|| {
+            format!(
+                "column \"{column}\" looks like seconds since 1970; milliseconds are expected, which puts its rows into the \
+                 first months of 1970"
+            )
+        })
     }
 
     /// Remembers where the column is.
@@ -126,6 +144,14 @@ impl Rowtimes {
             }));
             self.rows += 1;
         }
+        if let (None, Some((place, SqlType::BigInt))) = (self.looks_like_seconds, self.column) {
+            let values = (0..rows).map(|row| value_at(&columns[place], SqlType::BigInt, row));
+            let mut whole = values.filter_map(|value| match value {
+                Value::Integer(number) => Some(SECONDS_OF_TODAY.contains(&number)),
+                _ => None,
+            });
+            self.looks_like_seconds = whole.next().map(|first| first && whole.all(|other| other));
+        }
         of_rows
     }
 }
@@ -162,6 +188,9 @@ fn instant(column: &str, value: &Value) -> Result<i64, String> {
 const FORMATS: &str = "write a time such as 2024-01-01 00:00:05, 2024-01-01T00:00:05.250Z or \
                        2024-01-01T01:00:05+01:00, or a date such as 2024-01-01, in the years 1 to 9999";
 
+/// Seconds since the epoch from the year 1973 to 2286, which are milliseconds of the year 1970.
+const SECONDS_OF_TODAY: RangeInclusive<i64> = 100_000_000..=10_000_000_000;
+
 /// In milliseconds since the epoch.
 const YEARS_1_TO_9999: RangeInclusive<i64> = -62_135_596_800_000..=253_402_300_799_999;
 
@@ -196,6 +225,11 @@ pub fn parse_instant(text: &str) -> Option<i64> {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
+    use arrow_array::Int64Array;
+    use millstream_columns::formats::{InputColumn, RecordFormat};
+
     use super::*;
 
     #[test]
@@ -230,6 +264,31 @@ mod tests {
         let mut last = Rowtimes::rate(*YEARS_1_TO_9999.end() - 999, 1.0).unwrap().of_rows(&[], 2);
         assert_eq!(last.times[0], *YEARS_1_TO_9999.end() - 999);
         assert_eq!(last.missing.pop(), Some((1, "at this rate row 2 comes after the year 9999".to_owned())));
+    }
+
+    #[test]
+    fn whole_numbers_that_would_be_seconds_are_told() {
+        let column = InputColumn::of_member("TS", SqlType::BigInt);
+        let format = RecordFormat::Json { record_row_path: "$".to_owned() };
+        let schema = InputSchema { format, columns: vec![column] };
+        let told = "column \"TS\" looks like seconds since 1970; milliseconds are expected, which puts its rows into the first \
+                    months of 1970";
+        for (first, later, expected) in [
+            ([Some(1_704_067_200), Some(1_704_067_201)], 1_704_067_202, Some(told)),
+            ([Some(1_704_067_200), None], 5, Some(told)),
+            ([Some(1_704_067_200_000), Some(1_704_067_201_000)], 1_704_067_202, None),
+            ([Some(5), Some(1_704_067_201)], 1_704_067_202, None),
+            ([None, None], 1_704_067_202, Some(told)),
+        ] {
+            let mut rowtimes = Rowtimes::column("TS").bound_to(&schema).unwrap();
+            assert_eq!(rowtimes.remark(), None);
+            rowtimes.of_rows(&[], 0);
+            for values in [first.to_vec(), vec![Some(later)]] {
+                let rows = values.len();
+                rowtimes.of_rows(&[Arc::new(Int64Array::from(values))], rows);
+            }
+            assert_eq!(rowtimes.remark().as_deref(), expected, "{first:?}");
+        }
     }
 
     #[test]

@@ -124,6 +124,9 @@ impl Resolver<'_> {
             ExprKind::Compare { operator, left, right } => {
                 let (left, right) = self.both(left, right, context)?;
                 self.lint_comparison_with_null(*operator, &left, &right, span);
+                if matches!(operator, ComparisonOperator::Equal | ComparisonOperator::NotEqual) {
+                    self.lint_long_text(&left, &right);
+                }
                 self.comparison(*operator, left, right, span)
             }
             ExprKind::IsNull { operand, negated } => {
@@ -156,6 +159,9 @@ impl Resolver<'_> {
             }
             ExprKind::InList { operand, list, negated } => {
                 let in_list = self.in_list(operand, list, span, context)?;
+                if *negated {
+                    self.lint_not_in(list, span);
+                }
                 Some(negated_if(*negated, in_list, span))
             }
             ExprKind::Like { text, pattern, escape, similar, negated } => {
@@ -267,6 +273,7 @@ impl Resolver<'_> {
         let operand = self.expression(operand, context);
         let items: Vec<Option<Expression>> = list.iter().map(|item| self.expression(item, context)).collect();
         let (operand, items) = (operand?, items.into_iter().collect::<Option<Vec<_>>>()?);
+        items.iter().for_each(|item| self.lint_long_text(&operand, item));
         let mut common = operand.sql_type;
         for item in &items {
             match common.common(item.sql_type) {
@@ -375,6 +382,7 @@ impl Resolver<'_> {
             let condition = self.expression(written, context);
             let condition = match (&tested, condition) {
                 (Some(Some(tested)), Some(condition)) => {
+                    self.lint_long_text(tested, &condition);
                     self.comparison(ComparisonOperator::Equal, tested.clone(), condition, written.span)
                 }
                 (None, Some(condition)) => self.boolean(condition, "WHEN"),

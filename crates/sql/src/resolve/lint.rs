@@ -7,28 +7,32 @@ use crate::syntax::{
     Call, Expr, ExprKind, FrameBoundKind, FunctionArgument, JoinCondition, Name, Over, Query, QueryBody,
     Select, SelectItem, TableReference, WindowSpecification,
 };
-use crate::{ComparisonOperator, Diagnostic, Expression, GroupDriver, Span, SqlType, Stream, StreamId};
+use crate::{Diagnostic, GroupDriver, Span, Stream, StreamId};
 
 /// Words in names of columns that hold a later or an earlier time.
 const LATER: [&str; 8] = ["END", "LAST", "LATE", "MAX", "STOP", "FINISH", "CLOSE", "CURRENT"];
 const EARLIER: [&str; 9] = ["START", "BEGIN", "FIRST", "EARL", "MIN", "OPEN", "PREV", "LAG", "ORIG"];
 
 impl Resolver<'_> {
-    fn lint(&mut self, span: Span, message: impl Into<String>, hint: impl Into<String>) {
+    pub(super) fn lint(&mut self, span: Span, message: impl Into<String>, hint: impl Into<String>) {
         self.lints.push(Diagnostic::warning(span, message).with_hint(hint));
     }
 
-    /// The streams that no pump fills.
+    /// The streams that no pump fills, or none that runs.
     pub(super) fn unfilled_streams(&self) -> Vec<UnfilledStream> {
-        let ids = (0..self.streams.len()).map(StreamId);
-        let is_filled = |id: &StreamId| self.pumps.iter().any(|pump| pump.target == *id);
-        let unfilled = ids.filter(|id| !self.stream(*id).is_input && !is_filled(id));
-        let mut streams: Vec<UnfilledStream> = unfilled
+        let ids = (0..self.streams.len()).map(StreamId).filter(|id| !self.stream(*id).is_input);
+        let mut streams: Vec<UnfilledStream> = ids
             .filter_map(|id| {
+                let mut filling = self.pumps.iter().filter(|pump| pump.target == id);
+                let stopped = filling.next().map(|pump| (pump.name.clone(), pump.started));
+                if matches!(stopped, Some((_, true))) || filling.any(|pump| pump.started) {
+                    return None;
+                }
                 let name = self.stream(id).name.clone();
                 let span = self.places.streams.get(&name).copied()?;
-                let reader = self.pumps.iter().find(|pump| reads(&pump.query, id));
-                Some(UnfilledStream { name, span, reader: reader.map(|pump| pump.name.clone()) })
+                let reader = self.pumps.iter().find(|pump| pump.started && reads(&pump.query, id));
+                let (stopped, reader) = (stopped.map(|(name, _)| name), reader.map(|pump| pump.name.clone()));
+                Some(UnfilledStream { name, span, stopped, reader })
             })
             .collect();
         streams.sort_by_key(|stream| stream.span.start);
@@ -72,24 +76,6 @@ impl Resolver<'_> {
         }
     }
 
-    /// `x = NULL`: never true.
-    pub(super) fn lint_comparison_with_null(
-        &mut self,
-        operator: ComparisonOperator,
-        left: &Expression,
-        right: &Expression,
-        span: Span,
-    ) {
-        if left.sql_type != SqlType::Null && right.sql_type != SqlType::Null {
-            return;
-        }
-        let form = match operator {
-            ComparisonOperator::NotEqual => "write x IS NOT NULL",
-            _ => "write x IS NULL",
-        };
-        self.lint(span, "a comparison with NULL is neither true nor false: it never keeps a row", form);
-    }
-
     /// Streams joined without a window.
     pub(super) fn lint_join(&mut self, span: Span) {
         self.lint(
@@ -99,46 +85,12 @@ impl Resolver<'_> {
         );
     }
 
-    /// Windows without an end in the query of an INSERT, whole averages for columns that hold fractions, and names in it that
-    /// say something else than the columns that they fill: those go by position.
+    /// Windows without an end in the query of an INSERT, values that the columns do not hold as they are meant, and names in it
+    /// that say something else than the columns that they fill: those go by position.
     pub(super) fn lint_positions(&mut self, stream: &Stream, positions: &[usize], query: &Query) {
         self.lint_endless_windows(query);
-        self.lint_whole_averages(stream, positions, query);
+        self.lint_values(stream, positions, query);
         self.lint_column_names(stream, positions, query);
-    }
-
-    /// AVG of integers, itself or behind a CAST, for a column of numbers with a fraction.
-    fn lint_whole_averages(&mut self, stream: &Stream, positions: &[usize], query: &Query) {
-        let select = match &query.body {
-            QueryBody::Values { .. } => return,
-            QueryBody::SetOperation { left, right, .. } => {
-                self.lint_whole_averages(stream, positions, left);
-                self.lint_whole_averages(stream, positions, right);
-                return;
-            }
-            QueryBody::Select(select) => select,
-        };
-        if select.items.len() != positions.len() {
-            return;
-        }
-        for (item, position) in select.items.iter().zip(positions) {
-            let SelectItem::Expr { expr, .. } = item else { return };
-            let column = &stream.columns[*position];
-            let value = value_of_casts(expr);
-            let ExprKind::Call(call) = &value.kind else { continue };
-            if !holds_fractions(column.sql_type) || !self.integer_averages.contains(&value.span) {
-                continue;
-            }
-            let argument = call.arguments.first().map(|argument| argument.span.slice(self.text).to_owned());
-            self.lint(
-                value.span,
-                format!(
-                    "AVG of integers is a whole number, and {} holds fractions",
-                    shown_name(&column.name)
-                ),
-                format!("write AVG(CAST({} AS DOUBLE))", argument.unwrap_or_else(|| "x".to_owned())),
-            );
-        }
     }
 
     fn lint_column_names(&mut self, stream: &Stream, positions: &[usize], query: &Query) {
@@ -318,22 +270,6 @@ fn kept_by(call: &Call, is_partitioned: bool) -> Option<&'static str> {
     }
 }
 
-/// What an expression converts, whatever it converts it to.
-fn value_of_casts(expr: &Expr) -> &Expr {
-    match &super::query::strip(expr).kind {
-        ExprKind::Cast { operand, .. } => value_of_casts(operand),
-        _ => super::query::strip(expr),
-    }
-}
-
-fn holds_fractions(sql_type: SqlType) -> bool {
-    match sql_type {
-        SqlType::Real | SqlType::Double => true,
-        SqlType::Decimal { scale, .. } => scale > 0,
-        _ => false,
-    }
-}
-
 /// The select list that names the columns of a query.
 fn first_select(query: &Query) -> Option<&Select> {
     match &query.body {
@@ -392,7 +328,7 @@ fn lateness(expr: &Expr) -> i8 {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use crate::{
         Argument, Column, Diagnostic, FunctionCatalog, InputStream, Signature, SignatureError, SqlType,
         compile,
@@ -411,12 +347,12 @@ mod tests {
     }
 
     /// The remarks on a query, each with the text at its place.
-    fn remarks(query: &str) -> Vec<(String, String)> {
+    pub(in crate::resolve) fn remarks(query: &str) -> Vec<(String, String)> {
         remarks_into("BIGINT", query)
     }
 
     /// Those on a query that fills a column of this type.
-    fn remarks_into(column_type: &str, query: &str) -> Vec<(String, String)> {
+    pub(in crate::resolve) fn remarks_into(column_type: &str, query: &str) -> Vec<(String, String)> {
         let column = |name: &str, sql_type| Column { name: name.to_owned(), sql_type, not_null: false };
         let columns = vec![column("K", SqlType::Varchar { length: 4 }), column("V", SqlType::Integer)];
         let inputs = ["S", "R"].map(|name| InputStream {
@@ -515,29 +451,6 @@ mod tests {
             "L.V FROM S OVER (RANGE INTERVAL '1' MINUTE PRECEDING) AS L JOIN R ON L.K = R.K",
         ] {
             assert!(remarks(query).is_empty(), "{query}: {:?}", remarks(query));
-        }
-    }
-
-    #[test]
-    fn whole_averages_are_told_where_fractions_are_held() {
-        let told = "AVG of integers is a whole number, and A holds fractions";
-        for (column, query, places) in [
-            ("DOUBLE", "AVG(V) FROM S GROUP BY FLOOR(S.ROWTIME TO MINUTE)", ["AVG(V)"].as_slice()),
-            ("REAL", "CAST((AVG(V)) AS REAL) FROM S GROUP BY FLOOR(S.ROWTIME TO MINUTE)", &["AVG(V)"]),
-            ("DECIMAL(6,2)", "AVG(V) OVER (ROWS 9 PRECEDING) FROM S", &["AVG(V) OVER (ROWS 9 PRECEDING)"]),
-            (
-                "DOUBLE",
-                "AVG(V) OVER (ROWS 9 PRECEDING) FROM S UNION ALL SELECT STREAM AVG(V + 1) OVER (ROWS 8 PRECEDING) FROM S",
-                &["AVG(V) OVER (ROWS 9 PRECEDING)", "AVG(V + 1) OVER (ROWS 8 PRECEDING)"],
-            ),
-            ("DOUBLE", "AVG(CAST(V AS DOUBLE)) OVER (ROWS 9 PRECEDING) FROM S", &[]),
-            ("DECIMAL(6,0)", "AVG(V) OVER (ROWS 9 PRECEDING) FROM S", &[]),
-            ("BIGINT", "AVG(V) OVER (ROWS 9 PRECEDING) FROM S", &[]),
-            ("DOUBLE", "SUM(V) OVER (ROWS 9 PRECEDING) FROM S", &[]),
-        ] {
-            let expected: Vec<_> =
-                places.iter().map(|place| ((*place).to_owned(), told.to_owned())).collect();
-            assert_eq!(remarks_into(column, query), expected, "{column}: {query}");
         }
     }
 

@@ -31,6 +31,7 @@ mod slide;
 mod statement;
 mod subquery;
 mod table_function;
+mod value_lint;
 mod view;
 
 pub use call::shown_function_name;
@@ -54,7 +55,7 @@ pub struct Compilation {
     pub diagnostics: Vec<Diagnostic>,
     /// What is legal and probably not meant, as warnings, in the order of the text.
     pub lints: Vec<Diagnostic>,
-    /// The streams that no pump fills, whether or not something reads them, in the order of the text.
+    /// The streams that no pump fills, or none that runs, whether or not something reads them, in the order of the text.
     pub unfilled: Vec<UnfilledStream>,
     /// The windows of the text, for whoever knows how long records are kept.
     pub windows: Vec<WindowLength>,
@@ -82,14 +83,16 @@ impl Places {
     }
 }
 
-/// An in-application stream that nothing of its application fills.
+/// An in-application stream that nothing of its application fills, or only pumps that are stopped.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct UnfilledStream {
     /// Its name.
     pub name: String,
     /// Where it is declared.
     pub span: Span,
-    /// The first pump, by its name, that reads it.
+    /// The first of the pumps that would fill it: all of them are stopped.
+    pub stopped: Option<String>,
+    /// The first pump, by its name, that reads it and runs.
     pub reader: Option<String>,
 }
 
@@ -245,6 +248,8 @@ struct Resolver<'a> {
     subqueries: HashMap<Span, Option<Expression>>,
     /// Calls of AVG over integers, which give integers.
     integer_averages: HashSet<Span>,
+    /// Quotients of integers, which are integers.
+    integer_divisions: HashSet<Span>,
     /// Calls of MONOTONIC: their authors vouch for them.
     asserted_monotonic: HashSet<Span>,
     /// Streams, functions and views whose definition was refused: that is said once, not again at each use.
@@ -282,6 +287,7 @@ impl<'a> Resolver<'a> {
             views: Vec::new(),
             subqueries: HashMap::new(),
             integer_averages: HashSet::new(),
+            integer_divisions: HashSet::new(),
             asserted_monotonic: HashSet::new(),
             refused_names: HashSet::new(),
         }

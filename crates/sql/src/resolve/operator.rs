@@ -39,6 +39,7 @@ impl Resolver<'_> {
                 self.arithmetic(ArithmeticOperator::Multiply, operator, left, right, span)
             }
             BinaryOperator::Divide => {
+                self.note_division(&left, &right, span);
                 self.arithmetic(ArithmeticOperator::Divide, operator, left, right, span)
             }
         }

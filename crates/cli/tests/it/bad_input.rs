@@ -74,7 +74,7 @@ fn bad_reviews_are_set_aside_and_their_neighbours_arrive() {
         (good_line(0), sentence(0).1),
         (line(1, "100", b"A rating of one hundred."), "A rating of one hundred.".to_owned()),
         (good_line(2), sentence(2).1),
-        (line(3, "5", b""), String::new()),
+        (line(3, "5", b"."), ".".to_owned()),
         (line(4, "5", tokens.as_bytes()), tokens.clone()),
         (line(5, "5", control), String::from_utf8(control.to_vec()).unwrap()),
         (line(6, "many", b"No rating at all."), "No rating at all.".to_owned()),
@@ -88,6 +88,7 @@ fn bad_reviews_are_set_aside_and_their_neighbours_arrive() {
         line(102, "1", &vec![b'b'; 900 << 10]),
         Vec::new(),
         b"\tKitchen\t5\tNobody's review.\tnorth".to_vec(),
+        line(104, "5", b""),
     ];
     // What could be mistaken for another review.
     let odd = line(103, "1", b"a\ttab\ttoo\tmany");

@@ -207,12 +207,14 @@ impl Display {
         }
     }
 
-    /// The last word. It may take as long as `limit` to be read.
+    /// The last word; with `failed` so many records were no rows that the run has failed. It may take as long as `limit` to be
+    /// read.
     pub(crate) fn finish(
         &mut self,
         overview: &Overview,
         is_delivered: bool,
         stopped: &StopReport,
+        failed: Option<&str>,
         limit: Duration,
     ) {
         self.note = match (is_delivered, stopped.is_clean()) {
@@ -226,6 +228,9 @@ impl Display {
                 format!("the stop was cut short ({reasons}); the next run goes on from the state before")
             }
         };
+        if let Some(failed) = failed {
+            self.note = format!("error: {failed}");
+        }
         match &self.mode {
             Mode::Json { page } => {
                 let mut summary = json_of("summary", page.as_deref(), overview);
@@ -238,7 +243,9 @@ impl Display {
             Mode::Lines { is_quiet: true } => {}
         }
         let is_read = self.results.finish(limit);
-        if matches!(self.mode, Mode::Lines { .. }) {
+        if matches!(self.mode, Mode::Lines { .. })
+            || failed.is_some() && matches!(self.mode, Mode::Json { .. })
+        {
             say(format_args!("{}", self.note));
         }
         if !is_read {

@@ -27,6 +27,7 @@
 mod arguments;
 mod commands;
 mod display;
+mod failed_records;
 mod failure;
 mod loading;
 mod logging;

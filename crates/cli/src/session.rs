@@ -18,6 +18,7 @@ use tokio::runtime::Runtime;
 
 use crate::arguments::SessionArguments;
 use crate::display::Display;
+use crate::failed_records;
 use crate::failure::say;
 use crate::loading::{self, Loaded, LoadedTogether};
 use crate::messages;
@@ -56,6 +57,8 @@ pub(crate) struct Session {
     pub(crate) is_synthetic: bool,
     /// End when every feed has ended.
     pub(crate) until_end: bool,
+    /// At the end of all feeds, the share of records that may fail.
+    pub(crate) fail_on_errors: Option<f64>,
     /// Files take over what belongs to others.
     pub(crate) takes_over: bool,
     /// Where all state is kept.
@@ -251,14 +254,16 @@ impl Session {
         }
         let is_delivered = delivered == Delivered::All;
         let patience = if limit == STOP_LIMIT { READ_LIMIT } else { AWAITED_READ_LIMIT };
-        display.finish(&overview, is_delivered, &stopped, patience);
+        let has_ended = matches!(ending, Ending::FeedsEnded(_));
+        let failed = failed_records::too_many(&overview, self.fail_on_errors).filter(|_| has_ended);
+        display.finish(&overview, is_delivered, &stopped, failed.as_deref(), patience);
         let is_clean = stopped.is_clean() && (is_delivered || self.what.is_serve());
         let failures = match ending {
             Ending::FeedsEnded(failures) => failures,
             Ending::Signal | Ending::Duration | Ending::Failed(_) => Vec::new(),
         };
         failures.iter().for_each(|failure| say(format_args!("{failure}; the next run goes on from there")));
-        if display.has_lost_results() {
+        if display.has_lost_results() || failed.is_some() {
             return Ok(ExitCode::FAILURE);
         }
         Ok(match (is_clean, failures.is_empty()) {
@@ -584,6 +589,7 @@ mod tests {
             source: "test".to_owned(),
             is_synthetic: false,
             until_end: false,
+            fail_on_errors: None,
             takes_over: false,
             data_directory: folder.path().join("data"),
         };

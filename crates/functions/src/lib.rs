@@ -53,5 +53,5 @@ pub use notify_on_anomaly::{
     NotifyOnAnomaly, NotifyOnAnomalySettings, NotifyStatistics, Publisher, PublisherError,
 };
 pub use rejected_rows::{RejectedRow, RejectedSink, RejectedSinkError};
-pub use score_reviews::{EmptyBody, JsonMembers, ReviewLayout, ScoreReviews, ScoreReviewsSettings};
+pub use score_reviews::{JsonMembers, ReviewLayout, ScoreReviews, ScoreReviewsSettings};
 pub use stars::check_star_labels;

@@ -23,6 +23,12 @@ pub(super) fn above_zero(text: &str) -> Result<f64, String> {
     if number.is_finite() && number > 0.0 { Ok(number) } else { Err("must be above 0".to_owned()) }
 }
 
+/// A part of a whole.
+pub(super) fn share(text: &str) -> Result<f64, String> {
+    let number = text.parse::<f64>().ok().filter(|number| (0.0..=1.0).contains(number));
+    number.ok_or_else(|| format!("\"{text}\" is not a share: write a number from 0 to 1, such as 0.05"))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -7,7 +7,7 @@ use clap::Args;
 use millstream_control::replay::LEAST_RATE;
 
 use super::format::Format;
-use super::number::{above_zero, whole_number};
+use super::number::{above_zero, share, whole_number};
 use super::time::{Instant, instant, period};
 
 /// The arguments of `replay`.
@@ -68,11 +68,6 @@ pub(crate) struct ReplayArguments {
     /// One JSON object a line.
     #[arg(long)]
     pub(crate) json: bool,
-}
-
-fn share(text: &str) -> Result<f64, String> {
-    let number = text.parse::<f64>().ok().filter(|number| (0.0..=1.0).contains(number));
-    number.ok_or_else(|| format!("\"{text}\" is not a share: write a number from 0 to 1, such as 0.05"))
 }
 
 fn replay_rate(text: &str) -> Result<f64, String> {

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::Args;
 
 use super::data_directory::DataDirectoryArguments;
-use super::number::above_zero;
+use super::number::{above_zero, share};
 use super::place_kind::PlaceKind;
 use super::session::SessionArguments;
 use super::take_over::TakeOverArguments;
@@ -21,7 +21,7 @@ It is serve and apply in one, in the foreground, with a display. While it runs, 
 and tail reach it. SIGHUP makes it read the file again: what changed is changed, and pumps whose plan is the same keep \
 their state.
 
-Exit code: 0 when everything that came in was delivered, 3 when some is left for the next run, 4 when an input could not \
+Exit code: 0 when everything that came in was delivered, 1 with --until-end when records failed and none became a row, 3 when some is left for the next run, 4 when an input could not \
 be read to its end.")]
 pub(crate) struct RunArguments {
     /// The pipeline.
@@ -46,6 +46,10 @@ pub(crate) struct RunArguments {
     /// End when every input has ended, all that came in has been delivered, and every open window has closed.
     #[arg(long)]
     pub(crate) until_end: bool,
+    /// End with code 1 when more than this share of the records that an application has read fails, from 0 to 1. Without it:
+    /// when records fail and none becomes a row.
+    #[arg(long, value_name = "SHARE", value_parser = share, requires = "until_end")]
+    pub(crate) fail_on_errors: Option<f64>,
     #[command(flatten)]
     pub(crate) take_over: TakeOverArguments,
     #[command(flatten)]

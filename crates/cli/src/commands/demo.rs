@@ -61,6 +61,7 @@ pub(super) fn run(arguments: DemoArguments, starting: Starting) -> anyhow::Resul
         source: name,
         is_synthetic: arguments.input.is_none(),
         until_end: false,
+        fail_on_errors: None,
         takes_over: false,
         data_directory: arguments.data.data_dir,
     };

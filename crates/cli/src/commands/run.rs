@@ -48,6 +48,7 @@ pub(super) fn run(arguments: RunArguments, starting: Starting) -> anyhow::Result
         what: What::File { file: arguments.file, feed: feed.map(Box::new) },
         is_synthetic: false,
         until_end: arguments.until_end,
+        fail_on_errors: arguments.fail_on_errors,
         takes_over: arguments.take_over.take_over,
         data_directory: arguments.data.data_dir,
     };

@@ -15,6 +15,7 @@ pub(super) fn run(arguments: ServeArguments, starting: Starting) -> anyhow::Resu
         source,
         is_synthetic: false,
         until_end: false,
+        fail_on_errors: None,
         takes_over: arguments.take_over.take_over,
         data_directory: arguments.data.data_dir,
     };

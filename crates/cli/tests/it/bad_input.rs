@@ -4,7 +4,7 @@ use std::path::Path;
 
 use crate::support::objects::{BACKUP, DELIVERY_STREAM, Failed, delivered, failed, joined, lines};
 use crate::support::reviews::{id, sentence};
-use crate::support::{Finished, Program, objects_of, page, run, wait_for};
+use crate::support::{Finished, Program, objects_of, page, run, run_in, wait_for};
 use rustix::process::Signal;
 use serde_json::{Value, json};
 
@@ -74,7 +74,7 @@ fn bad_reviews_are_set_aside_and_their_neighbours_arrive() {
         (good_line(0), sentence(0).1),
         (line(1, "100", b"A rating of one hundred."), "A rating of one hundred.".to_owned()),
         (good_line(2), sentence(2).1),
-        (line(3, "5", b""), String::new()),
+        (line(3, "5", b"."), ".".to_owned()),
         (line(4, "5", tokens.as_bytes()), tokens.clone()),
         (line(5, "5", control), String::from_utf8(control.to_vec()).unwrap()),
         (line(6, "many", b"No rating at all."), "No rating at all.".to_owned()),
@@ -88,6 +88,7 @@ fn bad_reviews_are_set_aside_and_their_neighbours_arrive() {
         line(102, "1", &vec![b'b'; 900 << 10]),
         Vec::new(),
         b"\tKitchen\t5\tNobody's review.\tnorth".to_vec(),
+        line(104, "5", b""),
     ];
     // What could be mistaken for another review.
     let odd = line(103, "1", b"a\ttab\ttoo\tmany");
@@ -271,4 +272,30 @@ fn bad_rows_go_to_the_error_stream() {
     ];
     assert_eq!(errors, expected);
     assert_eq!(summary["errors"], 2);
+}
+
+/// As of a replay: that nothing became a row is no success.
+#[test]
+fn a_run_of_which_no_record_became_a_row_has_failed() {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join("division.toml"), QUOTIENTS).unwrap();
+    std::fs::write(folder.path().join("none.csv"), "a,none\nb,none\n").unwrap();
+    std::fs::write(folder.path().join("half.csv"), "a,none\nb,2\n").unwrap();
+    let of = |data: &str, input: &str, more: &[&str]| {
+        let arguments =
+            ["run", "division.toml", "--input", input, "--into", "raw", "--until-end", "--no-console"];
+        run_in(folder.path(), &[arguments.as_slice(), &["--data-dir", data], more].concat())
+    };
+    let none = "error: 2 records were read by application \"division\", but none became a row";
+    let finished = of("a", "none.csv", &[]);
+    finished.assert_failed(1, &[none]);
+    assert!(!finished.stderr.contains("everything that came in is delivered"), "{finished:#?}");
+    let finished = of("b", "none.csv", &["--json"]);
+    finished.assert_failed(1, &[none]);
+    assert_eq!(finished.summary()["is_delivered"], true);
+    assert_eq!(of("c", "none.csv", &["--fail-on-errors", "1"]).code, Some(0));
+    assert_eq!(of("d", "half.csv", &[]).code, Some(0));
+    assert_eq!(of("e", "half.csv", &["--fail-on-errors", "0.5"]).code, Some(0));
+    of("f", "half.csv", &["--fail-on-errors", "0.49"])
+        .assert_failed(1, &["1 of 2 records", "0.49 allows fewer"]);
 }

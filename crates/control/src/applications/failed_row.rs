@@ -60,6 +60,11 @@ impl InputErrors {
         }
     }
 
+    /// How many records they come from: errors of one follow each other.
+    pub(crate) fn records(&self) -> u64 {
+        self.places.chunk_by(PartialEq::eq).filter(|of_one| of_one[0].is_some()).count() as u64
+    }
+
     /// The record of the newest, if it comes from one.
     pub(crate) fn newest_place(&self) -> Option<RecordPlace> {
         self.places.last().copied().flatten()

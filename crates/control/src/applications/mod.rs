@@ -97,6 +97,8 @@ pub struct ApplicationStatus {
     pub lost_records: u64,
     /// Records that the preprocessing function dropped.
     pub dropped_records: u64,
+    /// Records that became no rows, or of which a row was none.
+    pub failed_records: u64,
     /// Rows given to the engine.
     pub rows_in: u64,
     /// Rows that came out for a destination.

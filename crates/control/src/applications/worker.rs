@@ -627,6 +627,7 @@ impl Worker {
             newest.message
         );
         self.live.problem_of(self.clock.now(), &self.name, &kind, message, count as u64);
+        self.counters.add(|status| status.failed_records += input_errors.records());
         self.counters.add_errors(input_errors.rows());
         self.counters.add_errors(&pump_errors);
         self.tails.errors(input_errors.rows(), || input_errors.failed(self.input.key()));

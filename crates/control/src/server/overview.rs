@@ -264,6 +264,7 @@ impl Server {
             "records_in": status.records_in,
             "bytes_in": status.bytes_in,
             "lost_records": status.lost_records,
+            "failed_records": status.failed_records,
             "rows_in": status.rows_in,
             "rows_out": rows_out,
             "rows_delivered": status.rows_delivered,

@@ -87,6 +87,7 @@ async fn a_problem_names_the_record_of_the_newest_error() {
         start(&parse(&text_of("format = \"csv\"", "\"sym\" VARCHAR(4), \"price\" INTEGER")), folder.path())
             .await;
     feed(&server, "in", ["A,none"]).await;
+    assert_eq!(figure(&server, "failed_records"), 1);
     let problems = problems(&server);
     let [problem] = problems.as_slice() else { panic!("{problems:?}") };
     assert!(

@@ -27,23 +27,11 @@ use crate::function::{Function, FunctionError};
 use crate::labelling::{ClassifyStatistics, Labelling};
 use crate::stars::stars_of;
 
-/// What becomes of a review without a text.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum EmptyBody {
-    /// The model rates the empty text.
-    #[default]
-    Classify,
-    /// The record fails.
-    Refuse,
-}
-
 /// How reviews are read.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ScoreReviewsSettings {
     /// Where the fields are in a record.
     pub layout: ReviewLayout,
-    /// What becomes of a review whose body is empty or blank.
-    pub empty_body: EmptyBody,
     /// How long to wait for the model before a call is given back as throttled.
     pub patience: Duration,
     /// Longest body in bytes; a longer one fails its record.
@@ -51,11 +39,10 @@ pub struct ScoreReviewsSettings {
 }
 
 impl Default for ScoreReviewsSettings {
-    /// Automatic layout, empty bodies are rated, 30 s, bodies up to 256 KiB.
+    /// Automatic layout, 30 s, bodies up to 256 KiB.
     fn default() -> ScoreReviewsSettings {
         ScoreReviewsSettings {
             layout: ReviewLayout::default(),
-            empty_body: EmptyBody::default(),
             patience: Duration::from_secs(30),
             max_body_bytes: 256 * 1024,
         }
@@ -99,8 +86,8 @@ impl ScoreReviews {
                 "the review_body has {bytes} bytes and the limit (max_body_bytes) is {limit}"
             ));
         }
-        if self.settings.empty_body == EmptyBody::Refuse && review.review_body.trim().is_empty() {
-            return Err("the review_body is empty and empty_body is set to refuse".to_owned());
+        if review.review_body.trim().is_empty() {
+            return Err("the review_body has no text: there is nothing to rate".to_owned());
         }
         let review_body = on_one_line(&review.review_body);
         let fields = Fields {

@@ -114,14 +114,13 @@ async fn bad_records_fail_alone_and_the_model_is_asked_once() {
     let answers = score(&function, &records).await.unwrap();
     assert_eq!(answers[0], "R1\t5\tToys\tgood\n");
     assert_eq!(answers[1..3], ["failed", "failed"]);
-    assert_eq!(answers[3], "R4\t3\tToys\t\n");
-    assert_eq!(answers[4], "failed");
+    assert_eq!(answers[3..5], ["failed", "failed"]);
     assert!(answers[5].starts_with("R6\t3\tToys\txxx"));
     assert_eq!(answers[6], "R7\t1\tToys and Games\tbad\n");
     assert_eq!(answers[7], "R8\t1\tToys\tbad\n", "the given rating is not used");
-    assert_eq!(*words.calls.lock(), [5]);
+    assert_eq!(*words.calls.lock(), [4]);
     let statistics = function.statistics();
-    assert_eq!((statistics.classified, statistics.truncated, statistics.failed), (5, 1, 3));
+    assert_eq!((statistics.classified, statistics.truncated, statistics.failed), (4, 1, 4));
     assert!(statistics.newest_failure.unwrap().contains("max_body_bytes"));
 }
 
@@ -184,11 +183,14 @@ async fn failures_carry_their_reason() {
 }
 
 #[tokio::test]
-async fn settings_refuse_empty_bodies_and_bad_layouts() {
-    let settings = ScoreReviewsSettings { empty_body: EmptyBody::Refuse, ..ScoreReviewsSettings::default() };
-    let function = ScoreReviews::new(settings, words(10)).unwrap();
-    let answers = score(&function, &[b"R1\tToys\t  ", b"R2\tToys\tgood"]).await.unwrap();
-    assert_eq!(answers, ["failed", "R2\t5\tToys\tgood\n"]);
+async fn a_review_without_a_text_fails_alone() {
+    let (function, _) = function(100);
+    let answers = score(&function, &[b"R1\tToys\t  ", b"R2\tToys\tgood", b"R3\tToys\t"]).await.unwrap();
+    assert_eq!(answers, ["failed", "R2\t5\tToys\tgood\n", "failed"]);
+}
+
+#[tokio::test]
+async fn settings_refuse_bad_layouts() {
     let layout = ReviewLayout::Delimited { columns: vec!["review_id".to_owned()], delimiter: '\t' };
     let settings = ScoreReviewsSettings { layout, ..ScoreReviewsSettings::default() };
     assert!(ScoreReviews::new(settings, words(10)).is_err());

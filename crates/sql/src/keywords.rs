@@ -84,3 +84,7 @@ pub(crate) fn is_misspelling(word: &str, keyword: &str) -> bool {
     let distance = crate::edit_distance(word, keyword);
     distance <= most && distance < keyword.len().saturating_sub(1) && word.len() + 1 >= keyword.len()
 }
+
+/// What to do when ROWTIME stands among the columns that an INSERT fills.
+pub(crate) const ROWTIME_IS_SELECTED: &str =
+    "ROWTIME is set by the select list, not by name: SELECT STREAM … AS ROWTIME";

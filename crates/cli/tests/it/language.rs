@@ -180,6 +180,61 @@ fn lints_show_what_is_probably_not_meant() {
 }
 
 #[test]
+fn sql_of_another_shape_is_refused_with_the_form_of_this_one() {
+    for (query, place, message, hint) in [
+        (
+            "INSERT INTO T SELECT STREAM V FROM TABLE(RANDOM_CUT_FOREST(SELECT STREAM V FROM S))",
+            "SELECT STREAM V FROM S)",
+            "expected an expression, found SELECT",
+            "write CURSOR(SELECT STREAM …)",
+        ),
+        (
+            "INSERT INTO T (ROWTIME, V) SELECT STREAM TS, V FROM S",
+            "ROWTIME, V",
+            "ROWTIME is a reserved word and cannot be a column name",
+            "ROWTIME is set by the select list, not by name: SELECT STREAM … AS ROWTIME",
+        ),
+        (
+            "INSERT INTO T (\"ROWTIME\", V) SELECT STREAM TS, V FROM S",
+            "\"ROWTIME\"",
+            "stream \"T\" has no column \"ROWTIME\"",
+            "ROWTIME is set by the select list, not by name: SELECT STREAM … AS ROWTIME",
+        ),
+        (
+            "INSERT INTO T SELECT STREAM COUNT(*) FROM S WINDOWED BY TUMBLING (INTERVAL '1' MINUTE)",
+            "TUMBLING",
+            "expected STAGGER, found TUMBLING",
+            "a tumbling window is GROUP BY …, STEP(stream.ROWTIME BY INTERVAL '1' MINUTE)",
+        ),
+        (
+            "INSERT INTO T SELECT STREAM COUNT(*) FROM S WINDOWED BY SLIDING (INTERVAL '1' MINUTE)",
+            "SLIDING",
+            "expected STAGGER, found SLIDING",
+            "a sliding window is … OVER (PARTITION BY … RANGE INTERVAL '1' MINUTE PRECEDING)",
+        ),
+        (
+            "INSERT INTO T SELECT STREAM COUNT(*) FROM S GROUP BY V WINDOWED BY STAGGER (PARTITION BY V RANGE INTERVAL '1' MINUTE)",
+            "WINDOWED",
+            "expected \";\", found WINDOWED",
+            "WINDOWED BY STAGGER (PARTITION BY … RANGE INTERVAL '1' MINUTE) takes the place of GROUP BY",
+        ),
+    ] {
+        let sql = format!("CREATE STREAM T (V INTEGER); CREATE PUMP P AS {query};");
+        let folder = folder_with(&[("app.sql", &sql)]);
+        let arguments = ["check", "app.sql", "--stream", "S (V INTEGER, TS TIMESTAMP)", "--json"];
+        let finished = run_in(folder.path(), &arguments);
+        let [line] = finished.lines.as_slice() else { panic!("{query}: {finished:#?}") };
+        let mistake: Value = serde_json::from_str(line).unwrap();
+        let column = sql.find(place).unwrap() + 1;
+        assert_eq!(
+            (&mistake["message"], &mistake["hint"], &mistake["column"]),
+            (&json!(message), &json!(hint), &json!(column)),
+            "{query}"
+        );
+    }
+}
+
+#[test]
 fn a_sample_goes_through_the_preprocessing_function_first() {
     let example = crate::support::repository("examples/reviews.toml");
     let example = example.to_str().unwrap();

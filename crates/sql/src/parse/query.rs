@@ -259,9 +259,17 @@ impl Parser<'_> {
             while self.accept_symbol(",") {
                 keys.push(self.expression()?);
             }
+            if self.is_word("WINDOWED") && self.is_word_ahead(1, "BY") {
+                return Err(self.unexpected("\";\"").with_hint(
+                    "WINDOWED BY STAGGER (PARTITION BY … RANGE INTERVAL '1' MINUTE) takes the place of GROUP BY",
+                ));
+            }
             return Ok(Some(GroupBy::Tumbling { span, keys }));
         }
         if self.accept_words(&["WINDOWED", "BY"]) {
+            if let Some(form) = self.word().and_then(other_window) {
+                return Err(self.unexpected("STAGGER").with_hint(form));
+            }
             self.expect_word("STAGGER")?;
             self.expect_symbol("(")?;
             self.expect_word("PARTITION")?;
@@ -411,6 +419,8 @@ impl Parser<'_> {
                 self.expect_symbol("(")?;
                 arguments.push(FunctionArgument::Cursor(Box::new(self.query()?)));
                 self.expect_symbol(")")?;
+            } else if self.is_word("SELECT") {
+                return Err(self.unexpected("an expression").with_hint("write CURSOR(SELECT STREAM …)"));
             } else {
                 arguments.push(FunctionArgument::Expr(self.expression()?));
             }
@@ -460,5 +470,18 @@ fn called_in_from(name: &Name) -> Diagnostic {
         None => mistake.with_hint(format!(
             "a table function stands in TABLE(…) and reads a query: TABLE({function}(CURSOR(SELECT STREAM …), …))"
         )),
+    }
+}
+
+/// How windows are written that other dialects call by such a word.
+fn other_window(word: &str) -> Option<&'static str> {
+    match word {
+        "TUMBLE" | "TUMBLING" => {
+            Some("a tumbling window is GROUP BY …, STEP(stream.ROWTIME BY INTERVAL '1' MINUTE)")
+        }
+        "SLIDE" | "SLIDING" | "HOP" | "HOPPING" => {
+            Some("a sliding window is … OVER (PARTITION BY … RANGE INTERVAL '1' MINUTE PRECEDING)")
+        }
+        _ => None,
     }
 }

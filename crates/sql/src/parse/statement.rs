@@ -1,8 +1,8 @@
 //! Statements: CREATE, ALTER, DROP.
 
 use super::{Parsed, Parser};
-use crate::keywords::is_misspelling;
-use crate::syntax::{ColumnDefinition, DropKind, FunctionDefinition, Insert, ObjectName, Statement};
+use crate::keywords::{ROWTIME_IS_SELECTED, is_misspelling};
+use crate::syntax::{ColumnDefinition, DropKind, FunctionDefinition, Insert, Name, ObjectName, Statement};
 use crate::{Diagnostic, SqlType};
 
 impl Parser<'_> {
@@ -176,10 +176,17 @@ impl Parser<'_> {
         let begins_query = self.is_word_ahead(1, "SELECT")
             || self.is_word_ahead(1, "VALUES")
             || self.is_symbol_ahead(1, "(");
-        let columns =
-            if self.is_symbol("(") && !begins_query { Some(self.name_list("a column name")?) } else { None };
+        let columns = if self.is_symbol("(") && !begins_query { Some(self.filled_columns()?) } else { None };
         let query = self.query()?;
         Ok(Insert { target, columns, query })
+    }
+
+    /// The columns that an INSERT names.
+    fn filled_columns(&mut self) -> Parsed<Vec<Name>> {
+        self.name_list("a column name").map_err(|mistake| match self.is_word("ROWTIME") {
+            true => mistake.with_hint(ROWTIME_IS_SELECTED),
+            false => mistake,
+        })
     }
 
     fn create_view(&mut self, or_replace: bool) -> Parsed<Statement> {

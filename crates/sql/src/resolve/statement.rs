@@ -1,6 +1,8 @@
 //! Statements: what they create, and that it fits what is already there.
 
 use super::Resolver;
+use super::scope::is_rowtime;
+use crate::keywords::ROWTIME_IS_SELECTED;
 use crate::limits::MAX_COLUMNS;
 use crate::similar_name;
 use crate::syntax::{ColumnDefinition, DropKind, Insert, Name, ObjectName, Statement};
@@ -348,10 +350,11 @@ impl Resolver<'_> {
                 None => {
                     let message = format!("stream \"{}\" has no column \"{}\"", stream.name, name.value);
                     let mut mistake = Diagnostic::error(name.span, message);
-                    mistake.hint = similar_name::hint(
-                        &name.value,
-                        stream.columns.iter().map(|column| column.name.as_str()),
-                    );
+                    let known = stream.columns.iter().map(|column| column.name.as_str());
+                    mistake.hint = match is_rowtime(name) {
+                        true => Some(ROWTIME_IS_SELECTED.to_owned()),
+                        false => similar_name::hint(&name.value, known),
+                    };
                     self.report(mistake);
                     complete = false;
                 }

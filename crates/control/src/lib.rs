@@ -50,8 +50,10 @@ pub mod definition;
 mod error;
 pub mod feeds;
 mod graph;
+mod header_order;
 mod identifier;
 mod live;
+mod no_text;
 pub mod pipeline;
 mod producers;
 mod reconcile;
@@ -72,6 +74,7 @@ pub use apply::{Action, ApplyError, ApplyOptions, ApplyReport, FromScratch, Reso
 pub use compatibility_page::compatibility_page;
 pub use data_directory::{DataDirectory, DirectoryError};
 pub use error::StartError;
+pub use header_order::headers_in_other_order;
 pub use server::{
     Deleted, PutError, RecordTail, ResetOutlook, Server, ServerSettings, StopReport, TailError, TailFilter,
     TailFrom, TailedRecord, TailedRecords, Tailing,

@@ -138,6 +138,14 @@ impl Live {
         self.problem_of(at, place, &kind, message, count);
     }
 
+    /// The same of something that is tried again and fails in the same way: that is no news.
+    pub(crate) fn problem_once(&self, at: Timestamp, place: &str, message: &str) {
+        let is_it = |problem: &Problem| problem.place == place && problem.message == message;
+        if !self.seen.lock().problems.iter().any(is_it) {
+            self.problem(at, place, message, 1);
+        }
+    }
+
     /// The same of a problem whose message names more than numbers that others of its kind do not.
     pub(crate) fn problem_of(&self, at: Timestamp, place: &str, kind: &str, message: String, count: u64) {
         // The lock is not held while it is written: nobody may be reading.

@@ -187,13 +187,15 @@ impl Trial<'_> {
         }
         replay.finish()?;
         failures.take_from(&mut replay);
-        Ok(self.remarks(&replay, failures))
+        let wrong_header = source.header_line().and_then(|header| replay.wrong_header(header));
+        Ok(self.remarks(&replay, wrong_header, failures))
     }
 
-    fn remarks(&self, replay: &Replay, failures: Failures) -> Vec<Remark> {
+    fn remarks(&self, replay: &Replay, wrong_header: Option<String>, failures: Failures) -> Vec<Remark> {
         let (written, whose) = (self.written, self.whose());
         let mut remarks: Vec<Remark> = Vec::new();
         let on_input = |message: String| Remark::from(written.on_input(&format!("{whose}{message}")));
+        remarks.extend(wrong_header.map(on_input));
         if let Some(wrong) = replay.wrong_shape() {
             remarks.push(on_input(format!(
                 "the sample is not as the format and columns of the input say: {wrong}"

@@ -105,13 +105,19 @@ async fn replay(arguments: &ReplayArguments) -> anyhow::Result<ExitCode> {
         batch.clear();
         let state = source.read(&mut batch, BATCH_RECORDS);
         goes_on = state.is_open();
-        for reason in batch.unusable().iter().chain(state.failure()) {
+        for reason in batch.unusable() {
             unusable += 1;
             warnings.warn("lines that are not records", reason);
         }
+        // What is missing at the end is no line.
+        state.failure().into_iter().for_each(|reason| tracing::warn!("{reason}"));
         records += batch.len() as u64;
         replay.push(&batch).await?;
         if let Some(wrong) = replay.wrong_shape().filter(|_| is_first) {
+            tracing::warn!("{wrong}");
+        }
+        let wrong_header = source.header_line().and_then(|header| replay.wrong_header(header));
+        if let Some(wrong) = wrong_header.filter(|_| is_first) {
             tracing::warn!("{wrong}");
         }
         is_first = false;

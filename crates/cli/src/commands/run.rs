@@ -5,9 +5,11 @@ use std::process::ExitCode;
 use millstream_control::definition::{
     Definition, Desired, FeedDefinition, FeedSource, FeedTarget, OutputTarget, Reference,
 };
+use millstream_control::headers_in_other_order;
 use millstream_wording::there_are;
 
 use crate::arguments::{PlaceKind, RunArguments};
+use crate::failure::say;
 use crate::loading;
 use crate::session::{Session, Starting, What};
 
@@ -39,6 +41,10 @@ pub(super) fn run(arguments: RunArguments, starting: Starting) -> anyhow::Result
         }
         None => None,
     };
+    let desired: Vec<Desired> = loaded.desired.iter().chain(&feed).cloned().collect();
+    for remark in headers_in_other_order(&desired) {
+        say(format_args!("warning: {remark}"));
+    }
     let declared = loaded.desired.iter().filter(|one| matches!(one.definition, Definition::Feed(_)));
     let mut sources: Vec<String> = declared.map(|one| one.name.clone()).collect();
     sources.extend(arguments.input.iter().map(|path| path.display().to_string()));

@@ -299,3 +299,34 @@ fn a_run_of_which_no_record_became_a_row_has_failed() {
     of("f", "half.csv", &["--fail-on-errors", "0.49"])
         .assert_failed(1, &["1 of 2 records", "0.49 allows fewer"]);
 }
+
+#[test]
+fn a_header_that_names_the_columns_in_another_order_is_said() {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join("division.toml"), QUOTIENTS).unwrap();
+    let said = "the header names the columns in another order (divisor, id) than the schema (id, divisor)";
+    for (header, is_said) in [("divisor,id", true), ("ID,Divisor", false), ("a,b", false)] {
+        std::fs::write(folder.path().join("rows.csv"), format!("{header}\n1,2\n2,3\n3,4\n")).unwrap();
+        for command in [
+            ["replay", "division.toml", "--input", "rows.csv", "--header"].as_slice(),
+            &["check", "division.toml", "--lint", "--sample", "rows.csv", "--header"],
+            &[
+                "run",
+                "division.toml",
+                "--input",
+                "rows.csv",
+                "--header",
+                "--into",
+                "raw",
+                "--until-end",
+                "--no-console",
+                "--data-dir",
+                header,
+            ],
+        ] {
+            let finished = run_in(folder.path(), command);
+            let output = [finished.stdout(), finished.stderr.clone()].concat();
+            assert_eq!(output.matches(said).count(), usize::from(is_said), "{command:?}: {finished:#?}");
+        }
+    }
+}

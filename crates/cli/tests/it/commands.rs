@@ -571,6 +571,15 @@ fn replay_says_what_is_wrong_with_its_input() {
     let marked = of("marked.csv", &["--rowtime", "at"]);
     assert!(marked.stderr.contains("8 records, 8 rows into the application"), "{}", marked.stderr);
     of("cut.csv.gz", &[]).assert_failed(4, &["reading ends at line"]);
+    // What could not be read at all is neither a record nor a line.
+    fs::write(folder.path().join("stump.csv.gz"), &cut[..12]).unwrap();
+    let finished = of("stump.csv.gz", &[]);
+    finished.assert_failed(4, &["reading ends at line 1", "0 records, ", "0 lines skipped"]);
+    assert!(!finished.stderr.contains("became a row"), "{}", finished.stderr);
+    let utf_16: Vec<u8> = good.encode_utf16().flat_map(u16::to_le_bytes).collect();
+    fs::write(folder.path().join("wide.csv"), utf_16).unwrap();
+    of("wide.csv", &[])
+        .assert_failed(1, &["cannot read wide.csv: this is UTF-16: convert it, e.g. `iconv -f UTF-16LE"]);
 }
 
 #[test]

@@ -576,6 +576,9 @@ fn a_file_that_is_cut_is_named_at_the_end_and_its_rest_comes_with_the_next_run()
     for _ in 0..2 {
         let finished = run_in(folder.path(), &arguments);
         finished.assert_failed(4, &["feed \"day\": reading ends at line", "a part of the file is missing"]);
+        assert_eq!(finished.summary()["errors"], 1, "one failure, however often it is tried again");
+        let said = finished.stderr.matches("a part of the file is missing").count();
+        assert_eq!(said, 2, "when it happens and at the end: {finished:#?}");
         first += finished.summary()["records_in"].as_u64().unwrap();
     }
     assert!(first < 1_200, "{first}");

@@ -17,6 +17,7 @@ use object_store::{ObjectStore, ObjectStoreExt};
 
 use super::table_pieces::Pieces;
 use super::wrong_shape::wrong_shape;
+use crate::no_text::no_text;
 use crate::pipeline::CheckedReference;
 
 /// The largest object or file that is read, in bytes.
@@ -92,6 +93,9 @@ pub(crate) fn table_of(
         true => Cow::Owned(unpack(bytes).map_err(ReadTableError::Unreadable)?),
         false => Cow::Borrowed(bytes.as_ref()),
     };
+    if let Some(reason) = no_text(&unpacked) {
+        return Err(ReadTableError::Unreadable(reason.to_owned()));
+    }
     rows_of(reference, room, unpacked, PartId::of(bytes), now)
 }
 
@@ -352,6 +356,16 @@ mod tests {
             (in_pieces(reference, text), at_once(reference, text));
         assert_eq!(rows.columns, whole_rows.columns);
         assert_eq!(errors, whole_errors);
+    }
+
+    #[test]
+    fn a_table_that_is_no_text_is_refused_by_name() {
+        let reference = json();
+        let error =
+            table_of(&reference, room(&reference, 1 << 20), &Bytes::from_static(b"PK\x03\x04rest"), 0)
+                .err()
+                .unwrap();
+        assert!(error.to_string().starts_with("this is a zip archive"), "{error}");
     }
 
     proptest! {

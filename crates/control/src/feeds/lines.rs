@@ -10,10 +10,11 @@ use std::io::{self, BufRead, BufReader, Read};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use flate2::bufread::MultiGzDecoder;
 use millstream_host::files;
 
+use super::gzip_members::GzipMembers;
 use super::{RecordSource, SourceBatch, SourceState};
+use crate::no_text::no_text;
 
 /// The longest line that can be a record, in bytes: a record and its partition key have 1 MiB.
 #[derive(Clone, Copy, Debug)]
@@ -64,6 +65,8 @@ pub(super) enum Line<'line> {
 struct Assembler {
     /// The first line is a header, not a record.
     header: bool,
+    /// As text, once it has been read.
+    header_line: Option<String>,
     /// The number of the line that was read last, from 1.
     line_number: u64,
     /// Records since the beginning of the file: a file without any is not started again.
@@ -131,6 +134,11 @@ impl LineSource {
         self.state.failure().is_some()
     }
 
+    /// The header, once it has been read; of a very long one its beginning.
+    pub fn header_line(&self) -> Option<&str> {
+        self.assembler.header_line.as_deref()
+    }
+
     /// The first line of a file as text.
     ///
     /// # Errors
@@ -153,16 +161,15 @@ impl LineSource {
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
                 Err(error) => {
                     let number = self.assembler.line_number + 1;
-                    let why = match error.kind() {
-                        io::ErrorKind::UnexpectedEof => {
-                            "the compressed data ends in the middle: a part of the file is missing".to_owned()
-                        }
-                        _ => error.to_string(),
-                    };
-                    self.state = SourceState::Failed(format!("reading ends at line {number}: {why}"));
+                    self.state = SourceState::Failed(format!("reading ends at line {number}: {error}"));
                     break;
                 }
             };
+            let is_beginning = self.assembler.line_number == 0 && self.assembler.begun_bytes == 0;
+            if is_beginning && let Some(reason) = no_text(available) {
+                self.state = SourceState::Failed(format!("reading ends at line 1: {reason}"));
+                break;
+            }
             if available.is_empty() {
                 self.assembler.end_file(&mut take);
                 self.end_file();
@@ -210,7 +217,7 @@ impl LineSource {
 
 impl Assembler {
     fn new(header: bool) -> Assembler {
-        Assembler { header, line_number: 0, records: 0, begun: Vec::new(), begun_bytes: 0 }
+        Assembler { header, header_line: None, line_number: 0, records: 0, begun: Vec::new(), begun_bytes: 0 }
     }
 
     /// Keeps the beginning of a line, or more of it.
@@ -256,6 +263,8 @@ impl Assembler {
                 }
             }
             if self.header {
+                let text = String::from_utf8_lossy(line);
+                self.header_line = Some(text.trim_end_matches(['\n', '\r']).to_owned());
                 return 0;
             }
         }
@@ -299,9 +308,13 @@ fn open(path: &Path) -> Result<Box<dyn BufRead + Send>, OpenInputError> {
 
 fn plain_or_gzip(file: impl Read + Send + 'static) -> io::Result<Box<dyn BufRead + Send>> {
     let mut reader = BufReader::with_capacity(256 << 10, file);
-    let is_gzip = reader.fill_buf()?.starts_with(&[0x1f, 0x8b]);
+    let beginning = reader.fill_buf()?;
+    if let Some(reason) = no_text(beginning) {
+        return Err(io::Error::new(io::ErrorKind::InvalidData, reason));
+    }
+    let is_gzip = beginning.starts_with(&[0x1f, 0x8b]);
     if is_gzip {
-        return Ok(Box::new(BufReader::with_capacity(256 << 10, MultiGzDecoder::new(reader))));
+        return Ok(Box::new(BufReader::with_capacity(256 << 10, GzipMembers::new(reader))));
     }
     Ok(Box::new(reader))
 }
@@ -456,6 +469,22 @@ mod tests {
         std::fs::write(&path, "h\n").unwrap();
         let mut source = LineSource::file(&path, true, true).unwrap();
         assert!(all_lines(&mut source, 5).is_empty(), "one without records is not");
+    }
+
+    #[test]
+    fn what_is_no_text_is_refused_by_name() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("input");
+        let bytes: Vec<u8> = "\u{feff}a,b\n".encode_utf16().flat_map(u16::to_le_bytes).collect();
+        std::fs::write(&path, &bytes).unwrap();
+        let error = LineSource::file(&path, false, false).err().unwrap().to_string();
+        assert!(
+            error.ends_with("input: this is UTF-16: convert it, e.g. `iconv -f UTF-16 -t UTF-8 FILE`"),
+            "{error}"
+        );
+        let reader = Box::new(io::Cursor::new(bytes));
+        let mut source = LineSource { reader, ..LineSource::standard_input(false) };
+        assert!(all_lines(&mut source, 5)[0].starts_with("!reading ends at line 1: this is UTF-16"));
     }
 
     #[test]

@@ -5,6 +5,7 @@
 //! |---|---|
 //! | `source_batch.rs` | records of a source, many in one buffer |
 //! | `lines.rs` | lines of a file or of standard input as records |
+//! | `gzip_members.rs` | unpacking gzip |
 //! | `synthetic/` | made-up reviews |
 //! | `review_lines.rs`, `known_ratings.rs` | files of reviews; the ratings of their authors, beside the records |
 //! | `resumed.rs` | a source behind the records of an earlier run |
@@ -17,6 +18,7 @@
 mod copy;
 #[cfg(test)]
 mod fed;
+mod gzip_members;
 mod known_ratings;
 mod lines;
 mod pace;

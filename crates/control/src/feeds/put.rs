@@ -198,7 +198,7 @@ impl Putting {
         }
         if let GoesOn::SourceFailed(reason) = goes_on {
             let now = self.services.clock.now();
-            self.services.live.problem(now, &self.services.name, reason.clone(), 1);
+            self.services.live.problem_once(now, &self.services.name, &reason);
             self.end.send_replace(FeedEnd::Failed(reason));
             return;
         }

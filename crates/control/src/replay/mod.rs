@@ -41,6 +41,7 @@ use crate::applications::{
 use crate::connect::monitor_to_functions::MonitorServices;
 use crate::definition::{Definition, ReferencePlace};
 use crate::feeds::SourceBatch;
+use crate::header_order::header_in_other_order;
 use crate::live::Live;
 use crate::pipeline::{CheckedApplication, Pipeline, PreprocessorTimeUnit};
 use crate::resources::function::FunctionServices;
@@ -467,6 +468,11 @@ impl Replay {
     /// What the column of ROWTIME looks like that it should not hold, once rows have come.
     pub fn rowtime_remark(&self) -> Option<String> {
         self.rowtimes.remark()
+    }
+
+    /// What is odd about a header of the records, which no function changes before.
+    pub fn wrong_header(&self, header: &str) -> Option<String> {
+        if self.preprocessor.is_some() { None } else { header_in_other_order(&self.schema, header) }
     }
 
     /// What reference tables look like that their schemas do not say.

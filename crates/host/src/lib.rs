@@ -11,6 +11,7 @@
 //!   Disk ─── RealDisk      files and the entries of folders
 //!        └── SimulatedDisk in memory: fails when told to, forgets what was not synced
 //!   folder, files          folders whose names survive a power cut; files that somebody named
+//!   sqlite_log             whether SQLite would take back what it has committed
 //!   real_time              waits for the world outside, whatever the clock
 //! ```
 //!
@@ -26,6 +27,7 @@ mod folder;
 mod random;
 pub mod real_time;
 mod spawn;
+mod sqlite_log;
 mod steady_clock;
 mod together;
 
@@ -35,5 +37,6 @@ pub use disk::{Disk, DiskFile, FileId, Open, RealDisk, SimulatedDisk};
 pub use folder::{create_folder, remove_folder, sync_folder};
 pub use random::Random;
 pub use spawn::{End, Spawn, Started, panic_message, spawn_thread};
+pub use sqlite_log::{SqliteLogDamage, sqlite_log_damage, sqlite_log_of};
 pub use steady_clock::SteadyClock;
 pub use together::together;

@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use millstream_host::{SqliteLogDamage, sqlite_log_damage, sqlite_log_of};
 use rusqlite::{Connection, Params};
 
 use crate::error::OpenError;
@@ -105,6 +106,9 @@ const SCHEMA_STEPS: [&str; 2] = [
 /// Opens the database and brings its schema up to date.
 pub(crate) fn open(location: &Location) -> Result<Connection, OpenError> {
     let failed = |source| location.failed(source);
+    if let Location::File(path) = location {
+        refuse_damage(path)?;
+    }
     let mut connection = match location {
         Location::File(path) => Connection::open(path),
         Location::Memory => Connection::open_in_memory(),
@@ -113,6 +117,17 @@ pub(crate) fn open(location: &Location) -> Result<Connection, OpenError> {
     configure(&connection).map_err(failed)?;
     migrate(&mut connection, &location.path())?;
     Ok(connection)
+}
+
+/// SQLite would take back accepted mails without a word.
+fn refuse_damage(path: &Path) -> Result<(), OpenError> {
+    match sqlite_log_damage(path) {
+        Ok(None) => Ok(()),
+        Ok(Some(SqliteLogDamage { log, frame, commits })) => {
+            Err(OpenError::DamagedLog { path: log, frame, commits })
+        }
+        Err(source) => Err(OpenError::Log { path: sqlite_log_of(path), source }),
+    }
 }
 
 fn configure(connection: &Connection) -> rusqlite::Result<()> {
@@ -170,5 +185,29 @@ mod tests {
         let error = open(&Location::File(path)).unwrap_err().to_string();
         assert!(error.contains("not a database"), "{error}");
         assert!(open(&Location::File(folder.path().join("none/monitor.sqlite"))).is_err());
+    }
+
+    #[test]
+    fn a_damaged_log_is_refused_and_a_cut_one_is_not() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("monitor.sqlite");
+        let connection = open(&Location::File(path.clone())).unwrap();
+        let insert =
+            |name: u32| connection.execute("INSERT INTO topics VALUES (?1, 0)", [name.to_string()]).unwrap();
+        connection.execute_batch("PRAGMA wal_checkpoint(TRUNCATE)").unwrap();
+        (0..9).for_each(|name| assert_eq!(insert(name), 1));
+        let copy = folder.path().join("copy.sqlite");
+        let log = std::fs::read(sqlite_log_of(&path)).unwrap();
+        let open_with = |log: &[u8]| {
+            std::fs::copy(&path, &copy).unwrap();
+            std::fs::write(sqlite_log_of(&copy), log).unwrap();
+            open(&Location::File(copy.clone()))
+        };
+        let mut damaged = log.clone();
+        damaged[2_000] ^= 1;
+        let error = open_with(&damaged).unwrap_err().to_string();
+        assert!(error.contains("copy.sqlite-wal is damaged in frame 1"), "{error}");
+        let connection = open_with(&log[..log.len() - 100]).unwrap();
+        assert_eq!(count(&connection, "SELECT count(*) FROM topics", []).unwrap(), 8);
     }
 }

@@ -25,6 +25,28 @@ pub enum OpenError {
         /// What SQLite said.
         source: rusqlite::Error,
     },
+    /// The write-ahead log of the file cannot be read.
+    #[error("cannot read {path}, the log of the monitor's database: {source}")]
+    Log {
+        /// The log.
+        path: PathBuf,
+        /// What the system said.
+        source: std::io::Error,
+    },
+    /// The write-ahead log of the file is damaged in its middle.
+    #[error(
+        "{path} is damaged in frame {frame}: the newest {commits} changes of the monitor's database, mails that wait among \
+         them, are lost with it; restore the database and its log from a copy, or open it once with another SQLite program, which \
+         drops these changes, to go on without them"
+    )]
+    DamagedLog {
+        /// The log.
+        path: PathBuf,
+        /// The first damaged frame, from 1.
+        frame: usize,
+        /// How many commits are lost.
+        commits: usize,
+    },
     /// A later release wrote the file.
     #[error(
         "the monitor's database {path} has schema version {found} and this release knows up to {known}; use the \

@@ -125,11 +125,6 @@ impl SqlType {
         matches!(self, SqlType::TinyInt | SqlType::SmallInt | SqlType::Integer | SqlType::BigInt)
     }
 
-    /// True for REAL and DOUBLE.
-    pub fn is_approximate(self) -> bool {
-        matches!(self, SqlType::Real | SqlType::Double)
-    }
-
     /// True for CHAR and VARCHAR.
     pub fn is_character(self) -> bool {
         self.family() == TypeFamily::Character

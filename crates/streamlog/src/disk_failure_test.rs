@@ -2,8 +2,9 @@
 
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
-use millstream_host::{Disk, ManualClock, Random, SimulatedDisk, Timestamp};
+use millstream_host::{Clock, Disk, ManualClock, Random, SimulatedDisk, Timestamp};
 
 use crate::{AppendError, Log, LogSettings, NewRecord, ReadFrom, Retention, ShardNumber, StreamKey};
 
@@ -22,7 +23,11 @@ impl Setup {
     }
 
     fn open(&self) -> Arc<Log> {
-        let clock = Arc::new(ManualClock::starting_at(Timestamp(1_700_000_000_000)));
+        self.open_at(&Arc::new(ManualClock::starting_at(Timestamp(1_700_000_000_000))))
+    }
+
+    fn open_at(&self, clock: &Arc<ManualClock>) -> Arc<Log> {
+        let clock = Arc::clone(clock);
         let disk: Arc<dyn Disk> = Arc::new(self.disk.clone());
         let settings = LogSettings { segment_bytes: 64 << 10, ..LogSettings::default() };
         Log::open_on(Path::new("/data/log"), settings, clock, Random::from_seed(1), disk).unwrap().0
@@ -145,4 +150,45 @@ fn a_log_on_a_full_disk_opens_and_serves_reads() {
     setup.disk.set_room(None);
     setup.append(&log, &big).unwrap();
     assert_eq!(setup.contents(&log).len(), kept + 1);
+}
+
+#[test]
+fn a_segment_that_cannot_be_replaced_keeps_the_shards_that_it_holds() {
+    type Fail = fn(&SimulatedDisk, u32);
+    let ways: [Fail; 2] = [SimulatedDisk::fail_renames, SimulatedDisk::fail_folder_syncs];
+    for fail in ways {
+        let setup = Setup { disk: SimulatedDisk::new(), key: StreamKey::data("kept".parse().unwrap()) };
+        let clock = Arc::new(ManualClock::starting_at(Timestamp(1_700_000_000_000)));
+        let log = setup.open_at(&clock);
+        let busy = StreamKey::data("busy".parse().unwrap());
+        log.stream_create(&setup.key, 1, Retention::hours(8_760).unwrap()).unwrap();
+        log.stream_create(&busy, 1, Retention::hours(1).unwrap()).unwrap();
+        for round in 0..18 {
+            setup.append(&log, &round.to_string()).unwrap();
+            log.append_blocking(&busy, vec![NewRecord::new("k", vec![b'x'; 3_000])]).unwrap();
+        }
+        // What was put is in a shard that is closed.
+        log.stream_update_shard_count(&busy, 2).unwrap();
+        clock.advance(Duration::from_secs(2 * 3_600));
+        for _ in 0..60 {
+            setup.append(&log, &"y".repeat(3_000)).unwrap();
+        }
+        let kept = setup.contents(&log);
+        fail(&setup.disk, 2);
+        log.trim(clock.now()).unwrap_err();
+        log.trim(clock.now()).unwrap_err();
+        drop(log);
+        setup.disk.power_cut();
+        let log = setup.open_at(&clock);
+        assert_eq!(setup.contents(&log), kept);
+        let trimmed = log.trim(clock.now()).unwrap();
+        assert!(trimmed.segments_rewritten > 0, "{trimmed:?}");
+        while log.trim(clock.now()).unwrap().segments_rewritten > 0 {}
+        assert_eq!(setup.contents(&log), kept);
+        log.trim(clock.now()).unwrap();
+        assert_eq!(log.stream_describe(&busy).unwrap().shards.len(), 2, "the closed one is forgotten");
+        drop(log);
+        setup.disk.power_cut();
+        assert_eq!(setup.contents(&setup.open_at(&clock)), kept);
+    }
 }

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread::JoinHandle;
 
 use millstream_host::{Clock, Disk, Random, RealDisk, SteadyClock, Timestamp, spawn_thread};
@@ -80,6 +80,8 @@ pub(crate) struct Shared {
     pub(crate) committed_bytes: AtomicU64,
     /// One trim at a time: held through all of it, by nothing else.
     pub(crate) trimming: Mutex<()>,
+    /// A segment was replaced, and that may not survive a power cut.
+    pub(crate) is_folder_unsynced: AtomicBool,
     /// Guards the catalog file: held while a change becomes durable. Only changes of streams and trims take it; appends,
     /// reads and descriptions do not.
     pub(crate) catalog: Mutex<CatalogFile>,
@@ -185,6 +187,7 @@ impl Log {
             commits: AtomicU64::new(0),
             committed_bytes: AtomicU64::new(0),
             trimming: Mutex::new(()),
+            is_folder_unsynced: AtomicBool::new(false),
             catalog: Mutex::new(catalog),
             segments: Mutex::new(segments),
             frontier: Mutex::new(Frontier { place, pending: None }),

@@ -5,6 +5,8 @@
 //! order, and takes the place of the old one in one step: a crash leaves one of the two.
 
 use std::collections::BTreeMap;
+use std::iter;
+use std::sync::atomic::Ordering;
 
 use millstream_host::{Open, Timestamp};
 
@@ -34,19 +36,37 @@ impl Log {
     /// Writes some sparse segments again. Gives how many, and the bytes that were freed.
     pub(crate) fn rewrite_sparse(&self, now: Timestamp) -> Result<(usize, u64), TrimError> {
         let (mut count, mut freed) = (0, 0);
-        for (number, wanted, unwanted) in self.sparse_candidates(now) {
-            let Some(rewritten) = self.wanted_part(number, &wanted)? else { continue };
-            // How far the others had come must survive the bytes that say so.
-            let shards = unwanted.iter().map(|(key, span)| Change::trimmed_shard(*key, span)).collect();
-            self.shared.catalog.lock().change(Change::Trimmed {
-                segments: Vec::new(),
-                shards,
-                spent: Vec::new(),
-            })?;
-            freed += self.replace(number, rewritten, wanted, &unwanted)?;
-            count += 1;
+        let mut candidates = self.sparse_candidates(now).into_iter();
+        while let Some((number, wanted, unwanted)) = candidates.next() {
+            match self.rewrite(number, wanted, &unwanted) {
+                Ok(Some(bytes)) => (count, freed) = (count + 1, freed + bytes),
+                Ok(None) => {}
+                Err(error) => {
+                    // The next call goes on with these.
+                    let mut segments = self.shared.segments.lock();
+                    for number in iter::once(number).chain(candidates.map(|(number, ..)| number)) {
+                        if let Some(info) = segments.get_mut(&number) {
+                            info.unwanted_seen = 0;
+                        }
+                    }
+                    return Err(error);
+                }
+            }
         }
         Ok((count, freed))
+    }
+
+    /// Writes a segment again, if that is worth it. Gives the bytes that were freed.
+    fn rewrite(&self, number: u64, wanted: Spans, unwanted: &Spans) -> Result<Option<u64>, TrimError> {
+        let Some(rewritten) = self.wanted_part(number, &wanted)? else { return Ok(None) };
+        // How far the others had come must survive the bytes that say so.
+        let shards = unwanted.iter().map(|(key, span)| Change::trimmed_shard(*key, span)).collect();
+        self.shared.catalog.lock().change(Change::Trimmed {
+            segments: Vec::new(),
+            shards,
+            spent: Vec::new(),
+        })?;
+        Ok(Some(self.replace(number, rewritten, wanted, unwanted)?))
     }
 
     /// Sealed segments that hold something unwanted and were not considered since it became so, with both parts.
@@ -130,23 +150,43 @@ impl Log {
             let _ = disk.remove_file(&new);
             return Err(error);
         }
-        for key in unwanted.keys() {
-            let stream = self.shared.streams.read().with_id(key.0).cloned();
-            if let Some(shard) = stream.and_then(|stream| stream.shard(ShardNumber(key.1))) {
-                shard.state.lock().index.remove_segment(number);
+        let put_in_place = || {
+            disk.rename(&new, &path).map_err(io_error("replace", &path))?;
+            // Not before: what the old one holds of a shard must not be forgotten while it is there.
+            self.shared.is_folder_unsynced.store(true, Ordering::SeqCst);
+            for key in unwanted.keys() {
+                let stream = self.shared.streams.read().with_id(key.0).cloned();
+                if let Some(shard) = stream.and_then(|stream| stream.shard(ShardNumber(key.1))) {
+                    shard.state.lock().index.remove_segment(number);
+                }
             }
+            Ok(())
+        };
+        let replaced = self.shared.cache.replace(number, SegmentIndex::new(rewritten.index), put_in_place);
+        if let Err(error) = replaced {
+            let _ = disk.remove_file(&new);
+            return Err(error);
         }
-        let index = SegmentIndex::new(rewritten.index);
-        self.shared
-            .cache
-            .replace(number, index, || disk.rename(&new, &path).map_err(io_error("replace", &path)))?;
-        segment::sync_folder(disk, &segment::folder(&self.shared.directory))?;
         let bytes = rewritten.bytes.len() as u64;
         let mut segments = self.shared.segments.lock();
-        let Some(info) = segments.get_mut(&number) else { return Ok(0) };
-        let freed = info.bytes.saturating_sub(bytes);
-        (info.bytes, info.spans, info.unwanted_seen) = (bytes, wanted, 0);
+        let freed = segments.get_mut(&number).map_or(0, |info| {
+            let freed = info.bytes.saturating_sub(bytes);
+            (info.bytes, info.spans, info.unwanted_seen) = (bytes, wanted, 0);
+            freed
+        });
+        drop(segments);
+        self.sync_replaced()?;
         Ok(freed)
+    }
+
+    /// Makes durable that segments were replaced. A shard that a segment no longer holds may be forgotten only then: after a
+    /// power cut the old segment would hold records of a shard that nobody knows.
+    pub(crate) fn sync_replaced(&self) -> Result<(), FileError> {
+        if self.shared.is_folder_unsynced.load(Ordering::SeqCst) {
+            segment::sync_folder(&*self.shared.disk, &segment::folder(&self.shared.directory))?;
+            self.shared.is_folder_unsynced.store(false, Ordering::SeqCst);
+        }
+        Ok(())
     }
 }
 

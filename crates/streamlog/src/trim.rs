@@ -36,6 +36,7 @@ impl Log {
     pub fn trim(&self, now: Timestamp) -> Result<TrimReport, TrimError> {
         let mut report = TrimReport::default();
         let _trimming = self.shared.trimming.lock();
+        self.sync_replaced()?;
         let expendable = self.forget_expendable(now)?;
         // Neither the catalog nor anything else is locked while files are deleted: that may take long.
         for (number, info) in expendable {

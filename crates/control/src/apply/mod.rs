@@ -20,7 +20,7 @@ mod decide;
 mod differences;
 mod report;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap};
 use std::path::Path;
 use std::time::Duration;
 
@@ -204,17 +204,17 @@ pub(crate) async fn apply(
     let _guards = guard(&changed).await;
     // Decided again under the lock: somebody else may have changed something meanwhile.
     let committed = world.registry.commit(|rows| {
-        let decision = decide(rows, &desired, &owner, &claims);
+        let mut decision = decide(rows, &desired, &owner, &claims);
         let is_refused = decision.changes.iter().any(|change| change.action == Action::Refused);
-        let changes = if is_refused { Vec::new() } else { decision.rows };
-        Ok::<_, CatalogError>((changes, decision.changes))
+        let changes = if is_refused { Vec::new() } else { std::mem::take(&mut decision.rows) };
+        Ok::<_, CatalogError>((changes, decision))
     });
-    let mut report = match committed.await? {
-        changes if changes.iter().any(|change| change.action == Action::Refused) => {
-            return Ok(ApplyReport { changes, ..report });
-        }
-        _ => report,
-    };
+    let Decision { changes, taken_over, .. } = committed.await?;
+    let changes = with_outlooks(changes, report.changes);
+    let mut report = ApplyReport { is_dry_run, changes, taken_over, not_settled: Vec::new() };
+    if report.is_refused() {
+        return Ok(report);
+    }
     if is_running {
         let registry = &world.registry;
         let tried = until(registry, |rows| !report.changes.iter().any(|change| is_open(rows, change)));
@@ -226,6 +226,14 @@ pub(crate) async fn apply(
         report.not_settled = not_settled(&registry.rows(), &report);
     }
     Ok(report)
+}
+
+/// What was committed, with what was found out before it about those changes that are still the same.
+fn with_outlooks(committed: Vec<ResourceChange>, looked_at: Vec<ResourceChange>) -> Vec<ResourceChange> {
+    let key = |change: &ResourceChange| (change.kind, change.name.clone(), change.action);
+    let mut looked_at: HashMap<_, _> = looked_at.into_iter().map(|change| (key(&change), change)).collect();
+    let same = |change: ResourceChange| looked_at.remove(&key(&change)).unwrap_or(change);
+    committed.into_iter().map(same).collect()
 }
 
 /// Ends the feeds that the command lines of earlier processes brought, but for `kept`, which is about to be applied for this
@@ -322,4 +330,61 @@ fn not_settled(rows: &[ResourceRow], report: &ApplyReport) -> Vec<String> {
         }
     }
     texts
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use millstream_host::{Random, SystemClock};
+
+    use super::*;
+    use crate::definition::StreamDefinition;
+    use crate::server::{Server, ServerSettings};
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn the_report_is_of_what_was_committed_though_others_change_something_before_it() {
+        let folder = tempfile::tempdir().unwrap();
+        let settings = ServerSettings {
+            data_directory: folder.path().to_owned(),
+            version: "test".to_owned(),
+            source: "test".to_owned(),
+            is_synthetic: false,
+            has_standard_input: false,
+            repeats_ended_feeds_of: None,
+        };
+        let server = Server::open(settings, Arc::new(SystemClock), Random::from_seed(1)).await.unwrap();
+        let stream = |name: &str, retention_hours| {
+            let definition = Definition::Stream(StreamDefinition { shards: None, retention_hours });
+            Desired { name: name.to_owned(), definition }
+        };
+        let owner = Owner::File("a.toml".to_owned());
+        let world = &*server.world;
+        let apply = async |desired: Vec<Desired>, meanwhile: bool| {
+            let guard = async |_: &[Reference]| {
+                if meanwhile {
+                    world.registry.delete(&Reference::new(Kind::Stream, "deleted"), false).await.unwrap();
+                    world.registry.create(stream("created", 24), owner.clone()).await.unwrap();
+                    world.registry.update(stream("changed", 48)).await.unwrap();
+                }
+                Vec::new()
+            };
+            apply(world, desired, owner.clone(), ApplyOptions::default(), false, guard).await.unwrap()
+        };
+        let before = ["changed", "deleted", "gone", "same"].map(|name| stream(name, 24)).to_vec();
+        assert_eq!(apply(before, false).await.count(Action::Created), 4);
+        let after = [("changed", 24), ("created", 24), ("deleted", 24), ("same", 24)];
+        let after = after.map(|(name, hours)| stream(name, hours)).to_vec();
+        let report = apply(after, true).await;
+        let actions: Vec<(&str, Action)> =
+            report.changes.iter().map(|change| (change.name.as_str(), change.action)).collect();
+        let expected = [
+            ("changed", Action::Changed),
+            ("created", Action::Unchanged),
+            ("deleted", Action::Created),
+            ("same", Action::Unchanged),
+            ("gone", Action::Deleted),
+        ];
+        assert_eq!(actions, expected);
+    }
 }

@@ -5,7 +5,7 @@ use serde::Serialize;
 use crate::definition::{Kind, Reference};
 
 /// What becomes of a resource.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Action {
     /// It is new.

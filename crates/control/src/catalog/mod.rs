@@ -20,7 +20,6 @@ mod positions;
 mod released;
 mod resources;
 mod targets;
-mod wal;
 
 pub use checkpoints::{EngineState, StoredCheckpoint, WaitingOutput};
 pub use copies::CopyStart;
@@ -33,6 +32,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
+use millstream_host::{SqliteLogDamage, sqlite_log_damage, sqlite_log_of};
 use parking_lot::Mutex;
 use rusqlite::{Connection, ErrorCode, OpenFlags};
 
@@ -112,13 +112,9 @@ impl Catalog {
     /// The file cannot be read or belongs to a newer version.
     pub fn open(path: &Path) -> Result<Catalog, CatalogError> {
         let failed = |source| CatalogError::of(path, source);
-        let mut log = path.as_os_str().to_owned();
-        log.push("-wal");
-        let log = PathBuf::from(log);
-        let damage = wal::damage(&log);
-        if let Some((frame, commits)) =
-            damage.map_err(|source| CatalogError::File { path: log.clone(), source })?
-        {
+        let damage = sqlite_log_damage(path);
+        let damage = damage.map_err(|source| CatalogError::File { path: sqlite_log_of(path), source })?;
+        if let Some(SqliteLogDamage { log, frame, commits }) = damage {
             let what = format!("frame {frame}, and with it the newest {commits} changes,");
             return Err(CatalogError::Damaged { path: log, what });
         }

@@ -125,26 +125,6 @@ impl Catalog {
         })
     }
 
-    /// Keeps how far a consumer has come.
-    ///
-    /// # Errors
-    /// The change could not be made durable.
-    pub fn put_positions(
-        &self,
-        consumer: ResourceId,
-        source: ResourceId,
-        positions: &BTreeMap<u32, u64>,
-    ) -> Result<(), CatalogError> {
-        self.with(|connection| {
-            let transaction = connection.transaction()?;
-            for (shard, position) in positions {
-                let sql = "INSERT OR REPLACE INTO position VALUES (?1, ?2, ?3, ?4)";
-                transaction.execute(sql, params![consumer.0, source.0, shard, signed(*position)])?;
-            }
-            transaction.commit()
-        })
-    }
-
     /// The lowest position of any of these consumers in a shard; `None` when one of them has none yet.
     ///
     /// # Errors

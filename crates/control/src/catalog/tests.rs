@@ -27,6 +27,24 @@ fn both(check: impl Fn(&Catalog)) {
     check(&Catalog::in_memory().unwrap());
 }
 
+impl Catalog {
+    /// Keeps how far a consumer has come, alone.
+    pub(super) fn put_positions(
+        &self,
+        consumer: ResourceId,
+        source: ResourceId,
+        positions: &BTreeMap<u32, u64>,
+    ) -> Result<(), CatalogError> {
+        self.with(|connection| {
+            for (shard, position) in positions {
+                let sql = "INSERT OR REPLACE INTO position VALUES (?1, ?2, ?3, ?4)";
+                connection.execute(sql, rusqlite::params![consumer.0, source.0, shard, signed(*position)])?;
+            }
+            Ok(())
+        })
+    }
+}
+
 #[test]
 fn rows_change_together_or_not_at_all() {
     both(|catalog| {

@@ -80,7 +80,7 @@ impl StopReport {
 
 /// A data directory that is open. Dropping it without [`Server::stop`] is like a crash: nothing is lost, some is done again.
 pub struct Server {
-    world: Arc<World>,
+    pub(crate) world: Arc<World>,
     settings: ServerSettings,
     started_at: Timestamp,
     running: RunningSet,

@@ -27,6 +27,7 @@ struct Shared {
     failing_syncs: AtomicU32,
     failing_truncates: AtomicU32,
     failing_folder_syncs: AtomicU32,
+    failing_renames: AtomicU32,
     /// Whether syncs of files hang; the other tells those that hang when they no longer do.
     hangs: Mutex<bool>,
     goes_on: Condvar,
@@ -40,6 +41,7 @@ impl Default for Shared {
             failing_syncs: AtomicU32::new(0),
             failing_truncates: AtomicU32::new(0),
             failing_folder_syncs: AtomicU32::new(0),
+            failing_renames: AtomicU32::new(0),
             hangs: Mutex::new(false),
             goes_on: Condvar::new(),
         }
@@ -115,6 +117,11 @@ impl SimulatedDisk {
     /// The next `count` cuts fail.
     pub fn fail_truncates(&self, count: u32) {
         self.shared.failing_truncates.store(count, Ordering::SeqCst);
+    }
+
+    /// The next `count` renames fail.
+    pub fn fail_renames(&self, count: u32) {
+        self.shared.failing_renames.store(count, Ordering::SeqCst);
     }
 
     /// The next `count` syncs of folders fail.
@@ -199,6 +206,7 @@ impl Disk for SimulatedDisk {
     }
 
     fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
+        take_failure(&self.shared.failing_renames)?;
         let mut state = self.state();
         let entry = state.file(from)?;
         state.check_parent(to)?;

@@ -7,6 +7,7 @@
 //! | | `delivery_progress` | how far each delivery has come, and the objects that it is about to write |
 //! | | `feed_position` | how many records each feed has put |
 //! | `released.rs` | `unclaimed_feed_position` | the same of feeds that a command line brought, for the next of their names |
+//! | `targets.rs` | | what a stream knows of those who put into it, kept before it goes |
 //! | `checkpoints.rs` | `checkpoint` | manifests of application states, the newest two of each application |
 //! | | `epoch` | the newest in which rows of each application were numbered |
 //! | `migrations.rs` | `PRAGMA user_version` | the layouts of earlier versions, brought up to date |

@@ -311,7 +311,9 @@ impl Session {
         let mut reports = Vec::new();
         match &self.what {
             What::Serve { files } => {
-                for (file, loaded) in load_together(files.clone(), loading::owned(server)).await?.all()? {
+                let together = load_together(files.clone(), loading::owned(server)).await?.all()?;
+                move_between(server, &together).await?;
+                for (file, loaded) in together {
                     reports.push(checked(apply_loaded(server, loaded, options).await?, &file)?);
                 }
             }
@@ -364,6 +366,13 @@ async fn apply_with_feed(
     let mut loaded = load(file, existing).await??;
     loaded.desired.extend(feed.cloned());
     apply_loaded(server, loaded, options).await
+}
+
+/// What has moved from one of these files to another goes on.
+async fn move_between(server: &Server, files: &[(PathBuf, Loaded)]) -> anyhow::Result<()> {
+    let declared = |loaded: &Loaded| loaded.desired.iter().map(Desired::reference).collect();
+    let files: Vec<_> = files.iter().map(|(_, loaded)| (loaded.owner.clone(), declared(loaded))).collect();
+    Ok(server.move_between(&files).await?)
 }
 
 /// Applies a file that was read.
@@ -448,6 +457,9 @@ impl Waiting {
                 Ok(together) => together,
                 Err(error) => return vec![Err(error)],
             };
+        if let Err(error) = move_between(server, &loaded).await {
+            return vec![Err(error)];
+        }
         let mut reloaded = Vec::new();
         for (_, loaded) in loaded {
             reloaded.push(apply_loaded(server, loaded, self.options).await);

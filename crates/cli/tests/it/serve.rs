@@ -510,6 +510,57 @@ fn a_reload_reads_the_files_together_as_the_start_does() {
     assert_eq!(finished.stderr.matches("does not say how long").count(), 2, "{finished:#?}");
 }
 
+#[test]
+fn what_moves_from_one_file_of_a_server_to_another_keeps_what_it_has() {
+    let folder = tempfile::tempdir().unwrap();
+    let write = |name: &str, text: &str| fs::write(folder.path().join(name), text).unwrap();
+    let stream = |name: &str| format!("[[stream]]\nname = \"{name}\"\n");
+    let moving = format!("{}[[delivery_stream]]\nname = \"d\"\nbucket = \"objects\"\nbuffer_interval = \"900s\"\n", stream("s"));
+    let (first, second) = (stream("first"), stream("second"));
+    let is_in = |place: &str| {
+        let (a, b) = if place == "a" { (moving.as_str(), "") } else { ("", moving.as_str()) };
+        write("a.toml", &format!("{first}{a}"));
+        write("b.toml", &format!("{second}{b}"));
+    };
+    let start = || {
+        let arguments = ["serve", "--apply", "a.toml", "--apply", "b.toml", "--json", "--no-console"];
+        let mut program =
+            Program::start_in(folder.path(), &[&arguments[..], &["--data-dir", "data"]].concat());
+        program.json_until(|line| line["phase"] == "running");
+        program
+    };
+    let ids = || {
+        let id = |kind: &str, name: &str| {
+            let arguments = ["describe", kind, name, "--json", "--data-dir", "data"];
+            let described = run_in(folder.path(), &arguments);
+            let described: serde_json::Value = serde_json::from_str(&described.stdout()).unwrap();
+            described["id"].clone()
+        };
+        [id("stream", "s"), id("delivery-stream", "d")]
+    };
+    is_in("a");
+    let mut program = start();
+    let before = ids();
+    assert!(before.iter().all(|id| !id.is_null()), "{before:?}");
+    for place in ["b", "a"] {
+        is_in(place);
+        program.signal(Signal::HUP);
+        for _ in 0..2 {
+            program.json_until(|line| line["phase"] == "applied");
+        }
+        assert_eq!(ids(), before, "read again");
+    }
+    for place in ["b", "a"] {
+        program.signal(Signal::TERM);
+        program.finish();
+        is_in(place);
+        program = start();
+        assert_eq!(ids(), before, "started again");
+    }
+    program.signal(Signal::TERM);
+    program.finish();
+}
+
 /// All folders in a folder, those below it included.
 fn folders_in(folder: &Path) -> Vec<String> {
     let mut found = Vec::new();

@@ -236,6 +236,29 @@ fn with_outlooks(committed: Vec<ResourceChange>, looked_at: Vec<ResourceChange>)
     committed.into_iter().map(same).collect()
 }
 
+/// Gives resources that one of these files no longer declares to the one that declares them now: they go on, in whatever order the
+/// files are applied.
+pub(crate) async fn move_between(
+    world: &World,
+    files: &[(Owner, Vec<Reference>)],
+) -> Result<(), CatalogError> {
+    let new_owner = |row: &ResourceRow| {
+        let (_, declared) = files.iter().find(|(owner, _)| *owner == row.owner)?;
+        let reference = row.reference();
+        let (owner, _) = files.iter().find(|(_, declared)| declared.contains(&reference))?;
+        (!declared.contains(&reference)).then(|| owner.clone())
+    };
+    let committed = world.registry.commit(|rows| {
+        let moved = rows.iter().filter(|row| !row.deleting && !is_from_command_line(row));
+        let moved = moved.filter_map(|row| {
+            let (id, definition) = (row.id, row.definition.clone());
+            new_owner(row).map(|owner| RowChange::Update { id, definition, owner })
+        });
+        Ok::<_, CatalogError>((moved.collect(), ()))
+    });
+    committed.await
+}
+
 /// Ends the feeds that the command lines of earlier processes brought, but for `kept`, which is about to be applied for this
 /// owner. Files know nothing of them.
 pub(crate) async fn end_command_line_feeds(

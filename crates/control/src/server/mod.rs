@@ -194,6 +194,16 @@ impl Server {
         apply::apply(&self.world, desired, owner, options, is_running, guard).await
     }
 
+    /// Gives resources that one of these files no longer declares to the one of them that declares them now: to be called before
+    /// files that belong together are applied one by one. What they are, and all state, stays.
+    ///
+    /// # Errors
+    /// The catalog cannot be changed.
+    pub async fn move_between(&self, files: &[(Owner, Vec<Reference>)]) -> Result<(), CatalogError> {
+        let _applying = self.applying.lock().await;
+        apply::move_between(&self.world, files).await
+    }
+
     /// Ends the feeds that the command lines of earlier processes brought, but for the one that is about to be applied for
     /// `owner`: to be called at the start of a process. How far they came is kept for the next of their name and file.
     ///

@@ -44,7 +44,8 @@ async fn it_stops_between_records_while_its_destination_is_away() {
     until(|| status().rows_out > 300).await;
     real_time::sleep(Duration::from_millis(500)).await;
     assert!(status().records_in < 200 && status().rows_out < 1_600, "{:?}", status());
-    assert_eq!(status().rows_out, status().records_in * COPIES as u64);
+    // The figures of a slice come one after the other.
+    until(|| status().rows_out == status().records_in * COPIES as u64).await;
     stop(server).await;
 }
 

@@ -515,7 +515,10 @@ fn what_moves_from_one_file_of_a_server_to_another_keeps_what_it_has() {
     let folder = tempfile::tempdir().unwrap();
     let write = |name: &str, text: &str| fs::write(folder.path().join(name), text).unwrap();
     let stream = |name: &str| format!("[[stream]]\nname = \"{name}\"\n");
-    let moving = format!("{}[[delivery_stream]]\nname = \"d\"\nbucket = \"objects\"\nbuffer_interval = \"900s\"\n", stream("s"));
+    let moving = format!(
+        "{}[[delivery_stream]]\nname = \"d\"\nbucket = \"objects\"\nbuffer_interval = \"900s\"\n",
+        stream("s")
+    );
     let (first, second) = (stream("first"), stream("second"));
     let is_in = |place: &str| {
         let (a, b) = if place == "a" { (moving.as_str(), "") } else { ("", moving.as_str()) };

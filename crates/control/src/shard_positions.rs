@@ -163,24 +163,34 @@ mod tests {
     use super::*;
     use millstream_host::{Clock, ManualClock, Timestamp};
     use millstream_streamlog::{LogSettings, NewRecord, Retention};
+    use std::path::Path;
     use std::sync::Arc;
     use std::time::Duration;
 
-    #[test]
-    fn what_went_before_anything_was_read_is_counted_once_though_the_batch_is_read_again() {
-        const HOUR: Duration = Duration::from_secs(3_600);
-        let folder = tempfile::tempdir().unwrap();
+    const HOUR: Duration = Duration::from_secs(3_600);
+
+    /// A stream that keeps its records for an hour, in small segments.
+    fn stream_of_an_hour(folder: &Path) -> (Arc<ManualClock>, Arc<Log>, StreamKey) {
         let clock = Arc::new(ManualClock::starting_at(Timestamp(1_700_000_000_000)));
         let settings = LogSettings { segment_bytes: 16 << 10, ..LogSettings::default() };
-        let log = Log::open(folder.path(), settings, clock.clone()).unwrap().0;
+        let log = Log::open(folder, settings, clock.clone()).unwrap().0;
         let key = StreamKey::data("s".parse().unwrap());
         log.stream_create(&key, 1, Retention::hours(1).unwrap()).unwrap();
+        (clock, log, key)
+    }
+
+    fn put(log: &Log, key: &StreamKey, count: usize) {
+        let records = (0..count).map(|_| NewRecord::new("k", " ".repeat(100)));
+        log.append_blocking(key, records.collect()).unwrap();
+    }
+
+    #[test]
+    fn what_went_before_anything_was_read_is_counted_once_though_the_batch_is_read_again() {
+        let folder = tempfile::tempdir().unwrap();
+        let (clock, log, key) = stream_of_an_hour(folder.path());
         let mut positions = ShardPositions::new(&log, &key).unwrap();
         positions.go_to(Positions::from([(ShardNumber(0), Position::START)]), Some(0));
-        let put = |count: usize| {
-            let records = (0..count).map(|_| NewRecord::new("k", " ".repeat(100)));
-            log.append_blocking(&key, records.collect()).unwrap();
-        };
+        let put = |count| put(&log, &key, count);
         put(200);
         clock.advance(2 * HOUR);
         put(200);
@@ -194,17 +204,9 @@ mod tests {
 
     #[test]
     fn what_went_is_counted_once_though_a_batch_is_read_again() {
-        const HOUR: Duration = Duration::from_secs(3_600);
         let folder = tempfile::tempdir().unwrap();
-        let clock = Arc::new(ManualClock::starting_at(Timestamp(1_700_000_000_000)));
-        let settings = LogSettings { segment_bytes: 16 << 10, ..LogSettings::default() };
-        let log = Log::open(folder.path(), settings, clock.clone()).unwrap().0;
-        let key = StreamKey::data("s".parse().unwrap());
-        log.stream_create(&key, 1, Retention::hours(1).unwrap()).unwrap();
-        let put = |count: usize| {
-            let records = (0..count).map(|_| NewRecord::new("k", " ".repeat(100)));
-            log.append_blocking(&key, records.collect()).unwrap();
-        };
+        let (clock, log, key) = stream_of_an_hour(folder.path());
+        let put = |count| put(&log, &key, count);
         let mut positions = ShardPositions::new(&log, &key).unwrap();
         put(5);
         let (batch, lost) = positions.read(&log, &key, 1_000, 1 << 20).unwrap();

@@ -37,6 +37,20 @@ fn function() -> Reference {
     Reference::new(Kind::Function, "f")
 }
 
+/// What loads no more stands in the place of the model.
+fn take_away(model: &Path, away: &Path) {
+    std::fs::rename(model, away).unwrap();
+    std::fs::create_dir(model).unwrap();
+    for file in ["config.json", "tokenizer.json", "model.safetensors"] {
+        std::fs::write(model.join(file), "").unwrap();
+    }
+}
+
+fn give_back(model: &Path, away: &Path) {
+    std::fs::remove_dir_all(model).unwrap();
+    std::fs::rename(away, model).unwrap();
+}
+
 fn rows_in(server: &Server) -> u64 {
     server.application_status("app").unwrap().rows_in
 }
@@ -110,17 +124,12 @@ async fn other_sql_while_what_left_before_a_crash_waits_for_its_function_repeats
     // The newest checkpoint knows nothing of what came out, and what makes it again does not load.
     copy(&data, &image);
     stop(server).await;
-    std::fs::rename(&model, &away).unwrap();
-    std::fs::create_dir(&model).unwrap();
-    for file in ["config.json", "tokenizer.json", "model.safetensors"] {
-        std::fs::write(model.join(file), "").unwrap();
-    }
+    take_away(&model, &away);
     let crashed = open(&image).await.unwrap();
     crashed.start(false).await.unwrap();
     let (other, function_comes) = (pipeline("T || '!'"), async {
         until(|| crashed.application_status("app").is_none()).await;
-        std::fs::remove_dir_all(&model).unwrap();
-        std::fs::rename(&away, &model).unwrap();
+        give_back(&model, &away);
     });
     let (report, ()) = tokio::join!(apply(&crashed, &other), function_comes);
     assert_applied(&report);
@@ -142,11 +151,7 @@ async fn new_rows_arrive_when_records_go_while_what_left_before_a_crash_waits_fo
     // The newest checkpoint knows nothing of what came out, and what makes it again does not load.
     copy(&data, &image);
     stop(server).await;
-    std::fs::rename(&model, &away).unwrap();
-    std::fs::create_dir(&model).unwrap();
-    for file in ["config.json", "tokenizer.json", "model.safetensors"] {
-        std::fs::write(model.join(file), "").unwrap();
-    }
+    take_away(&model, &away);
     let crashed = open(&image).await.unwrap();
     crashed.start(false).await.unwrap();
     let app = Reference::new(Kind::Application, "app");
@@ -157,8 +162,7 @@ async fn new_rows_arrive_when_records_go_while_what_left_before_a_crash_waits_fo
     }
     let later = SystemClock.now().plus(Duration::from_secs(25 * 3_600));
     crashed.log().trim(later).unwrap();
-    std::fs::remove_dir_all(&model).unwrap();
-    std::fs::rename(&away, &model).unwrap();
+    give_back(&model, &away);
     put(&crashed, "in", (0..15).map(|number| format!("new {number}"))).await;
     crashed.drain(false).await;
     let arrived = records(&crashed, "out");
